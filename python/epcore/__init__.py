@@ -1,0 +1,52 @@
+"""epcore: pack endpoints into EndpointSlices with the least churn, and tell readers what changed.
+
+The engine is native; this package names its parts. See :func:`pack` and :func:`diff` first.
+"""
+
+from epcore._epcore import (
+    Assignment,
+    Change,
+    Compaction,
+    Delta,
+    Endpoint,
+    EndpointSet,
+    EndpointSlice,
+    Move,
+    Plan,
+    Policy,
+    SliceSet,
+    Stats,
+    Transition,
+    Write,
+    __version__,
+    assign,
+    cohort_of,
+    diff,
+    pack,
+)
+from epcore.errors import EpcoreError, InvalidInputError, LimitError
+
+__all__ = [
+    "Assignment",
+    "Change",
+    "Compaction",
+    "Delta",
+    "Endpoint",
+    "EndpointSet",
+    "EndpointSlice",
+    "EpcoreError",
+    "InvalidInputError",
+    "LimitError",
+    "Move",
+    "Plan",
+    "Policy",
+    "SliceSet",
+    "Stats",
+    "Transition",
+    "Write",
+    "__version__",
+    "assign",
+    "cohort_of",
+    "diff",
+    "pack",
+]

@@ -1,0 +1,475 @@
+"""Type stubs and reference documentation of the native module.
+
+Every name here is re-exported by :mod:`epcore`; import it from there.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Literal, Protocol, Self, TypeAlias, final, overload
+
+from epcore.types import (
+    AddressReuse,
+    AddressTypeName,
+    CohortName,
+    CompactionOrder,
+    DiffKey,
+    EndpointDict,
+    FieldMask,
+    Naming,
+    PolicyName,
+    Reason,
+    Replace,
+    SliceDict,
+    Verb,
+    WriteReason,
+)
+
+__version__: Final[str]
+
+class SupportsToDict(Protocol):
+    """An object that can show itself as a mapping, as the models of Kubernetes clients do."""
+
+    def to_dict(self) -> Any: ...
+
+JsonBytes: TypeAlias = bytes | bytearray | memoryview | str
+"""A JSON document. ``str`` is encoded first; the other three are read in place."""
+
+SlicesInput: TypeAlias = JsonBytes | SliceSet | Mapping[str, Any] | SupportsToDict | Sequence[Any]
+"""Slices in any form :meth:`SliceSet.from_json` or :meth:`SliceSet.from_objects` takes."""
+
+EndpointsInput: TypeAlias = JsonBytes | EndpointSet | SliceSet | Mapping[str, Any] | SupportsToDict | Sequence[Any]
+"""Endpoints in any form :meth:`EndpointSet.from_json` or :meth:`EndpointSet.from_objects` takes."""
+
+@final
+class SliceSet:
+    """Parsed EndpointSlices: an immutable sequence of :class:`EndpointSlice` records.
+
+    Parse once and use the handle wherever slices are taken; records are made when asked for.
+    """
+
+    @staticmethod
+    def from_json(data: JsonBytes) -> SliceSet:
+        """Read ``discovery.k8s.io/v1`` slices from JSON.
+
+        Takes one EndpointSlice, an ``EndpointSliceList``, a ``v1`` ``List``, an array, JSON lines, or
+        watch events (which are folded: the result holds what is there after the last event).
+
+        Raises ``InvalidInputError`` with ``path`` and ``offset`` (bytes), ``LimitError`` where a limit of
+        the API is passed.
+        """
+    @staticmethod
+    def from_objects(objects: Mapping[str, Any] | SupportsToDict | Sequence[Any]) -> SliceSet:
+        """Read slices from mappings, sequences of them, and objects with ``to_dict()``."""
+    def to_json(self) -> bytes:
+        """Write an ``EndpointSliceList`` with every field that was read, in canonical form."""
+    def to_dicts(self) -> list[SliceDict]:
+        """All slices as plain dicts."""
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, index: int, /) -> EndpointSlice: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> SliceSet: ...
+    def __iter__(self) -> Iterator[EndpointSlice]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class EndpointSlice:
+    """One EndpointSlice, read only."""
+
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def generate_name(self) -> str | None: ...
+    @property
+    def namespace(self) -> str | None: ...
+    @property
+    def service(self) -> str | None:
+        """The value of the label ``kubernetes.io/service-name``."""
+    @property
+    def address_type(self) -> AddressTypeName: ...
+    @property
+    def labels(self) -> dict[str, str]: ...
+    @property
+    def annotations(self) -> dict[str, str]: ...
+    @property
+    def endpoints(self) -> EndpointSet:
+        """The endpoints, in the order of the slice."""
+    def to_json(self) -> bytes: ...
+    def to_dict(self) -> SliceDict: ...
+    def __len__(self) -> int:
+        """The number of endpoints."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class EndpointSet:
+    """Parsed endpoints: an immutable sequence of :class:`Endpoint` records."""
+
+    @staticmethod
+    def from_json(data: JsonBytes) -> EndpointSet:
+        """Read endpoints from JSON: an array or lines of endpoints, or slices, whose endpoints are taken."""
+    @staticmethod
+    def from_objects(objects: Mapping[str, Any] | SupportsToDict | Sequence[Any]) -> EndpointSet: ...
+    def to_json(self) -> bytes:
+        """Write a JSON array."""
+    def to_dicts(self) -> list[EndpointDict]: ...
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, index: int, /) -> Endpoint: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> EndpointSet: ...
+    def __iter__(self) -> Iterator[Endpoint]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class Endpoint:
+    """One endpoint, read only. ``None`` means that the field is not set."""
+
+    @property
+    def addresses(self) -> list[str]:
+        """Canonical text of each address."""
+    @property
+    def ready(self) -> bool | None: ...
+    @property
+    def serving(self) -> bool | None: ...
+    @property
+    def terminating(self) -> bool | None: ...
+    @property
+    def hostname(self) -> str | None: ...
+    @property
+    def node_name(self) -> str | None: ...
+    @property
+    def zone(self) -> str | None: ...
+    @property
+    def target_name(self) -> str | None: ...
+    @property
+    def target_namespace(self) -> str | None: ...
+    @property
+    def target_uid(self) -> str | None: ...
+    def to_json(self) -> bytes: ...
+    def to_dict(self) -> EndpointDict: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class Policy:
+    """How to choose among clean slices and new ones when the dirty slices are full.
+
+    Two forms. ``Policy(threshold=0.75)`` stays at the write floor and opens a new slice rather than send
+    again a slice that is fuller than ``threshold`` times the maximum. ``Policy(write=..., byte=...,
+    watchers=..., slice=...)`` gives prices, in any one currency, and takes the cheapest plan exactly.
+
+    :param threshold: 0.0 to 1.0, fraction of the maximum.
+    :param write: price of one API write.
+    :param byte: price of one byte sent to one watcher.
+    :param watchers: number of watchers of the slices.
+    :param slice: price of one more slice kept.
+
+    Raises ``ValueError`` for a price that is negative or not finite, or a mix of both forms.
+    """
+
+    def __new__(
+        cls,
+        *,
+        threshold: float | None = None,
+        write: float | None = None,
+        byte: float | None = None,
+        watchers: int | None = None,
+        slice: float | None = None,
+    ) -> Self: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class Compaction:
+    """Permission to move live endpoints so that slices stay few.
+
+    Keeps ``slices <= (1 + epsilon) * endpoints / max_endpoints + 2`` for the group, as far as ``max_moves`` allows.
+
+    :param epsilon: slack, 0.0 or more.
+    :param max_moves: most endpoints moved in one call; ``None`` is no limit.
+    :param order: ``"make-before-break"`` writes the new place first, ``"break-before-make"`` the old one,
+        ``"make-break-touch"`` the new, the old, and the new once more.
+    """
+
+    def __new__(
+        cls,
+        *,
+        epsilon: float = 0.25,
+        max_moves: int | None = None,
+        order: CompactionOrder = "make-before-break",
+    ) -> Self: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class Stats:
+    """Exact counts of a plan."""
+
+    @property
+    def creates(self) -> int: ...
+    @property
+    def updates(self) -> int: ...
+    @property
+    def deletes(self) -> int: ...
+    @property
+    def writes(self) -> int: ...
+    @property
+    def write_floor(self) -> int:
+        """The fewest writes any plan without moves could need: dirty slices plus ``ceil(overflow / max)``."""
+    @property
+    def bytes(self) -> int:
+        """Bytes one watcher receives: JSON size of each object written, the last state for a delete."""
+    @property
+    def endpoints_added(self) -> int: ...
+    @property
+    def endpoints_updated(self) -> int: ...
+    @property
+    def endpoints_removed(self) -> int: ...
+    @property
+    def endpoints_moved(self) -> int: ...
+    @property
+    def endpoints_resent(self) -> int:
+        """Unchanged endpoints that are part of a written object."""
+    @property
+    def slices_before(self) -> int: ...
+    @property
+    def slices_after(self) -> int: ...
+    @property
+    def slices_ideal(self) -> int:
+        """``ceil(endpoints / max_endpoints)``."""
+    @property
+    def address_reuse_unordered(self) -> int:
+        """Addresses that pass to another target within one write, or in an order no plan without a further write avoids."""
+    def to_dict(self) -> dict[str, int]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class Write:
+    """One API call of a plan."""
+
+    @property
+    def verb(self) -> Verb: ...
+    @property
+    def namespace(self) -> str | None: ...
+    @property
+    def name(self) -> str | None:
+        """``None`` for a create that leaves the name to the API server (``metadata.generateName``)."""
+    @property
+    def reasons(self) -> list[WriteReason]: ...
+    @property
+    def slice(self) -> EndpointSlice:
+        """The object to send; for a delete its last known state."""
+    def to_json(self) -> bytes:
+        """The object to send as JSON; for a delete its last known state."""
+    def to_dict(self) -> SliceDict: ...
+
+@final
+class Move:
+    """One endpoint that changes its slice."""
+
+    @property
+    def endpoint(self) -> Endpoint: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def target(self) -> str | None:
+        """Name of the slice it goes to; ``None`` for a slice without a name yet."""
+
+@final
+class Plan:
+    """Ordered writes that make the slices hold what is wanted. True if there is anything to write."""
+
+    @property
+    def writes(self) -> Sequence[Write]: ...
+    @property
+    def moves(self) -> Sequence[Move]: ...
+    @property
+    def stats(self) -> Stats: ...
+    def result(self) -> SliceSet:
+        """All slices of the group after the last write, sorted by name, created ones last."""
+    def prefix(self, writes: int, /) -> SliceSet:
+        """The slices after the first ``writes`` writes."""
+    def to_json(self) -> bytes:
+        """``{"writes": [{"verb", "namespace", "name", "reasons", "object"}], "stats": {...}}``."""
+    def to_dict(self) -> dict[str, Any]: ...
+    def __bool__(self) -> bool: ...
+    def __len__(self) -> int: ...
+
+def pack(
+    endpoints: EndpointsInput,
+    existing: SlicesInput = ...,
+    *,
+    template: SlicesInput | None = None,
+    max_endpoints: int = 100,
+    max_bytes: int = 1_500_000,
+    policy: PolicyName | Policy = "balanced",
+    cohort: CohortName | str | None = "auto",
+    compaction: Compaction | None = None,
+    address_reuse: AddressReuse = "ordered",
+    replace: Replace = "safe",
+    naming: Naming = "generate",
+    trigger_time: str | None = None,
+) -> Plan:
+    """Plan the writes that make the slices of one group hold ``endpoints``, with the least churn.
+
+    A group is the slices of one Service with one address type and one set of ports. An endpoint that is still
+    wanted keeps its slice and its place in it; a changed one is replaced where it stands; slices that must be written
+    anyway are filled first; what is left goes where ``policy`` finds it cheapest, exactly.
+
+    :param endpoints: what should be there.
+    :param existing: what is there. Duplicates, overfull, empty and stale slices are healed.
+    :param template: a slice without endpoints: namespace, ``generateName``, labels, owner references, ports and address
+        type of the group. Left out, it is taken from the existing slices, which must then agree.
+    :param max_endpoints: 1 to 1000.
+    :param max_bytes: largest JSON size of one slice, in bytes.
+    :param policy: ``"balanced"``, ``"dense"``, ``"lean"``, ``"upstream"`` (Kubernetes' counts exactly) or a :class:`Policy`.
+    :param cohort: which endpoints are likely to change together and should share a slice where that costs no write:
+        ``"auto"``, ``"node"``, ``"zone"``, ``"revision"``, a field path such as ``"targetRef.namespace"``, or ``None``.
+    :param compaction: permission to move live endpoints.
+    :param address_reuse: ``"ordered"`` lets an address leave its old target in an earlier write than it comes back in, where that
+        costs no write; ``"strict"`` always, with a further write if it must.
+    :param replace: slices with other ports or of another Service are replaced, new ones first (``"safe"``), or rewritten in place
+        (``"recycle"``, as Kubernetes does; implied by policy ``"upstream"``).
+    :param naming: ``"generate"`` leaves names of new slices to the API server, ``"deterministic"`` derives them from their content.
+    :param trigger_time: RFC 3339 value for the annotation ``endpoints.kubernetes.io/last-change-trigger-time`` of every slice written.
+
+    Raises ``InvalidInputError``, ``LimitError``, ``TypeError``. Source: upstream ``reconcileByPortMapping``; the optimum
+    is argued in ``DESIGN.md``.
+    """
+
+@final
+class Change:
+    """What happened to one endpoint."""
+
+    @property
+    def key(self) -> str:
+        """Readable key, for example ``shop/checkout 10.0.0.5 http TCP 8080``."""
+    @property
+    def namespace(self) -> str | None: ...
+    @property
+    def service(self) -> str | None: ...
+    @property
+    def address(self) -> str:
+        """The first address."""
+    @property
+    def port_name(self) -> str | None:
+        """``None`` unless the key is ``"address-port"``."""
+    @property
+    def port(self) -> int | None:
+        """``None`` unless the key is ``"address-port"``, and where the port is not set (all ports)."""
+    @property
+    def protocol(self) -> str | None: ...
+    @property
+    def before(self) -> Endpoint | None: ...
+    @property
+    def after(self) -> Endpoint | None: ...
+    @property
+    def slice_before(self) -> str | None: ...
+    @property
+    def slice_after(self) -> str | None: ...
+    @property
+    def reasons(self) -> list[Reason]: ...
+    def to_dict(self) -> dict[str, Any]: ...
+
+@final
+class Transition:
+    """A service port that went from no endpoint to some, or back."""
+
+    @property
+    def namespace(self) -> str | None: ...
+    @property
+    def service(self) -> str | None: ...
+    @property
+    def port_name(self) -> str: ...
+    @property
+    def protocol(self) -> str: ...
+    @property
+    def endpoints_before(self) -> int: ...
+    @property
+    def endpoints_after(self) -> int: ...
+    @property
+    def ready_before(self) -> int: ...
+    @property
+    def ready_after(self) -> int: ...
+    def to_dict(self) -> dict[str, Any]: ...
+
+@final
+class Delta:
+    """What changed for each endpoint. True if anything did. The sequences are lazy and sorted by key."""
+
+    @property
+    def added(self) -> Sequence[Change]: ...
+    @property
+    def removed(self) -> Sequence[Change]: ...
+    @property
+    def updated(self) -> Sequence[Change]:
+        """Endpoints of which a field under the mask changed; they may have changed their slice too."""
+    @property
+    def moved(self) -> Sequence[Change]:
+        """Endpoints that only changed their slice."""
+    @property
+    def transitions(self) -> Sequence[Transition]: ...
+    def to_json(self) -> bytes: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def __bool__(self) -> bool: ...
+    def __len__(self) -> int:
+        """The number of endpoints added, removed, updated and moved."""
+
+def diff(
+    before: SlicesInput,
+    after: SlicesInput,
+    *,
+    key: DiffKey = "address-port",
+    fields: FieldMask = "proxy",
+) -> Delta:
+    """Tell what changed for each endpoint between two sets of slices, of one Service or of many.
+
+    :param key: what makes two endpoints the same: ``"address"``, ``"address-port"`` or ``"target"`` (the UID of the target,
+        else the address), always within one Service.
+    :param fields: which fields count as a change: ``"dns"``, ``"proxy"``, ``"envoy"``, ``"all"``.
+
+    ``ready`` and ``serving`` default to true, ``terminating`` to false. Duplicates have one deterministic winner: not terminating before
+    terminating; for one target the newer trigger time; then the newer slice; then the slice's name. Cost: O(n).
+    """
+
+@final
+class Assignment:
+    """Where each item goes. See :func:`assign`."""
+
+    @property
+    def containers(self) -> list[list[str]]:
+        """Keys in each container afterwards: the existing ones in their given order, then new ones. A deleted one is empty."""
+    @property
+    def written(self) -> list[int]:
+        """Indexes of the containers that must be written or deleted."""
+    @property
+    def deleted(self) -> list[int]: ...
+    @property
+    def moved(self) -> list[str]: ...
+    @property
+    def write_floor(self) -> int: ...
+    def to_dict(self) -> dict[str, Any]: ...
+
+def assign(
+    wanted: Sequence[tuple[str, int, int, str | None]],
+    existing: Sequence[Sequence[tuple[str, int, int, str | None]]],
+    *,
+    max_items: int = 100,
+    max_bytes: int | None = None,
+    policy: PolicyName | Policy = "balanced",
+    compaction: Compaction | None = None,
+) -> Assignment:
+    """The optimiser without Kubernetes: put keyed items into containers with the fewest writes.
+
+    An item is ``(key, fingerprint, size in bytes, cohort or None)``. An item whose fingerprint changed stays where it is
+    and makes its container dirty.
+
+    Raises ``LimitError`` for an item larger than ``max_bytes``, ``ValueError`` for a limit that is not positive.
+    """
+
+def cohort_of(endpoint: EndpointsInput, cohort: CohortName | str = "auto") -> list[str | None]:
+    """The cohort that :func:`pack` gives to each endpoint."""

@@ -1,0 +1,96 @@
+"""Types of the public interface: names of modes, and the JSON shapes of Kubernetes objects."""
+
+from typing import Any, Literal, Required, TypeAlias, TypedDict
+
+AddressTypeName: TypeAlias = Literal["IPv4", "IPv6", "FQDN"]
+PolicyName: TypeAlias = Literal["balanced", "dense", "lean", "upstream"]
+CohortName: TypeAlias = Literal["auto", "node", "zone", "revision"]
+CompactionOrder: TypeAlias = Literal["make-before-break", "break-before-make", "make-break-touch"]
+AddressReuse: TypeAlias = Literal["ordered", "strict"]
+Replace: TypeAlias = Literal["safe", "recycle"]
+Naming: TypeAlias = Literal["generate", "deterministic"]
+Verb: TypeAlias = Literal["create", "update", "delete"]
+DiffKey: TypeAlias = Literal["address", "address-port", "target"]
+FieldMask: TypeAlias = Literal["dns", "proxy", "envoy", "all"]
+
+WriteReason: TypeAlias = Literal[
+    "endpoints-added",
+    "endpoints-updated",
+    "endpoints-removed",
+    "endpoints-moved",
+    "duplicates",
+    "overfull",
+    "metadata",
+    "ports",
+    "emptied",
+    "replaced",
+    "touch",
+    "address-reuse",
+]
+"""Why a slice is written."""
+
+Reason: TypeAlias = Literal[
+    "addresses",
+    "conditions",
+    "hints",
+    "topology",
+    "ports",
+    "target-ref",
+    "hostname",
+    "unknown-fields",
+    "metadata",
+]
+"""Which part of an endpoint changed."""
+
+
+class ConditionsDict(TypedDict, total=False):
+    """``EndpointConditions`` of ``discovery.k8s.io/v1``."""
+
+    ready: bool | None
+    serving: bool | None
+    terminating: bool | None
+
+
+class TargetRefDict(TypedDict, total=False):
+    """``ObjectReference`` of ``v1``."""
+
+    apiVersion: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    resourceVersion: str
+    fieldPath: str
+
+
+class EndpointDict(TypedDict, total=False):
+    """``Endpoint`` of ``discovery.k8s.io/v1``. Fields of a newer API may be there too."""
+
+    addresses: Required[list[str]]
+    conditions: ConditionsDict
+    hostname: str | None
+    targetRef: TargetRefDict | None
+    nodeName: str | None
+    zone: str | None
+    hints: dict[str, Any] | None
+    deprecatedTopology: dict[str, str] | None
+
+
+class PortDict(TypedDict, total=False):
+    """``EndpointPort`` of ``discovery.k8s.io/v1``."""
+
+    name: str | None
+    protocol: str | None
+    port: int | None
+    appProtocol: str | None
+
+
+class SliceDict(TypedDict, total=False):
+    """``EndpointSlice`` of ``discovery.k8s.io/v1``."""
+
+    apiVersion: str
+    kind: str
+    metadata: dict[str, Any]
+    addressType: Required[AddressTypeName]
+    endpoints: list[EndpointDict] | None
+    ports: list[PortDict] | None

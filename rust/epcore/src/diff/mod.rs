@@ -1,0 +1,1 @@
+//! Two sets of slices -> what changed for each endpoint.

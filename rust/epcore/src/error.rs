@@ -1,0 +1,164 @@
+//! The one error type: what is wrong, where in the input, and at which byte.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+
+/// One step of a path into the input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Segment {
+    /// A member of an object.
+    Field(Cow<'static, str>),
+    /// An item of an array, or a document of a stream.
+    Index(usize),
+}
+
+/// What kind of trouble it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The input is not what the API allows.
+    InvalidInput,
+    /// A limit is passed; both numbers are in the unit that the message names.
+    Limit {
+        /// The largest value allowed.
+        limit: u64,
+        /// The value found.
+        actual: u64,
+    },
+}
+
+/// An error of this crate.
+///
+/// # Examples
+///
+/// ```
+/// let error = epcore::wire::json::read_slices(br#"[{"addressType": "IPv4", "endpoints": 7}]"#).unwrap_err();
+/// assert_eq!(error.path(), "slices[0].endpoints");
+/// assert_eq!(error.offset(), Some(38));
+/// assert_eq!(error.message(), "expected an array, found a number");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    /// From the innermost step outwards, as the stack unwinds.
+    steps: Vec<Segment>,
+    offset: Option<usize>,
+}
+
+impl Error {
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidInput, message.into())
+    }
+
+    pub(crate) fn limit(message: impl Into<String>, limit: usize, actual: usize) -> Self {
+        Self::new(ErrorKind::Limit { limit: limit as u64, actual: actual as u64 }, message.into())
+    }
+
+    fn new(kind: ErrorKind, message: String) -> Self {
+        Self(Box::new(Inner { kind, message, steps: Vec::new(), offset: None }))
+    }
+
+    /// Put the place of the error inside `field`.
+    #[must_use]
+    pub fn in_field(mut self, field: impl Into<Cow<'static, str>>) -> Self {
+        self.0.steps.push(Segment::Field(field.into()));
+        self
+    }
+
+    /// Put the place of the error inside item `index`.
+    #[must_use]
+    pub fn in_index(mut self, index: usize) -> Self {
+        self.0.steps.push(Segment::Index(index));
+        self
+    }
+
+    /// Set the byte at which the error was found, unless it is known already.
+    #[must_use]
+    pub fn at(mut self, offset: usize) -> Self {
+        self.0.offset.get_or_insert(offset);
+        self
+    }
+
+    /// The same error without a byte offset, for input that was not bytes.
+    #[must_use]
+    pub fn without_offset(mut self) -> Self {
+        self.0.offset = None;
+        self
+    }
+
+    /// The same error with the outermost step of its path renamed, for example `slices` to `before`.
+    #[must_use]
+    pub fn with_root(mut self, root: &'static str) -> Self {
+        if let Some(Segment::Field(field)) = self.0.steps.last_mut() {
+            *field = Cow::Borrowed(root);
+        }
+        self
+    }
+
+    /// What kind of trouble it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// What is wrong, without the place.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The byte of the input at which the error was found.
+    #[must_use]
+    pub fn offset(&self) -> Option<usize> {
+        self.0.offset
+    }
+
+    /// The steps of the path, outermost first.
+    pub fn segments(&self) -> impl DoubleEndedIterator<Item = &Segment> {
+        self.0.steps.iter().rev()
+    }
+
+    /// The place in the input, for example `slices[3].endpoints[0].addresses[0]`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        let mut path = String::new();
+        for segment in self.segments() {
+            match segment {
+                Segment::Field(field) if is_plain(field) => {
+                    if !path.is_empty() {
+                        path.push('.');
+                    }
+                    path.push_str(field);
+                }
+                Segment::Field(field) => drop(write!(path, "[{field:?}]")),
+                Segment::Index(index) => drop(write!(path, "[{index}]")),
+            }
+        }
+        path
+    }
+}
+
+/// A field that needs no quotes in a path; label keys such as `kubernetes.io/service-name` do.
+fn is_plain(field: &str) -> bool {
+    !field.is_empty() && field.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path();
+        formatter.write_str(if path.is_empty() { "input" } else { &path })?;
+        if let Some(offset) = self.0.offset {
+            write!(formatter, " (byte {offset})")?;
+        }
+        write!(formatter, ": {}", self.0.message)?;
+        if let ErrorKind::Limit { limit, actual } = self.0.kind {
+            write!(formatter, " (limit {limit}, actual {actual})")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}

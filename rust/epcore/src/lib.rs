@@ -1,0 +1,35 @@
+//! Pack endpoints into Kubernetes `EndpointSlice`s with the least churn, and tell readers what changed.
+//!
+//! The layers, each knowing only those above it:
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | [`model`] | slices, endpoints, ports, addresses, conditions as compact records |
+//! | [`wire`] | the only code that knows a format: read into the model, write from it |
+//! | [`pack`] | what should be there + what is there -> ordered writes |
+//! | [`diff`] | two sets of slices -> what changed for each endpoint |
+//!
+//! # One endpoint from bytes to a write
+//!
+//! ```
+//! use epcore::{pack, wire::json};
+//!
+//! let wanted = json::read_endpoints(br#"[{"addresses": ["10.0.0.5"]}]"#)?;
+//! let template = json::read_slices(
+//!     br#"{"metadata": {"generateName": "db-", "namespace": "shop"}, "addressType": "IPv4",
+//!          "endpoints": [], "ports": [{"name": "sql", "port": 5432}]}"#,
+//! )?;
+//! let options = pack::Options { template: template.first().cloned(), ..pack::Options::default() };
+//! let plan = pack::pack(&wanted, &[], &options)?;
+//! assert_eq!(plan.stats().creates, 1);
+//! assert_eq!(plan.stats().writes(), plan.stats().write_floor);
+//! # Ok::<(), epcore::Error>(())
+//! ```
+
+pub mod diff;
+mod error;
+pub mod model;
+pub mod pack;
+pub mod wire;
+
+pub use error::{Error, ErrorKind, Segment};

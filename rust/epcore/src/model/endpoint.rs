@@ -1,0 +1,319 @@
+//! Endpoints as records of fixed size over one text buffer.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::Error;
+use crate::model::text::TextBuffer;
+use crate::model::{Address, Conditions, Members, Text};
+
+/// An [`Address`] whose text, if it is a name, is in a buffer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum StoredAddress {
+    V4(Ipv4Addr),
+    V6(Ipv6Addr),
+    Name(Text),
+}
+
+impl Default for StoredAddress {
+    fn default() -> Self {
+        Self::Name(Text::default())
+    }
+}
+
+/// One endpoint. Texts are spans of the list's buffer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Record {
+    pub(crate) address: StoredAddress,
+    pub(crate) conditions: Conditions,
+    pub(crate) hostname: Text,
+    pub(crate) node_name: Text,
+    pub(crate) zone: Text,
+    /// Canonical JSON of the hints object.
+    pub(crate) hints: Text,
+    pub(crate) target_kind: Text,
+    pub(crate) target_namespace: Text,
+    pub(crate) target_name: Text,
+    pub(crate) target_uid: Text,
+    /// Index of the rare part plus one; zero is none.
+    rare: u32,
+}
+
+/// What few endpoints have.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Rare {
+    /// True if the endpoint has no address at all, which only unchecked input has.
+    pub(crate) no_address: bool,
+    pub(crate) more_addresses: Vec<Box<str>>,
+    pub(crate) target_api_version: Box<str>,
+    pub(crate) target_resource_version: Box<str>,
+    pub(crate) target_field_path: Box<str>,
+    pub(crate) target_unknown: Members,
+    pub(crate) conditions_unknown: Members,
+    /// Also `deprecatedTopology`, which nothing can write any more.
+    pub(crate) unknown: Members,
+}
+
+/// Endpoints in order.
+///
+/// # Examples
+///
+/// ```
+/// let list = epcore::wire::json::read_endpoints(br#"[{"addresses": ["10.0.0.5"], "zone": "a"}]"#)?;
+/// assert_eq!(list.get(0).and_then(|endpoint| endpoint.zone()), Some("a"));
+/// # Ok::<(), epcore::Error>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct EndpointList {
+    text: TextBuffer,
+    records: Vec<Record>,
+    rare: Vec<Rare>,
+}
+
+impl EndpointList {
+    /// The number of endpoints.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// True if there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The endpoint at an index.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<EndpointRef<'_>> {
+        Some(EndpointRef { list: self, record: self.records.get(index)? })
+    }
+
+    /// The endpoints in order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = EndpointRef<'_>> + ExactSizeIterator {
+        self.records.iter().map(|record| EndpointRef { list: self, record })
+    }
+
+    /// Append a copy of an endpoint of any list.
+    ///
+    /// # Errors
+    ///
+    /// The list would hold more than 4 GiB of text.
+    pub fn push(&mut self, endpoint: EndpointRef<'_>) -> Result<(), Error> {
+        let (from, record) = (&endpoint.list.text, endpoint.record);
+        let address = match endpoint.address() {
+            Address::V4(address) => StoredAddress::V4(address),
+            Address::V6(address) => StoredAddress::V6(address),
+            Address::Name(name) => StoredAddress::Name(self.text.push(name)?),
+        };
+        let copy = Record {
+            address,
+            conditions: record.conditions,
+            hostname: self.text.push(from.get(record.hostname))?,
+            node_name: self.text.intern(from.get(record.node_name))?,
+            zone: self.text.intern(from.get(record.zone))?,
+            hints: self.text.intern(from.get(record.hints))?,
+            target_kind: self.text.intern(from.get(record.target_kind))?,
+            target_namespace: self.text.intern(from.get(record.target_namespace))?,
+            target_name: self.text.push(from.get(record.target_name))?,
+            target_uid: self.text.push(from.get(record.target_uid))?,
+            rare: 0,
+        };
+        self.push_record(copy, endpoint.rare().cloned())
+    }
+
+    /// Append `endpoint`, with the fields of a newer API that `kept` has and `endpoint` doesn't name.
+    pub(crate) fn push_over(&mut self, endpoint: EndpointRef<'_>, kept: EndpointRef<'_>) -> Result<(), Error> {
+        self.push(endpoint)?;
+        let Some(before) = kept.rare() else { return Ok(()) };
+        let mut rare = endpoint.rare().cloned().unwrap_or_default();
+        rare.unknown = rare.unknown.over(&before.unknown);
+        rare.conditions_unknown = rare.conditions_unknown.over(&before.conditions_unknown);
+        if endpoint.target_ref().is_some() {
+            rare.target_unknown = rare.target_unknown.over(&before.target_unknown);
+        }
+        if let Some(record) = self.records.pop() {
+            self.push_record(Record { rare: 0, ..record }, Some(rare))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn push_record(&mut self, mut record: Record, rare: Option<Rare>) -> Result<(), Error> {
+        if let Some(rare) = rare.filter(|rare| *rare != Rare::default()) {
+            self.rare.push(rare);
+            record.rare = u32::try_from(self.rare.len())
+                .map_err(|_| Error::limit("more endpoints than one list can hold", u32::MAX as usize, self.rare.len()))?;
+        }
+        self.records.push(record);
+        Ok(())
+    }
+
+    pub(crate) fn text_mut(&mut self) -> &mut TextBuffer {
+        &mut self.text
+    }
+
+    /// Bytes of text held, a lower bound of the size of the list in any format.
+    pub(crate) fn text_len(&self) -> usize {
+        self.text.len()
+    }
+}
+
+impl PartialEq for EndpointList {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for EndpointList {}
+
+impl std::fmt::Debug for EndpointList {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// One endpoint of a list.
+#[derive(Clone, Copy)]
+pub struct EndpointRef<'a> {
+    list: &'a EndpointList,
+    record: &'a Record,
+}
+
+/// What an endpoint stands for, usually a Pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TargetRef<'a> {
+    /// Kind, for example `Pod`.
+    pub kind: &'a str,
+    /// Namespace.
+    pub namespace: &'a str,
+    /// Name.
+    pub name: &'a str,
+    /// UID.
+    pub uid: &'a str,
+    /// `apiVersion` of the target.
+    pub api_version: &'a str,
+    /// Version of the target; never compared, as Kubernetes does.
+    pub resource_version: &'a str,
+    /// Part of the target.
+    pub field_path: &'a str,
+}
+
+impl<'a> EndpointRef<'a> {
+    /// The first address, the only one with a meaning. An empty name if there is none.
+    #[must_use]
+    pub fn address(&self) -> Address<'a> {
+        match self.record.address {
+            StoredAddress::V4(address) => Address::V4(address),
+            StoredAddress::V6(address) => Address::V6(address),
+            StoredAddress::Name(text) => Address::Name(self.list.text.get(text)),
+        }
+    }
+
+    /// All addresses.
+    pub fn addresses(&self) -> impl Iterator<Item = Address<'a>> + use<'a> {
+        let rare = self.rare();
+        let first = (!rare.is_some_and(|rare| rare.no_address)).then(|| self.address());
+        first.into_iter().chain(rare.into_iter().flat_map(|rare| &rare.more_addresses).map(|text| Address::parse(text)))
+    }
+
+    /// Conditions.
+    #[must_use]
+    pub fn conditions(&self) -> Conditions {
+        self.record.conditions
+    }
+
+    /// Host name.
+    #[must_use]
+    pub fn hostname(&self) -> Option<&'a str> {
+        self.optional(self.record.hostname)
+    }
+
+    /// Name of the node.
+    #[must_use]
+    pub fn node_name(&self) -> Option<&'a str> {
+        self.optional(self.record.node_name)
+    }
+
+    /// Zone.
+    #[must_use]
+    pub fn zone(&self) -> Option<&'a str> {
+        self.optional(self.record.zone)
+    }
+
+    /// Hints as canonical JSON, `{"forZones":[{"name":"a"}]}`.
+    #[must_use]
+    pub fn hints(&self) -> Option<&'a str> {
+        self.optional(self.record.hints)
+    }
+
+    /// Target.
+    #[must_use]
+    pub fn target_ref(&self) -> Option<TargetRef<'a>> {
+        let rare = self.rare();
+        let text = |pick: fn(&Rare) -> &Box<str>| rare.map_or("", |rare| &**pick(rare));
+        let target = TargetRef {
+            kind: self.list.text.get(self.record.target_kind),
+            namespace: self.list.text.get(self.record.target_namespace),
+            name: self.list.text.get(self.record.target_name),
+            uid: self.list.text.get(self.record.target_uid),
+            api_version: text(|rare| &rare.target_api_version),
+            resource_version: text(|rare| &rare.target_resource_version),
+            field_path: text(|rare| &rare.target_field_path),
+        };
+        let nothing = target == TargetRef::default() && self.target_unknown().is_none();
+        (!nothing).then_some(target)
+    }
+
+    /// Fields of a newer API, and `deprecatedTopology`.
+    #[must_use]
+    pub fn unknown(&self) -> Option<&'a Members> {
+        self.rare().map(|rare| &rare.unknown).filter(|members| !members.is_empty())
+    }
+
+    pub(crate) fn conditions_unknown(&self) -> Option<&'a Members> {
+        self.rare().map(|rare| &rare.conditions_unknown).filter(|members| !members.is_empty())
+    }
+
+    pub(crate) fn target_unknown(&self) -> Option<&'a Members> {
+        self.rare().map(|rare| &rare.target_unknown).filter(|members| !members.is_empty())
+    }
+
+    pub(crate) fn rare(&self) -> Option<&'a Rare> {
+        self.list.rare.get((self.record.rare as usize).checked_sub(1)?)
+    }
+
+    fn optional(&self, text: Text) -> Option<&'a str> {
+        (!text.is_empty()).then(|| self.list.text.get(text))
+    }
+}
+
+impl Default for TargetRef<'_> {
+    fn default() -> Self {
+        Self { kind: "", namespace: "", name: "", uid: "", api_version: "", resource_version: "", field_path: "" }
+    }
+}
+
+/// Equal in every field.
+impl PartialEq for EndpointRef<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let parts = |endpoint: &Self| {
+            (
+                endpoint.address(),
+                endpoint.conditions(),
+                endpoint.hostname(),
+                endpoint.node_name(),
+                endpoint.zone(),
+                endpoint.hints(),
+                endpoint.target_ref(),
+            )
+        };
+        parts(self) == parts(other) && self.rare() == other.rare()
+    }
+}
+
+impl Eq for EndpointRef<'_> {}
+
+impl std::fmt::Debug for EndpointRef<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&String::from_utf8_lossy(&crate::wire::json::write_endpoint(*self)))
+    }
+}

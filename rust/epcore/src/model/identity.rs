@@ -1,0 +1,112 @@
+//! When two endpoints are the same one, and when one must be written again. Written once, here.
+
+use std::hash::{Hash, Hasher};
+
+use crate::model::{Address, Conditions, EndpointRef};
+
+/// What makes two endpoints the same one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// The set of addresses, and namespace and name of the target. A changed host name is a change in place, not another endpoint.
+    Stable,
+    /// The host name too, as in Kubernetes (upstream `endpointHash` of `EndpointSet`).
+    Kubernetes,
+}
+
+/// An endpoint compared by its identity alone.
+#[derive(Clone, Copy)]
+pub(crate) struct ByIdentity<'a> {
+    pub(crate) endpoint: EndpointRef<'a>,
+    pub(crate) identity: Identity,
+}
+
+impl<'a> ByIdentity<'a> {
+    fn target(&self) -> (&'a str, &'a str) {
+        self.endpoint.target_ref().map_or(("", ""), |target| (target.namespace, target.name))
+    }
+
+    fn hostname(&self) -> Option<&'a str> {
+        match self.identity {
+            Identity::Stable => None,
+            Identity::Kubernetes => self.endpoint.hostname(),
+        }
+    }
+
+    fn sorted_addresses(&self) -> Vec<Address<'a>> {
+        let mut addresses: Vec<_> = self.endpoint.addresses().collect();
+        addresses.sort_unstable();
+        addresses
+    }
+
+    fn has_one_address(&self) -> bool {
+        self.endpoint.rare().is_none_or(|rare| rare.more_addresses.is_empty())
+    }
+}
+
+impl PartialEq for ByIdentity<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let addresses = match (self.has_one_address(), other.has_one_address()) {
+            (true, true) => self.endpoint.address() == other.endpoint.address(),
+            (false, false) => self.sorted_addresses() == other.sorted_addresses(),
+            _ => false,
+        };
+        addresses && self.target() == other.target() && self.hostname() == other.hostname()
+    }
+}
+
+impl Eq for ByIdentity<'_> {}
+
+impl Hash for ByIdentity<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // The smallest address stands for all: equality looks at the rest.
+        let first = if self.has_one_address() { Some(self.endpoint.address()) } else { self.endpoint.addresses().min() };
+        first.hash(state);
+        self.target().hash(state);
+    }
+}
+
+/// A total order for output that does not depend on the order of the input.
+impl Ord for ByIdentity<'_> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let addresses = if self.has_one_address() && other.has_one_address() {
+            self.endpoint.address().cmp(&other.endpoint.address())
+        } else {
+            self.sorted_addresses().cmp(&other.sorted_addresses())
+        };
+        addresses.then_with(|| self.target().cmp(&other.target())).then_with(|| self.hostname().cmp(&other.hostname()))
+    }
+}
+
+impl PartialOrd for ByIdentity<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// True if `existing` may stay as it is where `wanted`, the same endpoint, is wanted.
+///
+/// Every field that this crate knows must be equal, but for the target's `resourceVersion` (upstream `EndpointsEqualBeyondHash`) and the
+/// order of addresses after the first. Fields of a newer API count only where `wanted` names them: what it does not know is not its to change.
+pub(crate) fn keeps(existing: EndpointRef<'_>, wanted: EndpointRef<'_>) -> bool {
+    if known_fields(existing) != known_fields(wanted) {
+        return false;
+    }
+    let Some(rare) = wanted.rare() else { return true };
+    let nothing = crate::model::Rare::default();
+    let before = existing.rare().unwrap_or(&nothing);
+    rare.unknown.is_kept_by(&before.unknown)
+        && rare.conditions_unknown.is_kept_by(&before.conditions_unknown)
+        && rare.target_unknown.is_kept_by(&before.target_unknown)
+}
+
+/// The fields that decide, unset ones as `""`.
+fn known_fields<'a>(endpoint: EndpointRef<'a>) -> (Conditions, Address<'a>, [&'a str; 4], [&'a str; 4]) {
+    let texts = [endpoint.node_name(), endpoint.zone(), endpoint.hints(), endpoint.hostname()];
+    let target = endpoint.target_ref().unwrap_or_default();
+    (
+        endpoint.conditions(),
+        endpoint.address(),
+        texts.map(Option::unwrap_or_default),
+        [target.uid, target.kind, target.api_version, target.field_path],
+    )
+}

@@ -1,0 +1,54 @@
+//! Fields that this crate gives no meaning to: kept as canonical JSON and written back.
+
+use std::collections::BTreeMap;
+
+/// Members of an object by name, each value as canonical JSON text (no space between tokens, sorted keys, numbers as they were).
+///
+/// A newer API may have fields that we don't know; they survive here. `null` stands for "take it away" in wanted content.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Members(BTreeMap<Box<str>, Box<str>>);
+
+impl Members {
+    /// True if there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The canonical JSON of a member.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(AsRef::as_ref)
+    }
+
+    /// Set a member; true if it was not there yet.
+    pub(crate) fn insert(&mut self, name: &str, json: String) -> bool {
+        self.0.insert(name.into(), json.into_boxed_str()).is_none()
+    }
+
+    /// Name and canonical JSON of each member that is not `null`, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().filter(|(_, json)| &***json != "null").map(|(name, json)| (&**name, &**json))
+    }
+
+    /// Name and canonical JSON of each member, `null` or not.
+    pub(crate) fn iter_all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, json)| (&**name, &**json))
+    }
+
+    /// True if writing `self` over `kept` changes nothing: members that `self` does not name stay as they are.
+    pub(crate) fn is_kept_by(&self, kept: &Self) -> bool {
+        self.0.iter().all(|(name, json)| match kept.get(name) {
+            Some(before) => before == &**json,
+            None => &**json == "null",
+        })
+    }
+
+    /// `self` written over `kept`.
+    pub(crate) fn over(&self, kept: &Self) -> Self {
+        let mut merged = kept.0.clone();
+        merged.extend(self.0.iter().map(|(name, json)| (name.clone(), json.clone())));
+        merged.retain(|_, json| &**json != "null");
+        Self(merged)
+    }
+}

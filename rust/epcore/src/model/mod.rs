@@ -1,0 +1,28 @@
+//! Slices and endpoints as compact records: text is kept once for each slice, in one buffer.
+
+mod address;
+mod conditions;
+mod endpoint;
+mod identity;
+mod members;
+mod metadata;
+mod names;
+mod port;
+mod slice;
+mod text;
+mod validate;
+
+pub use address::{Address, AddressType};
+pub use conditions::Conditions;
+pub use endpoint::{EndpointList, EndpointRef, TargetRef};
+pub(crate) use endpoint::{Rare, Record, StoredAddress};
+pub use identity::Identity;
+pub(crate) use identity::{ByIdentity, keeps};
+pub use members::Members;
+pub use metadata::{MANAGED_BY_LABEL, ObjectMeta, SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION};
+pub(crate) use names::shorten;
+pub use names::{is_dns_label, is_dns_subdomain};
+pub use port::EndpointPort;
+pub use slice::{EndpointSlice, MAX_ADDRESSES, MAX_ENDPOINTS, MAX_PORTS};
+pub(crate) use text::Text;
+pub use validate::{validate_endpoint, validate_slice};

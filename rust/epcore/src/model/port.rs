@@ -1,0 +1,50 @@
+//! Ports of a slice.
+
+use crate::model::Members;
+
+/// One port. Unset `name` and `protocol` are held as the API server defaults them: `""` and `TCP`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointPort {
+    /// Name, `""` if unset.
+    pub name: String,
+    /// `TCP`, `UDP` or `SCTP`.
+    pub protocol: String,
+    /// Port number; `None` stands for all ports.
+    pub port: Option<i32>,
+    /// Application protocol, `""` if unset.
+    pub app_protocol: String,
+    /// Fields of a newer API.
+    pub unknown: Members,
+}
+
+impl Default for EndpointPort {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            protocol: "TCP".to_owned(),
+            port: None,
+            app_protocol: String::new(),
+            unknown: Members::default(),
+        }
+    }
+}
+
+impl EndpointPort {
+    /// What a set of ports is compared by, whatever its order (upstream `endpointutil.NewPortMapKey`).
+    pub(crate) fn sort_key(&self) -> (&str, &str, Option<i32>, &str) {
+        (&self.name, &self.protocol, self.port, &self.app_protocol)
+    }
+}
+
+/// True if two lists are the same set of ports.
+pub(crate) fn same_ports(left: &[EndpointPort], right: &[EndpointPort]) -> bool {
+    if left.len() != right.len() {
+        return false;
+    }
+    let sorted = |ports: &'_ [EndpointPort]| -> Vec<usize> {
+        let mut order: Vec<usize> = (0..ports.len()).collect();
+        order.sort_by(|&a, &b| ports[a].sort_key().cmp(&ports[b].sort_key()));
+        order
+    };
+    left == right || sorted(left).into_iter().zip(sorted(right)).all(|(a, b)| left[a].sort_key() == right[b].sort_key())
+}

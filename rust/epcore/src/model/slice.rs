@@ -1,0 +1,34 @@
+//! The EndpointSlice object.
+
+use crate::model::{AddressType, EndpointList, EndpointPort, Members, ObjectMeta};
+
+/// Most endpoints that the API allows in a slice.
+pub const MAX_ENDPOINTS: usize = 1000;
+/// Most addresses that the API allows in an endpoint.
+pub const MAX_ADDRESSES: usize = 100;
+/// Most ports that the API allows in a slice (the API's text says 100, its validation 20,000).
+pub const MAX_PORTS: usize = 20_000;
+
+/// A `discovery.k8s.io/v1` EndpointSlice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointSlice {
+    /// Metadata.
+    pub metadata: ObjectMeta,
+    /// Type of all addresses in the slice.
+    pub address_type: AddressType,
+    /// Ports of all endpoints in the slice.
+    pub ports: Vec<EndpointPort>,
+    /// Endpoints, in order.
+    pub endpoints: EndpointList,
+    /// Fields of a newer API.
+    pub unknown: Members,
+}
+
+impl EndpointSlice {
+    /// True if both would be in the same group: the same ports and address type, of the same Service.
+    pub(crate) fn same_group(&self, other: &Self) -> bool {
+        self.address_type == other.address_type
+            && self.metadata.service() == other.metadata.service()
+            && crate::model::port::same_ports(&self.ports, &other.ports)
+    }
+}

@@ -1,0 +1,1 @@
+//! What should be there and what is there -> ordered writes.

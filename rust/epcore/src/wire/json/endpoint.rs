@@ -1,0 +1,252 @@
+//! One endpoint, in and out.
+
+use crate::Error;
+use crate::model::{Address, Conditions, EndpointList, EndpointRef, Members, Rare, Record, StoredAddress};
+use crate::wire::json::reader::{Reader, Seen};
+use crate::wire::json::writer::{Object, write_array, write_string, write_text};
+
+/// Read one endpoint onto the end of a list.
+pub(crate) fn read_endpoint(reader: &mut Reader<'_>, list: &mut EndpointList) -> Result<(), Error> {
+    let mut record = Record::default();
+    let mut rare = Rare { no_address: true, ..Rare::default() };
+    let mut seen = Seen::default();
+    reader.object(|reader, name| {
+        match name {
+            "addresses" => seen.once(0).and_then(|()| read_addresses(reader, list, &mut record, &mut rare)),
+            "conditions" => seen.once(1).and_then(|()| read_conditions(reader, &mut record, &mut rare)),
+            "hostname" => {
+                seen.once(2)?;
+                record.hostname = list.text_mut().push(&reader.optional_string()?)?;
+                Ok(())
+            }
+            "targetRef" => seen.once(3).and_then(|()| read_target(reader, list, &mut record, &mut rare)),
+            "nodeName" => {
+                seen.once(4)?;
+                record.node_name = list.text_mut().intern(&reader.optional_string()?)?;
+                Ok(())
+            }
+            "zone" => {
+                seen.once(5)?;
+                record.zone = list.text_mut().intern(&reader.optional_string()?)?;
+                Ok(())
+            }
+            "hints" => {
+                seen.once(6)?;
+                record.hints = list.text_mut().intern(&canonical_hints(reader)?)?;
+                Ok(())
+            }
+            _ => reader.unknown(name, &mut rare.unknown),
+        }
+    })?;
+    list.push_record(record, Some(rare))
+}
+
+fn read_addresses(
+    reader: &mut Reader<'_>,
+    list: &mut EndpointList,
+    record: &mut Record,
+    rare: &mut Rare,
+) -> Result<(), Error> {
+    if reader.null()? {
+        return Ok(());
+    }
+    reader.array(|reader, index| {
+        let text = reader.string()?;
+        let address = Address::parse(&text);
+        if index > 0 {
+            rare.more_addresses.push(address.to_string().into());
+            return Ok(());
+        }
+        rare.no_address = false;
+        record.address = match address {
+            Address::V4(address) => StoredAddress::V4(address),
+            Address::V6(address) => StoredAddress::V6(address),
+            Address::Name(name) => StoredAddress::Name(list.text_mut().push(name)?),
+        };
+        Ok(())
+    })
+}
+
+fn read_conditions(reader: &mut Reader<'_>, record: &mut Record, rare: &mut Rare) -> Result<(), Error> {
+    if reader.null()? {
+        return Ok(());
+    }
+    let mut values = [None; 3];
+    let mut seen = Seen::default();
+    reader.object(|reader, name| {
+        let index = match name {
+            "ready" => 0,
+            "serving" => 1,
+            "terminating" => 2,
+            _ => return reader.unknown(name, &mut rare.conditions_unknown),
+        };
+        seen.once(index)?;
+        if !reader.null()? {
+            values[index as usize] = Some(reader.boolean()?);
+        }
+        Ok(())
+    })?;
+    record.conditions = Conditions::new(values[0], values[1], values[2]);
+    Ok(())
+}
+
+fn read_target(
+    reader: &mut Reader<'_>,
+    list: &mut EndpointList,
+    record: &mut Record,
+    rare: &mut Rare,
+) -> Result<(), Error> {
+    if reader.null()? {
+        return Ok(());
+    }
+    let mut seen = Seen::default();
+    reader.object(|reader, name| {
+        let index = match name {
+            "kind" => 0,
+            "namespace" => 1,
+            "name" => 2,
+            "uid" => 3,
+            "apiVersion" => 4,
+            "resourceVersion" => 5,
+            "fieldPath" => 6,
+            _ => return reader.unknown(name, &mut rare.target_unknown),
+        };
+        seen.once(index)?;
+        let text = reader.optional_string()?;
+        let buffer = list.text_mut();
+        match index {
+            0 => record.target_kind = buffer.intern(&text)?,
+            1 => record.target_namespace = buffer.intern(&text)?,
+            2 => record.target_name = buffer.push(&text)?,
+            3 => record.target_uid = buffer.push(&text)?,
+            4 => rare.target_api_version = text.into(),
+            5 => rare.target_resource_version = text.into(),
+            _ => rare.target_field_path = text.into(),
+        }
+        Ok(())
+    })
+}
+
+/// Hints with empty and null parts left out, `""` if nothing remains.
+fn canonical_hints(reader: &mut Reader<'_>) -> Result<String, Error> {
+    if reader.null()? {
+        return Ok(String::new());
+    }
+    let mut lists: [Vec<Members>; 2] = [Vec::new(), Vec::new()];
+    let mut unknown = Members::default();
+    let mut seen = Seen::default();
+    reader.object(|reader, name| {
+        let index = match name {
+            "forZones" => 0,
+            "forNodes" => 1,
+            _ => return reader.unknown(name, &mut unknown),
+        };
+        seen.once(index)?;
+        if reader.null()? {
+            return Ok(());
+        }
+        reader.array(|reader, _| {
+            let mut hint = Members::default();
+            reader.object(|reader, name| {
+                if name == "name" && reader.peek() != Some(b'"') {
+                    return Err(reader.expected("a string"));
+                }
+                reader.unknown(name, &mut hint)
+            })?;
+            lists[index as usize].push(hint);
+            Ok(())
+        })
+    })?;
+    if lists.iter().all(Vec::is_empty) && unknown.is_empty() {
+        return Ok(String::new());
+    }
+    let mut out = Vec::new();
+    let mut object = Object::start(&mut out);
+    for (name, hints) in ["forZones", "forNodes"].into_iter().zip(&lists) {
+        if !hints.is_empty() {
+            write_array(object.member(name), hints, |out, hint| {
+                super::writer::write_raw_object(out, hint.iter());
+            });
+        }
+    }
+    object.members(Some(&unknown));
+    object.end();
+    Ok(String::from_utf8_lossy(&out).into_owned())
+}
+
+/// The zones and the nodes of hints in canonical form.
+pub(crate) fn read_hints(hints: &str) -> Result<(Vec<String>, Vec<String>), Error> {
+    let mut lists = [Vec::new(), Vec::new()];
+    Reader::new(hints).object(|reader, name| {
+        let index = match name {
+            "forZones" => 0,
+            "forNodes" => 1,
+            _ => return reader.skip(),
+        };
+        reader.array(|reader, _| {
+            let mut hint = String::new();
+            reader.object(|reader, name| {
+                if name == "name" {
+                    hint = reader.string()?.into_owned();
+                    Ok(())
+                } else {
+                    reader.skip()
+                }
+            })?;
+            lists[index].push(hint);
+            Ok(())
+        })
+    })?;
+    let [zones, nodes] = lists;
+    Ok((zones, nodes))
+}
+
+/// Write one endpoint.
+#[must_use]
+pub fn write_endpoint(endpoint: EndpointRef<'_>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(320);
+    write_endpoint_into(&mut out, endpoint);
+    out
+}
+
+pub(crate) fn write_endpoint_into(out: &mut Vec<u8>, endpoint: EndpointRef<'_>) {
+    let mut object = Object::start(out);
+    write_array(object.member("addresses"), endpoint.addresses(), |out, address| match address {
+        Address::Name(name) => write_string(out, name),
+        address => write_text(out, address),
+    });
+    let conditions = endpoint.conditions();
+    if !conditions.is_unset() || endpoint.conditions_unknown().is_some() {
+        let mut inner = Object::start(object.member("conditions"));
+        inner.boolean("ready", conditions.ready());
+        inner.boolean("serving", conditions.serving());
+        inner.boolean("terminating", conditions.terminating());
+        inner.members(endpoint.conditions_unknown());
+        inner.end();
+    }
+    object.text("hostname", endpoint.hostname().unwrap_or(""));
+    if let Some(target) = endpoint.target_ref() {
+        let mut inner = Object::start(object.member("targetRef"));
+        inner.text("kind", target.kind);
+        inner.text("namespace", target.namespace);
+        inner.text("name", target.name);
+        inner.text("uid", target.uid);
+        inner.text("apiVersion", target.api_version);
+        inner.text("resourceVersion", target.resource_version);
+        inner.text("fieldPath", target.field_path);
+        inner.members(endpoint.target_unknown());
+        inner.end();
+    }
+    object.text("nodeName", endpoint.node_name().unwrap_or(""));
+    object.text("zone", endpoint.zone().unwrap_or(""));
+    if let Some(hints) = endpoint.hints() {
+        object.raw("hints", hints);
+    }
+    object.members(endpoint.unknown());
+    object.end();
+}
+
+/// Bytes of JSON that an endpoint takes.
+pub(crate) fn endpoint_size(endpoint: EndpointRef<'_>) -> usize {
+    write_endpoint(endpoint).len()
+}

@@ -1,0 +1,76 @@
+//! `ObjectMeta`, in and out.
+
+use std::collections::BTreeMap;
+
+use crate::Error;
+use crate::model::ObjectMeta;
+use crate::wire::json::reader::{Reader, Seen};
+use crate::wire::json::writer::{Object, write_string};
+
+pub(crate) fn read_metadata(reader: &mut Reader<'_>) -> Result<ObjectMeta, Error> {
+    let mut metadata = ObjectMeta::default();
+    if reader.null()? {
+        return Ok(metadata);
+    }
+    let mut seen = Seen::default();
+    reader.object(|reader, name| {
+        let (index, target) = match name {
+            "name" => (0, &mut metadata.name),
+            "generateName" => (1, &mut metadata.generate_name),
+            "namespace" => (2, &mut metadata.namespace),
+            "uid" => (3, &mut metadata.uid),
+            "resourceVersion" => (4, &mut metadata.resource_version),
+            "creationTimestamp" => (5, &mut metadata.creation_timestamp),
+            "labels" => {
+                seen.once(6)?;
+                metadata.labels = read_text_map(reader)?;
+                return Ok(());
+            }
+            "annotations" => {
+                seen.once(7)?;
+                metadata.annotations = read_text_map(reader)?;
+                return Ok(());
+            }
+            _ => return reader.unknown(name, &mut metadata.unknown),
+        };
+        seen.once(index)?;
+        *target = reader.optional_string()?.into_owned();
+        Ok(())
+    })?;
+    Ok(metadata)
+}
+
+fn read_text_map(reader: &mut Reader<'_>) -> Result<BTreeMap<String, String>, Error> {
+    let mut map = BTreeMap::new();
+    if reader.null()? {
+        return Ok(map);
+    }
+    reader.object(|reader, name| {
+        if map.insert(name.to_owned(), reader.optional_string()?.into_owned()).is_some() {
+            return Err(Error::invalid("a second member of this name"));
+        }
+        Ok(())
+    })?;
+    Ok(map)
+}
+
+pub(crate) fn write_metadata(out: &mut Vec<u8>, metadata: &ObjectMeta) {
+    let mut object = Object::start(out);
+    object.text("name", &metadata.name);
+    object.text("generateName", &metadata.generate_name);
+    object.text("namespace", &metadata.namespace);
+    object.text("uid", &metadata.uid);
+    object.text("resourceVersion", &metadata.resource_version);
+    object.text("creationTimestamp", &metadata.creation_timestamp);
+    for (name, map) in [("labels", &metadata.labels), ("annotations", &metadata.annotations)] {
+        if !map.is_empty() {
+            let mut inner = Object::start(object.member(name));
+            for (key, value) in map {
+                write_string(inner.member(key), value);
+            }
+            inner.end();
+        }
+    }
+    object.members(Some(&metadata.unknown));
+    object.end();
+}

@@ -1,0 +1,18 @@
+//! JSON of `discovery.k8s.io/v1`.
+//!
+//! Reading takes any key order, `null` for any optional field, any spelling of an address, and fields that it does not know. Writing is
+//! canonical: the same objects are the same bytes, known fields in the API's order, then the others by name.
+
+mod endpoint;
+mod metadata;
+mod reader;
+mod slice;
+mod stream;
+mod writer;
+
+pub use endpoint::write_endpoint;
+pub(crate) use endpoint::{endpoint_size, read_hints};
+pub use slice::write_slice;
+pub(crate) use slice::slice_size;
+pub use stream::{locate, read_endpoints, read_slices, write_endpoints, write_slices};
+pub(crate) use writer::write_text;

@@ -1,0 +1,439 @@
+//! A pull reader of JSON text: strict, one pass, no tree.
+
+use std::borrow::Cow;
+
+use crate::Error;
+use crate::model::Members;
+use crate::wire::json::writer;
+
+/// Objects and arrays within each other; deeper input is refused.
+pub(crate) const MAX_DEPTH: usize = 128;
+
+/// A position in JSON text.
+#[derive(Clone)]
+pub(crate) struct Reader<'a> {
+    text: &'a str,
+    position: usize,
+    depth: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self { text, position: 0, depth: 0 }
+    }
+
+    pub(crate) fn position(&self) -> usize {
+        self.position
+    }
+
+    /// The next byte that is not white space.
+    pub(crate) fn peek(&mut self) -> Option<u8> {
+        let bytes = self.text.as_bytes();
+        loop {
+            let byte = *bytes.get(self.position)?;
+            if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+                return Some(byte);
+            }
+            self.position += 1;
+        }
+    }
+
+    fn error(&self, message: impl Into<String>) -> Error {
+        Error::invalid(message).at(self.position)
+    }
+
+    /// An error that says what was expected and what is there.
+    pub(crate) fn expected(&mut self, what: &str) -> Error {
+        let found = match self.peek() {
+            None => "the end of the input".to_owned(),
+            Some(b'{') => "an object".to_owned(),
+            Some(b'[') => "an array".to_owned(),
+            Some(b'"') => "a string".to_owned(),
+            Some(b'-' | b'0'..=b'9') => "a number".to_owned(),
+            Some(b't' | b'f') => "a boolean".to_owned(),
+            Some(b'n') => "null".to_owned(),
+            Some(_) => match self.text[self.position..].chars().next() {
+                Some(other) => format!("{other:?}"),
+                None => "the end of the input".to_owned(),
+            },
+        };
+        self.error(format!("expected {what}, found {found}"))
+    }
+
+    /// Step over a byte if it is next.
+    fn take(&mut self, wanted: u8) -> bool {
+        let found = self.peek() == Some(wanted);
+        self.position += usize::from(found);
+        found
+    }
+
+    fn enter(&mut self) -> Result<(), Error> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(Error::limit("objects and arrays nested too deep", MAX_DEPTH, self.depth).at(self.position));
+        }
+        Ok(())
+    }
+
+    /// Read an object, one call of `member` for each member, which must read its value.
+    pub(crate) fn object(
+        &mut self,
+        mut member: impl FnMut(&mut Self, &str) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        if !self.take(b'{') {
+            return Err(self.expected("an object"));
+        }
+        self.enter()?;
+        if !self.take(b'}') {
+            loop {
+                if self.peek() != Some(b'"') {
+                    return Err(self.expected("a name in quotes"));
+                }
+                let name = self.string()?;
+                if !self.take(b':') {
+                    return Err(self.expected("':'"));
+                }
+                self.peek();
+                let value = self.position;
+                member(self, &name).map_err(|error| error.at(value).in_field(name.into_owned()))?;
+                if self.take(b',') {
+                    continue;
+                }
+                if self.take(b'}') {
+                    break;
+                }
+                return Err(self.expected("',' or '}'"));
+            }
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// Read an array, one call of `item` for each item, which must read it.
+    pub(crate) fn array(
+        &mut self,
+        mut item: impl FnMut(&mut Self, usize) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        if !self.take(b'[') {
+            return Err(self.expected("an array"));
+        }
+        self.enter()?;
+        if !self.take(b']') {
+            for index in 0.. {
+                self.peek();
+                let value = self.position;
+                item(self, index).map_err(|error| error.at(value).in_index(index))?;
+                if self.take(b',') {
+                    continue;
+                }
+                if self.take(b']') {
+                    break;
+                }
+                return Err(self.expected("',' or ']'"));
+            }
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// As [`Reader::array`], but the path of an error begins at the item.
+    pub(crate) fn items_of_array(
+        &mut self,
+        item: &mut dyn FnMut(&mut Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut failed = None;
+        let outcome = self.array(|reader, _| item(reader).map_err(|error| failed.insert(error).clone()));
+        match failed {
+            Some(error) => Err(error),
+            None => outcome,
+        }
+    }
+
+    /// Step over `null` if it is next.
+    pub(crate) fn null(&mut self) -> Result<bool, Error> {
+        if self.peek() != Some(b'n') {
+            return Ok(false);
+        }
+        self.literal("null")?;
+        Ok(true)
+    }
+
+    fn literal(&mut self, word: &'static str) -> Result<(), Error> {
+        if !self.text.as_bytes()[self.position..].starts_with(word.as_bytes()) {
+            return Err(self.error(format!("expected {word}")));
+        }
+        self.position += word.len();
+        Ok(())
+    }
+
+    pub(crate) fn boolean(&mut self) -> Result<bool, Error> {
+        match self.peek() {
+            Some(b't') => self.literal("true").map(|()| true),
+            Some(b'f') => self.literal("false").map(|()| false),
+            _ => Err(self.expected("a boolean")),
+        }
+    }
+
+    /// A string; `null` is the empty one, which means "not set" everywhere in the API.
+    pub(crate) fn optional_string(&mut self) -> Result<Cow<'a, str>, Error> {
+        if self.null()? { Ok(Cow::Borrowed("")) } else { self.string() }
+    }
+
+    pub(crate) fn string(&mut self) -> Result<Cow<'a, str>, Error> {
+        if !self.take(b'"') {
+            return Err(self.expected("a string"));
+        }
+        let start = self.position;
+        self.position += plain_length(&self.text.as_bytes()[start..]);
+        if self.text.as_bytes().get(self.position) == Some(&b'"') {
+            self.position += 1;
+            return Ok(Cow::Borrowed(&self.text[start..self.position - 1]));
+        }
+        let mut decoded = self.text[start..self.position].to_owned();
+        loop {
+            match self.text.as_bytes().get(self.position) {
+                None => return Err(self.error("the string has no end")),
+                Some(b'"') => {
+                    self.position += 1;
+                    return Ok(Cow::Owned(decoded));
+                }
+                Some(b'\\') => decoded.push(self.escape()?),
+                Some(byte @ 0..0x20) => {
+                    return Err(self.error(format!("control character {byte:#04x} in a string must be escaped")));
+                }
+                Some(_) => {
+                    let from = self.position;
+                    self.position += plain_length(&self.text.as_bytes()[from..]);
+                    decoded.push_str(&self.text[from..self.position]);
+                }
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<char, Error> {
+        let start = self.position;
+        let escaped = self.text.as_bytes().get(start + 1).copied();
+        self.position += 2;
+        Ok(match escaped {
+            Some(plain @ (b'"' | b'\\' | b'/')) => char::from(plain),
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => {
+                let first = self.hex(start)?;
+                let code = if (0xd800..0xdc00).contains(&first) && self.text[self.position..].starts_with("\\u") {
+                    self.position += 2;
+                    let second = self.hex(start)?;
+                    if !(0xdc00..0xe000).contains(&second) {
+                        return Err(Error::invalid("half of a surrogate pair").at(start));
+                    }
+                    0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00)
+                } else {
+                    first
+                };
+                char::from_u32(code).ok_or_else(|| Error::invalid("half of a surrogate pair").at(start))?
+            }
+            _ => return Err(Error::invalid("unknown escape in a string").at(start)),
+        })
+    }
+
+    fn hex(&mut self, start: usize) -> Result<u32, Error> {
+        let digits = self.text.get(self.position..self.position + 4);
+        let digits = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        self.position += 4;
+        digits
+            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
+            .ok_or_else(|| Error::invalid("\\u needs four hexadecimal digits").at(start))
+    }
+
+    /// The text of a number.
+    fn number(&mut self) -> Result<&'a str, Error> {
+        self.peek();
+        let start = self.position;
+        let bytes = self.text.as_bytes();
+        let digits = |position: &mut usize| {
+            let from = *position;
+            while bytes.get(*position).is_some_and(u8::is_ascii_digit) {
+                *position += 1;
+            }
+            *position > from
+        };
+        let mut position = start;
+        position += usize::from(bytes.get(position) == Some(&b'-'));
+        let leading_zero = bytes.get(position) == Some(&b'0');
+        let whole = position;
+        let mut valid = digits(&mut position) && (!leading_zero || position == whole + 1);
+        if bytes.get(position) == Some(&b'.') {
+            position += 1;
+            valid &= digits(&mut position);
+        }
+        if matches!(bytes.get(position), Some(b'e' | b'E')) {
+            position += 1;
+            position += usize::from(matches!(bytes.get(position), Some(b'+' | b'-')));
+            valid &= digits(&mut position);
+        }
+        if !valid {
+            return Err(self.error("not a number of JSON"));
+        }
+        self.position = position;
+        Ok(&self.text[start..position])
+    }
+
+    /// A whole number of 32 bits.
+    pub(crate) fn int32(&mut self) -> Result<i32, Error> {
+        if !matches!(self.peek(), Some(b'-' | b'0'..=b'9')) {
+            return Err(self.expected("a whole number"));
+        }
+        let start = self.position;
+        let text = self.number()?;
+        text.parse().map_err(|_| {
+            let shown = crate::model::shorten(text);
+            Error::invalid(format!("{shown} is not a whole number of 32 bits")).at(start)
+        })
+    }
+
+    /// Step over a value of any kind, checked.
+    pub(crate) fn skip(&mut self) -> Result<(), Error> {
+        match self.peek() {
+            Some(b'{') => self.object(|reader, _| reader.skip()),
+            Some(b'[') => self.array(|reader, _| reader.skip()),
+            Some(b'"') => self.string().map(drop),
+            Some(b't' | b'f') => self.boolean().map(drop),
+            Some(b'n') => self.literal("null"),
+            Some(b'-' | b'0'..=b'9') => self.number().map(drop),
+            _ => Err(self.expected("a value")),
+        }
+    }
+
+    /// Read a value of any kind into canonical JSON.
+    pub(crate) fn canonical(&mut self) -> Result<String, Error> {
+        let mut out = Vec::new();
+        self.canonical_into(&mut out)?;
+        String::from_utf8(out).map_err(|_| self.error("not UTF-8"))
+    }
+
+    fn canonical_into(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
+        match self.peek() {
+            Some(b'{') => {
+                let mut members = Members::default();
+                self.object(|reader, name| reader.unknown(name, &mut members))?;
+                writer::write_raw_object(out, members.iter_all());
+                Ok(())
+            }
+            Some(b'[') => {
+                out.push(b'[');
+                self.array(|reader, index| {
+                    if index > 0 {
+                        out.push(b',');
+                    }
+                    reader.canonical_into(out)
+                })?;
+                out.push(b']');
+                Ok(())
+            }
+            Some(b'"') => {
+                writer::write_string(out, &self.string()?);
+                Ok(())
+            }
+            _ => {
+                let start = self.position;
+                self.skip()?;
+                out.extend_from_slice(&self.text.as_bytes()[start..self.position]);
+                Ok(())
+            }
+        }
+    }
+
+    /// Keep a member that has no meaning here.
+    pub(crate) fn unknown(&mut self, name: &str, members: &mut Members) -> Result<(), Error> {
+        let value = self.canonical()?;
+        if members.insert(name, value) { Ok(()) } else { Err(Error::invalid(DUPLICATE)) }
+    }
+
+    /// Nothing but white space may follow.
+    pub(crate) fn end(&mut self) -> Result<(), Error> {
+        if self.peek().is_some() { Err(self.expected("the end of the input")) } else { Ok(()) }
+    }
+}
+
+const DUPLICATE: &str = "a second member of this name";
+
+/// Which known members an object has had.
+#[derive(Default)]
+pub(crate) struct Seen(u32);
+
+impl Seen {
+    /// Note member number `index` of an object.
+    pub(crate) fn once(&mut self, index: u32) -> Result<(), Error> {
+        let bit = 1 << index;
+        if self.0 & bit != 0 {
+            return Err(Error::invalid(DUPLICATE));
+        }
+        self.0 |= bit;
+        Ok(())
+    }
+}
+
+/// How many bytes come before a quote, a backslash or a control character; eight at a time.
+fn plain_length(bytes: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (chunks, rest) = bytes.as_chunks::<8>();
+    for (index, chunk) in chunks.iter().enumerate() {
+        let word = u64::from_le_bytes(*chunk);
+        let quote = word ^ (ONES * u64::from(b'"'));
+        let backslash = word ^ (ONES * u64::from(b'\\'));
+        // In each term the lowest marked byte is right; a borrow can mark only bytes above it.
+        let marks = (word.wrapping_sub(ONES * 0x20) & !word)
+            | (quote.wrapping_sub(ONES) & !quote)
+            | (backslash.wrapping_sub(ONES) & !backslash);
+        let marks = marks & HIGH;
+        if marks != 0 {
+            return index * 8 + (marks.trailing_zeros() / 8) as usize;
+        }
+    }
+    let tail = rest.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\').unwrap_or(rest.len());
+    chunks.len() * 8 + tail
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn canonical_text_does_not_depend_on_spelling() {
+        let read = |text: &str| Reader::new(text).canonical().unwrap();
+        assert_eq!(read(r#" { "b" : [ 1.50 , null ] , "a" : "\u0041\/\n" } "#), r#"{"a":"A/\n","b":[1.50,null]}"#);
+        assert_eq!(read(r#""\ud83d\ude00""#), "\"😀\"");
+    }
+
+    #[test]
+    fn refuses_what_is_no_json() {
+        for text in [
+            "", "{", "[1,]", "{\"a\":1,}", "01", "1.", "-", "1e", "nul", "\"", "\"\n\"", r#""\x""#, r#""\ud800""#, r#""\u12""#,
+            "{\"a\":1,\"a\":2}", "{a:1}", "[1 2]", "+1", "'a'", r#""\ud800\u0041""#, "\u{feff}1",
+        ] {
+            let mut reader = Reader::new(text);
+            assert!(reader.canonical().and_then(|_| reader.end()).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn deep_nesting_is_an_error_and_no_overflow() {
+        let deep = "[".repeat(1_000_000);
+        let error = Reader::new(&deep).skip().unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Limit { limit: 128, actual: 129 });
+    }
+
+    #[test]
+    fn finds_the_end_of_plain_text_at_any_place() {
+        for length in 0..40 {
+            for end in ["\"", "\\", "\n", "\u{1f}"] {
+                let text = format!("{}{end}{}", "é".repeat(length / 2) + &"x".repeat(length % 2), "\"".repeat(9));
+                assert_eq!(plain_length(text.as_bytes()), length / 2 * 2 + length % 2, "{text:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! One EndpointSlice, in and out.
+
+use crate::Error;
+use crate::model::{AddressType, EndpointList, EndpointPort, EndpointSlice, Members, ObjectMeta};
+use crate::wire::json::endpoint::{read_endpoint, write_endpoint_into};
+use crate::wire::json::metadata::{read_metadata, write_metadata};
+use crate::wire::json::reader::{Reader, Seen};
+use crate::wire::json::writer::{Object, write_array};
+
+pub(crate) const API_VERSION: &str = "discovery.k8s.io/v1";
+pub(crate) const KIND: &str = "EndpointSlice";
+
+/// Read one slice. Nothing but its form is checked.
+pub(crate) fn read_slice(reader: &mut Reader<'_>) -> Result<EndpointSlice, Error> {
+    let mut metadata = ObjectMeta::default();
+    let mut address_type = None;
+    let mut ports = Vec::new();
+    let mut endpoints = EndpointList::default();
+    let mut unknown = Members::default();
+    let mut seen = Seen::default();
+    reader.object(|reader, name| {
+        match name {
+            "kind" => seen.once(0).and_then(|()| expect_word(reader, KIND)),
+            "apiVersion" => seen.once(1).and_then(|()| expect_word(reader, API_VERSION)),
+            "metadata" => {
+                seen.once(2)?;
+                metadata = read_metadata(reader)?;
+                Ok(())
+            }
+            "addressType" => {
+                seen.once(3)?;
+                let word = reader.string()?;
+                address_type = Some(AddressType::parse(&word).ok_or_else(|| {
+                    Error::invalid(format!("{:?} is not IPv4, IPv6 or FQDN", crate::model::shorten(&word)))
+                })?);
+                Ok(())
+            }
+            "endpoints" => {
+                seen.once(4)?;
+                if reader.null()? {
+                    return Ok(());
+                }
+                reader.array(|reader, _| read_endpoint(reader, &mut endpoints))
+            }
+            "ports" => {
+                seen.once(5)?;
+                if reader.null()? {
+                    return Ok(());
+                }
+                reader.array(|reader, _| {
+                    ports.push(read_port(reader)?);
+                    Ok(())
+                })
+            }
+            _ => reader.unknown(name, &mut unknown),
+        }
+    })?;
+    let address_type = address_type.ok_or_else(|| missing_address_type(&unknown).in_field("addressType"))?;
+    Ok(EndpointSlice { metadata, address_type, ports, endpoints, unknown })
+}
+
+fn missing_address_type(unknown: &Members) -> Error {
+    if unknown.get("address_type").is_some() {
+        return Error::invalid(
+            "required, but only address_type is there: pass the client's object itself, or its JSON form, not its snake_case dict",
+        );
+    }
+    Error::invalid("required")
+}
+
+/// `kind` and `apiVersion` may be left out, as in lists; if they are there they must be right.
+fn expect_word(reader: &mut Reader<'_>, wanted: &str) -> Result<(), Error> {
+    let word = reader.optional_string()?;
+    if word.is_empty() || word == wanted {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("expected {wanted:?}, found {:?}", crate::model::shorten(&word))))
+}
+
+fn read_port(reader: &mut Reader<'_>) -> Result<EndpointPort, Error> {
+    let mut port = EndpointPort::default();
+    let mut seen = Seen::default();
+    reader.object(|reader, name| {
+        match name {
+            "name" => {
+                seen.once(0)?;
+                port.name = reader.optional_string()?.into_owned();
+            }
+            "protocol" => {
+                seen.once(1)?;
+                let protocol = reader.optional_string()?;
+                if !protocol.is_empty() {
+                    port.protocol = protocol.into_owned();
+                }
+            }
+            "port" => {
+                seen.once(2)?;
+                port.port = if reader.null()? { None } else { Some(reader.int32()?) };
+            }
+            "appProtocol" => {
+                seen.once(3)?;
+                port.app_protocol = reader.optional_string()?.into_owned();
+            }
+            _ => reader.unknown(name, &mut port.unknown)?,
+        }
+        Ok(())
+    })?;
+    Ok(port)
+}
+
+/// Write one slice.
+#[must_use]
+pub fn write_slice(slice: &EndpointSlice) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1024 + slice.endpoints.len() * 320);
+    write_slice_into(&mut out, slice);
+    out
+}
+
+pub(crate) fn write_slice_into(out: &mut Vec<u8>, slice: &EndpointSlice) {
+    let mut object = Object::start(out);
+    object.text("apiVersion", API_VERSION);
+    object.text("kind", KIND);
+    write_metadata(object.member("metadata"), &slice.metadata);
+    object.text("addressType", slice.address_type.as_str());
+    write_array(object.member("endpoints"), slice.endpoints.iter(), write_endpoint_into);
+    write_array(object.member("ports"), &slice.ports, write_port);
+    object.members(Some(&slice.unknown));
+    object.end();
+}
+
+fn write_port(out: &mut Vec<u8>, port: &EndpointPort) {
+    let mut object = Object::start(out);
+    crate::wire::json::writer::write_string(object.member("name"), &port.name);
+    object.text("protocol", &port.protocol);
+    if let Some(number) = port.port {
+        object.number("port", number);
+    }
+    object.text("appProtocol", &port.app_protocol);
+    object.members(Some(&port.unknown));
+    object.end();
+}
+
+/// Bytes of JSON that a slice takes.
+pub(crate) fn slice_size(slice: &EndpointSlice) -> usize {
+    write_slice(slice).len()
+}

@@ -1,0 +1,334 @@
+//! Whole documents: a single object, a list, an array, lines of objects, watch events.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::model::{EndpointList, EndpointSlice, validate_endpoint, validate_slice};
+use crate::wire::json::endpoint::{read_endpoint, write_endpoint_into};
+use crate::wire::json::reader::{Reader, Seen};
+use crate::wire::json::slice::{API_VERSION, read_slice, write_slice_into};
+use crate::wire::json::writer::{Object, write_array};
+use crate::{Error, Segment};
+
+/// Read slices: one EndpointSlice, an `EndpointSliceList`, a `v1` `List`, an array, JSON lines, or watch events, of which the
+/// slices that are there after the last one remain. Each slice is checked as the API server does.
+///
+/// # Errors
+///
+/// The first place that is not JSON or that the API would refuse, with path (`slices[3].endpoints[0]`) and byte offset.
+///
+/// # Examples
+///
+/// ```
+/// let slices = epcore::wire::json::read_slices(
+///     br#"{"kind": "List", "items": [{"addressType": "IPv4", "endpoints": null, "ports": null}]}"#,
+/// )?;
+/// assert_eq!(slices.len(), 1);
+/// # Ok::<(), epcore::Error>(())
+/// ```
+pub fn read_slices(document: &[u8]) -> Result<Vec<Arc<EndpointSlice>>, Error> {
+    let mut fold = Fold::default();
+    items(document, SLICES, |reader, event| {
+        let start = reader.clone();
+        let slice = read_slice(reader)?;
+        validate_slice(&slice).map_err(|error| locate_in(start, error))?;
+        fold.apply(event, slice);
+        Ok(())
+    })?;
+    Ok(fold.slices.into_iter().flatten().collect())
+}
+
+/// Read endpoints: an array or lines of endpoints, an object with `endpoints`, or slices in any form that [`read_slices`] takes,
+/// whose endpoints are taken in order. Each is checked as the API server does, as far as that needs no address type.
+///
+/// # Errors
+///
+/// As [`read_slices`], with a path such as `endpoints[5].addresses[0]`.
+pub fn read_endpoints(document: &[u8]) -> Result<EndpointList, Error> {
+    let mut list = EndpointList::default();
+    each_endpoint(document, |reader| {
+        let start = reader.clone();
+        read_endpoint(reader, &mut list)?;
+        let read = list.get(list.len() - 1);
+        read.map_or(Ok(()), |endpoint| validate_endpoint(endpoint, None)).map_err(|error| locate_in(start, error))
+    })?;
+    Ok(list)
+}
+
+/// Find the byte that the path of `error` names in a document of slices or endpoints, and put it into the error.
+#[must_use]
+pub fn locate(document: &[u8], error: Error) -> Error {
+    let steps: Vec<Segment> = error.segments().cloned().collect();
+    let [Segment::Field(root), Segment::Index(wanted), rest @ ..] = &*steps else { return error };
+    let mut found = None;
+    let mut index = 0;
+    let mut visit = |reader: &mut Reader<'_>| {
+        if index == *wanted {
+            found = Some(offset_of(&mut reader.clone(), rest));
+        }
+        index += 1;
+        reader.skip()
+    };
+    // The document was read before, so that it can be read again; an error here could only repeat the first.
+    let _ = if root == ENDPOINTS {
+        each_endpoint(document, visit)
+    } else {
+        items(document, SLICES, |reader, _| visit(reader))
+    };
+    match found {
+        Some(offset) => error.at(offset),
+        None => error,
+    }
+}
+
+/// Put into `error` the byte that its path names, seen from `reader`.
+fn locate_in(mut reader: Reader<'_>, error: Error) -> Error {
+    let steps: Vec<Segment> = error.segments().cloned().collect();
+    let offset = offset_of(&mut reader, &steps);
+    error.at(offset)
+}
+
+/// The byte at which the value under a path begins; where a member is missing, that of the object that should have it.
+fn offset_of(reader: &mut Reader<'_>, steps: &[Segment]) -> usize {
+    reader.peek();
+    let here = reader.position();
+    let Some((step, rest)) = steps.split_first() else { return here };
+    let mut found = None;
+    let _ = match step {
+        Segment::Field(field) => reader.object(|reader, name| {
+            if name == field {
+                found.get_or_insert(offset_of(&mut reader.clone(), rest));
+            }
+            reader.skip()
+        }),
+        Segment::Index(wanted) => reader.array(|reader, index| {
+            if index == *wanted {
+                found = Some(offset_of(&mut reader.clone(), rest));
+            }
+            reader.skip()
+        }),
+    };
+    found.unwrap_or(here)
+}
+
+const SLICES: &str = "slices";
+const ENDPOINTS: &str = "endpoints";
+
+/// Visit each endpoint of a document: items that are endpoints, or the endpoints of items that have some.
+fn each_endpoint(
+    document: &[u8],
+    mut visit: impl FnMut(&mut Reader<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    items(document, ENDPOINTS, |reader, event| {
+        if event.is_some() {
+            return Err(Error::invalid("expected endpoints or slices, found a watch event"));
+        }
+        if !has_endpoints(reader.clone()) {
+            return visit(reader);
+        }
+        reader.object(|reader, name| {
+            if name != ENDPOINTS || reader.peek() == Some(b'n') {
+                return reader.skip();
+            }
+            reader.array(|reader, _| visit(reader))
+        })
+    })
+}
+
+/// True if the object under the reader is a slice, or anything else that has endpoints.
+fn has_endpoints(mut reader: Reader<'_>) -> bool {
+    if reader.peek() != Some(b'{') {
+        return false;
+    }
+    let mut found = false;
+    let _ = reader.object(|reader, name| {
+        if name == ENDPOINTS || name == "addresses" {
+            found = name == ENDPOINTS;
+            return Err(Error::invalid("enough seen"));
+        }
+        reader.skip()
+    });
+    found
+}
+
+/// Visit each object of a document, whatever the document's form; paths begin with `root` and the number of the object.
+fn items(
+    document: &[u8],
+    root: &'static str,
+    mut visit: impl FnMut(&mut Reader<'_>, Option<Event>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let text = std::str::from_utf8(document)
+        .map_err(|error| Error::invalid("not UTF-8").at(error.valid_up_to()))?;
+    let mut reader = Reader::new(text);
+    let mut count = 0;
+    let mut item = |reader: &mut Reader<'_>, event: Option<Event>| {
+        let start = reader.position();
+        let visited = visit(reader, event).map_err(|error| error.at(start).in_index(count).in_field(root));
+        count += 1;
+        visited
+    };
+    if reader.peek().is_none() {
+        return Err(reader.expected("JSON"));
+    }
+    while let Some(first) = reader.peek() {
+        if first == b'[' {
+            reader.items_of_array(&mut |reader| item(reader, None))?;
+            continue;
+        }
+        match form(reader.clone()) {
+            Form::List => read_list(&mut reader, &mut |reader| item(reader, None))?,
+            Form::Event => read_event(&mut reader, &mut item)?,
+            Form::Item => item(&mut reader, None)?,
+        }
+    }
+    Ok(())
+}
+
+/// The form of an object at the top of a document.
+enum Form {
+    List,
+    Event,
+    Item,
+}
+
+/// Look at the names of the members up to the first that tells.
+fn form(mut reader: Reader<'_>) -> Form {
+    let mut form = Form::Item;
+    if reader.peek() != Some(b'{') {
+        return form;
+    }
+    let _ = reader.object(|reader, name| {
+        form = match name {
+            "items" => Form::List,
+            "object" => Form::Event,
+            "addressType" | "endpoints" | "addresses" | "ports" => Form::Item,
+            _ => return reader.skip(),
+        };
+        Err(Error::invalid("enough seen"))
+    });
+    form
+}
+
+fn read_list(
+    reader: &mut Reader<'_>,
+    item: &mut dyn FnMut(&mut Reader<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut seen = Seen::default();
+    let mut failed = None;
+    let outcome = reader.object(|reader, name| match name {
+        "kind" => {
+            seen.once(0)?;
+            let kind = reader.optional_string()?;
+            if kind.is_empty() || kind == "List" || kind == "EndpointSliceList" {
+                return Ok(());
+            }
+            Err(Error::invalid(format!(
+                "expected \"List\" or \"EndpointSliceList\", found {:?}",
+                crate::model::shorten(&kind)
+            )))
+        }
+        "items" => {
+            seen.once(1)?;
+            if reader.null()? {
+                return Ok(());
+            }
+            reader.items_of_array(item).map_err(|error| failed.insert(error).clone())
+        }
+        _ => reader.skip(),
+    });
+    // An item's path begins at the item, not at the list around it.
+    match failed {
+        Some(error) => Err(error),
+        None => outcome,
+    }
+}
+
+fn read_event(
+    reader: &mut Reader<'_>,
+    item: &mut dyn FnMut(&mut Reader<'_>, Option<Event>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let start = reader.position();
+    let mut seen = Seen::default();
+    let mut kind = Cow::Borrowed("");
+    let mut object = None;
+    reader.object(|reader, name| match name {
+        "type" => {
+            seen.once(0)?;
+            kind = Cow::Owned(reader.string()?.into_owned());
+            Ok(())
+        }
+        "object" => {
+            seen.once(1)?;
+            object = Some(reader.clone());
+            reader.skip()
+        }
+        _ => reader.skip(),
+    })?;
+    let event = match &*kind {
+        "ADDED" | "MODIFIED" => Event::Present,
+        "DELETED" => Event::Deleted,
+        "BOOKMARK" => return Ok(()),
+        "ERROR" => return Err(Error::invalid("the watch ended with an ERROR event").at(start)),
+        _ => {
+            let shown = crate::model::shorten(&kind);
+            return Err(Error::invalid(format!("{shown:?} is no type of watch event")).in_field("type").at(start));
+        }
+    };
+    match object {
+        Some(mut object) => item(&mut object, Some(event)),
+        None => Err(Error::invalid("the watch event has no object").at(start)),
+    }
+}
+
+/// What a watch says of the object.
+#[derive(Clone, Copy)]
+enum Event {
+    Present,
+    Deleted,
+}
+
+/// The objects that a stream of them, or of events, leaves.
+#[derive(Default)]
+struct Fold {
+    slices: Vec<Option<Arc<EndpointSlice>>>,
+    by_name: HashMap<(String, String), usize>,
+}
+
+impl Fold {
+    fn apply(&mut self, event: Option<Event>, slice: EndpointSlice) {
+        let Some(event) = event else {
+            self.slices.push(Some(Arc::new(slice)));
+            return;
+        };
+        let key = (slice.metadata.namespace.clone(), slice.metadata.name.clone());
+        let index = *self.by_name.entry(key).or_insert(self.slices.len());
+        if index == self.slices.len() {
+            self.slices.push(None);
+        }
+        self.slices[index] = match event {
+            Event::Present => Some(Arc::new(slice)),
+            Event::Deleted => None,
+        };
+    }
+}
+
+/// Write an `EndpointSliceList`.
+pub fn write_slices<'a>(slices: impl IntoIterator<Item = &'a EndpointSlice>) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut object = Object::start(&mut out);
+    object.text("apiVersion", API_VERSION);
+    object.text("kind", "EndpointSliceList");
+    write_array(object.member("items"), slices, write_slice_into);
+    object.end();
+    out
+}
+
+/// Write an array of endpoints.
+#[must_use]
+pub fn write_endpoints(endpoints: &EndpointList) -> Vec<u8> {
+    let mut out = Vec::with_capacity(endpoints.len() * 320);
+    write_array(&mut out, endpoints.iter(), write_endpoint_into);
+    out
+}

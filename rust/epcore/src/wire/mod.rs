@@ -1,0 +1,3 @@
+//! Formats. Nothing outside this module knows one.
+
+pub mod json;
