@@ -150,11 +150,6 @@ impl EndpointList {
     pub(crate) fn text_mut(&mut self) -> &mut TextBuffer {
         &mut self.text
     }
-
-    /// Bytes of text held, a lower bound of the size of the list in any format.
-    pub(crate) fn text_len(&self) -> usize {
-        self.text.len()
-    }
 }
 
 impl PartialEq for EndpointList {
@@ -279,6 +274,26 @@ impl<'a> EndpointRef<'a> {
 
     pub(crate) fn rare(&self) -> Option<&'a Rare> {
         self.list.rare.get((self.record.rare as usize).checked_sub(1)?)
+    }
+
+    /// No JSON form of the endpoint is longer than this.
+    pub(crate) fn size_bound(self) -> usize {
+        if self.rare().is_some() {
+            return crate::wire::json::write_endpoint(self).len() + 1;
+        }
+        let record = self.record;
+        let address = if let Address::Name(name) = self.address() { name.len() } else { 45 };
+        let texts = [
+            record.hostname,
+            record.node_name,
+            record.zone,
+            record.target_kind,
+            record.target_namespace,
+            record.target_name,
+            record.target_uid,
+        ];
+        // A character takes at most six bytes escaped; hints are JSON already; names and signs take less than 256 bytes.
+        6 * (texts.iter().map(|text| text.len()).sum::<usize>() + address) + record.hints.len() + 256
     }
 
     fn optional(&self, text: Text) -> Option<&'a str> {

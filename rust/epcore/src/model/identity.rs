@@ -99,6 +99,16 @@ pub(crate) fn keeps(existing: EndpointRef<'_>, wanted: EndpointRef<'_>) -> bool 
         && rare.target_unknown.is_kept_by(&before.target_unknown)
 }
 
+/// True if of two wanted endpoints with one identity `new` is the one to publish rather than `kept`: not terminating before terminating,
+/// ready before not ready, then by content, so that the order of the input does not show.
+pub(crate) fn preferred(new: EndpointRef<'_>, kept: EndpointRef<'_>) -> bool {
+    let rank = |endpoint: EndpointRef<'_>| {
+        let conditions = endpoint.conditions();
+        (conditions.is_terminating(), !conditions.is_ready(), crate::wire::json::write_endpoint(endpoint))
+    };
+    rank(new) < rank(kept)
+}
+
 /// The fields that decide, unset ones as `""`.
 fn known_fields<'a>(endpoint: EndpointRef<'a>) -> (Conditions, Address<'a>, [&'a str; 4], [&'a str; 4]) {
     let texts = [endpoint.node_name(), endpoint.zone(), endpoint.hints(), endpoint.hostname()];

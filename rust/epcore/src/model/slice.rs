@@ -25,6 +25,17 @@ pub struct EndpointSlice {
 }
 
 impl EndpointSlice {
+    /// A slice of nothing, where there is neither an endpoint nor a slice to make it like.
+    pub(crate) fn empty() -> Self {
+        Self {
+            metadata: ObjectMeta::default(),
+            address_type: AddressType::IPv4,
+            ports: Vec::new(),
+            endpoints: EndpointList::default(),
+            unknown: Members::default(),
+        }
+    }
+
     /// True if both would be in the same group: the same ports and address type, of the same Service.
     pub(crate) fn same_group(&self, other: &Self) -> bool {
         self.address_type == other.address_type

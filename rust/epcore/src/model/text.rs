@@ -10,6 +10,10 @@ pub(crate) struct Text {
 }
 
 impl Text {
+    pub(crate) fn len(self) -> usize {
+        self.length as usize
+    }
+
     pub(crate) fn is_empty(self) -> bool {
         self.length == 0
     }
@@ -33,10 +37,6 @@ impl Default for TextBuffer {
 impl TextBuffer {
     pub(crate) fn get(&self, text: Text) -> &str {
         &self.buffer[text.start as usize..(text.start + text.length) as usize]
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.buffer.len()
     }
 
     /// Keep a text that is likely to be the only one of its kind, such as a UID.

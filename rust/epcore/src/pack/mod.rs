@@ -1,1 +1,67 @@
 //! What should be there and what is there -> ordered writes.
+//!
+//! [`pack`] is for EndpointSlices; [`assign`] is the optimiser beneath it, for anything that keeps keyed items in containers:
+//! it works on positions, sizes and cohorts and knows no Kubernetes. Read in this order: `settle` (who stays), `choose` (how many
+//! slices), `place` (who goes where), `compact` (asked-for moves), `order` (which write comes first), `plan`.
+
+mod assign;
+mod choose;
+mod cohort;
+mod compact;
+mod generic;
+mod group;
+mod naming;
+mod options;
+mod order;
+mod place;
+mod plan;
+mod settle;
+
+pub use cohort::Cohort;
+pub use generic::{Assigned, Item, assign};
+pub use options::{AddressReuse, Compaction, CompactionOrder, Naming, Options, Policy, Prices, Replace};
+pub use plan::{Move, Plan, Stats, Verb, Write, WriteReason, WriteReasons};
+
+use std::sync::Arc;
+
+use crate::Error;
+use crate::model::{EndpointList, EndpointSlice};
+
+/// Plan the writes that make the slices of one group hold `wanted`, with the least churn.
+///
+/// A group is the slices of one Service with one address type and one set of ports (see [`Options::template`]). An endpoint that is
+/// still wanted keeps its slice and its place in it; a changed one is replaced where it stands; slices that must be written anyway are
+/// filled first; the rest goes where [`Options::policy`] finds it cheapest, exactly. The plan depends on the content of the input, never
+/// on its order. Slices that are being deleted (`deletionTimestamp`) are left alone and do not count.
+///
+/// Cost: one hash look-up for each endpoint, plus the text of the slices that are written.
+///
+/// # Errors
+///
+/// `InvalidInput` for an address that does not fit the group, a slice of another namespace or another writer, or a missing template;
+/// `Limit` for `max_endpoints` outside 1 to 1000, or an endpoint too big for `max_bytes`. Nothing is changed by a call, also on an error.
+///
+/// # Examples
+///
+/// An endpoint leaves, another comes: the slice is written once, in place.
+///
+/// ```
+/// use epcore::{pack, wire::json};
+///
+/// let existing = json::read_slices(br#"{"metadata": {"name": "db-1"}, "addressType": "IPv4", "ports": [],
+///     "endpoints": [{"addresses": ["10.0.0.1"]}, {"addresses": ["10.0.0.2"]}]}"#)?;
+/// let wanted = json::read_endpoints(br#"[{"addresses": ["10.0.0.3"]}, {"addresses": ["10.0.0.2"]}]"#)?;
+/// let plan = pack::pack(&wanted, &existing, &pack::Options::default())?;
+/// let slice = &plan.result()[0];
+/// let addresses: Vec<String> = slice.endpoints.iter().map(|endpoint| endpoint.address().to_string()).collect();
+/// assert_eq!(addresses, ["10.0.0.2", "10.0.0.3"]);
+/// assert_eq!(plan.writes().len(), 1);
+/// # Ok::<(), epcore::Error>(())
+/// ```
+pub fn pack(wanted: &EndpointList, existing: &[Arc<EndpointSlice>], options: &Options) -> Result<Plan, Error> {
+    let group = group::Group::read(wanted, existing, options)?;
+    let mut bins = group.bins();
+    let problem = group.problem(&mut bins)?;
+    let assignment = assign::solve(&problem, bins);
+    plan::Plan::build(&group, &assignment, options)
+}

@@ -1,0 +1,70 @@
+//! RFC 3339 times, as far as comparing them needs.
+
+/// Seconds since 1970 and nanoseconds; `None` sorts first and stands for a text that is no time. Leap seconds count as the next second.
+pub(crate) fn timestamp(text: &str) -> Option<(i64, u32)> {
+    let bytes = text.as_bytes();
+    let number = |from: usize, to: usize| -> Option<i64> {
+        let digits = text.get(from..to).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+        digits.parse().ok()
+    };
+    let signs = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
+    if signs.iter().any(|&(at, sign)| bytes.get(at) != Some(&sign)) || !matches!(bytes.get(10)?, b'T' | b't' | b' ') {
+        return None;
+    }
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let mut rest = text.get(19..)?;
+    let mut nanoseconds = 0;
+    if let Some(fraction) = rest.strip_prefix('.') {
+        let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
+        let known = &fraction[..digits.min(9)];
+        nanoseconds = known.parse::<u32>().ok()? * 10u32.pow(9 - u32::try_from(known.len()).ok()?);
+        rest = &fraction[digits..];
+    }
+    let seconds = days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
+    Some((seconds - offset(rest)?, nanoseconds))
+}
+
+/// `Z`, or hours and minutes east of it, in seconds.
+fn offset(text: &str) -> Option<i64> {
+    if text.eq_ignore_ascii_case("z") {
+        return Some(0);
+    }
+    let sign = if text.starts_with('+') { 1 } else { -1 };
+    let (hours, minutes) = text.strip_prefix(['+', '-'])?.split_once(':')?;
+    let two_digits = |text: &str| text.parse::<u8>().ok().filter(|_| text.len() == 2).map(i64::from);
+    Some(sign * (two_digits(hours)? * 3600 + two_digits(minutes)? * 60))
+}
+
+/// Days of the proleptic Gregorian calendar, counted in years that begin in March.
+fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    year * 365 + leap_days + (153 * month + 2) / 5 + day - 719_469
+}
+
+#[cfg(test)]
+mod tests {
+    use super::timestamp;
+
+    #[test]
+    fn times_compare_whatever_their_spelling() {
+        assert_eq!(timestamp("1970-01-01T00:00:00Z"), Some((0, 0)));
+        assert_eq!(timestamp("2000-03-01T00:00:00Z"), Some((951_868_800, 0)));
+        assert_eq!(timestamp("2026-11-23T08:03:15.25Z"), timestamp("2026-11-23T09:03:15.250000000+01:00"));
+        assert!(timestamp("2026-11-23T08:03:15Z") < timestamp("2026-11-23T08:03:15.000000001Z"));
+        assert!(timestamp("2024-02-29T23:59:59Z") < timestamp("2024-03-01T00:00:00Z"));
+        assert_eq!(timestamp("1969-12-31T23:59:59Z"), Some((-1, 0)));
+    }
+
+    #[test]
+    fn what_is_no_time_comes_first() {
+        for text in ["", "yesterday", "2026-13-01T00:00:00Z", "2026-11-23T08:03:15", "2026-11-23T08:03:15.Z", "+026-11-23T08:03:15Z"] {
+            assert_eq!(timestamp(text), None, "{text}");
+        }
+        assert_eq!(timestamp("2026-11-23T08:03:15+1:00"), None);
+    }
+}

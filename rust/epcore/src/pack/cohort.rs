@@ -1,0 +1,94 @@
+//! Which endpoints are likely to change together.
+
+use crate::Error;
+use crate::model::EndpointRef;
+
+/// What makes two endpoints likely to change together. It never costs a write.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Cohort {
+    /// The revision, within it the node; nothing new joins endpoints that are leaving.
+    #[default]
+    Auto,
+    /// The node.
+    Node,
+    /// The zone.
+    Zone,
+    /// The revision: the target's name without its last part, which is the name of the `ReplicaSet` for Pods of a Deployment.
+    Revision,
+    /// A field of the endpoint.
+    Field(Field),
+    /// None: endpoints are placed in order.
+    Off,
+}
+
+/// A text field of an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// `hostname`
+    Hostname,
+    /// `targetRef.kind`
+    TargetKind,
+    /// `targetRef.namespace`
+    TargetNamespace,
+    /// `targetRef.name`
+    TargetName,
+    /// A member of the endpoint that the API does not know, or does not know yet; its whole JSON value counts.
+    Unknown(String),
+}
+
+impl Cohort {
+    /// The cohort that a word or a field path names: `auto`, `node`, `zone`, `revision`, `nodeName`, `hostname`, `targetRef.name` ...
+    ///
+    /// # Errors
+    ///
+    /// A path into a part of the endpoint that has no such text.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        Ok(match text {
+            "auto" => Self::Auto,
+            "node" | "nodeName" => Self::Node,
+            "zone" => Self::Zone,
+            "revision" => Self::Revision,
+            "hostname" => Self::Field(Field::Hostname),
+            "targetRef.kind" => Self::Field(Field::TargetKind),
+            "targetRef.namespace" => Self::Field(Field::TargetNamespace),
+            "targetRef.name" => Self::Field(Field::TargetName),
+            "" | "addresses" | "conditions" | "hints" | "targetRef" => return Err(Self::bad(text)),
+            _ if text.contains('.') => return Err(Self::bad(text)),
+            _ => Self::Field(Field::Unknown(text.to_owned())),
+        })
+    }
+
+    fn bad(text: &str) -> Error {
+        let shown = crate::model::shorten(text);
+        Error::invalid(format!(
+            "{shown:?} is no cohort: give auto, node, zone, revision, hostname, targetRef.kind, targetRef.namespace, \
+             targetRef.name or the name of a further field of the endpoint"
+        ))
+        .in_field("cohort")
+    }
+
+    /// The cohort of an endpoint and the finer one within it, `None` where the field is not set.
+    #[must_use]
+    pub fn of<'a>(&self, endpoint: EndpointRef<'a>) -> (Option<&'a str>, Option<&'a str>) {
+        let target = endpoint.target_ref();
+        let set = |text: &'a str| (!text.is_empty()).then_some(text);
+        let whole = match self {
+            Self::Auto => return (revision(endpoint), endpoint.node_name()),
+            Self::Revision => revision(endpoint),
+            Self::Node => endpoint.node_name(),
+            Self::Zone => endpoint.zone(),
+            Self::Field(Field::Hostname) => endpoint.hostname(),
+            Self::Field(Field::TargetKind) => target.and_then(|target| set(target.kind)),
+            Self::Field(Field::TargetNamespace) => target.and_then(|target| set(target.namespace)),
+            Self::Field(Field::TargetName) => target.and_then(|target| set(target.name)),
+            Self::Field(Field::Unknown(name)) => endpoint.unknown().and_then(|members| members.get(name)),
+            Self::Off => None,
+        };
+        (whole, None)
+    }
+}
+
+/// `checkout-7d9c5f6b8d` of the Pod `checkout-7d9c5f6b8d-tctch`; Pods of a `StatefulSet` share one that way, too.
+fn revision(endpoint: EndpointRef<'_>) -> Option<&str> {
+    endpoint.target_ref()?.name.rsplit_once('-').map(|(owner, _)| owner)
+}

@@ -1,0 +1,387 @@
+//! From Kubernetes' objects to the optimiser's numbers: one group of slices and the endpoints wanted in it.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::Error;
+use crate::model::{
+    Address, ByIdentity, EndpointList, EndpointRef, EndpointSlice, Identity, MANAGED_BY_LABEL, ObjectMeta,
+    SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION, keeps, preferred,
+};
+use crate::pack::assign::{Items, Problem};
+use crate::pack::choose::Bytes;
+use crate::pack::place::CohortIds;
+use crate::pack::plan::MOVING_ANNOTATION;
+use crate::pack::settle::{Bin, Held, settle};
+use crate::pack::{Cohort, Options, Policy};
+use crate::wire::json::{endpoint_size, slice_size};
+
+/// Label of slices of headless Services.
+const HEADLESS_LABEL: &str = "service.kubernetes.io/headless";
+
+/// Part of the work that needs nothing but the input.
+pub(crate) struct Group<'a> {
+    options: &'a Options,
+    wanted: &'a EndpointList,
+    /// Index in `wanted` of each item; of equal identities only one is an item.
+    items: Vec<usize>,
+    /// Slices in canonical order.
+    pub(crate) existing: Vec<&'a Arc<EndpointSlice>>,
+    /// What a new slice looks like, without endpoints.
+    pub(crate) template: EndpointSlice,
+    held: Vec<Vec<Held>>,
+    /// Containers that the address of an item leaves.
+    leaves: HashMap<u32, Vec<usize>>,
+    cohorts: RefCell<HashMap<&'a str, u32>>,
+}
+
+impl<'a> Group<'a> {
+    /// Check the input and find every existing endpoint among the wanted ones.
+    pub(crate) fn read(
+        wanted: &'a EndpointList,
+        existing: &'a [Arc<EndpointSlice>],
+        options: &'a Options,
+    ) -> Result<Self, Error> {
+        options.check()?;
+        let existing = canonical_order(existing);
+        let template = template(options, &existing, wanted)?;
+        let identity = if options.policy == Policy::Upstream { Identity::Kubernetes } else { Identity::Stable };
+        for (index, endpoint) in wanted.iter().enumerate() {
+            crate::model::validate_endpoint(endpoint, Some(template.address_type))
+                .map_err(|error| error.in_index(index).in_field("endpoints"))?;
+        }
+        let (items, numbers) = number(wanted, identity);
+        let mut group = Self {
+            options,
+            wanted,
+            items,
+            existing: existing.iter().map(|(_, slice)| *slice).collect(),
+            template,
+            held: Vec::new(),
+            leaves: HashMap::new(),
+            cohorts: RefCell::default(),
+        };
+        for (index, slice) in &existing {
+            group.check_slice(slice).map_err(|error| error.in_index(*index).in_field("slices"))?;
+        }
+        group.held = group.existing.iter().map(|slice| group.find(slice, identity, &numbers)).collect();
+        drop(numbers);
+        group.find_reuse();
+        Ok(group)
+    }
+
+    /// The wanted endpoint that an item stands for.
+    pub(crate) fn endpoint(&self, item: u32) -> EndpointRef<'a> {
+        let index = self.items[item as usize];
+        self.wanted.get(index).unwrap_or_else(|| unreachable!("items are indexes of wanted endpoints"))
+    }
+
+    /// Number of wanted endpoints.
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// What each place of an existing slice holds.
+    pub(crate) fn held(&self, bin: usize) -> &[Held] {
+        &self.held[bin]
+    }
+
+    fn check_slice(&self, slice: &EndpointSlice) -> Result<(), Error> {
+        let namespace = (&slice.metadata.namespace, &self.template.metadata.namespace);
+        if !namespace.0.is_empty() && !namespace.1.is_empty() && namespace.0 != namespace.1 {
+            let message = format!("{:?} is not the namespace of the group, {:?}", namespace.0, namespace.1);
+            return Err(Error::invalid(message).in_field("namespace").in_field("metadata"));
+        }
+        let manager = |slice: &EndpointSlice| slice.metadata.labels.get(MANAGED_BY_LABEL).cloned().unwrap_or_default();
+        let (found, ours) = (manager(slice), manager(&self.template));
+        if !found.is_empty() && !ours.is_empty() && found != ours {
+            let message = format!("the slice belongs to {found:?}, not to {ours:?}");
+            return Err(Error::invalid(message).in_field(MANAGED_BY_LABEL).in_field("labels").in_field("metadata"));
+        }
+        Ok(())
+    }
+
+    /// True if a slice is not of this group: other ports, another address type, another Service.
+    pub(crate) fn is_foreign(&self, slice: &EndpointSlice) -> bool {
+        !slice.same_group(&self.template)
+    }
+
+    /// True if an existing slice of another group may be given the content of this one: nobody can notice if it is empty.
+    fn is_convertible(&self, slice: &EndpointSlice) -> bool {
+        slice.address_type == self.template.address_type
+            && if self.options.recycles() {
+                true
+            } else {
+                slice.endpoints.is_empty() && slice.metadata.service() == self.template.metadata.service()
+            }
+    }
+
+    fn find(&self, slice: &'a EndpointSlice, identity: Identity, numbers: &HashMap<ByIdentity<'a>, u32>) -> Vec<Held> {
+        if self.is_foreign(slice) {
+            return vec![None; slice.endpoints.len()];
+        }
+        let find = |endpoint| {
+            let item = *numbers.get(&ByIdentity { endpoint, identity })?;
+            Some((item, !keeps(endpoint, self.endpoint(item))))
+        };
+        slice.endpoints.iter().map(find).collect()
+    }
+
+    /// Note which containers the address of a new endpoint leaves, for another target to come back with it.
+    fn find_reuse(&mut self) {
+        let mut leaving: HashMap<Address<'_>, Vec<usize>> = HashMap::new();
+        for (bin, (slice, held)) in self.existing.iter().zip(&self.held).enumerate() {
+            if self.is_foreign(slice) {
+                continue;
+            }
+            for (endpoint, _) in slice.endpoints.iter().zip(held).filter(|(_, held)| held.is_none()) {
+                for address in endpoint.addresses() {
+                    leaving.entry(address).or_default().push(bin);
+                }
+            }
+        }
+        if leaving.is_empty() {
+            return;
+        }
+        let mut waiting = vec![true; self.items.len()];
+        for (item, _) in self.held.iter().flatten().flatten() {
+            waiting[*item as usize] = false;
+        }
+        let mut leaves = HashMap::new();
+        for (item, _) in (0u32..).zip(&waiting).filter(|(_, waiting)| **waiting) {
+            let mut bins: Vec<usize> =
+                self.endpoint(item).addresses().filter_map(|address| leaving.get(&address)).flatten().copied().collect();
+            if !bins.is_empty() {
+                bins.sort_unstable();
+                bins.dedup();
+                leaves.insert(item, bins);
+            }
+        }
+        self.leaves = leaves;
+    }
+
+    /// The existing slices with the endpoints that stay in them.
+    pub(crate) fn bins(&self) -> Vec<Bin> {
+        let upstream = self.options.policy == Policy::Upstream;
+        let metadata: Vec<bool> =
+            self.existing.iter().map(|slice| self.is_foreign(slice) || !self.has_metadata(slice)).collect();
+        let mut bins = settle(&self.held, &metadata, self.items.len(), upstream);
+        for (slice, bin) in self.existing.iter().zip(&mut bins) {
+            let foreign = self.is_foreign(slice);
+            let convertible = self.is_convertible(slice);
+            bin.expendable = foreign;
+            bin.closed = foreign && (upstream || !convertible);
+            bin.recyclable = upstream && convertible;
+        }
+        bins
+    }
+
+    /// True if the labels are those of the template that the caller gave (upstream leaves its own three out of the comparison) and no move
+    /// was left half done.
+    fn has_metadata(&self, slice: &EndpointSlice) -> bool {
+        if slice.metadata.annotations.contains_key(MOVING_ANNOTATION) {
+            return false;
+        }
+        if self.options.template.is_none() {
+            return true;
+        }
+        let own = [SERVICE_NAME_LABEL, MANAGED_BY_LABEL, HEADLESS_LABEL];
+        let counts = |key: &str| self.options.policy != Policy::Upstream || !own.contains(&key);
+        let pairs = |slice: &'_ EndpointSlice| -> Vec<(String, String)> {
+            let labels = slice.metadata.labels.iter().filter(|(key, _)| counts(key));
+            labels.map(|(key, value)| (key.clone(), value.clone())).collect()
+        };
+        slice.metadata.labels == self.template.metadata.labels || pairs(slice) == pairs(&self.template)
+    }
+
+    /// The slice as it will be written, but for its endpoints.
+    pub(crate) fn rewritten(&self, slice: &EndpointSlice) -> EndpointSlice {
+        let mut slice = EndpointSlice {
+            metadata: slice.metadata.clone(),
+            address_type: slice.address_type,
+            ports: if self.is_foreign(slice) { self.template.ports.clone() } else { slice.ports.clone() },
+            endpoints: EndpointList::default(),
+            unknown: slice.unknown.clone(),
+        };
+        if self.options.template.is_some() || slice.metadata.service() != self.template.metadata.service() {
+            slice.metadata.labels.clone_from(&self.template.metadata.labels);
+        }
+        slice.metadata.annotations.remove(MOVING_ANNOTATION);
+        stamp(&mut slice.metadata, self.options);
+        slice
+    }
+
+    /// The problem to solve. Byte sizes are taken exactly only where they could pass the limit.
+    pub(crate) fn problem(&self, bins: &mut [Bin]) -> Result<Problem<'_>, Error> {
+        let new_bytes = slice_size(&self.template);
+        let limit = self.options.max_bytes;
+        if new_bytes > limit {
+            return Err(Error::limit("larger than a slice may be without any endpoint, in bytes", limit, new_bytes)
+                .in_field("template"));
+        }
+        let needs_bytes = self.may_pass(limit, new_bytes);
+        if needs_bytes {
+            for (slice, bin) in self.existing.iter().zip(bins) {
+                bin.base_bytes = slice_size(&self.rewritten(slice));
+            }
+            self.check_sizes(limit, new_bytes)?;
+        }
+        Ok(Problem {
+            items: self,
+            max_items: self.options.max_endpoints,
+            max_bytes: needs_bytes.then_some(limit),
+            new_bytes,
+            policy: self.options.policy,
+            compaction: self.options.compaction,
+            bytes: self.average_bytes(new_bytes),
+        })
+    }
+
+    /// False if no slice can pass the limit: first by a cheap bound, then exactly.
+    fn may_pass(&self, limit: usize, new_bytes: usize) -> bool {
+        let base = self.existing.iter().map(|slice| slice.metadata.size_bound()).max().unwrap_or(0) + new_bytes + 128;
+        let count = self.options.max_endpoints;
+        let bound = |largest: usize| base.saturating_add(largest.saturating_mul(count)) > limit;
+        let wanted = || (0u32..).take(self.items.len()).map(|item| self.endpoint(item));
+        bound(wanted().map(EndpointRef::size_bound).max().unwrap_or(0))
+            && bound(wanted().map(|endpoint| endpoint_size(endpoint) + 1).max().unwrap_or(0))
+    }
+
+    fn check_sizes(&self, limit: usize, new_bytes: usize) -> Result<(), Error> {
+        for item in (0u32..).take(self.items.len()) {
+            let size = new_bytes + endpoint_size(self.endpoint(item));
+            if size > limit {
+                return Err(Error::limit("with this endpoint alone a slice is too large, in bytes", limit, size)
+                    .in_index(self.items[item as usize])
+                    .in_field("endpoints"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Averages for the prices, from at most a hundred endpoints.
+    fn average_bytes(&self, new_bytes: usize) -> Bytes {
+        let sample: Vec<usize> =
+            (0u32..).take(self.items.len().min(100)).map(|item| endpoint_size(self.endpoint(item)) + 1).collect();
+        #[expect(clippy::cast_precision_loss, reason = "an average for prices")]
+        let per_item = sample.iter().sum::<usize>() as f64 / sample.len().max(1) as f64;
+        #[expect(clippy::cast_precision_loss, reason = "an average for prices")]
+        let per_container = new_bytes as f64;
+        Bytes { per_container, per_item }
+    }
+
+    fn cohort_id(&self, name: Option<&'a str>) -> u32 {
+        let Some(name) = name else { return 0 };
+        let mut cohorts = self.cohorts.borrow_mut();
+        let next = u32::try_from(cohorts.len() + 1).unwrap_or(0);
+        *cohorts.entry(name).or_insert(next)
+    }
+}
+
+impl Items for Group<'_> {
+    fn count(&self) -> usize {
+        self.items.len()
+    }
+
+    fn compare(&self, left: u32, right: u32) -> Ordering {
+        let key = |item| ByIdentity { endpoint: self.endpoint(item), identity: Identity::Kubernetes };
+        key(left).cmp(&key(right))
+    }
+
+    fn size(&self, item: u32) -> usize {
+        // One more for the comma.
+        endpoint_size(self.endpoint(item)) + 1
+    }
+
+    fn cohort(&self, item: u32) -> CohortIds {
+        let (whole, finer) = self.options.cohort.of(self.endpoint(item));
+        (self.cohort_id(whole), self.cohort_id(finer))
+    }
+
+    fn is_leaving(&self, item: u32) -> bool {
+        self.options.cohort == Cohort::Auto && self.endpoint(item).conditions().is_terminating()
+    }
+
+    fn leaves_from(&self, item: u32) -> &[usize] {
+        self.leaves.get(&item).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The slices that are there to stay, by name; of two versions of one slice the newer. With the index in the input.
+fn canonical_order(existing: &[Arc<EndpointSlice>]) -> Vec<(usize, &Arc<EndpointSlice>)> {
+    let mut slices: Vec<(usize, &Arc<EndpointSlice>)> =
+        existing.iter().enumerate().filter(|(_, slice)| !slice.metadata.is_being_deleted()).collect();
+    let name = |slice: &EndpointSlice| (slice.metadata.name.is_empty(), slice.metadata.name.clone());
+    slices.sort_by_cached_key(|(_, slice)| name(slice));
+    let ambiguous = slices.windows(2).any(|pair| pair[0].1.metadata.name == pair[1].1.metadata.name);
+    if !ambiguous {
+        return slices;
+    }
+    // Equal names: by version, the newest first, and then by content, so that the order of the input does not show.
+    slices.sort_by_cached_key(|(_, slice)| {
+        let version = std::cmp::Reverse(slice.metadata.version());
+        (name(slice), version, crate::wire::json::write_slice(slice))
+    });
+    slices.dedup_by(|later, first| !first.1.metadata.name.is_empty() && first.1.metadata.name == later.1.metadata.name);
+    slices
+}
+
+/// What new slices look like: the caller's template, or the first existing slice if all agree.
+fn template(
+    options: &Options,
+    existing: &[(usize, &Arc<EndpointSlice>)],
+    wanted: &EndpointList,
+) -> Result<EndpointSlice, Error> {
+    let given = options.template.as_deref();
+    let source = match (given, existing.first()) {
+        (Some(template), _) => Cow::Borrowed(template),
+        (None, Some((_, first))) => {
+            if let Some((index, _)) = existing.iter().find(|(_, slice)| !slice.same_group(first)) {
+                let message = "not of one group with the other slices (Service, address type, ports); give a template";
+                return Err(Error::invalid(message).in_index(*index).in_field("slices"));
+            }
+            Cow::Borrowed(&***first)
+        }
+        (None, None) if wanted.is_empty() => Cow::Owned(EndpointSlice::empty()),
+        (None, None) => return Err(Error::invalid("required where there are no slices yet").in_field("template")),
+    };
+    let mut metadata = source.metadata.for_new_slice(given.is_some());
+    stamp(&mut metadata, options);
+    Ok(EndpointSlice {
+        metadata,
+        address_type: source.address_type,
+        ports: source.ports.clone(),
+        endpoints: EndpointList::default(),
+        unknown: source.unknown.clone(),
+    })
+}
+
+/// Set the trigger time of a slice that is to be written.
+fn stamp(metadata: &mut ObjectMeta, options: &Options) {
+    if let Some(time) = &options.trigger_time {
+        metadata.annotations.insert(TRIGGER_TIME_ANNOTATION.to_owned(), time.clone());
+    }
+}
+
+/// Number the wanted endpoints; of two with one identity the preferred one is kept.
+fn number(wanted: &EndpointList, identity: Identity) -> (Vec<usize>, HashMap<ByIdentity<'_>, u32>) {
+    let mut items: Vec<usize> = Vec::with_capacity(wanted.len());
+    let mut numbers: HashMap<ByIdentity<'_>, u32> = HashMap::with_capacity(wanted.len());
+    for (index, endpoint) in wanted.iter().enumerate() {
+        let next = u32::try_from(items.len()).unwrap_or(u32::MAX);
+        let number = *numbers.entry(ByIdentity { endpoint, identity }).or_insert(next);
+        if number == next {
+            items.push(index);
+            continue;
+        }
+        let kept = &mut items[number as usize];
+        if wanted.get(*kept).is_some_and(|before| preferred(endpoint, before)) {
+            *kept = index;
+        }
+    }
+    (items, numbers)
+}

@@ -1,0 +1,88 @@
+//! Names of new slices from their content.
+
+use std::collections::BTreeSet;
+
+use crate::Error;
+use crate::model::{EndpointSlice, ObjectMeta};
+
+/// Consonants and digits that spell no words, as Kubernetes uses in generated names.
+const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+const SUFFIX: usize = 10;
+const LONGEST_NAME: usize = 253;
+
+/// Give a new slice a name that depends on its group and its endpoints, and is not in `taken`.
+pub(crate) fn name(slice: &mut EndpointSlice, taken: &mut BTreeSet<String>) -> Result<(), Error> {
+    let prefix = prefix(&slice.metadata)?;
+    let prefix = &prefix[..prefix.floor_char_boundary(LONGEST_NAME - SUFFIX)];
+    let mut content: Vec<Vec<u8>> = slice.endpoints.iter().map(crate::wire::json::write_endpoint).collect();
+    content.sort_unstable();
+    let metadata = &slice.metadata;
+    let group = format!("{}/{}/{}", metadata.namespace, metadata.service(), slice.address_type.as_str());
+    for attempt in 0u32.. {
+        let mut hash = Fnv::default();
+        hash.write(group.as_bytes());
+        hash.write(&attempt.to_le_bytes());
+        for endpoint in &content {
+            hash.write(endpoint);
+        }
+        let name = format!("{prefix}{}", hash.suffix());
+        if taken.insert(name.clone()) {
+            slice.metadata.name = name;
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The prefix from which a name is made: `generateName`, else the name or the Service with a dash.
+pub(crate) fn prefix(metadata: &ObjectMeta) -> Result<String, Error> {
+    let with_dash = |text: &str| format!("{text}-");
+    match (&*metadata.generate_name, &*metadata.name, metadata.service()) {
+        ("", "", "") => Err(Error::invalid("needs generateName, name or the label kubernetes.io/service-name")
+            .in_field("metadata")
+            .in_field("template")),
+        ("", "", service) => Ok(with_dash(service)),
+        ("", name, _) => Ok(with_dash(name)),
+        (prefix, _, _) => Ok(prefix.to_owned()),
+    }
+}
+
+/// FNV-1a of 128 bits: the same on every platform and in every release.
+struct Fnv(u128);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d)
+    }
+}
+
+impl Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u128::from(*byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
+        }
+    }
+
+    fn suffix(self) -> String {
+        let mut rest = self.0;
+        (0..SUFFIX)
+            .map(|_| {
+                let digit = (rest % 27) as usize;
+                rest /= 27;
+                char::from(ALPHABET[digit])
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_the_published_one() {
+        let mut hash = Fnv::default();
+        hash.write(b"a");
+        assert_eq!(hash.0, 0xd228_cb69_6f1a_8caf_7891_2b70_4e4a_8964);
+    }
+}

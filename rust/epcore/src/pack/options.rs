@@ -1,0 +1,152 @@
+//! The choices a caller has.
+
+use std::sync::Arc;
+
+use crate::Error;
+use crate::model::{EndpointSlice, MAX_ENDPOINTS};
+use crate::pack::Cohort;
+
+/// Options of [`pack`](crate::pack::pack).
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// A slice without endpoints: namespace, name prefix, labels, owner references, ports and address type of the group. Left out, it is
+    /// taken from the existing slices, which must then agree.
+    pub template: Option<Arc<EndpointSlice>>,
+    /// Most endpoints in a slice, 1 to 1000.
+    pub max_endpoints: usize,
+    /// Largest JSON size of a slice in bytes.
+    pub max_bytes: usize,
+    /// How to choose among clean and new slices.
+    pub policy: Policy,
+    /// Which endpoints should share a slice where that costs no write.
+    pub cohort: Cohort,
+    /// Permission to move live endpoints.
+    pub compaction: Option<Compaction>,
+    /// What to do about an address that passes from one target to another.
+    pub address_reuse: AddressReuse,
+    /// What to do with slices that have other ports or another Service.
+    pub replace: Replace,
+    /// Names of new slices.
+    pub naming: Naming,
+    /// Value of the trigger-time annotation of every slice written, RFC 3339.
+    pub trigger_time: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            template: None,
+            max_endpoints: 100,
+            max_bytes: 1_500_000,
+            policy: Policy::BALANCED,
+            cohort: Cohort::Auto,
+            compaction: None,
+            address_reuse: AddressReuse::Ordered,
+            replace: Replace::Safe,
+            naming: Naming::Generate,
+            trigger_time: None,
+        }
+    }
+}
+
+impl Options {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if !(1..=MAX_ENDPOINTS).contains(&self.max_endpoints) {
+            let limit = if self.max_endpoints == 0 { 1 } else { MAX_ENDPOINTS };
+            return Err(Error::limit("must be 1 to 1000", limit, self.max_endpoints).in_field("max_endpoints"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn recycles(&self) -> bool {
+        self.replace == Replace::Recycle || self.policy == Policy::Upstream
+    }
+}
+
+/// How to choose among clean slices and new ones when the dirty ones are full.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Policy {
+    /// Kubernetes' rule, count for count (upstream `reconcileByPortMapping`).
+    Upstream,
+    /// At the write floor: a clean slice is used rather than a new one unless it is fuller than this fraction of the maximum.
+    Threshold(f64),
+    /// The cheapest plan by these prices, wherever that is.
+    Prices(Prices),
+}
+
+impl Policy {
+    /// Fewest slices, then fewest bytes.
+    pub const DENSE: Self = Self::Threshold(1.0);
+    /// The default: a quarter of room is worth a new slice.
+    pub const BALANCED: Self = Self::Threshold(0.75);
+    /// Fewest bytes: half of room is worth a new slice.
+    pub const LEAN: Self = Self::Threshold(0.5);
+}
+
+/// Prices in any one currency. All are finite and not negative.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prices {
+    /// One API write.
+    pub write: f64,
+    /// One byte sent to one watcher.
+    pub byte: f64,
+    /// Watchers of the slices.
+    pub watchers: u32,
+    /// One more slice kept.
+    pub slice: f64,
+}
+
+/// Permission to move live endpoints so that `slices <= (1 + epsilon) * endpoints / max + 2` holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Compaction {
+    /// Slack, 0 or more.
+    pub epsilon: f64,
+    /// Most endpoints moved in one call.
+    pub max_moves: Option<usize>,
+    /// Which write of a move comes first.
+    pub order: CompactionOrder,
+}
+
+impl Default for Compaction {
+    fn default() -> Self {
+        Self { epsilon: 0.25, max_moves: None, order: CompactionOrder::MakeBeforeBreak }
+    }
+}
+
+/// Order of the writes of a move. None is safe for every reader; see `DESIGN.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CompactionOrder {
+    /// The new place first: right for readers that keep one set for each slice (kube-proxy, Istio).
+    MakeBeforeBreak,
+    /// The old place first: a gap for everyone, a lasting loss for nobody.
+    BreakBeforeMake,
+    /// New, old, and the new once more, which heals readers with one flat set (Linkerd, Cilium).
+    MakeBreakTouch,
+}
+
+/// What to do about an address that passes from one target to another in one plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressReuse {
+    /// It leaves by an earlier write than it comes back by, where that costs no further write.
+    Ordered,
+    /// Always, with a further write if it must.
+    Strict,
+}
+
+/// What to do with slices that have other ports or another Service than the template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replace {
+    /// New slices are written first, then the old ones deleted.
+    Safe,
+    /// Old slices are rewritten in place, as Kubernetes does.
+    Recycle,
+}
+
+/// Names of new slices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// The API server makes them from `generateName`.
+    Generate,
+    /// From the content, so that a repeated create conflicts instead of making a second slice.
+    Deterministic,
+}

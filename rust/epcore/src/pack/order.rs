@@ -1,0 +1,74 @@
+//! Which write comes first.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
+
+/// That one write comes before another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Before {
+    pub(crate) first: usize,
+    pub(crate) second: usize,
+    /// A survivor depends on it; the others may give way where they form a ring.
+    pub(crate) must: bool,
+}
+
+/// Order writes `0..phases.len()` by phase and number, but for what must come before what.
+///
+/// Edges that must hold form no ring: a container either gives items away or takes some.
+pub(crate) fn order(phases: &[u8], edges: &[Before]) -> Vec<usize> {
+    let count = phases.len();
+    let mut followers: Vec<Vec<Before>> = vec![Vec::new(); count];
+    let mut waits_must = vec![0usize; count];
+    let mut waits = vec![0usize; count];
+    for edge in edges.iter().copied().collect::<BTreeSet<_>>() {
+        followers[edge.first].push(edge);
+        let waits_of = if edge.must { &mut waits_must } else { &mut waits };
+        waits_of[edge.second] += 1;
+    }
+    let mut ready: BinaryHeap<Reverse<(u8, usize)>> =
+        (0..count).filter(|&write| waits[write] + waits_must[write] == 0).map(|write| Reverse((phases[write], write))).collect();
+    let mut done = vec![false; count];
+    let mut ordered = Vec::with_capacity(count);
+    while ordered.len() < count {
+        let next = ready.pop().map(|Reverse((_, write))| write).or_else(|| {
+            // A ring of addresses that change hands: begin with the write that the fewest others must precede.
+            (0..count).filter(|&write| !done[write]).min_by_key(|&write| (waits_must[write], phases[write], write))
+        });
+        let Some(next) = next.filter(|&write| !done[write]) else { continue };
+        done[next] = true;
+        ordered.push(next);
+        for edge in &followers[next] {
+            let waits_of = if edge.must { &mut waits_must } else { &mut waits };
+            waits_of[edge.second] -= 1;
+            if waits[edge.second] + waits_must[edge.second] == 0 && !done[edge.second] {
+                ready.push(Reverse((phases[edge.second], edge.second)));
+            }
+        }
+    }
+    ordered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn before(first: usize, second: usize, must: bool) -> Before {
+        Before { first, second, must }
+    }
+
+    #[test]
+    fn goes_by_phase_and_number_where_nothing_forbids_it() {
+        assert_eq!(order(&[2, 0, 1, 0], &[]), [1, 3, 2, 0]);
+    }
+
+    #[test]
+    fn an_address_leaves_before_it_comes_back() {
+        assert_eq!(order(&[2, 0, 1], &[before(0, 1, false)]), [2, 0, 1]);
+    }
+
+    #[test]
+    fn a_ring_gives_way_where_no_survivor_depends_on_it() {
+        assert_eq!(order(&[1, 1], &[before(0, 1, false), before(1, 0, true)]), [1, 0]);
+        assert_eq!(order(&[1, 1, 1], &[before(0, 1, false), before(1, 0, false)]), [2, 0, 1]);
+    }
+}

@@ -1,0 +1,217 @@
+//! Who goes where among the containers that are written anyway: cohorts together, addresses out before they come in.
+
+use std::cmp::Reverse;
+
+use hashbrown::HashMap;
+
+use crate::pack::assign::Items;
+
+/// A container that is written and has room.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    pub(crate) bin: usize,
+    pub(crate) room: usize,
+    /// Must be written whatever is placed in it.
+    pub(crate) forced: bool,
+}
+
+/// In which order targets take items that belong nowhere in particular.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FillOrder {
+    /// Slices that have much room get a whole batch; a later change of that batch is one write.
+    RoomiestFirst,
+    /// As Kubernetes.
+    FullestFirst,
+}
+
+/// The cohort of an item and the finer one within it; zero is none.
+pub(crate) type CohortIds = (u32, u32);
+
+struct Placement<'a> {
+    targets: &'a mut [Target],
+    /// Targets by cohort, and by cohort with the finer one, best first.
+    by_cohort: HashMap<CohortIds, Vec<usize>>,
+    /// All targets, best first for an item without company.
+    fallback: Vec<usize>,
+    placed: Vec<(u32, usize)>,
+}
+
+/// Give each of `pending` (in canonical order) a target with room; the targets together have room for all.
+///
+/// `residents` tells the items that stay in a container. Returns pairs of item and index among the targets.
+pub(crate) fn place(
+    items: &dyn Items,
+    pending: &[u32],
+    targets: &mut [Target],
+    residents: &dyn Fn(usize) -> Vec<u32>,
+    order: FillOrder,
+) -> Vec<(u32, usize)> {
+    let mut placement = Placement::new(items, targets, residents, order);
+    let (reusing, rest): (Vec<u32>, Vec<u32>) = pending.iter().partition(|&&item| !items.leaves_from(item).is_empty());
+    let ranks = ranks(items, &reusing, placement.targets);
+    for &item in &reusing {
+        placement.put_reusing(items, item, &ranks);
+    }
+    for batch in batches(items, &rest) {
+        placement.put_batch(items.cohort(batch[0]), &batch);
+    }
+    placement.placed
+}
+
+/// The position of each target in the order of writes: those that an address leaves come first.
+fn ranks(items: &dyn Items, reusing: &[u32], targets: &[Target]) -> Vec<usize> {
+    let sources: std::collections::BTreeSet<usize> =
+        reusing.iter().flat_map(|&item| items.leaves_from(item)).copied().collect();
+    targets
+        .iter()
+        .enumerate()
+        .map(|(index, target)| if sources.contains(&target.bin) { index } else { targets.len() })
+        .collect()
+}
+
+/// Items of one cohort, the largest batch first, equal ones in canonical order.
+fn batches(items: &dyn Items, pending: &[u32]) -> Vec<Vec<u32>> {
+    let mut index: HashMap<CohortIds, usize> = HashMap::new();
+    let mut batches: Vec<Vec<u32>> = Vec::new();
+    for &item in pending {
+        let at = *index.entry(items.cohort(item)).or_insert(batches.len());
+        if at == batches.len() {
+            batches.push(Vec::new());
+        }
+        batches[at].push(item);
+    }
+    // A cohort stays together: by its whole size, then by its first item.
+    let mut cohorts: HashMap<u32, (usize, usize)> = HashMap::new();
+    for (index, batch) in batches.iter().enumerate() {
+        cohorts.entry(items.cohort(batch[0]).0).or_insert((0, index)).0 += batch.len();
+    }
+    batches.sort_by_key(|batch| {
+        let (size, first) = cohorts[&items.cohort(batch[0]).0];
+        (Reverse(size), first, Reverse(batch.len()))
+    });
+    batches
+}
+
+impl<'a> Placement<'a> {
+    fn new(
+        items: &dyn Items,
+        targets: &'a mut [Target],
+        residents: &dyn Fn(usize) -> Vec<u32>,
+        order: FillOrder,
+    ) -> Self {
+        let mut by_cohort: HashMap<CohortIds, Vec<(usize, usize)>> = HashMap::new();
+        let mut leaving = vec![0usize; targets.len()];
+        for (index, target) in targets.iter().enumerate() {
+            let mut counts: HashMap<CohortIds, usize> = HashMap::new();
+            for item in residents(target.bin) {
+                if items.is_leaving(item) {
+                    leaving[index] += 1;
+                    continue;
+                }
+                let (whole, finer) = items.cohort(item);
+                if whole != 0 {
+                    *counts.entry((whole, 0)).or_default() += 1;
+                }
+                if whole != 0 && finer != 0 {
+                    *counts.entry((whole, finer)).or_default() += 1;
+                }
+            }
+            for (cohort, count) in counts {
+                by_cohort.entry(cohort).or_default().push((index, count));
+            }
+        }
+        let rank = |index: usize| {
+            let target = targets[index];
+            let room = match order {
+                FillOrder::RoomiestFirst => usize::MAX - target.room,
+                FillOrder::FullestFirst => target.room,
+            };
+            (!target.forced, room, index)
+        };
+        let mut fallback: Vec<usize> = (0..targets.len()).collect();
+        fallback.sort_by_key(|&index| (order == FillOrder::RoomiestFirst && leaving[index] > 0, rank(index)));
+        let by_cohort = by_cohort
+            .into_iter()
+            .map(|(cohort, mut list)| {
+                list.sort_by_key(|&(index, count)| (leaving[index] > 0, Reverse(count), rank(index)));
+                (cohort, list.into_iter().map(|(index, _)| index).collect())
+            })
+            .collect();
+        Self { targets, by_cohort, fallback, placed: Vec::new() }
+    }
+
+    fn put(&mut self, item: u32, target: usize) {
+        self.targets[target].room -= 1;
+        self.placed.push((item, target));
+    }
+
+    /// Put an item whose address leaves other containers into one that can be written after all of them.
+    fn put_reusing(&mut self, items: &dyn Items, item: u32, ranks: &[usize]) {
+        let latest = items
+            .leaves_from(item)
+            .iter()
+            .filter_map(|&bin| self.targets.iter().position(|target| target.bin == bin))
+            .map(|index| ranks[index])
+            .max();
+        let allowed = |index: &usize| {
+            self.targets[*index].room > 0 && latest.is_none_or(|latest| ranks[*index] > latest)
+        };
+        let wanted = items.cohort(item);
+        let company = [wanted, (wanted.0, 0)].into_iter().filter(|cohort| cohort.0 != 0);
+        let found = company
+            .filter_map(|cohort| self.by_cohort.get(&cohort))
+            .flatten()
+            .chain(&self.fallback)
+            .copied()
+            .find(allowed)
+            .or_else(|| self.fallback.iter().copied().find(|&index| self.targets[index].room > 0));
+        if let Some(target) = found {
+            self.put(item, target);
+        }
+    }
+
+    fn put_batch(&mut self, cohort: CohortIds, batch: &[u32]) {
+        for &item in batch {
+            if let Some(target) = self.next_for(cohort) {
+                self.put(item, target);
+            }
+        }
+    }
+
+    /// The best target that still has room: with the finer cohort, with the cohort, anywhere.
+    fn next_for(&mut self, cohort: CohortIds) -> Option<usize> {
+        let (whole, finer) = cohort;
+        let targets = &*self.targets;
+        for key in [(whole, finer), (whole, 0)] {
+            if key.0 == 0 || (key.1 == 0 && finer != 0 && key == cohort) {
+                continue;
+            }
+            if let Some(list) = self.by_cohort.get_mut(&key) {
+                list.retain_front(|&index| targets[index].room > 0);
+                if let Some(&index) = list.first() {
+                    return Some(index);
+                }
+            }
+        }
+        self.fallback.retain_front(|&index| targets[index].room > 0);
+        let found = *self.fallback.first()?;
+        for key in [(whole, finer), (whole, 0)] {
+            if whole != 0 {
+                self.by_cohort.entry(key).or_default().push(found);
+            }
+        }
+        Some(found)
+    }
+}
+
+trait RetainFront<T> {
+    /// Drop items from the front while they are of no more use.
+    fn retain_front(&mut self, keep: impl Fn(&T) -> bool);
+}
+
+impl<T> RetainFront<T> for Vec<T> {
+    fn retain_front(&mut self, keep: impl Fn(&T) -> bool) {
+        let useless = self.iter().take_while(|item| !keep(item)).count();
+        self.drain(..useless);
+    }
+}
