@@ -1,1 +1,30 @@
-//! x
+//! Python binding of [`epcore`]: extract, detach, call, wrap, map errors; nothing else.
+
+mod assign;
+mod endpoints;
+mod errors;
+mod input;
+mod options;
+mod plan;
+mod slices;
+
+use pyo3::prelude::*;
+
+/// The native part of `epcore`.
+#[pymodule]
+mod _epcore {
+    #[pymodule_export]
+    use crate::assign::{Assignment, assign};
+    #[pymodule_export]
+    use crate::endpoints::{Endpoint, EndpointSet};
+    #[pymodule_export]
+    use crate::options::{Compaction, Policy};
+    #[pymodule_export]
+    use crate::plan::{Move, Plan, Stats, Write, cohort_of, pack};
+    #[pymodule_export]
+    use crate::slices::{EndpointSlice, SliceSet};
+
+    #[pymodule_export]
+    #[expect(non_upper_case_globals, reason = "the name that Python expects")]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+}

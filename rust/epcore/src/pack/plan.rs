@@ -173,6 +173,30 @@ impl Stats {
     }
 }
 
+impl Stats {
+    /// Every count with its name, in a fixed order.
+    #[must_use]
+    pub fn counts(&self) -> [(&'static str, usize); 15] {
+        [
+            ("creates", self.creates),
+            ("updates", self.updates),
+            ("deletes", self.deletes),
+            ("writes", self.writes()),
+            ("write_floor", self.write_floor),
+            ("bytes", self.bytes),
+            ("endpoints_added", self.endpoints_added),
+            ("endpoints_updated", self.endpoints_updated),
+            ("endpoints_removed", self.endpoints_removed),
+            ("endpoints_moved", self.endpoints_moved),
+            ("endpoints_resent", self.endpoints_resent),
+            ("slices_before", self.slices_before),
+            ("slices_after", self.slices_after),
+            ("slices_ideal", self.slices_ideal),
+            ("address_reuse_unordered", self.address_reuse_unordered),
+        ]
+    }
+}
+
 /// Ordered writes. After all of them the slices hold what is wanted; after any number of them every endpoint that stays is there.
 #[derive(Debug)]
 pub struct Plan {
@@ -230,6 +254,43 @@ impl Plan {
         }
         draft.order_writes();
         Ok(draft.finish())
+    }
+}
+
+impl std::fmt::Display for Write {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let metadata = &self.slice.metadata;
+        let name = if metadata.name.is_empty() { &metadata.generate_name } else { &metadata.name };
+        let open = if metadata.name.is_empty() { "*" } else { "" };
+        let reasons: Vec<&str> = self.reasons.names().collect();
+        let count = self.slice.endpoints.len();
+        write!(formatter, "{} {name}{open} ({count} endpoints: {})", self.verb.as_str(), reasons.join(", "))
+    }
+}
+
+impl std::fmt::Display for Plan {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.writes.is_empty() {
+            return formatter.write_str("nothing to write");
+        }
+        for write in &self.writes {
+            writeln!(formatter, "{write}")?;
+        }
+        let stats = self.stats();
+        write!(
+            formatter,
+            "{} writes (floor {}), {} bytes; endpoints: {} added, {} updated, {} removed, {} moved; slices: {} -> {} (ideal {})",
+            stats.writes(),
+            stats.write_floor,
+            stats.bytes,
+            stats.endpoints_added,
+            stats.endpoints_updated,
+            stats.endpoints_removed,
+            stats.endpoints_moved,
+            stats.slices_before,
+            stats.slices_after,
+            stats.slices_ideal,
+        )
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod endpoint;
 mod metadata;
+mod plan;
 mod reader;
 mod slice;
 mod stream;
@@ -12,7 +13,8 @@ mod writer;
 
 pub use endpoint::write_endpoint;
 pub(crate) use endpoint::{endpoint_size, read_hints};
+pub use plan::{write_plan, write_stats};
 pub use slice::write_slice;
 pub(crate) use slice::slice_size;
 pub use stream::{locate, read_endpoints, read_slices, write_endpoints, write_slices};
-pub(crate) use writer::write_text;
+pub use writer::write_string;

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 /// Write a string with quotes, escaping no more than JSON asks for.
-pub(crate) fn write_string(out: &mut Vec<u8>, text: &str) {
+pub fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let bytes = text.as_bytes();
     let mut done = 0;

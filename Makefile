@@ -1,0 +1,116 @@
+# Every task of the project, for people and for CI. `make` lists them. Needs Python 3.11 or newer, Rust (cargo) and make;
+# the rest is fetched, pinned, into .venv and target.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := requirements-dev.txt
+# One abi3 wheel serves these; the full tests run on the interpreter of .venv, a smoke test on the others.
+PYTHONS := 3.11 3.12 3.13
+# What to do where one of them is missing or a test is skipped: warn, or (in CI) fail.
+export EPCORE_GAPS ?= warn
+# Cargo's tools that no package manager of Python has are compiled once for each user and version.
+TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/epcore
+CARGO_DENY := $(TOOLS)/cargo-deny-0.20.2/bin/cargo-deny
+CARGO_LLVM_COV := $(TOOLS)/cargo-llvm-cov-0.9.1/bin/cargo-llvm-cov
+# Flags for each call of cargo that builds; CI sets --locked.
+CARGO_FLAGS ?=
+# One interpreter for all builds, so that none of them makes another's build stale.
+export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+SOURCES := $(wildcard Cargo.toml Cargo.lock pyproject.toml README.md LICENSE) \
+  $(shell find rust python -type f -not -name '*.pyc' -not -path '*/target/*')
+LINTED := python tests $(if $(wildcard benches/*.py),benches)
+
+.PHONY: help venv build test test-rust test-stubs test-smoke test-python lint deny fmt bench coverage demo lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(VENV)/.tools ## Make .venv and install the pinned tools of the developers in it
+
+build: $(VENV)/.wheel ## Build the release wheel into dist/ and install it in .venv, if a source changed
+
+test: $(VENV)/.tools build test-rust test-stubs test-smoke test-python ## Run every test: Rust, stubs, each supported Python
+	@missing=$$(.ci/find-python --missing $(PYTHONS)); \
+	[ -z "$$missing" ] || echo "WARNING: Python $${missing}was not found on this machine; the wheel was NOT tested on it."
+
+test-rust: | cargo-is-there ## Run the tests of the Rust core, its documentation included
+	cargo test $(CARGO_FLAGS) --package epcore
+
+test-stubs: $(VENV)/.tools build ## Compare the type stubs with the native module
+	$(BIN)/stubtest epcore._epcore --mypy-config-file pyproject.toml --allowlist .ci/stubtest-allowlist --concise
+
+test-smoke: $(VENV)/.tools build ## Run tests/test_smoke.py on every supported Python but that of .venv
+	@.ci/smoke $(PYTHONS)
+
+test-python: $(VENV)/.tools build ## Run the Python tests; EPCORE_PROFILE=deep makes Hypothesis try harder
+	$(BIN)/pytest
+
+lint: $(VENV)/.tools build deny test-stubs ## Check format, lints, types, stubs, docs, and the licences of what is linked
+	cargo fmt --all --check
+	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" cargo doc $(CARGO_FLAGS) --no-deps --package epcore
+	$(BIN)/ruff format --check $(LINTED)
+	$(BIN)/ruff check $(LINTED)
+	$(BIN)/mypy $(LINTED)
+
+deny: $(CARGO_DENY) ## Check licences, sources and duplicates of the crates
+	$(CARGO_DENY) --log-level error check bans licenses sources
+
+fmt: $(VENV)/.tools ## Format the code and mend what lints can mend by themselves
+	cargo fmt --all
+	$(BIN)/ruff check --fix-only $(LINTED)
+	$(BIN)/ruff format $(LINTED)
+
+bench: $(VENV)/.tools build ## Run the benchmarks: ratios to the peers in the same run
+	$(BIN)/pytest benches --benchmark-only
+
+coverage: $(VENV)/.tools $(CARGO_LLVM_COV) ## Tell which lines no test reaches, of Rust (both test suites) and Python
+	@.ci/coverage $(CARGO_LLVM_COV)
+
+demo: build ## Replay the recordings in examples/ and write out/replay.html
+	@mkdir -p out
+	$(BIN)/epcore replay examples/*.jsonl.xz --html out/replay.html
+
+lock: $(BIN)/python ## Resolve the pinned versions of requirements-dev.txt anew
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --group dev --extra cli --universal --python-version 3.11 --upgrade \
+	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet --output-file $(LOCK)
+
+clean: ## Remove everything that was built, .venv included
+	rm -rf target dist out .venv* .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks
+
+.PHONY: cargo-is-there
+cargo-is-there:
+	@command -v cargo >/dev/null || { echo "cargo was not found on PATH: epcore's core is Rust 1.88 or newer." >&2; exit 1; }
+
+$(BIN)/python:
+	@python=$${PYTHON:-$$(.ci/find-python)}; echo "Making $(VENV) with $$python"; "$$python" -m venv --clear $(VENV) || { \
+	  echo "This Python makes no virtual environments (on Debian: apt install python3-venv)." >&2; exit 1; }
+
+# What a user needs: the builder, the wheel, the libraries of the command line. The time of a demo is spent here.
+$(VENV)/.wheel: $(LOCK) $(SOURCES) | $(BIN)/python cargo-is-there
+	@echo "Building the release wheel (a minute or two the first time)"
+	$(BIN)/python -m pip install --quiet --constraint $(LOCK) maturin
+	@rm -rf dist
+	$(BIN)/maturin build --release --out dist $(CARGO_FLAGS)
+	$(BIN)/python -m pip install --quiet --force-reinstall --no-deps dist/*.whl
+	$(BIN)/python -m pip install --quiet --constraint $(LOCK) "$$(echo dist/*.whl)[cli]"
+	@touch $@
+
+$(VENV)/.tools: $(LOCK) | $(BIN)/python
+	@echo "Installing the pinned tools into $(VENV) (half a minute the first time)"
+	$(BIN)/python -m pip install --quiet --requirement $(LOCK)
+	@touch $@
+
+# A debug build: it compiles in half the time and runs for seconds.
+$(TOOLS)/cargo-%: | cargo-is-there
+	@name=$(patsubst $(TOOLS)/%/bin/,%,$(dir $@)); crate=$${name%-*}; echo "Compiling $$crate $${name##*-} (once, about a minute)"; \
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install --locked --debug --quiet --root "$(TOOLS)/$$name" "$$crate@$${name##*-}"

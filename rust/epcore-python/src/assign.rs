@@ -1,0 +1,98 @@
+//! `assign`, the optimiser without Kubernetes.
+
+use epcore::pack::{self as core, Assigned, Item};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyInt};
+
+use crate::errors::to_exception;
+use crate::options::{self, Compaction};
+
+/// Key, fingerprint, size in bytes, cohort.
+type Given<'py> = (String, Bound<'py, PyInt>, usize, Option<String>);
+
+/// Where each item goes.
+#[pyclass(frozen, module = "epcore")]
+pub(crate) struct Assignment {
+    keys: Vec<String>,
+    assigned: Assigned,
+}
+
+#[pymethods]
+impl Assignment {
+    /// Keys in each container afterwards.
+    #[getter]
+    fn containers(&self) -> Vec<Vec<&str>> {
+        self.assigned.containers.iter().map(|items| self.names(items)).collect()
+    }
+
+    /// Indexes of the containers that must be written or deleted.
+    #[getter]
+    fn written(&self) -> Vec<usize> {
+        self.assigned.written.clone()
+    }
+
+    #[getter]
+    fn deleted(&self) -> Vec<usize> {
+        self.assigned.deleted.clone()
+    }
+
+    #[getter]
+    fn moved(&self) -> Vec<&str> {
+        self.names(&self.assigned.moved)
+    }
+
+    #[getter]
+    fn write_floor(&self) -> usize {
+        self.assigned.write_floor
+    }
+
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(py);
+        dict.set_item("containers", self.containers())?;
+        dict.set_item("written", self.written())?;
+        dict.set_item("deleted", self.deleted())?;
+        dict.set_item("moved", self.moved())?;
+        dict.set_item("write_floor", self.write_floor())?;
+        Ok(dict)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Assignment: {} containers, {} written>", self.assigned.containers.len(), self.assigned.written.len())
+    }
+}
+
+impl Assignment {
+    fn names(&self, items: &[usize]) -> Vec<&str> {
+        items.iter().map(|&item| &*self.keys[item]).collect()
+    }
+}
+
+/// Put keyed items into containers with the fewest writes.
+#[pyfunction]
+#[pyo3(signature = (wanted, existing, *, max_items=100, max_bytes=None, policy=None, compaction=None),
+    text_signature = "(wanted, existing, *, max_items=100, max_bytes=None, policy='balanced', compaction=None)")]
+pub(crate) fn assign(
+    py: Python<'_>,
+    wanted: Vec<Given<'_>>,
+    existing: Vec<Vec<Given<'_>>>,
+    max_items: usize,
+    max_bytes: Option<usize>,
+    policy: Option<&Bound<'_, PyAny>>,
+    compaction: Option<&Compaction>,
+) -> PyResult<Assignment> {
+    let policy = policy.map_or(Ok(core::Policy::BALANCED), options::policy)?;
+    let compaction = compaction.map(|compaction| compaction.0);
+    let wanted = wanted.into_iter().map(item).collect::<PyResult<Vec<_>>>()?;
+    let containers = existing.into_iter().map(|container| container.into_iter().map(item).collect());
+    let existing = containers.collect::<PyResult<Vec<Vec<_>>>>()?;
+    let assigned = py
+        .detach(|| core::assign(&wanted, &existing, max_items, max_bytes, policy, compaction))
+        .map_err(to_exception)?;
+    Ok(Assignment { keys: wanted.into_iter().map(|item| item.key).collect(), assigned })
+}
+
+/// Fingerprints may be negative, as `hash()` gives them.
+fn item((key, fingerprint, size, cohort): Given<'_>) -> PyResult<Item> {
+    let fingerprint = fingerprint.extract::<u64>().or_else(|_| fingerprint.extract::<i64>().map(i64::cast_unsigned))?;
+    Ok(Item { key, fingerprint, size, cohort })
+}

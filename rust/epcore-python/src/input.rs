@@ -1,0 +1,220 @@
+//! Whatever a caller passes for slices or endpoints, as a JSON document or a handle.
+
+use std::sync::Arc;
+
+use epcore::model::{EndpointList, EndpointSlice as Slice};
+use epcore::wire::json;
+use epcore::Error;
+use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
+use pyo3::types::{PyBool, PyBytes, PyByteArray, PyDict, PyFloat, PyInt, PyList, PyMapping, PyMemoryView, PySequence, PyString, PyTuple};
+
+use crate::endpoints::{Endpoint, EndpointSet};
+use crate::errors::to_exception;
+use crate::slices::{EndpointSlice, SliceSet};
+
+/// JSON that came from the caller, or was made from the caller's objects.
+pub(crate) enum Document {
+    Bytes(PyBackedBytes),
+    Text(PyBackedStr),
+    Copied(Vec<u8>),
+    Objects(Vec<u8>),
+}
+
+impl Document {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Text(text) => text.as_bytes(),
+            Self::Copied(bytes) | Self::Objects(bytes) => bytes,
+        }
+    }
+
+    /// The exception for an error found in this document, with the byte offset where the caller's own bytes have one.
+    pub(crate) fn exception(&self, error: Error) -> PyErr {
+        to_exception(match self {
+            Self::Objects(_) => error.without_offset(),
+            _ => json::locate(self.bytes(), error),
+        })
+    }
+}
+
+/// Slices and, for the place of later errors, the document they were in.
+pub(crate) type Slices = (Arc<Vec<Arc<Slice>>>, Option<Document>);
+
+/// Slices from bytes, handles or objects.
+pub(crate) fn slices(source: &Bound<'_, PyAny>) -> PyResult<Slices> {
+    slices_at(source, "slices")
+}
+
+/// The same, with paths of errors that begin with `root`.
+pub(crate) fn slices_at(source: &Bound<'_, PyAny>, root: &'static str) -> PyResult<Slices> {
+    if let Ok(handle) = source.cast::<SliceSet>() {
+        return Ok((handle.get().slices(), None));
+    }
+    if let Ok(handle) = source.cast::<EndpointSlice>() {
+        return Ok((Arc::new(vec![handle.get().slice()]), None));
+    }
+    let document = document(source)?;
+    match source.py().detach(|| json::read_slices(document.bytes())) {
+        Ok(slices) => Ok((Arc::new(slices), Some(document))),
+        Err(error) => Err(document.exception(error.with_root(root))),
+    }
+}
+
+/// Endpoints from bytes, handles or objects.
+pub(crate) fn endpoints(source: &Bound<'_, PyAny>) -> PyResult<(EndpointSet, Option<Document>)> {
+    if let Ok(handle) = source.cast::<EndpointSet>() {
+        return Ok((handle.get().clone(), None));
+    }
+    if let Ok(handle) = source.cast::<SliceSet>() {
+        let mut list = EndpointList::default();
+        for slice in handle.get().slices().iter() {
+            slice.endpoints.iter().try_for_each(|endpoint| list.push(endpoint)).map_err(to_exception)?;
+        }
+        return Ok((EndpointSet::new(list), None));
+    }
+    let document = document(source)?;
+    match source.py().detach(|| json::read_endpoints(document.bytes())) {
+        Ok(list) => Ok((EndpointSet::new(list), Some(document))),
+        Err(error) => Err(document.exception(error)),
+    }
+}
+
+/// The exception for an error that may be in one of several documents.
+pub(crate) fn exception_in(error: Error, documents: &[(&str, Option<&Document>)]) -> PyErr {
+    let root = error.path();
+    match documents.iter().find(|(name, _)| root.starts_with(name)) {
+        Some((_, Some(document))) => document.exception(error),
+        _ => to_exception(error),
+    }
+}
+
+fn document(source: &Bound<'_, PyAny>) -> PyResult<Document> {
+    if source.is_instance_of::<PyBytes>() || source.is_instance_of::<PyByteArray>() {
+        return Ok(Document::Bytes(source.extract()?));
+    }
+    if source.is_instance_of::<PyString>() {
+        return Ok(Document::Text(source.extract()?));
+    }
+    if source.is_instance_of::<PyMemoryView>() {
+        return Ok(Document::Copied(PyBuffer::<u8>::get(source)?.to_vec(source.py())?));
+    }
+    let mut out = Vec::new();
+    // A single object is a document of its own; `None` and other lone values are not.
+    if source.is_none() || source.is_instance_of::<PyBool>() || source.is_instance_of::<PyInt>() || source.is_instance_of::<PyFloat>() {
+        return Err(unsupported(source)?);
+    }
+    write_value(source, &mut out, MAX_DEPTH)?;
+    Ok(Document::Objects(out))
+}
+
+/// Deeper objects are refused before they can overflow the stack.
+const MAX_DEPTH: usize = 128;
+
+/// Write an object of Python as JSON.
+fn write_value(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> PyResult<()> {
+    if depth == 0 {
+        return Err(PyValueError::new_err("objects nested too deep"));
+    }
+    if let Ok(text) = value.cast::<PyString>() {
+        json::write_string(out, text.to_str()?);
+    } else if value.is_none() {
+        out.extend_from_slice(b"null");
+    } else if let Ok(truth) = value.cast::<PyBool>() {
+        out.extend_from_slice(if truth.is_true() { b"true" } else { b"false" });
+    } else if let Ok(mapping) = value.cast::<PyDict>() {
+        write_members(mapping.iter().map(Ok), out, depth)?;
+    } else if let Ok(list) = value.cast::<PyList>() {
+        write_items(list.iter().map(Ok), out, depth)?;
+    } else if let Ok(tuple) = value.cast::<PyTuple>() {
+        write_items(tuple.iter().map(Ok), out, depth)?;
+    } else if value.is_instance_of::<PyInt>() {
+        out.extend_from_slice(value.call_method0(intern!(value.py(), "__int__"))?.str()?.to_str()?.as_bytes());
+    } else if let Ok(float) = value.cast::<PyFloat>() {
+        if !float.value().is_finite() {
+            return Err(PyValueError::new_err(format!("{} has no form in JSON", float.value())));
+        }
+        out.extend_from_slice(value.repr()?.to_str()?.as_bytes());
+    } else {
+        write_other(value, out, depth)?;
+    }
+    Ok(())
+}
+
+/// Our own records, times, mappings and sequences that are no dict or list, and models of Kubernetes clients.
+fn write_other(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> PyResult<()> {
+    let py = value.py();
+    if let Ok(slice) = value.cast::<EndpointSlice>() {
+        out.extend(json::write_slice(&slice.get().slice()));
+    } else if let Ok(endpoint) = value.cast::<Endpoint>() {
+        out.extend(endpoint.get().json());
+    } else if let Ok(to_dict) = value.getattr(intern!(py, "to_dict")) {
+        // The official client's models have `serialize`, which asks for the names of the API instead of Python's.
+        let serialize = PyDict::new(py);
+        serialize.set_item(intern!(py, "serialize"), true)?;
+        let dict = match to_dict.call((), Some(&serialize)) {
+            Err(error) if error.is_instance_of::<PyTypeError>(py) => to_dict.call0()?,
+            called => called?,
+        };
+        write_value(&dict, out, depth - 1)?;
+    } else if let Ok(time) = value.call_method0(intern!(py, "isoformat")) {
+        json::write_string(out, &time.str()?.to_str()?.replace("+00:00", "Z"));
+    } else if let Ok(mapping) = value.cast::<PyMapping>() {
+        write_members(mapping.items()?.iter().map(|pair| pair.extract()), out, depth)?;
+    } else if let Ok(sequence) = value.cast::<PySequence>().map_err(|_| ())
+        && !value.is_instance_of::<PyBytes>()
+        && !value.is_instance_of::<PyByteArray>()
+    {
+        write_items(sequence.try_iter()?, out, depth)?;
+    } else {
+        return Err(unsupported(value)?);
+    }
+    Ok(())
+}
+
+fn write_members<'py>(
+    members: impl Iterator<Item = PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)>>,
+    out: &mut Vec<u8>,
+    depth: usize,
+) -> PyResult<()> {
+    out.push(b'{');
+    for (index, member) in members.enumerate() {
+        let (name, value) = member?;
+        if index > 0 {
+            out.push(b',');
+        }
+        let name = name.cast_into::<PyString>().map_err(|_| PyTypeError::new_err("names of members must be str"))?;
+        json::write_string(out, name.to_str()?);
+        out.push(b':');
+        write_value(&value, out, depth - 1)?;
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+fn write_items<'py>(
+    items: impl Iterator<Item = PyResult<Bound<'py, PyAny>>>,
+    out: &mut Vec<u8>,
+    depth: usize,
+) -> PyResult<()> {
+    out.push(b'[');
+    for (index, item) in items.enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write_value(&item?, out, depth - 1)?;
+    }
+    out.push(b']');
+    Ok(())
+}
+
+fn unsupported(value: &Bound<'_, PyAny>) -> PyResult<PyErr> {
+    let name = value.get_type().qualname()?;
+    Ok(PyTypeError::new_err(format!(
+        "expected JSON as bytes or str, an epcore handle, a mapping, a sequence of them or an object with to_dict(), found {name}"
+    )))
+}

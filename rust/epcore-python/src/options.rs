@@ -1,0 +1,178 @@
+//! `Policy`, `Compaction`, and the words for modes.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use epcore::pack::{AddressReuse, Compaction as CoreCompaction, CompactionOrder, Naming, Policy as CorePolicy, Prices, Replace};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// How to choose among clean slices and new ones when the dirty slices are full.
+#[pyclass(frozen, eq, module = "epcore")]
+#[derive(PartialEq, Clone, Copy)]
+pub(crate) struct Policy(pub(crate) CorePolicy);
+
+#[pymethods]
+impl Policy {
+    #[new]
+    #[pyo3(signature = (*, threshold=None, write=None, byte=None, watchers=None, slice=None))]
+    fn new(
+        threshold: Option<f64>,
+        write: Option<f64>,
+        byte: Option<f64>,
+        watchers: Option<u32>,
+        slice: Option<f64>,
+    ) -> PyResult<Self> {
+        let has_prices = write.is_some() || byte.is_some() || watchers.is_some() || slice.is_some();
+        match threshold {
+            Some(_) if has_prices => Err(PyValueError::new_err("give either threshold or prices, not both")),
+            Some(threshold) if (0.0..=1.0).contains(&threshold) => Ok(Self(CorePolicy::Threshold(threshold))),
+            Some(_) => Err(PyValueError::new_err("threshold must be 0.0 to 1.0")),
+            None if !has_prices => Err(PyValueError::new_err("give threshold, or prices: write, byte, watchers, slice")),
+            None => {
+                let price = |name: &str, given: Option<f64>| match given.unwrap_or(0.0) {
+                    price if price.is_finite() && price >= 0.0 => Ok(price),
+                    _ => Err(PyValueError::new_err(format!("{name} must be finite and not negative"))),
+                };
+                Ok(Self(CorePolicy::Prices(Prices {
+                    write: price("write", write)?,
+                    byte: price("byte", byte)?,
+                    watchers: watchers.unwrap_or(1),
+                    slice: price("slice", slice)?,
+                })))
+            }
+        }
+    }
+
+    fn __repr__(&self) -> String {
+        match self.0 {
+            CorePolicy::Threshold(threshold) => format!("Policy(threshold={threshold:?})"),
+            CorePolicy::Prices(Prices { write, byte, watchers, slice }) => {
+                format!("Policy(write={write:?}, byte={byte:?}, watchers={watchers}, slice={slice:?})")
+            }
+            CorePolicy::Upstream => "'upstream'".to_owned(),
+        }
+    }
+
+    fn __hash__(&self) -> u64 {
+        hash_of(&self.__repr__())
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let arguments = PyDict::new(py);
+        match self.0 {
+            CorePolicy::Prices(prices) => {
+                arguments.set_item("write", prices.write)?;
+                arguments.set_item("byte", prices.byte)?;
+                arguments.set_item("watchers", prices.watchers)?;
+                arguments.set_item("slice", prices.slice)?;
+            }
+            CorePolicy::Threshold(threshold) => arguments.set_item("threshold", threshold)?,
+            CorePolicy::Upstream => {}
+        }
+        by_keywords(py.get_type::<Self>().as_any(), &arguments)
+    }
+}
+
+/// Permission to move live endpoints so that slices stay few.
+#[pyclass(frozen, eq, module = "epcore")]
+#[derive(PartialEq, Clone, Copy)]
+pub(crate) struct Compaction(pub(crate) CoreCompaction);
+
+#[pymethods]
+impl Compaction {
+    #[new]
+    #[pyo3(signature = (*, epsilon=0.25, max_moves=None, order="make-before-break"))]
+    fn new(epsilon: f64, max_moves: Option<usize>, order: &str) -> PyResult<Self> {
+        if !epsilon.is_finite() || epsilon < 0.0 {
+            return Err(PyValueError::new_err("epsilon must be finite and not negative"));
+        }
+        let order = word(
+            "order",
+            order,
+            &[
+                ("make-before-break", CompactionOrder::MakeBeforeBreak),
+                ("break-before-make", CompactionOrder::BreakBeforeMake),
+                ("make-break-touch", CompactionOrder::MakeBreakTouch),
+            ],
+        )?;
+        Ok(Self(CoreCompaction { epsilon, max_moves, order }))
+    }
+
+    fn __repr__(&self) -> String {
+        let moves = self.0.max_moves.map_or_else(|| "None".to_owned(), |moves| moves.to_string());
+        format!("Compaction(epsilon={:?}, max_moves={moves}, order={:?})", self.0.epsilon, self.order())
+    }
+
+    fn __hash__(&self) -> u64 {
+        hash_of(&self.__repr__())
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let arguments = PyDict::new(py);
+        arguments.set_item("epsilon", self.0.epsilon)?;
+        arguments.set_item("max_moves", self.0.max_moves)?;
+        arguments.set_item("order", self.order())?;
+        by_keywords(py.get_type::<Self>().as_any(), &arguments)
+    }
+}
+
+impl Compaction {
+    fn order(&self) -> &'static str {
+        match self.0.order {
+            CompactionOrder::MakeBeforeBreak => "make-before-break",
+            CompactionOrder::BreakBeforeMake => "break-before-make",
+            CompactionOrder::MakeBreakTouch => "make-break-touch",
+        }
+    }
+}
+
+/// A pickle of a call with keywords.
+fn by_keywords<'py>(class: &Bound<'py, PyAny>, arguments: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
+    let py = class.py();
+    let call = py.import("functools")?.getattr("partial")?.call((class,), Some(arguments))?;
+    Ok((call, ()).into_pyobject(py)?.into_any())
+}
+
+fn hash_of(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The value that a word stands for.
+fn word<T: Copy>(name: &str, given: &str, words: &[(&str, T)]) -> PyResult<T> {
+    words.iter().find(|(word, _)| *word == given).map(|(_, value)| *value).ok_or_else(|| {
+        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        PyValueError::new_err(format!("{name} must be one of {}, not {given:?}", known.join(", ")))
+    })
+}
+
+/// A policy by name, or one made by the caller.
+pub(crate) fn policy(given: &Bound<'_, PyAny>) -> PyResult<CorePolicy> {
+    if let Ok(policy) = given.cast::<Policy>() {
+        return Ok(policy.get().0);
+    }
+    word(
+        "policy",
+        &given.extract::<String>()?,
+        &[
+            ("balanced", CorePolicy::BALANCED),
+            ("dense", CorePolicy::DENSE),
+            ("lean", CorePolicy::LEAN),
+            ("upstream", CorePolicy::Upstream),
+        ],
+    )
+}
+
+pub(crate) fn address_reuse(given: &str) -> PyResult<AddressReuse> {
+    word("address_reuse", given, &[("ordered", AddressReuse::Ordered), ("strict", AddressReuse::Strict)])
+}
+
+pub(crate) fn replace(given: &str) -> PyResult<Replace> {
+    word("replace", given, &[("safe", Replace::Safe), ("recycle", Replace::Recycle)])
+}
+
+pub(crate) fn naming(given: &str) -> PyResult<Naming> {
+    word("naming", given, &[("generate", Naming::Generate), ("deterministic", Naming::Deterministic)])
+}

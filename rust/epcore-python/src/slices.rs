@@ -1,0 +1,191 @@
+//! `SliceSet` and `EndpointSlice`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use epcore::model::EndpointSlice as Slice;
+use epcore::wire::json;
+use pyo3::exceptions::PyIndexError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PySlice};
+
+use crate::endpoints::EndpointSet;
+use crate::input;
+
+/// Parsed `EndpointSlice`s: an immutable sequence of records.
+#[pyclass(frozen, module = "epcore")]
+pub(crate) struct SliceSet(Arc<Vec<Arc<Slice>>>);
+
+impl SliceSet {
+    pub(crate) fn new(slices: Vec<Arc<Slice>>) -> Self {
+        Self(Arc::new(slices))
+    }
+
+    pub(crate) fn slices(&self) -> Arc<Vec<Arc<Slice>>> {
+        self.0.clone()
+    }
+}
+
+#[pymethods]
+impl SliceSet {
+    /// Read slices from JSON.
+    #[staticmethod]
+    fn from_json(data: &Bound<'_, PyAny>) -> PyResult<Self> {
+        input::slices(data).map(|(slices, _)| Self(slices))
+    }
+
+    /// Read slices from mappings, sequences of them, and objects with `to_dict()`.
+    #[staticmethod]
+    fn from_objects(objects: &Bound<'_, PyAny>) -> PyResult<Self> {
+        input::slices(objects).map(|(slices, _)| Self(slices))
+    }
+
+    /// Write an `EndpointSliceList`.
+    fn to_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let json = py.detach(|| json::write_slices(self.0.iter().map(|slice| &**slice)));
+        PyBytes::new(py, &json)
+    }
+
+    /// All slices as plain dicts.
+    fn to_dicts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        from_json(py, &json::write_slices(self.0.iter().map(|slice| &**slice)))?.get_item("items")
+    }
+
+    fn __len__(&self) -> usize {
+        self.0.len()
+    }
+
+    fn __getitem__<'py>(&self, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = index.py();
+        if let Ok(range) = index.cast::<PySlice>() {
+            let picked = positions(range, self.0.len())?.into_iter().map(|at| self.0[at].clone());
+            return Ok(Bound::new(py, Self::new(picked.collect()))?.into_any());
+        }
+        let at = position(index.extract()?, self.0.len())?;
+        Ok(Bound::new(py, EndpointSlice(self.0[at].clone()))?.into_any())
+    }
+
+    fn __eq__(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+
+    fn __repr__(&self) -> String {
+        let endpoints: usize = self.0.iter().map(|slice| slice.endpoints.len()).sum();
+        format!("<SliceSet: {} slices, {endpoints} endpoints>", self.0.len())
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
+        Ok((py.get_type::<Self>().getattr("from_json")?, (self.to_json(py),)))
+    }
+}
+
+/// One `EndpointSlice`, read only.
+#[pyclass(frozen, module = "epcore")]
+pub(crate) struct EndpointSlice(Arc<Slice>);
+
+impl EndpointSlice {
+    pub(crate) fn new(slice: Arc<Slice>) -> Self {
+        Self(slice)
+    }
+
+    pub(crate) fn slice(&self) -> Arc<Slice> {
+        self.0.clone()
+    }
+}
+
+#[pymethods]
+impl EndpointSlice {
+    #[getter]
+    fn name(&self) -> Option<&str> {
+        optional(&self.0.metadata.name)
+    }
+
+    #[getter]
+    fn generate_name(&self) -> Option<&str> {
+        optional(&self.0.metadata.generate_name)
+    }
+
+    #[getter]
+    fn namespace(&self) -> Option<&str> {
+        optional(&self.0.metadata.namespace)
+    }
+
+    /// The value of the label `kubernetes.io/service-name`.
+    #[getter]
+    fn service(&self) -> Option<&str> {
+        optional(self.0.metadata.service())
+    }
+
+    #[getter]
+    fn address_type(&self) -> &'static str {
+        self.0.address_type.as_str()
+    }
+
+    #[getter]
+    fn labels(&self) -> BTreeMap<String, String> {
+        self.0.metadata.labels.clone()
+    }
+
+    #[getter]
+    fn annotations(&self) -> BTreeMap<String, String> {
+        self.0.metadata.annotations.clone()
+    }
+
+    /// The endpoints, in the order of the slice.
+    #[getter]
+    fn endpoints(&self) -> EndpointSet {
+        EndpointSet::of_slice(self.0.clone())
+    }
+
+    fn to_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &json::write_slice(&self.0))
+    }
+
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        from_json(py, &json::write_slice(&self.0))
+    }
+
+    fn __len__(&self) -> usize {
+        self.0.endpoints.len()
+    }
+
+    fn __bool__(&self) -> bool {
+        true
+    }
+
+    fn __eq__(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+
+    fn __repr__(&self) -> String {
+        let name = if self.0.metadata.name.is_empty() { &self.0.metadata.generate_name } else { &self.0.metadata.name };
+        format!("<EndpointSlice {name:?}: {} endpoints>", self.0.endpoints.len())
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (SliceSet, usize))> {
+        Ok((py.import("operator")?.getattr("getitem")?, (SliceSet::new(vec![self.0.clone()]), 0)))
+    }
+}
+
+pub(crate) fn optional(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// JSON as plain Python objects.
+pub(crate) fn from_json<'py>(py: Python<'py>, json: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    py.import("json")?.call_method1("loads", (PyBytes::new(py, json),))
+}
+
+/// An index of Python, which may count from the end.
+pub(crate) fn position(index: isize, length: usize) -> PyResult<usize> {
+    let from_start = if index < 0 { length.checked_add_signed(index) } else { usize::try_from(index).ok() };
+    from_start.filter(|&at| at < length).ok_or_else(|| PyIndexError::new_err("index out of range"))
+}
+
+/// The positions that a slice of Python names.
+pub(crate) fn positions(range: &Bound<'_, PySlice>, length: usize) -> PyResult<Vec<usize>> {
+    let indices = range.indices(isize::try_from(length)?)?;
+    (0..indices.slicelength)
+        .map(|step| usize::try_from(indices.start + indices.step * isize::try_from(step)?).map_err(PyErr::from))
+        .collect()
+}

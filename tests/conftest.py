@@ -1,0 +1,26 @@
+"""What all tests share: the profiles of Hypothesis, and the rule that a run without gaps skips nothing."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("default", max_examples=50, deadline=None, print_blob=True)
+settings.register_profile("ci", max_examples=200, deadline=None, print_blob=True, derandomize=True)
+settings.register_profile(
+    "deep",
+    max_examples=5_000,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile(os.environ.get("EPCORE_PROFILE", "default"))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run that skipped tests where ``EPCORE_GAPS`` is ``fail``, as it is in CI."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("EPCORE_GAPS") == "fail" and reporter and reporter.stats.get("skipped"):
+        reporter.write_line("\nEPCORE_GAPS=fail: the run fails because tests were skipped", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
