@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use epcore::Error;
 use epcore::model::{EndpointList, EndpointSlice as Slice};
 use epcore::wire::json;
-use epcore::Error;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
-use pyo3::types::{PyBool, PyBytes, PyByteArray, PyDict, PyFloat, PyInt, PyList, PyMapping, PyMemoryView, PySequence, PyString, PyTuple};
+use pyo3::types::{
+    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyMemoryView, PySequence, PyString,
+    PyTuple,
+};
 
 use crate::endpoints::{Endpoint, EndpointSet};
 use crate::errors::to_exception;
@@ -73,7 +76,11 @@ pub(crate) fn endpoints(source: &Bound<'_, PyAny>) -> PyResult<(EndpointSet, Opt
     if let Ok(handle) = source.cast::<SliceSet>() {
         let mut list = EndpointList::default();
         for slice in handle.get().slices().iter() {
-            slice.endpoints.iter().try_for_each(|endpoint| list.push(endpoint)).map_err(to_exception)?;
+            slice
+                .endpoints
+                .iter()
+                .try_for_each(|endpoint| list.push(endpoint))
+                .map_err(to_exception)?;
         }
         return Ok((EndpointSet::new(list), None));
     }
@@ -105,7 +112,11 @@ fn document(source: &Bound<'_, PyAny>) -> PyResult<Document> {
     }
     let mut out = Vec::new();
     // A single object is a document of its own; `None` and other lone values are not.
-    if source.is_none() || source.is_instance_of::<PyBool>() || source.is_instance_of::<PyInt>() || source.is_instance_of::<PyFloat>() {
+    if source.is_none()
+        || source.is_instance_of::<PyBool>()
+        || source.is_instance_of::<PyInt>()
+        || source.is_instance_of::<PyFloat>()
+    {
         return Err(unsupported(source)?);
     }
     write_value(source, &mut out, MAX_DEPTH)?;
@@ -133,7 +144,13 @@ fn write_value(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> PyR
     } else if let Ok(tuple) = value.cast::<PyTuple>() {
         write_items(tuple.iter().map(Ok), out, depth)?;
     } else if value.is_instance_of::<PyInt>() {
-        out.extend_from_slice(value.call_method0(intern!(value.py(), "__int__"))?.str()?.to_str()?.as_bytes());
+        out.extend_from_slice(
+            value
+                .call_method0(intern!(value.py(), "__int__"))?
+                .str()?
+                .to_str()?
+                .as_bytes(),
+        );
     } else if let Ok(float) = value.cast::<PyFloat>() {
         if !float.value().is_finite() {
             return Err(PyValueError::new_err(format!("{} has no form in JSON", float.value())));
@@ -187,7 +204,9 @@ fn write_members<'py>(
         if index > 0 {
             out.push(b',');
         }
-        let name = name.cast_into::<PyString>().map_err(|_| PyTypeError::new_err("names of members must be str"))?;
+        let name = name
+            .cast_into::<PyString>()
+            .map_err(|_| PyTypeError::new_err("names of members must be str"))?;
         json::write_string(out, name.to_str()?);
         out.push(b':');
         write_value(&value, out, depth - 1)?;

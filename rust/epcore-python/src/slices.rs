@@ -149,6 +149,8 @@ impl EndpointSlice {
         self.0.endpoints.len()
     }
 
+    /// Without it an empty slice would be false.
+    #[expect(clippy::unused_self, reason = "a method of Python's protocol")]
     fn __bool__(&self) -> bool {
         true
     }
@@ -158,12 +160,19 @@ impl EndpointSlice {
     }
 
     fn __repr__(&self) -> String {
-        let name = if self.0.metadata.name.is_empty() { &self.0.metadata.generate_name } else { &self.0.metadata.name };
+        let name = if self.0.metadata.name.is_empty() {
+            &self.0.metadata.generate_name
+        } else {
+            &self.0.metadata.name
+        };
         format!("<EndpointSlice {name:?}: {} endpoints>", self.0.endpoints.len())
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (SliceSet, usize))> {
-        Ok((py.import("operator")?.getattr("getitem")?, (SliceSet::new(vec![self.0.clone()]), 0)))
+        Ok((
+            py.import("operator")?.getattr("getitem")?,
+            (SliceSet::new(vec![self.0.clone()]), 0),
+        ))
     }
 }
 
@@ -178,8 +187,14 @@ pub(crate) fn from_json<'py>(py: Python<'py>, json: &[u8]) -> PyResult<Bound<'py
 
 /// An index of Python, which may count from the end.
 pub(crate) fn position(index: isize, length: usize) -> PyResult<usize> {
-    let from_start = if index < 0 { length.checked_add_signed(index) } else { usize::try_from(index).ok() };
-    from_start.filter(|&at| at < length).ok_or_else(|| PyIndexError::new_err("index out of range"))
+    let from_start = if index < 0 {
+        length.checked_add_signed(index)
+    } else {
+        usize::try_from(index).ok()
+    };
+    from_start
+        .filter(|&at| at < length)
+        .ok_or_else(|| PyIndexError::new_err("index out of range"))
 }
 
 /// The positions that a slice of Python names.

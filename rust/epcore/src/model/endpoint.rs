@@ -85,10 +85,14 @@ impl EndpointList {
     /// The endpoint at an index.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<EndpointRef<'_>> {
-        Some(EndpointRef { list: self, record: self.records.get(index)? })
+        Some(EndpointRef {
+            list: self,
+            record: self.records.get(index)?,
+        })
     }
 
     /// The endpoints in order.
+    #[must_use]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = EndpointRef<'_>> + ExactSizeIterator {
         self.records.iter().map(|record| EndpointRef { list: self, record })
     }
@@ -140,8 +144,13 @@ impl EndpointList {
     pub(crate) fn push_record(&mut self, mut record: Record, rare: Option<Rare>) -> Result<(), Error> {
         if let Some(rare) = rare.filter(|rare| *rare != Rare::default()) {
             self.rare.push(rare);
-            record.rare = u32::try_from(self.rare.len())
-                .map_err(|_| Error::limit("more endpoints than one list can hold", u32::MAX as usize, self.rare.len()))?;
+            record.rare = u32::try_from(self.rare.len()).map_err(|_| {
+                Error::limit(
+                    "more endpoints than one list can hold",
+                    u32::MAX as usize,
+                    self.rare.len(),
+                )
+            })?;
         }
         self.records.push(record);
         Ok(())
@@ -174,7 +183,7 @@ pub struct EndpointRef<'a> {
 }
 
 /// What an endpoint stands for, usually a Pod.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TargetRef<'a> {
     /// Kind, for example `Pod`.
     pub kind: &'a str,
@@ -207,7 +216,11 @@ impl<'a> EndpointRef<'a> {
     pub fn addresses(&self) -> impl Iterator<Item = Address<'a>> + use<'a> {
         let rare = self.rare();
         let first = (!rare.is_some_and(|rare| rare.no_address)).then(|| self.address());
-        first.into_iter().chain(rare.into_iter().flat_map(|rare| &rare.more_addresses).map(|text| Address::parse(text)))
+        first.into_iter().chain(
+            rare.into_iter()
+                .flat_map(|rare| &rare.more_addresses)
+                .map(|text| Address::parse(text)),
+        )
     }
 
     /// Conditions.
@@ -261,15 +274,21 @@ impl<'a> EndpointRef<'a> {
     /// Fields of a newer API, and `deprecatedTopology`.
     #[must_use]
     pub fn unknown(&self) -> Option<&'a Members> {
-        self.rare().map(|rare| &rare.unknown).filter(|members| !members.is_empty())
+        self.rare()
+            .map(|rare| &rare.unknown)
+            .filter(|members| !members.is_empty())
     }
 
     pub(crate) fn conditions_unknown(&self) -> Option<&'a Members> {
-        self.rare().map(|rare| &rare.conditions_unknown).filter(|members| !members.is_empty())
+        self.rare()
+            .map(|rare| &rare.conditions_unknown)
+            .filter(|members| !members.is_empty())
     }
 
     pub(crate) fn target_unknown(&self) -> Option<&'a Members> {
-        self.rare().map(|rare| &rare.target_unknown).filter(|members| !members.is_empty())
+        self.rare()
+            .map(|rare| &rare.target_unknown)
+            .filter(|members| !members.is_empty())
     }
 
     pub(crate) fn rare(&self) -> Option<&'a Rare> {
@@ -282,7 +301,11 @@ impl<'a> EndpointRef<'a> {
             return crate::wire::json::write_endpoint(self).len() + 1;
         }
         let record = self.record;
-        let address = if let Address::Name(name) = self.address() { name.len() } else { 45 };
+        let address = if let Address::Name(name) = self.address() {
+            name.len()
+        } else {
+            45
+        };
         let texts = [
             record.hostname,
             record.node_name,
@@ -298,12 +321,6 @@ impl<'a> EndpointRef<'a> {
 
     fn optional(&self, text: Text) -> Option<&'a str> {
         (!text.is_empty()).then(|| self.list.text.get(text))
-    }
-}
-
-impl Default for TargetRef<'_> {
-    fn default() -> Self {
-        Self { kind: "", namespace: "", name: "", uid: "", api_version: "", resource_version: "", field_path: "" }
     }
 }
 

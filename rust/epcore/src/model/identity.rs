@@ -22,7 +22,9 @@ pub(crate) struct ByIdentity<'a> {
 
 impl<'a> ByIdentity<'a> {
     fn target(&self) -> (&'a str, &'a str) {
-        self.endpoint.target_ref().map_or(("", ""), |target| (target.namespace, target.name))
+        self.endpoint
+            .target_ref()
+            .map_or(("", ""), |target| (target.namespace, target.name))
     }
 
     fn hostname(&self) -> Option<&'a str> {
@@ -59,7 +61,11 @@ impl Eq for ByIdentity<'_> {}
 impl Hash for ByIdentity<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         // The smallest address stands for all: equality looks at the rest.
-        let first = if self.has_one_address() { Some(self.endpoint.address()) } else { self.endpoint.addresses().min() };
+        let first = if self.has_one_address() {
+            Some(self.endpoint.address())
+        } else {
+            self.endpoint.addresses().min()
+        };
         first.hash(state);
         self.target().hash(state);
     }
@@ -73,7 +79,9 @@ impl Ord for ByIdentity<'_> {
         } else {
             self.sorted_addresses().cmp(&other.sorted_addresses())
         };
-        addresses.then_with(|| self.target().cmp(&other.target())).then_with(|| self.hostname().cmp(&other.hostname()))
+        addresses
+            .then_with(|| self.target().cmp(&other.target()))
+            .then_with(|| self.hostname().cmp(&other.hostname()))
     }
 }
 
@@ -104,14 +112,23 @@ pub(crate) fn keeps(existing: EndpointRef<'_>, wanted: EndpointRef<'_>) -> bool 
 pub(crate) fn preferred(new: EndpointRef<'_>, kept: EndpointRef<'_>) -> bool {
     let rank = |endpoint: EndpointRef<'_>| {
         let conditions = endpoint.conditions();
-        (conditions.is_terminating(), !conditions.is_ready(), crate::wire::json::write_endpoint(endpoint))
+        (
+            conditions.is_terminating(),
+            !conditions.is_ready(),
+            crate::wire::json::write_endpoint(endpoint),
+        )
     };
     rank(new) < rank(kept)
 }
 
 /// The fields that decide, unset ones as `""`.
-fn known_fields<'a>(endpoint: EndpointRef<'a>) -> (Conditions, Address<'a>, [&'a str; 4], [&'a str; 4]) {
-    let texts = [endpoint.node_name(), endpoint.zone(), endpoint.hints(), endpoint.hostname()];
+fn known_fields(endpoint: EndpointRef<'_>) -> (Conditions, Address<'_>, [&str; 4], [&str; 4]) {
+    let texts = [
+        endpoint.node_name(),
+        endpoint.zone(),
+        endpoint.hints(),
+        endpoint.hostname(),
+    ];
     let target = endpoint.target_ref().unwrap_or_default();
     (
         endpoint.conditions(),

@@ -38,9 +38,13 @@ pub fn validate_endpoint(endpoint: EndpointRef<'_>, address_type: Option<Address
         address
             .validate()
             .and_then(|()| match address_type {
-                Some(wanted) if wanted != address.address_type() && wanted != AddressType::Fqdn => Err(Error::invalid(
-                    format!("{:?} is not an {} address", shorten(&address.to_string()), wanted.as_str()),
-                )),
+                Some(wanted) if wanted != address.address_type() && wanted != AddressType::Fqdn => {
+                    Err(Error::invalid(format!(
+                        "{:?} is not an {} address",
+                        shorten(&address.to_string()),
+                        wanted.as_str()
+                    )))
+                }
                 _ => Ok(()),
             })
             .map_err(|error| error.in_index(index).in_field("addresses"))?;
@@ -63,13 +67,26 @@ pub fn validate_endpoint(endpoint: EndpointRef<'_>, address_type: Option<Address
     }
 }
 
+/// Tells whether a name is valid.
+type Rule = fn(&str) -> bool;
+
 const MAX_HINTS: usize = 8;
 
 fn validate_hints(hints: &str) -> Result<(), Error> {
     let (zones, nodes) = json::read_hints(hints)?;
-    let lists: [(_, _, fn(&str) -> bool, _); 2] = [
-        ("forZones", zones, |name| !name.is_empty() && is_label_value(name), "a label value of 1 to 63 characters"),
-        ("forNodes", nodes, is_dns_subdomain, "a DNS subdomain of at most 253 characters"),
+    let lists: [(_, _, Rule, _); 2] = [
+        (
+            "forZones",
+            zones,
+            |name| !name.is_empty() && is_label_value(name),
+            "a label value of 1 to 63 characters",
+        ),
+        (
+            "forNodes",
+            nodes,
+            is_dns_subdomain,
+            "a DNS subdomain of at most 253 characters",
+        ),
     ];
     for (field, names, is_valid, rule) in lists {
         if names.len() > MAX_HINTS {
@@ -114,10 +131,25 @@ fn validate_ports(ports: &[EndpointPort]) -> Result<(), Error> {
 
 fn validate_metadata(metadata: &ObjectMeta) -> Result<(), Error> {
     let prefix = metadata.generate_name.trim_end_matches('-');
-    let names: [(_, &str, fn(&str) -> bool, _); 3] = [
-        ("name", &metadata.name, is_dns_subdomain, "a DNS subdomain of at most 253 characters"),
-        ("generateName", prefix, is_dns_subdomain, "a DNS subdomain of at most 253 characters, dashes may follow"),
-        ("namespace", &metadata.namespace, is_dns_label, "a DNS label of at most 63 characters"),
+    let names: [(_, &str, Rule, _); 3] = [
+        (
+            "name",
+            &metadata.name,
+            is_dns_subdomain,
+            "a DNS subdomain of at most 253 characters",
+        ),
+        (
+            "generateName",
+            prefix,
+            is_dns_subdomain,
+            "a DNS subdomain of at most 253 characters, dashes may follow",
+        ),
+        (
+            "namespace",
+            &metadata.namespace,
+            is_dns_label,
+            "a DNS label of at most 63 characters",
+        ),
     ];
     for (field, name, is_valid, rule) in names {
         if !name.is_empty() && !is_valid(name) {
@@ -126,10 +158,14 @@ fn validate_metadata(metadata: &ObjectMeta) -> Result<(), Error> {
     }
     for (key, value) in &metadata.labels {
         if !is_qualified_name(key) {
-            return Err(bad_name(key, "a qualified name").in_field(key.clone()).in_field("labels"));
+            return Err(bad_name(key, "a qualified name")
+                .in_field(key.clone())
+                .in_field("labels"));
         }
         if !is_label_value(value) {
-            return Err(bad_name(value, "a label value of at most 63 characters").in_field(key.clone()).in_field("labels"));
+            return Err(bad_name(value, "a label value of at most 63 characters")
+                .in_field(key.clone())
+                .in_field("labels"));
         }
     }
     Ok(())

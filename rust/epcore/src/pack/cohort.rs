@@ -6,7 +6,7 @@ use crate::model::EndpointRef;
 /// What makes two endpoints likely to change together. It never costs a write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Cohort {
-    /// The revision, within it the node; nothing new joins endpoints that are leaving.
+    /// The revision, within it the node of what is ready; nothing new joins endpoints that are leaving.
     #[default]
     Auto,
     /// The node.
@@ -73,7 +73,11 @@ impl Cohort {
         let target = endpoint.target_ref();
         let set = |text: &'a str| (!text.is_empty()).then_some(text);
         let whole = match self {
-            Self::Auto => return (revision(endpoint), endpoint.node_name()),
+            // What is not ready yet will be ready together with its batch, which is worth more than its node.
+            Self::Auto => {
+                let node = endpoint.node_name().filter(|_| endpoint.conditions().is_ready());
+                return (revision(endpoint), node);
+            }
             Self::Revision => revision(endpoint),
             Self::Node => endpoint.node_name(),
             Self::Zone => endpoint.zone(),

@@ -17,7 +17,12 @@ pub(crate) fn name(slice: &mut EndpointSlice, taken: &mut BTreeSet<String>) -> R
     let mut content: Vec<Vec<u8>> = slice.endpoints.iter().map(crate::wire::json::write_endpoint).collect();
     content.sort_unstable();
     let metadata = &slice.metadata;
-    let group = format!("{}/{}/{}", metadata.namespace, metadata.service(), slice.address_type.as_str());
+    let group = format!(
+        "{}/{}/{}",
+        metadata.namespace,
+        metadata.service(),
+        slice.address_type.as_str()
+    );
     for attempt in 0u32.. {
         let mut hash = Fnv::default();
         hash.write(group.as_bytes());
@@ -34,13 +39,23 @@ pub(crate) fn name(slice: &mut EndpointSlice, taken: &mut BTreeSet<String>) -> R
     Ok(())
 }
 
+/// The slice with the longest name that it may get here, to learn its size.
+pub(crate) fn longest_named(slice: &EndpointSlice) -> EndpointSlice {
+    let mut slice = slice.clone();
+    slice.metadata.generate_name = prefix(&slice.metadata).unwrap_or_default();
+    slice.metadata.name = format!("{}{}", slice.metadata.generate_name, "x".repeat(SUFFIX));
+    slice
+}
+
 /// The prefix from which a name is made: `generateName`, else the name or the Service with a dash.
 pub(crate) fn prefix(metadata: &ObjectMeta) -> Result<String, Error> {
     let with_dash = |text: &str| format!("{text}-");
     match (&*metadata.generate_name, &*metadata.name, metadata.service()) {
-        ("", "", "") => Err(Error::invalid("needs generateName, name or the label kubernetes.io/service-name")
-            .in_field("metadata")
-            .in_field("template")),
+        ("", "", "") => Err(
+            Error::invalid("needs generateName, name or the label kubernetes.io/service-name")
+                .in_field("metadata")
+                .in_field("template"),
+        ),
         ("", "", service) => Ok(with_dash(service)),
         ("", name, _) => Ok(with_dash(name)),
         (prefix, _, _) => Ok(prefix.to_owned()),

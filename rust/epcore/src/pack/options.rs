@@ -109,7 +109,11 @@ pub struct Compaction {
 
 impl Default for Compaction {
     fn default() -> Self {
-        Self { epsilon: 0.25, max_moves: None, order: CompactionOrder::MakeBeforeBreak }
+        Self {
+            epsilon: 0.25,
+            max_moves: None,
+            order: CompactionOrder::MakeBeforeBreak,
+        }
     }
 }
 

@@ -60,12 +60,21 @@ pub(crate) fn place(
 
 /// The position of each target in the order of writes: those that an address leaves come first.
 fn ranks(items: &dyn Items, reusing: &[u32], targets: &[Target]) -> Vec<usize> {
-    let sources: std::collections::BTreeSet<usize> =
-        reusing.iter().flat_map(|&item| items.leaves_from(item)).copied().collect();
+    let sources: std::collections::BTreeSet<usize> = reusing
+        .iter()
+        .flat_map(|&item| items.leaves_from(item))
+        .copied()
+        .collect();
     targets
         .iter()
         .enumerate()
-        .map(|(index, target)| if sources.contains(&target.bin) { index } else { targets.len() })
+        .map(|(index, target)| {
+            if sources.contains(&target.bin) {
+                index
+            } else {
+                targets.len()
+            }
+        })
         .collect()
 }
 
@@ -99,25 +108,21 @@ impl<'a> Placement<'a> {
         residents: &dyn Fn(usize) -> Vec<u32>,
         order: FillOrder,
     ) -> Self {
-        let mut by_cohort: HashMap<CohortIds, Vec<(usize, usize)>> = HashMap::new();
+        let mut by_cohort: HashMap<CohortIds, Vec<usize>> = HashMap::new();
         let mut leaving = vec![0usize; targets.len()];
         for (index, target) in targets.iter().enumerate() {
-            let mut counts: HashMap<CohortIds, usize> = HashMap::new();
             for item in residents(target.bin) {
                 if items.is_leaving(item) {
                     leaving[index] += 1;
                     continue;
                 }
                 let (whole, finer) = items.cohort(item);
-                if whole != 0 {
-                    *counts.entry((whole, 0)).or_default() += 1;
+                for cohort in [(whole, 0), (whole, finer)] {
+                    let list = by_cohort.entry(cohort).or_default();
+                    if whole != 0 && list.last() != Some(&index) {
+                        list.push(index);
+                    }
                 }
-                if whole != 0 && finer != 0 {
-                    *counts.entry((whole, finer)).or_default() += 1;
-                }
-            }
-            for (cohort, count) in counts {
-                by_cohort.entry(cohort).or_default().push((index, count));
             }
         }
         let rank = |index: usize| {
@@ -130,14 +135,15 @@ impl<'a> Placement<'a> {
         };
         let mut fallback: Vec<usize> = (0..targets.len()).collect();
         fallback.sort_by_key(|&index| (order == FillOrder::RoomiestFirst && leaving[index] > 0, rank(index)));
-        let by_cohort = by_cohort
-            .into_iter()
-            .map(|(cohort, mut list)| {
-                list.sort_by_key(|&(index, count)| (leaving[index] > 0, Reverse(count), rank(index)));
-                (cohort, list.into_iter().map(|(index, _)| index).collect())
-            })
-            .collect();
-        Self { targets, by_cohort, fallback, placed: Vec::new() }
+        for list in by_cohort.values_mut() {
+            list.sort_by_key(|&index| (leaving[index] > 0, rank(index)));
+        }
+        Self {
+            targets,
+            by_cohort,
+            fallback,
+            placed: Vec::new(),
+        }
     }
 
     fn put(&mut self, item: u32, target: usize) {
@@ -153,9 +159,8 @@ impl<'a> Placement<'a> {
             .filter_map(|&bin| self.targets.iter().position(|target| target.bin == bin))
             .map(|index| ranks[index])
             .max();
-        let allowed = |index: &usize| {
-            self.targets[*index].room > 0 && latest.is_none_or(|latest| ranks[*index] > latest)
-        };
+        let allowed =
+            |index: &usize| self.targets[*index].room > 0 && latest.is_none_or(|latest| ranks[*index] > latest);
         let wanted = items.cohort(item);
         let company = [wanted, (wanted.0, 0)].into_iter().filter(|cohort| cohort.0 != 0);
         let found = company
@@ -164,7 +169,12 @@ impl<'a> Placement<'a> {
             .chain(&self.fallback)
             .copied()
             .find(allowed)
-            .or_else(|| self.fallback.iter().copied().find(|&index| self.targets[index].room > 0));
+            .or_else(|| {
+                self.fallback
+                    .iter()
+                    .copied()
+                    .find(|&index| self.targets[index].room > 0)
+            });
         if let Some(target) = found {
             self.put(item, target);
         }
@@ -183,8 +193,8 @@ impl<'a> Placement<'a> {
         let (whole, finer) = cohort;
         let targets = &*self.targets;
         for key in [(whole, finer), (whole, 0)] {
-            if key.0 == 0 || (key.1 == 0 && finer != 0 && key == cohort) {
-                continue;
+            if whole == 0 {
+                break;
             }
             if let Some(list) = self.by_cohort.get_mut(&key) {
                 list.retain_front(|&index| targets[index].room > 0);

@@ -8,35 +8,42 @@ use crate::wire::json::writer::{Object, write_array, write_string, write_text};
 /// Read one endpoint onto the end of a list.
 pub(crate) fn read_endpoint(reader: &mut Reader<'_>, list: &mut EndpointList) -> Result<(), Error> {
     let mut record = Record::default();
-    let mut rare = Rare { no_address: true, ..Rare::default() };
+    let mut rare = Rare {
+        no_address: true,
+        ..Rare::default()
+    };
     let mut seen = Seen::default();
-    reader.object(|reader, name| {
-        match name {
-            "addresses" => seen.once(0).and_then(|()| read_addresses(reader, list, &mut record, &mut rare)),
-            "conditions" => seen.once(1).and_then(|()| read_conditions(reader, &mut record, &mut rare)),
-            "hostname" => {
-                seen.once(2)?;
-                record.hostname = list.text_mut().push(&reader.optional_string()?)?;
-                Ok(())
-            }
-            "targetRef" => seen.once(3).and_then(|()| read_target(reader, list, &mut record, &mut rare)),
-            "nodeName" => {
-                seen.once(4)?;
-                record.node_name = list.text_mut().intern(&reader.optional_string()?)?;
-                Ok(())
-            }
-            "zone" => {
-                seen.once(5)?;
-                record.zone = list.text_mut().intern(&reader.optional_string()?)?;
-                Ok(())
-            }
-            "hints" => {
-                seen.once(6)?;
-                record.hints = list.text_mut().intern(&canonical_hints(reader)?)?;
-                Ok(())
-            }
-            _ => reader.unknown(name, &mut rare.unknown),
+    reader.object(|reader, name| match name {
+        "addresses" => seen
+            .once(0)
+            .and_then(|()| read_addresses(reader, list, &mut record, &mut rare)),
+        "conditions" => seen
+            .once(1)
+            .and_then(|()| read_conditions(reader, &mut record, &mut rare)),
+        "hostname" => {
+            seen.once(2)?;
+            record.hostname = list.text_mut().push(&reader.optional_string()?)?;
+            Ok(())
         }
+        "targetRef" => seen
+            .once(3)
+            .and_then(|()| read_target(reader, list, &mut record, &mut rare)),
+        "nodeName" => {
+            seen.once(4)?;
+            record.node_name = list.text_mut().intern(&reader.optional_string()?)?;
+            Ok(())
+        }
+        "zone" => {
+            seen.once(5)?;
+            record.zone = list.text_mut().intern(&reader.optional_string()?)?;
+            Ok(())
+        }
+        "hints" => {
+            seen.once(6)?;
+            record.hints = list.text_mut().intern(&canonical_hints(reader)?)?;
+            Ok(())
+        }
+        _ => reader.unknown(name, &mut rare.unknown),
     })?;
     list.push_record(record, Some(rare))
 }
@@ -211,10 +218,14 @@ pub fn write_endpoint(endpoint: EndpointRef<'_>) -> Vec<u8> {
 
 pub(crate) fn write_endpoint_into(out: &mut Vec<u8>, endpoint: EndpointRef<'_>) {
     let mut object = Object::start(out);
-    write_array(object.member("addresses"), endpoint.addresses(), |out, address| match address {
-        Address::Name(name) => write_string(out, name),
-        address => write_text(out, address),
-    });
+    write_array(
+        object.member("addresses"),
+        endpoint.addresses(),
+        |out, address| match address {
+            Address::Name(name) => write_string(out, name),
+            address => write_text(out, address),
+        },
+    );
     let conditions = endpoint.conditions();
     if !conditions.is_unset() || endpoint.conditions_unknown().is_some() {
         let mut inner = Object::start(object.member("conditions"));

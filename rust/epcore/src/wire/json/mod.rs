@@ -14,7 +14,7 @@ mod writer;
 pub use endpoint::write_endpoint;
 pub(crate) use endpoint::{endpoint_size, read_hints};
 pub use plan::{write_plan, write_stats};
-pub use slice::write_slice;
 pub(crate) use slice::slice_size;
+pub use slice::write_slice;
 pub use stream::{locate, read_endpoints, read_slices, write_endpoints, write_slices};
 pub use writer::write_string;

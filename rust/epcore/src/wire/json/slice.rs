@@ -18,45 +18,49 @@ pub(crate) fn read_slice(reader: &mut Reader<'_>) -> Result<EndpointSlice, Error
     let mut endpoints = EndpointList::default();
     let mut unknown = Members::default();
     let mut seen = Seen::default();
-    reader.object(|reader, name| {
-        match name {
-            "kind" => seen.once(0).and_then(|()| expect_word(reader, KIND)),
-            "apiVersion" => seen.once(1).and_then(|()| expect_word(reader, API_VERSION)),
-            "metadata" => {
-                seen.once(2)?;
-                metadata = read_metadata(reader)?;
-                Ok(())
-            }
-            "addressType" => {
-                seen.once(3)?;
-                let word = reader.string()?;
-                address_type = Some(AddressType::parse(&word).ok_or_else(|| {
-                    Error::invalid(format!("{:?} is not IPv4, IPv6 or FQDN", crate::model::shorten(&word)))
-                })?);
-                Ok(())
-            }
-            "endpoints" => {
-                seen.once(4)?;
-                if reader.null()? {
-                    return Ok(());
-                }
-                reader.array(|reader, _| read_endpoint(reader, &mut endpoints))
-            }
-            "ports" => {
-                seen.once(5)?;
-                if reader.null()? {
-                    return Ok(());
-                }
-                reader.array(|reader, _| {
-                    ports.push(read_port(reader)?);
-                    Ok(())
-                })
-            }
-            _ => reader.unknown(name, &mut unknown),
+    reader.object(|reader, name| match name {
+        "kind" => seen.once(0).and_then(|()| expect_word(reader, KIND)),
+        "apiVersion" => seen.once(1).and_then(|()| expect_word(reader, API_VERSION)),
+        "metadata" => {
+            seen.once(2)?;
+            metadata = read_metadata(reader)?;
+            Ok(())
         }
+        "addressType" => {
+            seen.once(3)?;
+            let word = reader.string()?;
+            address_type = Some(AddressType::parse(&word).ok_or_else(|| {
+                Error::invalid(format!("{:?} is not IPv4, IPv6 or FQDN", crate::model::shorten(&word)))
+            })?);
+            Ok(())
+        }
+        "endpoints" => {
+            seen.once(4)?;
+            if reader.null()? {
+                return Ok(());
+            }
+            reader.array(|reader, _| read_endpoint(reader, &mut endpoints))
+        }
+        "ports" => {
+            seen.once(5)?;
+            if reader.null()? {
+                return Ok(());
+            }
+            reader.array(|reader, _| {
+                ports.push(read_port(reader)?);
+                Ok(())
+            })
+        }
+        _ => reader.unknown(name, &mut unknown),
     })?;
     let address_type = address_type.ok_or_else(|| missing_address_type(&unknown).in_field("addressType"))?;
-    Ok(EndpointSlice { metadata, address_type, ports, endpoints, unknown })
+    Ok(EndpointSlice {
+        metadata,
+        address_type,
+        ports,
+        endpoints,
+        unknown,
+    })
 }
 
 fn missing_address_type(unknown: &Members) -> Error {
@@ -74,7 +78,10 @@ fn expect_word(reader: &mut Reader<'_>, wanted: &str) -> Result<(), Error> {
     if word.is_empty() || word == wanted {
         return Ok(());
     }
-    Err(Error::invalid(format!("expected {wanted:?}, found {:?}", crate::model::shorten(&word))))
+    Err(Error::invalid(format!(
+        "expected {wanted:?}, found {:?}",
+        crate::model::shorten(&word)
+    )))
 }
 
 fn read_port(reader: &mut Reader<'_>) -> Result<EndpointPort, Error> {

@@ -52,7 +52,8 @@ pub fn read_endpoints(document: &[u8]) -> Result<EndpointList, Error> {
         let start = reader.clone();
         read_endpoint(reader, &mut list)?;
         let read = list.get(list.len() - 1);
-        read.map_or(Ok(()), |endpoint| validate_endpoint(endpoint, None)).map_err(|error| locate_in(start, error))
+        read.map_or(Ok(()), |endpoint| validate_endpoint(endpoint, None))
+            .map_err(|error| locate_in(start, error))
     })?;
     Ok(list)
 }
@@ -61,7 +62,9 @@ pub fn read_endpoints(document: &[u8]) -> Result<EndpointList, Error> {
 #[must_use]
 pub fn locate(document: &[u8], error: Error) -> Error {
     let steps: Vec<Segment> = error.segments().cloned().collect();
-    let [Segment::Field(root), Segment::Index(wanted), rest @ ..] = &*steps else { return error };
+    let [Segment::Field(root), Segment::Index(wanted), rest @ ..] = &*steps else {
+        return error;
+    };
     let mut found = None;
     let mut index = 0;
     let mut visit = |reader: &mut Reader<'_>| {
@@ -94,7 +97,9 @@ fn locate_in(mut reader: Reader<'_>, error: Error) -> Error {
 fn offset_of(reader: &mut Reader<'_>, steps: &[Segment]) -> usize {
     reader.peek();
     let here = reader.position();
-    let Some((step, rest)) = steps.split_first() else { return here };
+    let Some((step, rest)) = steps.split_first() else {
+        return here;
+    };
     let mut found = None;
     let _ = match step {
         Segment::Field(field) => reader.object(|reader, name| {
@@ -117,10 +122,7 @@ const SLICES: &str = "slices";
 const ENDPOINTS: &str = "endpoints";
 
 /// Visit each endpoint of a document: items that are endpoints, or the endpoints of items that have some.
-fn each_endpoint(
-    document: &[u8],
-    mut visit: impl FnMut(&mut Reader<'_>) -> Result<(), Error>,
-) -> Result<(), Error> {
+fn each_endpoint(document: &[u8], mut visit: impl FnMut(&mut Reader<'_>) -> Result<(), Error>) -> Result<(), Error> {
     items(document, ENDPOINTS, |reader, event| {
         if event.is_some() {
             return Err(Error::invalid("expected endpoints or slices, found a watch event"));
@@ -159,8 +161,7 @@ fn items(
     root: &'static str,
     mut visit: impl FnMut(&mut Reader<'_>, Option<Event>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let text = std::str::from_utf8(document)
-        .map_err(|error| Error::invalid("not UTF-8").at(error.valid_up_to()))?;
+    let text = std::str::from_utf8(document).map_err(|error| Error::invalid("not UTF-8").at(error.valid_up_to()))?;
     let mut reader = Reader::new(text);
     let mut count = 0;
     let mut item = |reader: &mut Reader<'_>, event: Option<Event>| {
@@ -211,10 +212,7 @@ fn form(mut reader: Reader<'_>) -> Form {
     form
 }
 
-fn read_list(
-    reader: &mut Reader<'_>,
-    item: &mut dyn FnMut(&mut Reader<'_>) -> Result<(), Error>,
-) -> Result<(), Error> {
+fn read_list(reader: &mut Reader<'_>, item: &mut dyn FnMut(&mut Reader<'_>) -> Result<(), Error>) -> Result<(), Error> {
     let mut seen = Seen::default();
     let mut failed = None;
     let outcome = reader.object(|reader, name| match name {
@@ -234,7 +232,9 @@ fn read_list(
             if reader.null()? {
                 return Ok(());
             }
-            reader.items_of_array(item).map_err(|error| failed.insert(error).clone())
+            reader
+                .items_of_array(item)
+                .map_err(|error| failed.insert(error).clone())
         }
         _ => reader.skip(),
     });
@@ -245,10 +245,10 @@ fn read_list(
     }
 }
 
-fn read_event(
-    reader: &mut Reader<'_>,
-    item: &mut dyn FnMut(&mut Reader<'_>, Option<Event>) -> Result<(), Error>,
-) -> Result<(), Error> {
+/// Reads one object that an event is about.
+type Visit<'v> = dyn FnMut(&mut Reader<'_>, Option<Event>) -> Result<(), Error> + 'v;
+
+fn read_event(reader: &mut Reader<'_>, item: &mut Visit<'_>) -> Result<(), Error> {
     let start = reader.position();
     let mut seen = Seen::default();
     let mut kind = Cow::Borrowed("");
@@ -273,7 +273,9 @@ fn read_event(
         "ERROR" => return Err(Error::invalid("the watch ended with an ERROR event").at(start)),
         _ => {
             let shown = crate::model::shorten(&kind);
-            return Err(Error::invalid(format!("{shown:?} is no type of watch event")).in_field("type").at(start));
+            return Err(Error::invalid(format!("{shown:?} is no type of watch event"))
+                .in_field("type")
+                .at(start));
         }
     };
     match object {
