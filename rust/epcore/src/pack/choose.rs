@@ -52,7 +52,6 @@ pub(crate) fn choose(overflow: usize, clean: &[Clean], max: usize, policy: Polic
 fn longest_prefix(overflow: usize, ascending: &[Clean], max: usize, threshold: f64) -> usize {
     let writes = overflow.div_ceil(max);
     let spare = writes * max - overflow;
-    #[expect(clippy::cast_precision_loss, reason = "a count of at most a thousand")]
     let allowed = |count: usize| count as f64 <= threshold * max as f64;
     let mut used = 0;
     ascending
@@ -67,7 +66,6 @@ fn longest_prefix(overflow: usize, ascending: &[Clean], max: usize, threshold: f
 
 /// One scan over all prefixes; the ceiling makes the price non-convex, so that the first local minimum is not enough.
 fn cheapest_prefix(overflow: usize, ascending: &[Clean], max: usize, prices: Prices, bytes: Bytes) -> usize {
-    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
     let price = |prefix: usize, counts: usize, new: usize| {
         let sent = bytes.per_container * (prefix + new) as f64 + bytes.per_item * counts as f64;
         prices.write * (prefix + new) as f64

@@ -6,7 +6,6 @@ use crate::pack::assign::{Assignment, Filled, Problem};
 impl Compaction {
     /// Most containers for so many items.
     pub(crate) fn limit(&self, items: usize, max: usize) -> usize {
-        #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
         let bound = (1.0 + self.epsilon) * items as f64 / max as f64 + 2.0;
         #[expect(
             clippy::cast_possible_truncation,

@@ -79,7 +79,6 @@ pub fn assign(
         wanted.len(),
         policy == Policy::Upstream,
     );
-    #[expect(clippy::cast_precision_loss, reason = "an average for prices")]
     let per_item = wanted.iter().map(|item| item.size).sum::<usize>() as f64 / wanted.len().max(1) as f64;
     let largest = wanted.iter().map(|item| item.size).max().unwrap_or(0);
     let problem = Problem {

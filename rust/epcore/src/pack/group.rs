@@ -344,9 +344,7 @@ impl<'a> Group<'a> {
             .take(self.items.len().min(100))
             .map(|item| endpoint_size(self.endpoint(item)) + 1)
             .collect();
-        #[expect(clippy::cast_precision_loss, reason = "an average for prices")]
         let per_item = sample.iter().sum::<usize>() as f64 / sample.len().max(1) as f64;
-        #[expect(clippy::cast_precision_loss, reason = "an average for prices")]
         let per_container = new_bytes as f64;
         Bytes {
             per_container,
