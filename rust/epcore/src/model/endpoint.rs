@@ -271,6 +271,14 @@ impl<'a> EndpointRef<'a> {
         (!nothing).then_some(target)
     }
 
+    /// Namespace and name of the target, `""` where not set.
+    pub(crate) fn target_name(&self) -> (&'a str, &'a str) {
+        (
+            self.list.text.get(self.record.target_namespace),
+            self.list.text.get(self.record.target_name),
+        )
+    }
+
     /// Fields of a newer API, and `deprecatedTopology`.
     #[must_use]
     pub fn unknown(&self) -> Option<&'a Members> {

@@ -22,9 +22,7 @@ pub(crate) struct ByIdentity<'a> {
 
 impl<'a> ByIdentity<'a> {
     fn target(&self) -> (&'a str, &'a str) {
-        self.endpoint
-            .target_ref()
-            .map_or(("", ""), |target| (target.namespace, target.name))
+        self.endpoint.target_name()
     }
 
     fn hostname(&self) -> Option<&'a str> {

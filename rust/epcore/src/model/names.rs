@@ -9,7 +9,21 @@ pub fn is_dns_label(text: &str) -> bool {
 /// Labels of lower-case letters, digits and dashes joined by dots, at most 253 bytes.
 #[must_use]
 pub fn is_dns_subdomain(text: &str) -> bool {
-    text.len() <= 253 && text.split('.').all(is_label_of_any_length)
+    // One pass: each label begins and ends with a letter or a digit.
+    let mut before = b'.';
+    for &byte in text.as_bytes() {
+        let fits = match byte {
+            b'a'..=b'z' | b'0'..=b'9' => true,
+            b'-' => before != b'.',
+            b'.' => before != b'.' && before != b'-',
+            _ => false,
+        };
+        if !fits {
+            return false;
+        }
+        before = byte;
+    }
+    text.len() <= 253 && before != b'.' && before != b'-'
 }
 
 fn is_label_of_any_length(text: &str) -> bool {

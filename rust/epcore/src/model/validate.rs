@@ -37,18 +37,11 @@ pub fn validate_endpoint(endpoint: EndpointRef<'_>, address_type: Option<Address
     for (index, address) in endpoint.addresses().enumerate() {
         address
             .validate()
-            .and_then(|()| match address_type {
-                Some(wanted) if wanted != address.address_type() && wanted != AddressType::Fqdn => {
-                    Err(Error::invalid(format!(
-                        "{:?} is not an {} address",
-                        shorten(&address.to_string()),
-                        wanted.as_str()
-                    )))
-                }
-                _ => Ok(()),
-            })
             .map_err(|error| error.in_index(index).in_field("addresses"))?;
         count += 1;
+    }
+    if let Some(address_type) = address_type {
+        validate_family(endpoint, address_type)?;
     }
     match count {
         0 => return Err(Error::invalid("at least one address is required").in_field("addresses")),
@@ -65,6 +58,21 @@ pub fn validate_endpoint(endpoint: EndpointRef<'_>, address_type: Option<Address
         Some(hints) => validate_hints(hints).map_err(|error| error.in_field("hints")),
         None => Ok(()),
     }
+}
+
+/// Check that each address fits the type of the slice. A domain name may look like an IP address.
+pub(crate) fn validate_family(endpoint: EndpointRef<'_>, address_type: AddressType) -> Result<(), Error> {
+    for (index, address) in endpoint.addresses().enumerate() {
+        if address.address_type() != address_type && address_type != AddressType::Fqdn {
+            let message = format!(
+                "{:?} is not an {} address",
+                shorten(&address.to_string()),
+                address_type.as_str()
+            );
+            return Err(Error::invalid(message).in_index(index).in_field("addresses"));
+        }
+    }
+    Ok(())
 }
 
 /// Tells whether a name is valid.

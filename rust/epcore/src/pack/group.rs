@@ -56,7 +56,7 @@ impl<'a> Group<'a> {
             Identity::Stable
         };
         for (index, endpoint) in wanted.iter().enumerate() {
-            crate::model::validate_endpoint(endpoint, Some(template.address_type))
+            crate::model::validate_family(endpoint, template.address_type)
                 .map_err(|error| error.in_index(index).in_field("endpoints"))?;
         }
         let (items, numbers) = number(wanted, identity);
