@@ -273,9 +273,10 @@ impl std::fmt::Display for Write {
         let open = if metadata.name.is_empty() { "*" } else { "" };
         let reasons: Vec<&str> = self.reasons.names().collect();
         let count = self.slice.endpoints.len();
+        let plural = if count == 1 { "" } else { "s" };
         write!(
             formatter,
-            "{} {name}{open} ({count} endpoints: {})",
+            "{} {name}{open} ({count} endpoint{plural}: {})",
             self.verb.as_str(),
             reasons.join(", ")
         )
