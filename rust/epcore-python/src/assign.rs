@@ -57,11 +57,7 @@ impl Assignment {
     }
 
     fn __repr__(&self) -> String {
-        format!(
-            "<Assignment: {} containers, {} written>",
-            self.assigned.containers.len(),
-            self.assigned.written.len()
-        )
+        format!("<Assignment: {} containers, {} written>", self.assigned.containers.len(), self.assigned.written.len())
     }
 }
 
@@ -87,28 +83,16 @@ pub(crate) fn assign(
     let policy = policy.map_or(Ok(core::Policy::BALANCED), options::policy)?;
     let compaction = compaction.map(|compaction| compaction.0);
     let wanted = wanted.into_iter().map(item).collect::<PyResult<Vec<_>>>()?;
-    let containers = existing
-        .into_iter()
-        .map(|container| container.into_iter().map(item).collect());
+    let containers = existing.into_iter().map(|container| container.into_iter().map(item).collect());
     let existing = containers.collect::<PyResult<Vec<Vec<_>>>>()?;
     let assigned = py
         .detach(|| core::assign(&wanted, &existing, max_items, max_bytes, policy, compaction))
         .map_err(to_exception)?;
-    Ok(Assignment {
-        keys: wanted.into_iter().map(|item| item.key).collect(),
-        assigned,
-    })
+    Ok(Assignment { keys: wanted.into_iter().map(|item| item.key).collect(), assigned })
 }
 
 /// Fingerprints may be negative, as `hash()` gives them.
 fn item((key, fingerprint, size, cohort): Given<'_>) -> PyResult<Item> {
-    let fingerprint = fingerprint
-        .extract::<u64>()
-        .or_else(|_| fingerprint.extract::<i64>().map(i64::cast_unsigned))?;
-    Ok(Item {
-        key,
-        fingerprint,
-        size,
-        cohort,
-    })
+    let fingerprint = fingerprint.extract::<u64>().or_else(|_| fingerprint.extract::<i64>().map(i64::cast_unsigned))?;
+    Ok(Item { key, fingerprint, size, cohort })
 }

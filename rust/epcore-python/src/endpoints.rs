@@ -73,10 +73,7 @@ impl EndpointSet {
         let py = index.py();
         if let Ok(range) = index.cast::<PySlice>() {
             let mut picked = EndpointList::default();
-            for endpoint in positions(range, self.list().len())?
-                .into_iter()
-                .filter_map(|at| self.list().get(at))
-            {
+            for endpoint in positions(range, self.list().len())?.into_iter().filter_map(|at| self.list().get(at)) {
                 picked.push(endpoint).map_err(to_exception)?;
             }
             return Ok(Bound::new(py, Self::new(picked))?.into_any());
@@ -108,17 +105,11 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// The endpoint at an index of a slice, if there is one.
     pub(crate) fn of_slice(slice: Arc<Slice>, at: usize) -> Option<Self> {
-        (at < slice.endpoints.len()).then(|| Self {
-            set: EndpointSet::of_slice(slice),
-            at,
-        })
+        (at < slice.endpoints.len()).then(|| Self { set: EndpointSet::of_slice(slice), at })
     }
 
     fn get(&self) -> EndpointRef<'_> {
-        self.set
-            .list()
-            .get(self.at)
-            .unwrap_or_else(|| unreachable!("the index was checked when the record was made"))
+        self.set.list().get(self.at).unwrap_or_else(|| unreachable!("the index was checked when the record was made"))
     }
 
     pub(crate) fn json(&self) -> Vec<u8> {

@@ -76,11 +76,7 @@ pub(crate) fn endpoints(source: &Bound<'_, PyAny>) -> PyResult<(EndpointSet, Opt
     if let Ok(handle) = source.cast::<SliceSet>() {
         let mut list = EndpointList::default();
         for slice in handle.get().slices().iter() {
-            slice
-                .endpoints
-                .iter()
-                .try_for_each(|endpoint| list.push(endpoint))
-                .map_err(to_exception)?;
+            slice.endpoints.iter().try_for_each(|endpoint| list.push(endpoint)).map_err(to_exception)?;
         }
         return Ok((EndpointSet::new(list), None));
     }
@@ -144,13 +140,7 @@ fn write_value(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> PyR
     } else if let Ok(tuple) = value.cast::<PyTuple>() {
         write_items(tuple.iter().map(Ok), out, depth)?;
     } else if value.is_instance_of::<PyInt>() {
-        out.extend_from_slice(
-            value
-                .call_method0(intern!(value.py(), "__int__"))?
-                .str()?
-                .to_str()?
-                .as_bytes(),
-        );
+        out.extend_from_slice(value.call_method0(intern!(value.py(), "__int__"))?.str()?.to_str()?.as_bytes());
     } else if let Ok(float) = value.cast::<PyFloat>() {
         if !float.value().is_finite() {
             return Err(PyValueError::new_err(format!("{} has no form in JSON", float.value())));
@@ -204,9 +194,7 @@ fn write_members<'py>(
         if index > 0 {
             out.push(b',');
         }
-        let name = name
-            .cast_into::<PyString>()
-            .map_err(|_| PyTypeError::new_err("names of members must be str"))?;
+        let name = name.cast_into::<PyString>().map_err(|_| PyTypeError::new_err("names of members must be str"))?;
         json::write_string(out, name.to_str()?);
         out.push(b':');
         write_value(&value, out, depth - 1)?;

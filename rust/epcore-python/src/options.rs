@@ -30,9 +30,9 @@ impl Policy {
             Some(_) if has_prices => Err(PyValueError::new_err("give either threshold or prices, not both")),
             Some(threshold) if (0.0..=1.0).contains(&threshold) => Ok(Self(CorePolicy::Threshold(threshold))),
             Some(_) => Err(PyValueError::new_err("threshold must be 0.0 to 1.0")),
-            None if !has_prices => Err(PyValueError::new_err(
-                "give threshold, or prices: write, byte, watchers, slice",
-            )),
+            None if !has_prices => {
+                Err(PyValueError::new_err("give threshold, or prices: write, byte, watchers, slice"))
+            }
             None => {
                 let price = |name: &str, given: Option<f64>| match given.unwrap_or(0.0) {
                     price if price.is_finite() && price >= 0.0 => Ok(price),
@@ -51,12 +51,7 @@ impl Policy {
     fn __repr__(&self) -> String {
         match self.0 {
             CorePolicy::Threshold(threshold) => format!("Policy(threshold={threshold:?})"),
-            CorePolicy::Prices(Prices {
-                write,
-                byte,
-                watchers,
-                slice,
-            }) => {
+            CorePolicy::Prices(Prices { write, byte, watchers, slice }) => {
                 format!("Policy(write={write:?}, byte={byte:?}, watchers={watchers}, slice={slice:?})")
             }
             CorePolicy::Upstream => "'upstream'".to_owned(),
@@ -105,23 +100,12 @@ impl Compaction {
                 ("make-break-touch", CompactionOrder::MakeBreakTouch),
             ],
         )?;
-        Ok(Self(CoreCompaction {
-            epsilon,
-            max_moves,
-            order,
-        }))
+        Ok(Self(CoreCompaction { epsilon, max_moves, order }))
     }
 
     fn __repr__(&self) -> String {
-        let moves = self
-            .0
-            .max_moves
-            .map_or_else(|| "None".to_owned(), |moves| moves.to_string());
-        format!(
-            "Compaction(epsilon={:?}, max_moves={moves}, order={:?})",
-            self.0.epsilon,
-            self.order()
-        )
+        let moves = self.0.max_moves.map_or_else(|| "None".to_owned(), |moves| moves.to_string());
+        format!("Compaction(epsilon={:?}, max_moves={moves}, order={:?})", self.0.epsilon, self.order())
     }
 
     fn __hash__(&self) -> u64 {
@@ -150,10 +134,7 @@ impl Compaction {
 /// A pickle of a call with keywords.
 fn by_keywords<'py>(class: &Bound<'py, PyAny>, arguments: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
     let py = class.py();
-    let call = py
-        .import("functools")?
-        .getattr("partial")?
-        .call((class,), Some(arguments))?;
+    let call = py.import("functools")?.getattr("partial")?.call((class,), Some(arguments))?;
     Ok((call, ()).into_pyobject(py)?.into_any())
 }
 
@@ -165,14 +146,10 @@ fn hash_of(text: &str) -> u64 {
 
 /// The value that a word stands for.
 fn word<T: Copy>(name: &str, given: &str, words: &[(&str, T)]) -> PyResult<T> {
-    words
-        .iter()
-        .find(|(word, _)| *word == given)
-        .map(|(_, value)| *value)
-        .ok_or_else(|| {
-            let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            PyValueError::new_err(format!("{name} must be one of {}, not {given:?}", known.join(", ")))
-        })
+    words.iter().find(|(word, _)| *word == given).map(|(_, value)| *value).ok_or_else(|| {
+        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        PyValueError::new_err(format!("{name} must be one of {}, not {given:?}", known.join(", ")))
+    })
 }
 
 /// A policy by name, or one made by the caller.
@@ -193,25 +170,13 @@ pub(crate) fn policy(given: &Bound<'_, PyAny>) -> PyResult<CorePolicy> {
 }
 
 pub(crate) fn address_reuse(given: &str) -> PyResult<AddressReuse> {
-    word(
-        "address_reuse",
-        given,
-        &[("ordered", AddressReuse::Ordered), ("strict", AddressReuse::Strict)],
-    )
+    word("address_reuse", given, &[("ordered", AddressReuse::Ordered), ("strict", AddressReuse::Strict)])
 }
 
 pub(crate) fn replace(given: &str) -> PyResult<Replace> {
-    word(
-        "replace",
-        given,
-        &[("safe", Replace::Safe), ("recycle", Replace::Recycle)],
-    )
+    word("replace", given, &[("safe", Replace::Safe), ("recycle", Replace::Recycle)])
 }
 
 pub(crate) fn naming(given: &str) -> PyResult<Naming> {
-    word(
-        "naming",
-        given,
-        &[("generate", Naming::Generate), ("deterministic", Naming::Deterministic)],
-    )
+    word("naming", given, &[("generate", Naming::Generate), ("deterministic", Naming::Deterministic)])
 }

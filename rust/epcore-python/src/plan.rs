@@ -52,13 +52,8 @@ pub(crate) fn pack(
     let (wanted, wanted_document) = input::endpoints(endpoints)?;
     let (slices, slices_document) = existing.map_or_else(|| Ok((Arc::default(), None)), input::slices)?;
     let planned = py.detach(|| core::pack(wanted.list(), &slices, &options));
-    let documents = [
-        ("endpoints", wanted_document.as_ref()),
-        ("slices", slices_document.as_ref()),
-    ];
-    planned
-        .map(|plan| Plan(Arc::new(plan)))
-        .map_err(|error| input::exception_in(error, &documents))
+    let documents = [("endpoints", wanted_document.as_ref()), ("slices", slices_document.as_ref())];
+    planned.map(|plan| Plan(Arc::new(plan))).map_err(|error| input::exception_in(error, &documents))
 }
 
 fn cohort(given: Option<&str>) -> PyResult<Cohort> {
@@ -68,10 +63,7 @@ fn cohort(given: Option<&str>) -> PyResult<Cohort> {
 fn template(given: &Bound<'_, PyAny>) -> PyResult<Arc<epcore::model::EndpointSlice>> {
     match &input::slices_at(given, "template")?.0[..] {
         [slice] => Ok(slice.clone()),
-        slices => Err(PyValueError::new_err(format!(
-            "template must be one slice, found {}",
-            slices.len()
-        ))),
+        slices => Err(PyValueError::new_err(format!("template must be one slice, found {}", slices.len()))),
     }
 }
 
@@ -85,11 +77,7 @@ pub(crate) fn cohort_of(endpoint: &Bound<'_, PyAny>, cohort: &str) -> PyResult<V
         (Some(whole), Some(finer)) => Some(format!("{whole} {finer}")),
         (whole, finer) => whole.or(finer).map(str::to_owned),
     };
-    Ok(endpoints
-        .list()
-        .iter()
-        .map(|endpoint| join(cohort.of(endpoint)))
-        .collect())
+    Ok(endpoints.list().iter().map(|endpoint| join(cohort.of(endpoint))).collect())
 }
 
 /// Ordered writes that make the slices hold what is wanted.
@@ -100,12 +88,7 @@ pub(crate) struct Plan(Arc<core::Plan>);
 impl Plan {
     #[getter]
     fn writes(&self) -> Vec<Write> {
-        (0..self.0.writes().len())
-            .map(|at| Write {
-                plan: self.0.clone(),
-                at,
-            })
-            .collect()
+        (0..self.0.writes().len()).map(|at| Write { plan: self.0.clone(), at }).collect()
     }
 
     #[getter]
@@ -147,10 +130,7 @@ impl Plan {
 
     fn __repr__(&self) -> String {
         let stats = self.0.stats();
-        format!(
-            "<Plan: {} creates, {} updates, {} deletes>",
-            stats.creates, stats.updates, stats.deletes
-        )
+        format!("<Plan: {} creates, {} updates, {} deletes>", stats.creates, stats.updates, stats.deletes)
     }
 
     fn __str__(&self) -> String {
@@ -327,12 +307,7 @@ impl Stats {
     }
 
     fn __repr__(&self) -> String {
-        let counts: Vec<String> = self
-            .0
-            .counts()
-            .iter()
-            .map(|(name, count)| format!("{name}={count}"))
-            .collect();
+        let counts: Vec<String> = self.0.counts().iter().map(|(name, count)| format!("{name}={count}")).collect();
         format!("Stats({})", counts.join(", "))
     }
 }

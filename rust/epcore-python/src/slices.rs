@@ -160,19 +160,12 @@ impl EndpointSlice {
     }
 
     fn __repr__(&self) -> String {
-        let name = if self.0.metadata.name.is_empty() {
-            &self.0.metadata.generate_name
-        } else {
-            &self.0.metadata.name
-        };
+        let name = if self.0.metadata.name.is_empty() { &self.0.metadata.generate_name } else { &self.0.metadata.name };
         format!("<EndpointSlice {name:?}: {} endpoints>", self.0.endpoints.len())
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (SliceSet, usize))> {
-        Ok((
-            py.import("operator")?.getattr("getitem")?,
-            (SliceSet::new(vec![self.0.clone()]), 0),
-        ))
+        Ok((py.import("operator")?.getattr("getitem")?, (SliceSet::new(vec![self.0.clone()]), 0)))
     }
 }
 
@@ -187,14 +180,8 @@ pub(crate) fn from_json<'py>(py: Python<'py>, json: &[u8]) -> PyResult<Bound<'py
 
 /// An index of Python, which may count from the end.
 pub(crate) fn position(index: isize, length: usize) -> PyResult<usize> {
-    let from_start = if index < 0 {
-        length.checked_add_signed(index)
-    } else {
-        usize::try_from(index).ok()
-    };
-    from_start
-        .filter(|&at| at < length)
-        .ok_or_else(|| PyIndexError::new_err("index out of range"))
+    let from_start = if index < 0 { length.checked_add_signed(index) } else { usize::try_from(index).ok() };
+    from_start.filter(|&at| at < length).ok_or_else(|| PyIndexError::new_err("index out of range"))
 }
 
 /// The positions that a slice of Python names.

@@ -54,22 +54,11 @@ impl Error {
     }
 
     pub(crate) fn limit(message: impl Into<String>, limit: usize, actual: usize) -> Self {
-        Self::new(
-            ErrorKind::Limit {
-                limit: limit as u64,
-                actual: actual as u64,
-            },
-            message.into(),
-        )
+        Self::new(ErrorKind::Limit { limit: limit as u64, actual: actual as u64 }, message.into())
     }
 
     fn new(kind: ErrorKind, message: String) -> Self {
-        Self(Box::new(Inner {
-            kind,
-            message,
-            steps: Vec::new(),
-            offset: None,
-        }))
+        Self(Box::new(Inner { kind, message, steps: Vec::new(), offset: None }))
     }
 
     /// Put the place of the error inside `field`.

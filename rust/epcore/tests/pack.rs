@@ -19,11 +19,7 @@ type Key = (String, String);
 fn endpoint((address, target, content): Spec) -> String {
     let ready = ["null", "true", "false"][usize::from(content % 3)];
     let terminating = content / 3 % 2 == 1;
-    let unknown = if content % 5 == 4 {
-        format!(r#","weight":{}"#, content % 2)
-    } else {
-        String::new()
-    };
+    let unknown = if content % 5 == 4 { format!(r#","weight":{}"#, content % 2) } else { String::new() };
     format!(
         r#"{{"addresses":["10.0.0.{}"],"conditions":{{"ready":{ready},"terminating":{terminating}}},"nodeName":"n{}",
             "targetRef":{{"kind":"Pod","namespace":"shop","name":"web-{}-{target}","uid":"u{target}"}}{unknown}}}"#,
@@ -53,11 +49,7 @@ struct Case {
 fn specs(most: usize) -> impl Strategy<Value = Vec<Spec>> {
     // The target mostly follows from the address, so that endpoints survive, change and give their address to others.
     let spec = (0u8..40, 0u8..12, 0u8..12).prop_map(|(address, other, content)| {
-        (
-            address,
-            if other == 0 { address + 40 } else { address },
-            if content < 9 { 1 } else { content },
-        )
+        (address, if other == 0 { address + 40 } else { address }, if content < 9 { 1 } else { content })
     });
     prop::collection::vec(spec, 0..most)
 }
@@ -70,22 +62,13 @@ fn policy() -> impl Strategy<Value = Policy> {
         Just(Policy::Upstream),
         (0u8..4, 0u8..3).prop_map(|(write, slice)| {
             let (write, slice) = (f64::from(write) * 1000.0, f64::from(slice) * 1000.0);
-            Policy::Prices(Prices {
-                write,
-                byte: 1.0,
-                watchers: 3,
-                slice,
-            })
+            Policy::Prices(Prices { write, byte: 1.0, watchers: 3, slice })
         }),
     ]
 }
 
 fn compaction() -> impl Strategy<Value = Option<Compaction>> {
-    let orders = [
-        CompactionOrder::MakeBeforeBreak,
-        CompactionOrder::BreakBeforeMake,
-        CompactionOrder::MakeBreakTouch,
-    ];
+    let orders = [CompactionOrder::MakeBeforeBreak, CompactionOrder::BreakBeforeMake, CompactionOrder::MakeBreakTouch];
     prop_oneof![
         4 => Just(None),
         1 => (0u8..3, prop::option::of(0usize..9), 0usize..3).prop_map(move |(epsilon, max_moves, order)| {
@@ -96,12 +79,7 @@ fn compaction() -> impl Strategy<Value = Option<Compaction>> {
 
 fn case() -> impl Strategy<Value = Case> {
     let slices = prop::collection::vec((specs(9), 0u8..10, 0u8..10), 0..7);
-    let cohort = prop_oneof![
-        Just(Cohort::Auto),
-        Just(Cohort::Node),
-        Just(Cohort::Revision),
-        Just(Cohort::Off)
-    ];
+    let cohort = prop_oneof![Just(Cohort::Auto), Just(Cohort::Node), Just(Cohort::Revision), Just(Cohort::Off)];
     let options = (1usize..8, policy(), cohort, compaction(), any::<bool>(), any::<bool>()).prop_map(
         |(max_endpoints, policy, cohort, compaction, strict, recycle)| Options {
             template: json::read_slices(slice(99, 80, 0, &[]).as_bytes()).unwrap().pop(),
@@ -109,11 +87,7 @@ fn case() -> impl Strategy<Value = Case> {
             policy,
             cohort,
             compaction,
-            address_reuse: if strict {
-                AddressReuse::Strict
-            } else {
-                AddressReuse::Ordered
-            },
+            address_reuse: if strict { AddressReuse::Strict } else { AddressReuse::Ordered },
             replace: if recycle { Replace::Recycle } else { Replace::Safe },
             ..Options::default()
         },
@@ -149,12 +123,7 @@ impl Case {
 }
 
 fn key(endpoint: EndpointRef<'_>) -> Key {
-    (
-        endpoint.address().to_string(),
-        endpoint
-            .target_ref()
-            .map_or_else(String::new, |target| target.name.to_owned()),
-    )
+    (endpoint.address().to_string(), endpoint.target_ref().map_or_else(String::new, |target| target.name.to_owned()))
 }
 
 fn in_group(slice: &EndpointSlice) -> bool {
@@ -164,11 +133,7 @@ fn in_group(slice: &EndpointSlice) -> bool {
 /// How often the slices of the group hold each endpoint.
 fn held(slices: &[Arc<EndpointSlice>]) -> BTreeMap<Key, usize> {
     let mut held = BTreeMap::new();
-    for endpoint in slices
-        .iter()
-        .filter(|slice| in_group(slice))
-        .flat_map(|slice| slice.endpoints.iter())
-    {
+    for endpoint in slices.iter().filter(|slice| in_group(slice)).flat_map(|slice| slice.endpoints.iter()) {
         *held.entry(key(endpoint)).or_insert(0) += 1;
     }
     held

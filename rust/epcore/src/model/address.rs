@@ -89,10 +89,9 @@ impl<'a> Address<'a> {
             Self::V4(address) => special(&IpAddr::V4(*address)),
             Self::V6(address) => special(&IpAddr::V6(*address)),
             Self::Name(name) if names::is_fqdn(name) => Ok(()),
-            Self::Name(name) => Err(Error::invalid(format!(
-                "{:?} is neither an IP address nor a domain name",
-                names::shorten(name)
-            ))),
+            Self::Name(name) => {
+                Err(Error::invalid(format!("{:?} is neither an IP address nor a domain name", names::shorten(name))))
+            }
         }
     }
 }
@@ -167,44 +166,17 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_a_name() {
-        for text in [
-            "10.0.0",
-            "10.0.0.256",
-            "10.0.0.1.",
-            "1.2.3.4.5",
-            "",
-            "db.example.org",
-            "fe80::1%eth0",
-            ":::",
-        ] {
+        for text in ["10.0.0", "10.0.0.256", "10.0.0.1.", "1.2.3.4.5", "", "db.example.org", "fe80::1%eth0", ":::"] {
             assert_eq!(Address::parse(text), Address::Name(text));
         }
     }
 
     #[test]
     fn refuses_the_addresses_that_the_api_refuses() {
-        for text in [
-            "0.0.0.0",
-            "127.3.0.1",
-            "169.254.1.1",
-            "224.0.0.5",
-            "::",
-            "::1",
-            "fe80::7",
-            "ff02::1",
-            "",
-            "a b",
-        ] {
+        for text in ["0.0.0.0", "127.3.0.1", "169.254.1.1", "224.0.0.5", "::", "::1", "fe80::7", "ff02::1", "", "a b"] {
             assert!(Address::parse(text).validate().is_err(), "{text}");
         }
-        for text in [
-            "10.0.0.1",
-            "224.0.1.1",
-            "255.255.255.255",
-            "2001:db8::",
-            "ff05::2",
-            "db.example.org",
-        ] {
+        for text in ["10.0.0.1", "224.0.1.1", "255.255.255.255", "2001:db8::", "ff05::2", "db.example.org"] {
             assert!(Address::parse(text).validate().is_ok(), "{text}");
         }
     }

@@ -54,11 +54,7 @@ impl Conditions {
     /// The same conditions with every unset one given its meaning.
     #[must_use]
     pub fn with_defaults(self) -> Self {
-        Self::new(
-            Some(self.is_ready()),
-            Some(self.is_serving()),
-            Some(self.is_terminating()),
-        )
+        Self::new(Some(self.is_ready()), Some(self.is_serving()), Some(self.is_terminating()))
     }
 
     pub(crate) fn is_unset(self) -> bool {

@@ -85,10 +85,7 @@ impl EndpointList {
     /// The endpoint at an index.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<EndpointRef<'_>> {
-        Some(EndpointRef {
-            list: self,
-            record: self.records.get(index)?,
-        })
+        Some(EndpointRef { list: self, record: self.records.get(index)? })
     }
 
     /// The endpoints in order.
@@ -145,11 +142,7 @@ impl EndpointList {
         if let Some(rare) = rare.filter(|rare| *rare != Rare::default()) {
             self.rare.push(rare);
             record.rare = u32::try_from(self.rare.len()).map_err(|_| {
-                Error::limit(
-                    "more endpoints than one list can hold",
-                    u32::MAX as usize,
-                    self.rare.len(),
-                )
+                Error::limit("more endpoints than one list can hold", u32::MAX as usize, self.rare.len())
             })?;
         }
         self.records.push(record);
@@ -216,11 +209,7 @@ impl<'a> EndpointRef<'a> {
     pub fn addresses(&self) -> impl Iterator<Item = Address<'a>> + use<'a> {
         let rare = self.rare();
         let first = (!rare.is_some_and(|rare| rare.no_address)).then(|| self.address());
-        first.into_iter().chain(
-            rare.into_iter()
-                .flat_map(|rare| &rare.more_addresses)
-                .map(|text| Address::parse(text)),
-        )
+        first.into_iter().chain(rare.into_iter().flat_map(|rare| &rare.more_addresses).map(|text| Address::parse(text)))
     }
 
     /// Conditions.
@@ -273,30 +262,21 @@ impl<'a> EndpointRef<'a> {
 
     /// Namespace and name of the target, `""` where not set.
     pub(crate) fn target_name(&self) -> (&'a str, &'a str) {
-        (
-            self.list.text.get(self.record.target_namespace),
-            self.list.text.get(self.record.target_name),
-        )
+        (self.list.text.get(self.record.target_namespace), self.list.text.get(self.record.target_name))
     }
 
     /// Fields of a newer API, and `deprecatedTopology`.
     #[must_use]
     pub fn unknown(&self) -> Option<&'a Members> {
-        self.rare()
-            .map(|rare| &rare.unknown)
-            .filter(|members| !members.is_empty())
+        self.rare().map(|rare| &rare.unknown).filter(|members| !members.is_empty())
     }
 
     pub(crate) fn conditions_unknown(&self) -> Option<&'a Members> {
-        self.rare()
-            .map(|rare| &rare.conditions_unknown)
-            .filter(|members| !members.is_empty())
+        self.rare().map(|rare| &rare.conditions_unknown).filter(|members| !members.is_empty())
     }
 
     pub(crate) fn target_unknown(&self) -> Option<&'a Members> {
-        self.rare()
-            .map(|rare| &rare.target_unknown)
-            .filter(|members| !members.is_empty())
+        self.rare().map(|rare| &rare.target_unknown).filter(|members| !members.is_empty())
     }
 
     pub(crate) fn rare(&self) -> Option<&'a Rare> {
@@ -309,11 +289,7 @@ impl<'a> EndpointRef<'a> {
             return crate::wire::json::write_endpoint(self).len() + 1;
         }
         let record = self.record;
-        let address = if let Address::Name(name) = self.address() {
-            name.len()
-        } else {
-            45
-        };
+        let address = if let Address::Name(name) = self.address() { name.len() } else { 45 };
         let texts = [
             record.hostname,
             record.node_name,

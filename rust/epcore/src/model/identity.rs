@@ -59,11 +59,8 @@ impl Eq for ByIdentity<'_> {}
 impl Hash for ByIdentity<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         // The smallest address stands for all: equality looks at the rest.
-        let first = if self.has_one_address() {
-            Some(self.endpoint.address())
-        } else {
-            self.endpoint.addresses().min()
-        };
+        let first =
+            if self.has_one_address() { Some(self.endpoint.address()) } else { self.endpoint.addresses().min() };
         first.hash(state);
         self.target().hash(state);
     }
@@ -77,9 +74,7 @@ impl Ord for ByIdentity<'_> {
         } else {
             self.sorted_addresses().cmp(&other.sorted_addresses())
         };
-        addresses
-            .then_with(|| self.target().cmp(&other.target()))
-            .then_with(|| self.hostname().cmp(&other.hostname()))
+        addresses.then_with(|| self.target().cmp(&other.target())).then_with(|| self.hostname().cmp(&other.hostname()))
     }
 }
 
@@ -110,23 +105,14 @@ pub(crate) fn keeps(existing: EndpointRef<'_>, wanted: EndpointRef<'_>) -> bool 
 pub(crate) fn preferred(new: EndpointRef<'_>, kept: EndpointRef<'_>) -> bool {
     let rank = |endpoint: EndpointRef<'_>| {
         let conditions = endpoint.conditions();
-        (
-            conditions.is_terminating(),
-            !conditions.is_ready(),
-            crate::wire::json::write_endpoint(endpoint),
-        )
+        (conditions.is_terminating(), !conditions.is_ready(), crate::wire::json::write_endpoint(endpoint))
     };
     rank(new) < rank(kept)
 }
 
 /// The fields that decide, unset ones as `""`.
 fn known_fields(endpoint: EndpointRef<'_>) -> (Conditions, Address<'_>, [&str; 4], [&str; 4]) {
-    let texts = [
-        endpoint.node_name(),
-        endpoint.zone(),
-        endpoint.hints(),
-        endpoint.hostname(),
-    ];
+    let texts = [endpoint.node_name(), endpoint.zone(), endpoint.hints(), endpoint.hostname()];
     let target = endpoint.target_ref().unwrap_or_default();
     (
         endpoint.conditions(),

@@ -28,10 +28,7 @@ impl Members {
 
     /// Name and canonical JSON of each member that is not `null`, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .filter(|(_, json)| &***json != "null")
-            .map(|(name, json)| (&**name, &**json))
+        self.0.iter().filter(|(_, json)| &***json != "null").map(|(name, json)| (&**name, &**json))
     }
 
     /// Name and canonical JSON of each member, `null` or not.

@@ -55,19 +55,10 @@ impl ObjectMeta {
     /// Metadata of a new object made like this one. What belongs to one object alone is left out; of an existing object (as opposed to a
     /// `template` of the caller's) also what somebody else may have put there.
     pub(crate) fn for_new_slice(&self, template: bool) -> Self {
-        const OF_ONE_OBJECT: [&str; 5] = [
-            "deletionGracePeriodSeconds",
-            "deletionTimestamp",
-            "generation",
-            "managedFields",
-            "selfLink",
-        ];
+        const OF_ONE_OBJECT: [&str; 5] =
+            ["deletionGracePeriodSeconds", "deletionTimestamp", "generation", "managedFields", "selfLink"];
         let wanted = |name: &str| {
-            if template {
-                !OF_ONE_OBJECT.contains(&name)
-            } else {
-                name == "ownerReferences"
-            }
+            if template { !OF_ONE_OBJECT.contains(&name) } else { name == "ownerReferences" }
         };
         let mut unknown = Members::default();
         for (name, json) in self.unknown.iter().filter(|(name, _)| wanted(name)) {
@@ -75,19 +66,11 @@ impl ObjectMeta {
         }
         Self {
             // A prefix is all that is needed of either; an existing slice's own name is the worst of the three.
-            name: if template || self.service().is_empty() {
-                self.name.clone()
-            } else {
-                String::new()
-            },
+            name: if template || self.service().is_empty() { self.name.clone() } else { String::new() },
             generate_name: self.generate_name.clone(),
             namespace: self.namespace.clone(),
             labels: self.labels.clone(),
-            annotations: if template {
-                self.annotations.clone()
-            } else {
-                BTreeMap::new()
-            },
+            annotations: if template { self.annotations.clone() } else { BTreeMap::new() },
             unknown,
             ..Self::default()
         }
@@ -95,19 +78,9 @@ impl ObjectMeta {
 
     /// No JSON form of the metadata is longer than this.
     pub(crate) fn size_bound(&self) -> usize {
-        let maps = self
-            .labels
-            .iter()
-            .chain(&self.annotations)
-            .map(|(key, value)| key.len() + value.len() + 2);
+        let maps = self.labels.iter().chain(&self.annotations).map(|(key, value)| key.len() + value.len() + 2);
         let unknown = self.unknown.iter().map(|(name, json)| name.len() + json.len() + 2);
-        let texts = [
-            &self.name,
-            &self.generate_name,
-            &self.namespace,
-            &self.uid,
-            &self.resource_version,
-        ];
+        let texts = [&self.name, &self.generate_name, &self.namespace, &self.uid, &self.resource_version];
         let texts: usize = texts.iter().map(|text| text.len()).sum();
         6 * (maps.chain(unknown).sum::<usize>() + texts + self.creation_timestamp.len()) + 256
     }

@@ -46,9 +46,5 @@ pub(crate) fn same_ports(left: &[EndpointPort], right: &[EndpointPort]) -> bool 
         order.sort_by(|&a, &b| ports[a].sort_key().cmp(&ports[b].sort_key()));
         order
     };
-    left == right
-        || sorted(left)
-            .into_iter()
-            .zip(sorted(right))
-            .all(|(a, b)| left[a].sort_key() == right[b].sort_key())
+    left == right || sorted(left).into_iter().zip(sorted(right)).all(|(a, b)| left[a].sort_key() == right[b].sort_key())
 }

@@ -30,10 +30,7 @@ pub(crate) struct TextBuffer {
 
 impl Default for TextBuffer {
     fn default() -> Self {
-        Self {
-            buffer: String::new(),
-            recent: [Text::default(); CACHE],
-        }
+        Self { buffer: String::new(), recent: [Text::default(); CACHE] }
     }
 }
 
@@ -50,18 +47,11 @@ impl TextBuffer {
         let start = self.buffer.len();
         let end = start + text.len();
         if u32::try_from(end).is_err() {
-            return Err(Error::limit(
-                "more bytes of text than one list can hold",
-                u32::MAX as usize,
-                end,
-            ));
+            return Err(Error::limit("more bytes of text than one list can hold", u32::MAX as usize, end));
         }
         self.buffer.push_str(text);
         #[expect(clippy::cast_possible_truncation, reason = "checked above: both are below 2^32")]
-        Ok(Text {
-            start: start as u32,
-            length: text.len() as u32,
-        })
+        Ok(Text { start: start as u32, length: text.len() as u32 })
     }
 
     /// Keep a text that is likely to come again, such as a node name. A cache of recent ones finds most repetitions.

@@ -35,9 +35,7 @@ pub fn validate_slice(slice: &EndpointSlice) -> Result<(), Error> {
 pub fn validate_endpoint(endpoint: EndpointRef<'_>, address_type: Option<AddressType>) -> Result<(), Error> {
     let mut count = 0;
     for (index, address) in endpoint.addresses().enumerate() {
-        address
-            .validate()
-            .map_err(|error| error.in_index(index).in_field("addresses"))?;
+        address.validate().map_err(|error| error.in_index(index).in_field("addresses"))?;
         count += 1;
     }
     if let Some(address_type) = address_type {
@@ -64,11 +62,7 @@ pub fn validate_endpoint(endpoint: EndpointRef<'_>, address_type: Option<Address
 pub(crate) fn validate_family(endpoint: EndpointRef<'_>, address_type: AddressType) -> Result<(), Error> {
     for (index, address) in endpoint.addresses().enumerate() {
         if address.address_type() != address_type && address_type != AddressType::Fqdn {
-            let message = format!(
-                "{:?} is not an {} address",
-                shorten(&address.to_string()),
-                address_type.as_str()
-            );
+            let message = format!("{:?} is not an {} address", shorten(&address.to_string()), address_type.as_str());
             return Err(Error::invalid(message).in_index(index).in_field("addresses"));
         }
     }
@@ -83,18 +77,8 @@ const MAX_HINTS: usize = 8;
 fn validate_hints(hints: &str) -> Result<(), Error> {
     let (zones, nodes) = json::read_hints(hints)?;
     let lists: [(_, _, Rule, _); 2] = [
-        (
-            "forZones",
-            zones,
-            |name| !name.is_empty() && is_label_value(name),
-            "a label value of 1 to 63 characters",
-        ),
-        (
-            "forNodes",
-            nodes,
-            is_dns_subdomain,
-            "a DNS subdomain of at most 253 characters",
-        ),
+        ("forZones", zones, |name| !name.is_empty() && is_label_value(name), "a label value of 1 to 63 characters"),
+        ("forNodes", nodes, is_dns_subdomain, "a DNS subdomain of at most 253 characters"),
     ];
     for (field, names, is_valid, rule) in lists {
         if names.len() > MAX_HINTS {
@@ -140,24 +124,9 @@ fn validate_ports(ports: &[EndpointPort]) -> Result<(), Error> {
 fn validate_metadata(metadata: &ObjectMeta) -> Result<(), Error> {
     let prefix = metadata.generate_name.trim_end_matches('-');
     let names: [(_, &str, Rule, _); 3] = [
-        (
-            "name",
-            &metadata.name,
-            is_dns_subdomain,
-            "a DNS subdomain of at most 253 characters",
-        ),
-        (
-            "generateName",
-            prefix,
-            is_dns_subdomain,
-            "a DNS subdomain of at most 253 characters, dashes may follow",
-        ),
-        (
-            "namespace",
-            &metadata.namespace,
-            is_dns_label,
-            "a DNS label of at most 63 characters",
-        ),
+        ("name", &metadata.name, is_dns_subdomain, "a DNS subdomain of at most 253 characters"),
+        ("generateName", prefix, is_dns_subdomain, "a DNS subdomain of at most 253 characters, dashes may follow"),
+        ("namespace", &metadata.namespace, is_dns_label, "a DNS label of at most 63 characters"),
     ];
     for (field, name, is_valid, rule) in names {
         if !name.is_empty() && !is_valid(name) {
@@ -166,9 +135,7 @@ fn validate_metadata(metadata: &ObjectMeta) -> Result<(), Error> {
     }
     for (key, value) in &metadata.labels {
         if !is_qualified_name(key) {
-            return Err(bad_name(key, "a qualified name")
-                .in_field(key.clone())
-                .in_field("labels"));
+            return Err(bad_name(key, "a qualified name").in_field(key.clone()).in_field("labels"));
         }
         if !is_label_value(value) {
             return Err(bad_name(value, "a label value of at most 63 characters")

@@ -104,11 +104,7 @@ pub(crate) fn solve(problem: &Problem<'_>, bins: Vec<Bin>) -> Assignment {
         solution.moved.extend(evicted.into_iter().map(|item| (item, index)));
         solution.bins.push(filled);
     }
-    let mut pending: Vec<u32> = (0u32..)
-        .zip(&waiting)
-        .filter(|(_, waiting)| **waiting)
-        .map(|(item, _)| item)
-        .collect();
+    let mut pending: Vec<u32> = (0u32..).zip(&waiting).filter(|(_, waiting)| **waiting).map(|(item, _)| item).collect();
     pending.sort_by(|&left, &right| problem.items.compare(left, right));
     solution.write_floor = problem.write_floor(&solution.bins, pending.len());
     if problem.max_bytes.is_some() {
@@ -143,11 +139,7 @@ impl Problem<'_> {
         }
         let mut evicted = Vec::new();
         // Kubernetes never shrinks a slice (upstream only ever fills up to the maximum).
-        let max_items = if self.policy == Policy::Upstream {
-            usize::MAX
-        } else {
-            self.max_items
-        };
+        let max_items = if self.policy == Policy::Upstream { usize::MAX } else { self.max_items };
         while filled.kept.len() > max_items || self.max_bytes.is_some_and(|most| filled.bytes > most) {
             let Some(last) = filled.kept.pop() else { break };
             filled.bytes = filled.bytes.saturating_sub(self.size(last.item));
@@ -159,19 +151,11 @@ impl Problem<'_> {
 
     /// Bytes count only where they can run short.
     pub(crate) fn size(&self, item: u32) -> usize {
-        if self.max_bytes.is_some() {
-            self.items.size(item)
-        } else {
-            0
-        }
+        if self.max_bytes.is_some() { self.items.size(item) } else { 0 }
     }
 
     pub(crate) fn room(&self, bin: &Filled) -> usize {
-        if bin.closed {
-            0
-        } else {
-            self.max_items.saturating_sub(bin.count())
-        }
+        if bin.closed { 0 } else { self.max_items.saturating_sub(bin.count()) }
     }
 
     pub(crate) fn fits(&self, bin: &Filled, item: u32) -> bool {
@@ -184,21 +168,13 @@ impl Problem<'_> {
     }
 
     pub(crate) fn new_bin(&self) -> Filled {
-        Filled {
-            is_new: true,
-            bytes: self.new_bytes,
-            ..Filled::default()
-        }
+        Filled { is_new: true, bytes: self.new_bytes, ..Filled::default() }
     }
 
     fn write_floor(&self, bins: &[Filled], pending: usize) -> usize {
         let dirty = bins.iter().filter(|bin| bin.must_be_written());
         let room = |bin: &Filled| {
-            if bin.closed && bin.recyclable {
-                self.max_items
-            } else {
-                self.room(bin)
-            }
+            if bin.closed && bin.recyclable { self.max_items } else { self.room(bin) }
         };
         let (count, room) = dirty.fold((0, 0), |(count, total), bin| (count + 1, total + room(bin)));
         count + pending.saturating_sub(room).div_ceil(self.max_items)
@@ -216,37 +192,17 @@ impl Problem<'_> {
         let room: usize = forced.iter().map(|&index| self.room(&bins[index])).sum();
         let clean: Vec<Clean> = (0..bins.len())
             .filter(|&index| !bins[index].must_be_written())
-            .map(|bin| Clean {
-                bin,
-                count: bins[bin].count(),
-            })
+            .map(|bin| Clean { bin, count: bins[bin].count() })
             .collect();
-        let choice = choose(
-            pending.len().saturating_sub(room),
-            &clean,
-            self.max_items,
-            self.policy_for(bins.len()),
-            self.bytes,
-        );
+        let choice =
+            choose(pending.len().saturating_sub(room), &clean, self.max_items, self.policy_for(bins.len()), self.bytes);
         let first_new = bins.len();
         bins.extend((0..choice.new).map(|_| self.new_bin()));
         let others = choice.clean.into_iter().chain(first_new..first_new + choice.new);
-        let target = |(bin, forced): (usize, bool)| Target {
-            bin,
-            room: self.room(&bins[bin]),
-            forced,
-        };
-        let mut targets: Vec<Target> = forced
-            .into_iter()
-            .map(|bin| (bin, true))
-            .chain(others.map(|bin| (bin, false)))
-            .map(target)
-            .collect();
-        let order = if self.policy == Policy::Upstream {
-            FillOrder::FullestFirst
-        } else {
-            FillOrder::RoomiestFirst
-        };
+        let target = |(bin, forced): (usize, bool)| Target { bin, room: self.room(&bins[bin]), forced };
+        let mut targets: Vec<Target> =
+            forced.into_iter().map(|bin| (bin, true)).chain(others.map(|bin| (bin, false))).map(target).collect();
+        let order = if self.policy == Policy::Upstream { FillOrder::FullestFirst } else { FillOrder::RoomiestFirst };
         let residents = |bin: usize| bins[bin].kept.iter().map(|kept| kept.item).collect();
         let placed = place(self.items, pending, &mut targets, &residents, order);
         for (item, target) in placed {
@@ -269,16 +225,10 @@ impl Problem<'_> {
         order.sort_by_key(|&index| (!bins[index].must_be_written(), bins[index].bytes));
         let mut first_with_room = 0;
         for item in pending {
-            while order
-                .get(first_with_room)
-                .is_some_and(|&index| self.room(&bins[index]) == 0)
-            {
+            while order.get(first_with_room).is_some_and(|&index| self.room(&bins[index]) == 0) {
                 first_with_room += 1;
             }
-            let found = order[first_with_room..]
-                .iter()
-                .copied()
-                .find(|&index| self.fits(&bins[index], item));
+            let found = order[first_with_room..].iter().copied().find(|&index| self.fits(&bins[index], item));
             let index = found.unwrap_or_else(|| {
                 bins.push(self.new_bin());
                 order.push(bins.len() - 1);
@@ -291,9 +241,8 @@ impl Problem<'_> {
 
 /// Kubernetes makes one update of a delete and a create (upstream `finalize`): the last new one gets the first deleted name.
 fn recycle(bins: &mut Vec<Filled>) {
-    let deleted: Vec<usize> = (0..bins.len())
-        .filter(|&index| bins[index].is_deleted() && bins[index].recyclable)
-        .collect();
+    let deleted: Vec<usize> =
+        (0..bins.len()).filter(|&index| bins[index].is_deleted() && bins[index].recyclable).collect();
     for index in deleted {
         match bins.pop() {
             Some(last) if last.is_new => {

@@ -98,20 +98,10 @@ fn upstream(overflow: usize, clean: &[Clean], max: usize) -> Choice {
         return Choice { clean: Vec::new(), new };
     }
     // The first of equals, as `max_by_key` would take the last.
-    let fits = clean
-        .iter()
-        .rev()
-        .filter(|clean| clean.count + rest <= max)
-        .max_by_key(|clean| clean.count);
+    let fits = clean.iter().rev().filter(|clean| clean.count + rest <= max).max_by_key(|clean| clean.count);
     match fits {
-        Some(clean) => Choice {
-            clean: vec![clean.bin],
-            new,
-        },
-        None => Choice {
-            clean: Vec::new(),
-            new: new + 1,
-        },
+        Some(clean) => Choice { clean: vec![clean.bin], new },
+        None => Choice { clean: Vec::new(), new: new + 1 },
     }
 }
 
@@ -121,17 +111,10 @@ mod tests {
 
     use super::*;
 
-    const BYTES: Bytes = Bytes {
-        per_container: 700.0,
-        per_item: 300.0,
-    };
+    const BYTES: Bytes = Bytes { per_container: 700.0, per_item: 300.0 };
 
     fn clean(counts: &[usize]) -> Vec<Clean> {
-        counts
-            .iter()
-            .enumerate()
-            .map(|(bin, &count)| Clean { bin, count })
-            .collect()
+        counts.iter().enumerate().map(|(bin, &count)| Clean { bin, count }).collect()
     }
 
     /// Every subset of the clean containers with as many new ones as it needs: clean chosen, new.

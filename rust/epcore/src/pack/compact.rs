@@ -21,9 +21,7 @@ impl Compaction {
 pub(crate) fn compact(problem: &Problem<'_>, compaction: Compaction, solution: &mut Assignment) {
     let limit = compaction.limit(problem.items.count(), problem.max_items);
     let mut budget = compaction.max_moves.unwrap_or(usize::MAX);
-    let mut live: Vec<usize> = (0..solution.bins.len())
-        .filter(|&index| !solution.bins[index].is_deleted())
-        .collect();
+    let mut live: Vec<usize> = (0..solution.bins.len()).filter(|&index| !solution.bins[index].is_deleted()).collect();
     while live.len() > limit {
         live.sort_by_key(|&index| (solution.bins[index].count(), !solution.bins[index].is_written(), index));
         let source = live[0];
@@ -42,11 +40,7 @@ pub(crate) fn compact(problem: &Problem<'_>, compaction: Compaction, solution: &
 
 /// A container for each item of `source`, or `None` if there is not enough room.
 fn targets(problem: &Problem<'_>, bins: &[Filled], source: usize, others: &[usize]) -> Option<Vec<usize>> {
-    let mut others: Vec<usize> = others
-        .iter()
-        .copied()
-        .filter(|&index| problem.room(&bins[index]) > 0)
-        .collect();
+    let mut others: Vec<usize> = others.iter().copied().filter(|&index| problem.room(&bins[index]) > 0).collect();
     others.sort_by_key(|&index| (!bins[index].is_written(), bins[index].count(), index));
     let mut used = vec![(0usize, 0usize); others.len()];
     let mut first = 0;
@@ -56,14 +50,9 @@ fn targets(problem: &Problem<'_>, bins: &[Filled], source: usize, others: &[usiz
             let bin = &bins[others[at]];
             let (count, bytes) = used[at];
             problem.room(bin) > count
-                && problem
-                    .max_bytes
-                    .is_none_or(|most| bin.bytes + bytes + problem.size(item) <= most)
+                && problem.max_bytes.is_none_or(|most| bin.bytes + bytes + problem.size(item) <= most)
         };
-        while others
-            .get(first)
-            .is_some_and(|&index| problem.room(&bins[index]) <= used[first].0)
-        {
+        while others.get(first).is_some_and(|&index| problem.room(&bins[index]) <= used[first].0) {
             first += 1;
         }
         let at = (first..others.len()).find(|&at| fits(at))?;

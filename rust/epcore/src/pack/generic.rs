@@ -73,12 +73,7 @@ pub fn assign(
     }
     let table = Table::read(wanted, max_bytes)?;
     let held: Vec<Vec<Held>> = existing.iter().map(|container| table.held(container)).collect();
-    let bins = settle(
-        &held,
-        &vec![false; held.len()],
-        wanted.len(),
-        policy == Policy::Upstream,
-    );
+    let bins = settle(&held, &vec![false; held.len()], wanted.len(), policy == Policy::Upstream);
     let per_item = wanted.iter().map(|item| item.size).sum::<usize>() as f64 / wanted.len().max(1) as f64;
     let largest = wanted.iter().map(|item| item.size).max().unwrap_or(0);
     let problem = Problem {
@@ -88,27 +83,14 @@ pub fn assign(
         new_bytes: 0,
         policy,
         compaction,
-        bytes: Bytes {
-            per_container: 0.0,
-            per_item,
-        },
+        bytes: Bytes { per_container: 0.0, per_item },
     };
     let solution = solve(&problem, bins);
     let indexes = |pick: &dyn Fn(&Filled) -> bool| -> Vec<usize> {
-        solution
-            .bins
-            .iter()
-            .enumerate()
-            .filter(|(_, bin)| pick(bin))
-            .map(|(index, _)| index)
-            .collect()
+        solution.bins.iter().enumerate().filter(|(_, bin)| pick(bin)).map(|(index, _)| index).collect()
     };
     Ok(Assigned {
-        containers: solution
-            .bins
-            .iter()
-            .map(|bin| bin.items().map(|item| item as usize).collect())
-            .collect(),
+        containers: solution.bins.iter().map(|bin| bin.items().map(|item| item as usize).collect()).collect(),
         written: indexes(&Filled::is_written),
         deleted: indexes(&Filled::is_deleted),
         moved: solution.moved.iter().map(|(item, _)| *item as usize).collect(),
@@ -127,11 +109,7 @@ impl<'a> Table<'a> {
         if u32::try_from(wanted.len()).is_err() {
             return Err(Error::limit("too many items", u32::MAX as usize, wanted.len()).in_field("wanted"));
         }
-        let mut table = Self {
-            wanted,
-            numbers: HashMap::new(),
-            cohorts: Vec::with_capacity(wanted.len()),
-        };
+        let mut table = Self { wanted, numbers: HashMap::new(), cohorts: Vec::with_capacity(wanted.len()) };
         let mut names: Vec<&str> = wanted.iter().filter_map(|item| item.cohort.as_deref()).collect();
         names.sort_unstable();
         names.dedup();
@@ -146,18 +124,14 @@ impl<'a> Table<'a> {
             if let Some(most) = max_bytes
                 && item.size > most
             {
-                return Err(
-                    Error::limit("larger than a container may be, in bytes", most, item.size)
-                        .in_field("size")
-                        .in_index(number as usize)
-                        .in_field("wanted"),
-                );
+                return Err(Error::limit("larger than a container may be, in bytes", most, item.size)
+                    .in_field("size")
+                    .in_index(number as usize)
+                    .in_field("wanted"));
             }
             // Numbered by name, so that they don't depend on the order of the items.
             let cohort = item.cohort.as_deref().and_then(|name| names.binary_search(&name).ok());
-            table
-                .cohorts
-                .push(cohort.and_then(|at| u32::try_from(at + 1).ok()).unwrap_or(0));
+            table.cohorts.push(cohort.and_then(|at| u32::try_from(at + 1).ok()).unwrap_or(0));
         }
         Ok(table)
     }

@@ -50,11 +50,7 @@ impl<'a> Group<'a> {
         options.check()?;
         let existing = canonical_order(existing);
         let template = template(options, &existing, wanted)?;
-        let identity = if options.policy == Policy::Upstream {
-            Identity::Kubernetes
-        } else {
-            Identity::Stable
-        };
+        let identity = if options.policy == Policy::Upstream { Identity::Kubernetes } else { Identity::Stable };
         for (index, endpoint) in wanted.iter().enumerate() {
             crate::model::validate_family(endpoint, template.address_type)
                 .map_err(|error| error.in_index(index).in_field("endpoints"))?;
@@ -72,15 +68,9 @@ impl<'a> Group<'a> {
             sizes: OnceCell::new(),
         };
         for (index, slice) in &existing {
-            group
-                .check_slice(slice)
-                .map_err(|error| error.in_index(*index).in_field("slices"))?;
+            group.check_slice(slice).map_err(|error| error.in_index(*index).in_field("slices"))?;
         }
-        group.held = group
-            .existing
-            .iter()
-            .map(|slice| group.find(slice, identity, &numbers))
-            .collect();
+        group.held = group.existing.iter().map(|slice| group.find(slice, identity, &numbers)).collect();
         drop(numbers);
         group.find_reuse();
         Ok(group)
@@ -89,9 +79,7 @@ impl<'a> Group<'a> {
     /// The wanted endpoint that an item stands for.
     pub(crate) fn endpoint(&self, item: u32) -> EndpointRef<'a> {
         let index = self.items[item as usize];
-        self.wanted
-            .get(index)
-            .unwrap_or_else(|| unreachable!("items are indexes of wanted endpoints"))
+        self.wanted.get(index).unwrap_or_else(|| unreachable!("items are indexes of wanted endpoints"))
     }
 
     /// What each place of an existing slice holds.
@@ -119,10 +107,7 @@ impl<'a> Group<'a> {
         let (found, ours) = (manager(slice), manager(&self.template));
         if !found.is_empty() && !ours.is_empty() && found != ours {
             let message = format!("the slice belongs to {found:?}, not to {ours:?}");
-            return Err(Error::invalid(message)
-                .in_field(MANAGED_BY_LABEL)
-                .in_field("labels")
-                .in_field("metadata"));
+            return Err(Error::invalid(message).in_field(MANAGED_BY_LABEL).in_field("labels").in_field("metadata"));
         }
         Ok(())
     }
@@ -194,11 +179,8 @@ impl<'a> Group<'a> {
     /// The existing slices with the endpoints that stay in them.
     pub(crate) fn bins(&self) -> Vec<Bin> {
         let upstream = self.is_upstream();
-        let metadata: Vec<bool> = self
-            .existing
-            .iter()
-            .map(|slice| self.is_foreign(slice) || !self.has_metadata(slice))
-            .collect();
+        let metadata: Vec<bool> =
+            self.existing.iter().map(|slice| self.is_foreign(slice) || !self.has_metadata(slice)).collect();
         let mut bins = settle(&self.held, &metadata, self.items.len(), upstream);
         for (slice, bin) in self.existing.iter().zip(&mut bins) {
             let foreign = self.is_foreign(slice);
@@ -233,11 +215,7 @@ impl<'a> Group<'a> {
         let mut slice = EndpointSlice {
             metadata: slice.metadata.clone(),
             address_type: slice.address_type,
-            ports: if self.is_foreign(slice) {
-                self.template.ports.clone()
-            } else {
-                slice.ports.clone()
-            },
+            ports: if self.is_foreign(slice) { self.template.ports.clone() } else { slice.ports.clone() },
             endpoints: EndpointList::default(),
             unknown: slice.unknown.clone(),
         };
@@ -254,12 +232,8 @@ impl<'a> Group<'a> {
         let mut new_bytes = slice_size(&crate::pack::naming::longest_named(&self.template));
         let limit = self.options.max_bytes;
         if new_bytes > limit {
-            return Err(Error::limit(
-                "larger than a slice may be without any endpoint, in bytes",
-                limit,
-                new_bytes,
-            )
-            .in_field("template"));
+            return Err(Error::limit("larger than a slice may be without any endpoint, in bytes", limit, new_bytes)
+                .in_field("template"));
         }
         let needs_bytes = self.may_pass(limit, new_bytes);
         if needs_bytes {
@@ -285,14 +259,7 @@ impl<'a> Group<'a> {
 
     /// False if no slice can pass the limit: first by a cheap bound, then exactly.
     fn may_pass(&self, limit: usize, new_bytes: usize) -> bool {
-        let base = self
-            .existing
-            .iter()
-            .map(|slice| slice.metadata.size_bound())
-            .max()
-            .unwrap_or(0)
-            + new_bytes
-            + 128;
+        let base = self.existing.iter().map(|slice| slice.metadata.size_bound()).max().unwrap_or(0) + new_bytes + 128;
         let count = self.options.max_endpoints;
         let bound = |largest: usize| base.saturating_add(largest.saturating_mul(count)) > limit;
         let wanted = || (0u32..).take(self.items.len()).map(|item| self.endpoint(item));
@@ -303,19 +270,14 @@ impl<'a> Group<'a> {
     /// Bytes of each item with its comma, and with the fields of a newer API that it has where it is held.
     fn sizes(&self) -> &[usize] {
         self.sizes.get_or_init(|| {
-            let mut sizes: Vec<usize> = (0u32..)
-                .take(self.items.len())
-                .map(|item| endpoint_size(self.endpoint(item)) + 1)
-                .collect();
+            let mut sizes: Vec<usize> =
+                (0u32..).take(self.items.len()).map(|item| endpoint_size(self.endpoint(item)) + 1).collect();
             for (slice, held) in self.existing.iter().zip(&self.held) {
                 for (before, held) in slice.endpoints.iter().zip(held) {
                     let Some((item, changed)) = *held else { continue };
                     let mut merged = EndpointList::default();
-                    let pushed = if changed {
-                        merged.push_over(self.endpoint(item), before)
-                    } else {
-                        merged.push(before)
-                    };
+                    let pushed =
+                        if changed { merged.push_over(self.endpoint(item), before) } else { merged.push(before) };
                     let size = pushed.ok().and_then(|()| merged.get(0)).map_or(0, endpoint_size) + 1;
                     sizes[item as usize] = sizes[item as usize].max(size);
                 }
@@ -328,11 +290,9 @@ impl<'a> Group<'a> {
         for item in (0u32..).take(self.items.len()) {
             let size = new_bytes + self.sizes()[item as usize];
             if size > limit {
-                return Err(
-                    Error::limit("with this endpoint alone a slice is too large, in bytes", limit, size)
-                        .in_index(self.items[item as usize])
-                        .in_field("endpoints"),
-                );
+                return Err(Error::limit("with this endpoint alone a slice is too large, in bytes", limit, size)
+                    .in_index(self.items[item as usize])
+                    .in_field("endpoints"));
             }
         }
         Ok(())
@@ -340,16 +300,11 @@ impl<'a> Group<'a> {
 
     /// Averages for the prices, from at most a hundred endpoints.
     fn average_bytes(&self, new_bytes: usize) -> Bytes {
-        let sample: Vec<usize> = (0u32..)
-            .take(self.items.len().min(100))
-            .map(|item| endpoint_size(self.endpoint(item)) + 1)
-            .collect();
+        let sample: Vec<usize> =
+            (0u32..).take(self.items.len().min(100)).map(|item| endpoint_size(self.endpoint(item)) + 1).collect();
         let per_item = sample.iter().sum::<usize>() as f64 / sample.len().max(1) as f64;
         let per_container = new_bytes as f64;
-        Bytes {
-            per_container,
-            per_item,
-        }
+        Bytes { per_container, per_item }
     }
 
     fn cohort_id(&self, name: Option<&'a str>) -> u32 {
@@ -366,10 +321,7 @@ impl Items for Group<'_> {
     }
 
     fn compare(&self, left: u32, right: u32) -> Ordering {
-        let key = |item| ByIdentity {
-            endpoint: self.endpoint(item),
-            identity: Identity::Kubernetes,
-        };
+        let key = |item| ByIdentity { endpoint: self.endpoint(item), identity: Identity::Kubernetes };
         key(left).cmp(&key(right))
     }
 
@@ -396,16 +348,11 @@ impl Items for Group<'_> {
 
 /// The slices that are there to stay, by name; of two versions of one slice the newer. With the index in the input.
 fn canonical_order(existing: &[Arc<EndpointSlice>]) -> Vec<(usize, &Arc<EndpointSlice>)> {
-    let mut slices: Vec<(usize, &Arc<EndpointSlice>)> = existing
-        .iter()
-        .enumerate()
-        .filter(|(_, slice)| !slice.metadata.is_being_deleted())
-        .collect();
+    let mut slices: Vec<(usize, &Arc<EndpointSlice>)> =
+        existing.iter().enumerate().filter(|(_, slice)| !slice.metadata.is_being_deleted()).collect();
     let name = |slice: &EndpointSlice| (slice.metadata.name.is_empty(), slice.metadata.name.clone());
     slices.sort_by_cached_key(|(_, slice)| name(slice));
-    let ambiguous = slices
-        .windows(2)
-        .any(|pair| pair[0].1.metadata.name == pair[1].1.metadata.name);
+    let ambiguous = slices.windows(2).any(|pair| pair[0].1.metadata.name == pair[1].1.metadata.name);
     if !ambiguous {
         return slices;
     }
@@ -451,9 +398,7 @@ fn template(
 /// Set the trigger time of a slice that is to be written.
 fn stamp(metadata: &mut ObjectMeta, options: &Options) {
     if let Some(time) = &options.trigger_time {
-        metadata
-            .annotations
-            .insert(TRIGGER_TIME_ANNOTATION.to_owned(), time.clone());
+        metadata.annotations.insert(TRIGGER_TIME_ANNOTATION.to_owned(), time.clone());
     }
 }
 

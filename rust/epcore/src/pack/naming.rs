@@ -17,12 +17,7 @@ pub(crate) fn name(slice: &mut EndpointSlice, taken: &mut BTreeSet<String>) -> R
     let mut content: Vec<Vec<u8>> = slice.endpoints.iter().map(crate::wire::json::write_endpoint).collect();
     content.sort_unstable();
     let metadata = &slice.metadata;
-    let group = format!(
-        "{}/{}/{}",
-        metadata.namespace,
-        metadata.service(),
-        slice.address_type.as_str()
-    );
+    let group = format!("{}/{}/{}", metadata.namespace, metadata.service(), slice.address_type.as_str());
     for attempt in 0u32.. {
         let mut hash = Fnv::default();
         hash.write(group.as_bytes());
@@ -51,11 +46,9 @@ pub(crate) fn longest_named(slice: &EndpointSlice) -> EndpointSlice {
 pub(crate) fn prefix(metadata: &ObjectMeta) -> Result<String, Error> {
     let with_dash = |text: &str| format!("{text}-");
     match (&*metadata.generate_name, &*metadata.name, metadata.service()) {
-        ("", "", "") => Err(
-            Error::invalid("needs generateName, name or the label kubernetes.io/service-name")
-                .in_field("metadata")
-                .in_field("template"),
-        ),
+        ("", "", "") => Err(Error::invalid("needs generateName, name or the label kubernetes.io/service-name")
+            .in_field("metadata")
+            .in_field("template")),
         ("", "", service) => Ok(with_dash(service)),
         ("", name, _) => Ok(with_dash(name)),
         (prefix, _, _) => Ok(prefix.to_owned()),

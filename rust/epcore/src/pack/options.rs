@@ -109,11 +109,7 @@ pub struct Compaction {
 
 impl Default for Compaction {
     fn default() -> Self {
-        Self {
-            epsilon: 0.25,
-            max_moves: None,
-            order: CompactionOrder::MakeBeforeBreak,
-        }
+        Self { epsilon: 0.25, max_moves: None, order: CompactionOrder::MakeBeforeBreak }
     }
 }
 

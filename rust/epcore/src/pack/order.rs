@@ -34,9 +34,7 @@ pub(crate) fn order(phases: &[u8], edges: &[Before]) -> Vec<usize> {
     while ordered.len() < count {
         let next = ready.pop().map(|Reverse((_, write))| write).or_else(|| {
             // A ring of addresses that change hands: begin with the write that the fewest others must precede.
-            (0..count)
-                .filter(|&write| !done[write])
-                .min_by_key(|&write| (waits_must[write], phases[write], write))
+            (0..count).filter(|&write| !done[write]).min_by_key(|&write| (waits_must[write], phases[write], write))
         });
         let Some(next) = next.filter(|&write| !done[write]) else {
             continue;
@@ -75,9 +73,6 @@ mod tests {
     #[test]
     fn a_ring_gives_way_where_no_survivor_depends_on_it() {
         assert_eq!(order(&[1, 1], &[before(0, 1, false), before(1, 0, true)]), [1, 0]);
-        assert_eq!(
-            order(&[1, 1, 1], &[before(0, 1, false), before(1, 0, false)]),
-            [2, 0, 1]
-        );
+        assert_eq!(order(&[1, 1, 1], &[before(0, 1, false), before(1, 0, false)]), [2, 0, 1]);
     }
 }

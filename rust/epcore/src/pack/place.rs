@@ -60,21 +60,12 @@ pub(crate) fn place(
 
 /// The position of each target in the order of writes: those that an address leaves come first.
 fn ranks(items: &dyn Items, reusing: &[u32], targets: &[Target]) -> Vec<usize> {
-    let sources: std::collections::BTreeSet<usize> = reusing
-        .iter()
-        .flat_map(|&item| items.leaves_from(item))
-        .copied()
-        .collect();
+    let sources: std::collections::BTreeSet<usize> =
+        reusing.iter().flat_map(|&item| items.leaves_from(item)).copied().collect();
     targets
         .iter()
         .enumerate()
-        .map(|(index, target)| {
-            if sources.contains(&target.bin) {
-                index
-            } else {
-                targets.len()
-            }
-        })
+        .map(|(index, target)| if sources.contains(&target.bin) { index } else { targets.len() })
         .collect()
 }
 
@@ -138,12 +129,7 @@ impl<'a> Placement<'a> {
         for list in by_cohort.values_mut() {
             list.sort_by_key(|&index| (leaving[index] > 0, rank(index)));
         }
-        Self {
-            targets,
-            by_cohort,
-            fallback,
-            placed: Vec::new(),
-        }
+        Self { targets, by_cohort, fallback, placed: Vec::new() }
     }
 
     fn put(&mut self, item: u32, target: usize) {
@@ -169,12 +155,7 @@ impl<'a> Placement<'a> {
             .chain(&self.fallback)
             .copied()
             .find(allowed)
-            .or_else(|| {
-                self.fallback
-                    .iter()
-                    .copied()
-                    .find(|&index| self.targets[index].room > 0)
-            });
+            .or_else(|| self.fallback.iter().copied().find(|&index| self.targets[index].room > 0));
         if let Some(target) = found {
             self.put(item, target);
         }

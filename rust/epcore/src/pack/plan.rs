@@ -104,10 +104,7 @@ impl WriteReasons {
 
     /// The words for the reasons, in a fixed order.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        WriteReason::ALL
-            .into_iter()
-            .filter(move |(reason, _)| self.contains(*reason))
-            .map(|(_, name)| name)
+        WriteReason::ALL.into_iter().filter(move |(reason, _)| self.contains(*reason)).map(|(_, name)| name)
     }
 }
 
@@ -226,9 +223,7 @@ impl Plan {
     /// Exact counts. The first call writes every object once to learn its size.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let bytes = *self
-            .bytes
-            .get_or_init(|| self.writes.iter().map(|write| slice_size(&write.slice)).sum());
+        let bytes = *self.bytes.get_or_init(|| self.writes.iter().map(|write| slice_size(&write.slice)).sum());
         Stats { bytes, ..self.counts }
     }
 
@@ -265,21 +260,12 @@ impl Plan {
 impl std::fmt::Display for Write {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let metadata = &self.slice.metadata;
-        let name = if metadata.name.is_empty() {
-            &metadata.generate_name
-        } else {
-            &metadata.name
-        };
+        let name = if metadata.name.is_empty() { &metadata.generate_name } else { &metadata.name };
         let open = if metadata.name.is_empty() { "*" } else { "" };
         let reasons: Vec<&str> = self.reasons.names().collect();
         let count = self.slice.endpoints.len();
         let plural = if count == 1 { "" } else { "s" };
-        write!(
-            formatter,
-            "{} {name}{open} ({count} endpoint{plural}: {})",
-            self.verb.as_str(),
-            reasons.join(", ")
-        )
+        write!(formatter, "{} {name}{open} ({count} endpoint{plural}: {})", self.verb.as_str(), reasons.join(", "))
     }
 }
 
@@ -339,10 +325,7 @@ impl<'a, 'g> Draft<'a, 'g> {
             origin: assignment.moved.iter().copied().collect(),
             slices: Vec::new(),
             writes: Vec::new(),
-            counts: Stats {
-                write_floor: assignment.write_floor,
-                ..Stats::default()
-            },
+            counts: Stats { write_floor: assignment.write_floor, ..Stats::default() },
         }
     }
 
@@ -373,9 +356,7 @@ impl<'a, 'g> Draft<'a, 'g> {
         };
         let mut endpoints = EndpointList::default();
         for kept in &filled.kept {
-            let before = self
-                .existing(bin)
-                .and_then(|slice| slice.endpoints.get(kept.place as usize));
+            let before = self.existing(bin).and_then(|slice| slice.endpoints.get(kept.place as usize));
             match before {
                 Some(before) if !kept.changed => endpoints.push(before)?,
                 Some(before) => endpoints.push_over(self.group.endpoint(kept.item), before)?,
@@ -384,19 +365,12 @@ impl<'a, 'g> Draft<'a, 'g> {
         }
         for &item in filled.added.iter().filter(|item| include(**item)) {
             let endpoint = self.group.endpoint(item);
-            let origin = self
-                .origin
-                .get(&item)
-                .and_then(|&origin| Some((origin, self.existing(origin)?)));
+            let origin = self.origin.get(&item).and_then(|&origin| Some((origin, self.existing(origin)?)));
             let Some((origin, source)) = origin else {
                 endpoints.push(endpoint)?;
                 continue;
             };
-            let place = self
-                .group
-                .held(origin)
-                .iter()
-                .position(|held| held.is_some_and(|held| held.0 == item));
+            let place = self.group.held(origin).iter().position(|held| held.is_some_and(|held| held.0 == item));
             match place.and_then(|place| source.endpoints.get(place)) {
                 Some(before) => endpoints.push_over(endpoint, before)?,
                 None => endpoints.push(endpoint)?,
@@ -415,12 +389,7 @@ impl<'a, 'g> Draft<'a, 'g> {
     }
 
     fn name_new_slices(&mut self) -> Result<(), Error> {
-        let mut taken: BTreeSet<String> = self
-            .group
-            .existing
-            .iter()
-            .map(|slice| slice.metadata.name.clone())
-            .collect();
+        let mut taken: BTreeSet<String> = self.group.existing.iter().map(|slice| slice.metadata.name.clone()).collect();
         for slice in self.slices.iter_mut().skip(self.group.existing.len()).flatten() {
             naming::name(Arc::make_mut(slice), &mut taken)?;
         }
@@ -430,13 +399,7 @@ impl<'a, 'g> Draft<'a, 'g> {
     /// One write for each container that needs one, in safe order; the further writes that were asked for.
     fn order_writes(&mut self) {
         let mut write_of: HashMap<usize, usize> = HashMap::new();
-        for (bin, filled) in self
-            .assignment
-            .bins
-            .iter()
-            .enumerate()
-            .filter(|(_, filled)| filled.is_written())
-        {
+        for (bin, filled) in self.assignment.bins.iter().enumerate().filter(|(_, filled)| filled.is_written()) {
             write_of.insert(bin, self.writes.len());
             let (verb, slice) = match (&self.slices[bin], self.existing(bin)) {
                 (Some(slice), Some(_)) => (Verb::Update, slice.clone()),
@@ -445,12 +408,7 @@ impl<'a, 'g> Draft<'a, 'g> {
                 (None, None) => continue,
             };
             let reasons = self.reasons(bin, filled, verb);
-            self.writes.push(Draught {
-                bin,
-                verb,
-                slice,
-                reasons,
-            });
+            self.writes.push(Draught { bin, verb, slice, reasons });
         }
         let mut edges = self.edges_of_moves(&write_of);
         edges.extend(self.edges_of_reuse(&write_of));
@@ -487,19 +445,13 @@ impl<'a, 'g> Draft<'a, 'g> {
             let source = *write_of.get(self.origin.get(&item)?)?;
             let target = *write_of.get(&target)?;
             let (first, second) = if make_first { (target, source) } else { (source, target) };
-            Some(Before {
-                first,
-                second,
-                must: true,
-            })
+            Some(Before { first, second, must: true })
         };
         self.arrivals().filter_map(edge).collect()
     }
 
     fn move_order(&self) -> CompactionOrder {
-        self.options
-            .compaction
-            .map_or(CompactionOrder::MakeBeforeBreak, |compaction| compaction.order)
+        self.options.compaction.map_or(CompactionOrder::MakeBeforeBreak, |compaction| compaction.order)
     }
 
     fn edges_of_reuse(&self, write_of: &HashMap<usize, usize>) -> Vec<Before> {
@@ -507,11 +459,7 @@ impl<'a, 'g> Draft<'a, 'g> {
         for (item, target) in self.arrivals() {
             for source in self.group.sources_of(item).iter().filter(|&&source| source != target) {
                 if let (Some(&first), Some(&second)) = (write_of.get(source), write_of.get(&target)) {
-                    edges.push(Before {
-                        first,
-                        second,
-                        must: false,
-                    });
+                    edges.push(Before { first, second, must: false });
                 }
             }
         }
@@ -526,23 +474,15 @@ impl<'a, 'g> Draft<'a, 'g> {
         }
         let when = |bin: &usize| write_of.get(bin).map(|&write| place[write]);
         self.arrivals()
-            .filter(|(item, target)| {
-                self.group
-                    .sources_of(*item)
-                    .iter()
-                    .any(|source| when(source) >= when(target))
-            })
+            .filter(|(item, target)| self.group.sources_of(*item).iter().any(|source| when(source) >= when(target)))
             .map(|(item, _)| item)
             .collect()
     }
 
     /// Send items whose address would not have left in time by a second write of their slice.
     fn add_second_writes(&mut self, late: &BTreeSet<u32>, write_of: &HashMap<usize, usize>, edges: &mut Vec<Before>) {
-        let bins: BTreeSet<usize> = self
-            .arrivals()
-            .filter(|(item, _)| late.contains(item))
-            .map(|(_, bin)| bin)
-            .collect();
+        let bins: BTreeSet<usize> =
+            self.arrivals().filter(|(item, _)| late.contains(item)).map(|(_, bin)| bin).collect();
         let is_late = |write: usize| bins.iter().any(|bin| write_of.get(bin) == Some(&write));
         // What held for the late items holds for their second write instead.
         edges.retain(|edge| edge.must || !is_late(edge.second));
@@ -558,31 +498,13 @@ impl<'a, 'g> Draft<'a, 'g> {
             self.writes[first].slice = Arc::new(early);
             let second = self.writes.len();
             let reasons = WriteReasons::default().with(WriteReason::AddressReuse, true);
-            self.writes.push(Draught {
-                bin,
-                verb: Verb::Update,
-                slice: last,
-                reasons,
-            });
-            edges.push(Before {
-                first,
-                second,
-                must: true,
-            });
+            self.writes.push(Draught { bin, verb: Verb::Update, slice: last, reasons });
+            edges.push(Before { first, second, must: true });
             for &item in &filled.added {
                 let target = if late.contains(&item) { second } else { first };
-                for source in self
-                    .group
-                    .sources_of(item)
-                    .iter()
-                    .filter_map(|source| write_of.get(source))
-                {
+                for source in self.group.sources_of(item).iter().filter_map(|source| write_of.get(source)) {
                     if *source != target {
-                        edges.push(Before {
-                            first: *source,
-                            second: target,
-                            must: false,
-                        });
+                        edges.push(Before { first: *source, second: target, must: false });
                     }
                 }
             }
@@ -594,41 +516,22 @@ impl<'a, 'g> Draft<'a, 'g> {
         if self.move_order() != CompactionOrder::MakeBreakTouch {
             return;
         }
-        let targets: BTreeSet<usize> = self
-            .arrivals()
-            .filter(|(item, _)| self.origin.contains_key(item))
-            .map(|(_, bin)| bin)
-            .collect();
+        let targets: BTreeSet<usize> =
+            self.arrivals().filter(|(item, _)| self.origin.contains_key(item)).map(|(_, bin)| bin).collect();
         for bin in targets {
             let (Some(&made), Some(last)) = (write_of.get(&bin), self.slices[bin].clone()) else {
                 continue;
             };
             let mut moving = EndpointSlice::clone(&last);
-            moving
-                .metadata
-                .annotations
-                .insert(MOVING_ANNOTATION.to_owned(), "true".to_owned());
+            moving.metadata.annotations.insert(MOVING_ANNOTATION.to_owned(), "true".to_owned());
             self.writes[made].slice = Arc::new(moving);
             let touch = self.writes.len();
             let reasons = WriteReasons::default().with(WriteReason::Touch, true);
-            self.writes.push(Draught {
-                bin,
-                verb: Verb::Update,
-                slice: last,
-                reasons,
-            });
-            edges.push(Before {
-                first: made,
-                second: touch,
-                must: true,
-            });
+            self.writes.push(Draught { bin, verb: Verb::Update, slice: last, reasons });
+            edges.push(Before { first: made, second: touch, must: true });
             for item in &self.assignment.bins[bin].added {
                 if let Some(&source) = self.origin.get(item).and_then(|origin| write_of.get(origin)) {
-                    edges.push(Before {
-                        first: source,
-                        second: touch,
-                        must: true,
-                    });
+                    edges.push(Before { first: source, second: touch, must: true });
                 }
             }
         }
@@ -655,19 +558,7 @@ impl<'a, 'g> Draft<'a, 'g> {
         self.count();
         let moves = self.moves();
         let writes = self.writes.drain(..);
-        let writes = writes.map(
-            |Draught {
-                 bin,
-                 verb,
-                 slice,
-                 reasons,
-             }| Write {
-                verb,
-                slice,
-                reasons,
-                slot: bin,
-            },
-        );
+        let writes = writes.map(|Draught { bin, verb, slice, reasons }| Write { verb, slice, reasons, slot: bin });
         Plan {
             writes: writes.collect(),
             moves,
@@ -684,11 +575,7 @@ impl<'a, 'g> Draft<'a, 'g> {
                 let source = self.origin.get(item).and_then(|&origin| self.existing(origin));
                 if let (Some(source), Some(target)) = (source, &self.slices[bin]) {
                     let index = filled.kept.len() + at;
-                    moves.push(Move {
-                        target: target.clone(),
-                        index,
-                        source: source.clone(),
-                    });
+                    moves.push(Move { target: target.clone(), index, source: source.clone() });
                 }
             }
         }
@@ -719,9 +606,8 @@ impl<'a, 'g> Draft<'a, 'g> {
         counts.endpoints_added = added - self.origin.len();
         // What was there and is neither staying nor moved nor a second copy.
         let bins = 0..self.group.existing.len();
-        counts.endpoints_removed = bins
-            .map(|bin| self.group.held(bin).iter().filter(|held| held.is_none()).count())
-            .sum();
+        counts.endpoints_removed =
+            bins.map(|bin| self.group.held(bin).iter().filter(|held| held.is_none()).count()).sum();
         counts.slices_before = self.group.existing.len();
         counts.slices_after = self.slices.iter().flatten().count();
         counts.slices_ideal = (added + staying).div_ceil(self.options.max_endpoints);
@@ -732,9 +618,6 @@ impl<'a, 'g> Draft<'a, 'g> {
 fn keep_newer_time(slice: &mut EndpointSlice, source: &EndpointSlice) {
     let theirs = source.metadata.trigger_time();
     if timestamp(theirs) > timestamp(slice.metadata.trigger_time()) {
-        slice
-            .metadata
-            .annotations
-            .insert(TRIGGER_TIME_ANNOTATION.to_owned(), theirs.to_owned());
+        slice.metadata.annotations.insert(TRIGGER_TIME_ANNOTATION.to_owned(), theirs.to_owned());
     }
 }

@@ -66,18 +66,12 @@ pub(crate) fn settle(held: &[Vec<Held>], metadata: &[bool], items: usize, first_
                 duplicates: false,
                 metadata,
             };
-            Bin {
-                dirty,
-                ..Bin::default()
-            }
+            Bin { dirty, ..Bin::default() }
         })
         .collect();
     let keepers = keepers(held, &holders, &mut bins, first_wins);
     for (index, (held, bin)) in held.iter().zip(&mut bins).enumerate() {
-        for (place, &(item, changed)) in (0u32..)
-            .zip(held)
-            .filter_map(|(place, held)| Some((place, held.as_ref()?)))
-        {
+        for (place, &(item, changed)) in (0u32..).zip(held).filter_map(|(place, held)| Some((place, held.as_ref()?))) {
             if holders[item as usize] > 1 && keepers.get(&item) != Some(&(index, place)) {
                 bin.dirty.duplicates = true;
                 continue;
@@ -113,11 +107,7 @@ fn keepers(
     for (item, copies) in order {
         let cost = |&(index, place, changed): &(usize, u32, bool)| {
             let writes_nothing = !changed && !bins[index].dirty.any() && !held_twice(&held[index], item);
-            if first_wins {
-                (false, false, index, place)
-            } else {
-                (!writes_nothing, changed, index, place)
-            }
+            if first_wins { (false, false, index, place) } else { (!writes_nothing, changed, index, place) }
         };
         let Some(&(keeper, place, changed)) = copies.iter().min_by_key(|copy| cost(copy)) else {
             continue;
@@ -140,9 +130,7 @@ mod tests {
     use super::*;
 
     fn kept(bins: &[Bin]) -> Vec<Vec<u32>> {
-        bins.iter()
-            .map(|bin| bin.kept.iter().map(|kept| kept.item).collect())
-            .collect()
+        bins.iter().map(|bin| bin.kept.iter().map(|kept| kept.item).collect()).collect()
     }
 
     #[test]
@@ -168,14 +156,7 @@ mod tests {
     fn keeps_one_of_two_copies_in_one_container() {
         let held = vec![vec![Some((0, true)), Some((0, false)), Some((0, false))]];
         let bins = settle(&held, &[false], 1, false);
-        assert_eq!(
-            bins[0].kept,
-            [Kept {
-                item: 0,
-                place: 1,
-                changed: false
-            }]
-        );
+        assert_eq!(bins[0].kept, [Kept { item: 0, place: 1, changed: false }]);
         assert!(bins[0].dirty.duplicates && !bins[0].dirty.changed);
     }
 }

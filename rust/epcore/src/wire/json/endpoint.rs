@@ -8,26 +8,28 @@ use crate::wire::json::writer::{Object, write_array, write_string, write_text};
 /// Read one endpoint onto the end of a list.
 pub(crate) fn read_endpoint(reader: &mut Reader<'_>, list: &mut EndpointList) -> Result<(), Error> {
     let mut record = Record::default();
-    let mut rare = Rare {
-        no_address: true,
-        ..Rare::default()
-    };
+    let mut rare: Option<Rare> = None;
+    let mut has_address = false;
     let mut seen = Seen::default();
     reader.object(|reader, name| match name {
-        "addresses" => seen
-            .once(0)
-            .and_then(|()| read_addresses(reader, list, &mut record, &mut rare)),
-        "conditions" => seen
-            .once(1)
-            .and_then(|()| read_conditions(reader, &mut record, &mut rare)),
+        "addresses" => {
+            seen.once(0)?;
+            has_address = read_addresses(reader, list, &mut record, &mut rare)?;
+            Ok(())
+        }
+        "conditions" => {
+            seen.once(1)?;
+            read_conditions(reader, &mut record, &mut rare)
+        }
         "hostname" => {
             seen.once(2)?;
             record.hostname = list.text_mut().push(&reader.optional_string()?)?;
             Ok(())
         }
-        "targetRef" => seen
-            .once(3)
-            .and_then(|()| read_target(reader, list, &mut record, &mut rare)),
+        "targetRef" => {
+            seen.once(3)?;
+            read_target(reader, list, &mut record, &mut rare)
+        }
         "nodeName" => {
             seen.once(4)?;
             record.node_name = list.text_mut().intern(&reader.optional_string()?)?;
@@ -43,38 +45,44 @@ pub(crate) fn read_endpoint(reader: &mut Reader<'_>, list: &mut EndpointList) ->
             record.hints = list.text_mut().intern(&canonical_hints(reader)?)?;
             Ok(())
         }
-        _ => reader.unknown(name, &mut rare.unknown),
+        _ => reader.unknown(name, &mut rare.get_or_insert_default().unknown),
     })?;
-    list.push_record(record, Some(rare))
+    if !has_address {
+        rare.get_or_insert_default().no_address = true;
+    }
+    list.push_record(record, rare)
 }
 
+/// Read the addresses; false if there are none.
 fn read_addresses(
     reader: &mut Reader<'_>,
     list: &mut EndpointList,
     record: &mut Record,
-    rare: &mut Rare,
-) -> Result<(), Error> {
+    rare: &mut Option<Rare>,
+) -> Result<bool, Error> {
+    let mut found = false;
     if reader.null()? {
-        return Ok(());
+        return Ok(found);
     }
     reader.array(|reader, index| {
         let text = reader.string()?;
         let address = Address::parse(&text);
         if index > 0 {
-            rare.more_addresses.push(address.to_string().into());
+            rare.get_or_insert_default().more_addresses.push(address.to_string().into());
             return Ok(());
         }
-        rare.no_address = false;
+        found = true;
         record.address = match address {
             Address::V4(address) => StoredAddress::V4(address),
             Address::V6(address) => StoredAddress::V6(address),
             Address::Name(name) => StoredAddress::Name(list.text_mut().push(name)?),
         };
         Ok(())
-    })
+    })?;
+    Ok(found)
 }
 
-fn read_conditions(reader: &mut Reader<'_>, record: &mut Record, rare: &mut Rare) -> Result<(), Error> {
+fn read_conditions(reader: &mut Reader<'_>, record: &mut Record, rare: &mut Option<Rare>) -> Result<(), Error> {
     if reader.null()? {
         return Ok(());
     }
@@ -85,7 +93,7 @@ fn read_conditions(reader: &mut Reader<'_>, record: &mut Record, rare: &mut Rare
             "ready" => 0,
             "serving" => 1,
             "terminating" => 2,
-            _ => return reader.unknown(name, &mut rare.conditions_unknown),
+            _ => return reader.unknown(name, &mut rare.get_or_insert_default().conditions_unknown),
         };
         seen.once(index)?;
         if !reader.null()? {
@@ -101,7 +109,7 @@ fn read_target(
     reader: &mut Reader<'_>,
     list: &mut EndpointList,
     record: &mut Record,
-    rare: &mut Rare,
+    rare: &mut Option<Rare>,
 ) -> Result<(), Error> {
     if reader.null()? {
         return Ok(());
@@ -116,7 +124,7 @@ fn read_target(
             "apiVersion" => 4,
             "resourceVersion" => 5,
             "fieldPath" => 6,
-            _ => return reader.unknown(name, &mut rare.target_unknown),
+            _ => return reader.unknown(name, &mut rare.get_or_insert_default().target_unknown),
         };
         seen.once(index)?;
         let text = reader.optional_string()?;
@@ -126,9 +134,9 @@ fn read_target(
             1 => record.target_namespace = buffer.intern(&text)?,
             2 => record.target_name = buffer.push(&text)?,
             3 => record.target_uid = buffer.push(&text)?,
-            4 => rare.target_api_version = text.into(),
-            5 => rare.target_resource_version = text.into(),
-            _ => rare.target_field_path = text.into(),
+            4 => rare.get_or_insert_default().target_api_version = text.into(),
+            5 => rare.get_or_insert_default().target_resource_version = text.into(),
+            _ => rare.get_or_insert_default().target_field_path = text.into(),
         }
         Ok(())
     })
@@ -218,14 +226,10 @@ pub fn write_endpoint(endpoint: EndpointRef<'_>) -> Vec<u8> {
 
 pub(crate) fn write_endpoint_into(out: &mut Vec<u8>, endpoint: EndpointRef<'_>) {
     let mut object = Object::start(out);
-    write_array(
-        object.member("addresses"),
-        endpoint.addresses(),
-        |out, address| match address {
-            Address::Name(name) => write_string(out, name),
-            address => write_text(out, address),
-        },
-    );
+    write_array(object.member("addresses"), endpoint.addresses(), |out, address| match address {
+        Address::Name(name) => write_string(out, name),
+        address => write_text(out, address),
+    });
     let conditions = endpoint.conditions();
     if !conditions.is_unset() || endpoint.conditions_unknown().is_some() {
         let mut inner = Object::start(object.member("conditions"));

@@ -46,10 +46,7 @@ fn read_text_map(reader: &mut Reader<'_>) -> Result<BTreeMap<String, String>, Er
         return Ok(map);
     }
     reader.object(|reader, name| {
-        if map
-            .insert(name.to_owned(), reader.optional_string()?.into_owned())
-            .is_some()
-        {
+        if map.insert(name.to_owned(), reader.optional_string()?.into_owned()).is_some() {
             return Err(Error::invalid("a second member of this name"));
         }
         Ok(())

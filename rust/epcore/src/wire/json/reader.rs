@@ -19,11 +19,7 @@ pub(crate) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self {
-            text,
-            position: 0,
-            depth: 0,
-        }
+        Self { text, position: 0, depth: 0 }
     }
 
     pub(crate) fn position(&self) -> usize {
@@ -171,13 +167,10 @@ impl<'a> Reader<'a> {
 
     /// A string; `null` is the empty one, which means "not set" everywhere in the API.
     pub(crate) fn optional_string(&mut self) -> Result<Cow<'a, str>, Error> {
-        if self.null()? {
-            Ok(Cow::Borrowed(""))
-        } else {
-            self.string()
-        }
+        if self.null()? { Ok(Cow::Borrowed("")) } else { self.string() }
     }
 
+    #[inline]
     pub(crate) fn string(&mut self) -> Result<Cow<'a, str>, Error> {
         if !self.take(b'"') {
             return Err(self.expected("a string"));
@@ -188,13 +181,19 @@ impl<'a> Reader<'a> {
             self.position += 1;
             return Ok(Cow::Borrowed(&self.text[start..self.position - 1]));
         }
+        self.rest_of_string(start).map(Cow::Owned)
+    }
+
+    /// The part of a string from its first escape on; rare.
+    #[cold]
+    fn rest_of_string(&mut self, start: usize) -> Result<String, Error> {
         let mut decoded = self.text[start..self.position].to_owned();
         loop {
             match self.text.as_bytes().get(self.position) {
                 None => return Err(self.error("the string has no end")),
                 Some(b'"') => {
                     self.position += 1;
-                    return Ok(Cow::Owned(decoded));
+                    return Ok(decoded);
                 }
                 Some(b'\\') => decoded.push(self.escape()?),
                 Some(byte @ 0..0x20) => {
@@ -348,11 +347,7 @@ impl<'a> Reader<'a> {
     /// Keep a member that has no meaning here.
     pub(crate) fn unknown(&mut self, name: &str, members: &mut Members) -> Result<(), Error> {
         let value = self.canonical()?;
-        if members.insert(name, value) {
-            Ok(())
-        } else {
-            Err(Error::invalid(DUPLICATE))
-        }
+        if members.insert(name, value) { Ok(()) } else { Err(Error::invalid(DUPLICATE)) }
     }
 }
 
@@ -378,8 +373,8 @@ impl Seen {
 fn plain_length(bytes: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    let (chunks, rest) = bytes.as_chunks::<8>();
-    for (index, chunk) in chunks.iter().enumerate() {
+    let mut length = 0;
+    while let Some(chunk) = bytes[length..].first_chunk::<8>() {
         let word = u64::from_le_bytes(*chunk);
         let quote = word ^ (ONES * u64::from(b'"'));
         let backslash = word ^ (ONES * u64::from(b'\\'));
@@ -389,14 +384,12 @@ fn plain_length(bytes: &[u8]) -> usize {
             | (backslash.wrapping_sub(ONES) & !backslash);
         let marks = marks & HIGH;
         if marks != 0 {
-            return index * 8 + (marks.trailing_zeros() / 8) as usize;
+            return length + (marks.trailing_zeros() / 8) as usize;
         }
+        length += 8;
     }
-    let tail = rest
-        .iter()
-        .position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\')
-        .unwrap_or(rest.len());
-    chunks.len() * 8 + tail
+    let rest = &bytes[length..];
+    length + rest.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\').unwrap_or(rest.len())
 }
 
 #[cfg(test)]
@@ -406,10 +399,7 @@ mod tests {
     #[test]
     fn canonical_text_does_not_depend_on_spelling() {
         let read = |text: &str| Reader::new(text).canonical().unwrap();
-        assert_eq!(
-            read(r#" { "b" : [ 1.50 , null ] , "a" : "\u0041\/\n" } "#),
-            r#"{"a":"A/\n","b":[1.50,null]}"#
-        );
+        assert_eq!(read(r#" { "b" : [ 1.50 , null ] , "a" : "\u0041\/\n" } "#), r#"{"a":"A/\n","b":[1.50,null]}"#);
         assert_eq!(read(r#""\ud83d\ude00""#), "\"😀\"");
     }
 
@@ -447,24 +437,14 @@ mod tests {
     fn deep_nesting_is_an_error_and_no_overflow() {
         let deep = "[".repeat(1_000_000);
         let error = Reader::new(&deep).skip().unwrap_err();
-        assert_eq!(
-            error.kind(),
-            crate::ErrorKind::Limit {
-                limit: 128,
-                actual: 129
-            }
-        );
+        assert_eq!(error.kind(), crate::ErrorKind::Limit { limit: 128, actual: 129 });
     }
 
     #[test]
     fn finds_the_end_of_plain_text_at_any_place() {
         for length in 0..40 {
             for end in ["\"", "\\", "\n", "\u{1f}"] {
-                let text = format!(
-                    "{}{end}{}",
-                    "é".repeat(length / 2) + &"x".repeat(length % 2),
-                    "\"".repeat(9)
-                );
+                let text = format!("{}{end}{}", "é".repeat(length / 2) + &"x".repeat(length % 2), "\"".repeat(9));
                 assert_eq!(plain_length(text.as_bytes()), length / 2 * 2 + length % 2, "{text:?}");
             }
         }

@@ -54,13 +54,7 @@ pub(crate) fn read_slice(reader: &mut Reader<'_>) -> Result<EndpointSlice, Error
         _ => reader.unknown(name, &mut unknown),
     })?;
     let address_type = address_type.ok_or_else(|| missing_address_type(&unknown).in_field("addressType"))?;
-    Ok(EndpointSlice {
-        metadata,
-        address_type,
-        ports,
-        endpoints,
-        unknown,
-    })
+    Ok(EndpointSlice { metadata, address_type, ports, endpoints, unknown })
 }
 
 fn missing_address_type(unknown: &Members) -> Error {
@@ -78,10 +72,7 @@ fn expect_word(reader: &mut Reader<'_>, wanted: &str) -> Result<(), Error> {
     if word.is_empty() || word == wanted {
         return Ok(());
     }
-    Err(Error::invalid(format!(
-        "expected {wanted:?}, found {:?}",
-        crate::model::shorten(&word)
-    )))
+    Err(Error::invalid(format!("expected {wanted:?}, found {:?}", crate::model::shorten(&word))))
 }
 
 fn read_port(reader: &mut Reader<'_>) -> Result<EndpointPort, Error> {

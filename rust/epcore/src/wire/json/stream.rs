@@ -52,8 +52,7 @@ pub fn read_endpoints(document: &[u8]) -> Result<EndpointList, Error> {
         let start = reader.clone();
         read_endpoint(reader, &mut list)?;
         let read = list.get(list.len() - 1);
-        read.map_or(Ok(()), |endpoint| validate_endpoint(endpoint, None))
-            .map_err(|error| locate_in(start, error))
+        read.map_or(Ok(()), |endpoint| validate_endpoint(endpoint, None)).map_err(|error| locate_in(start, error))
     })?;
     Ok(list)
 }
@@ -232,9 +231,7 @@ fn read_list(reader: &mut Reader<'_>, item: &mut dyn FnMut(&mut Reader<'_>) -> R
             if reader.null()? {
                 return Ok(());
             }
-            reader
-                .items_of_array(item)
-                .map_err(|error| failed.insert(error).clone())
+            reader.items_of_array(item).map_err(|error| failed.insert(error).clone())
         }
         _ => reader.skip(),
     });
@@ -273,9 +270,7 @@ fn read_event(reader: &mut Reader<'_>, item: &mut Visit<'_>) -> Result<(), Error
         "ERROR" => return Err(Error::invalid("the watch ended with an ERROR event").at(start)),
         _ => {
             let shown = crate::model::shorten(&kind);
-            return Err(Error::invalid(format!("{shown:?} is no type of watch event"))
-                .in_field("type")
-                .at(start));
+            return Err(Error::invalid(format!("{shown:?} is no type of watch event")).in_field("type").at(start));
         }
     };
     match object {
