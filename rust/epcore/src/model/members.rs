@@ -5,8 +5,17 @@ use std::collections::BTreeMap;
 /// Members of an object by name, each value as canonical JSON text (no space between tokens, sorted keys, numbers as they were).
 ///
 /// A newer API may have fields that we don't know; they survive here. `null` stands for "take it away" in wanted content.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Members(BTreeMap<Box<str>, Box<str>>);
+
+impl PartialEq for Members {
+    /// A member that is `null` is one that is not there.
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Members {}
 
 impl Members {
     /// True if there is none.
