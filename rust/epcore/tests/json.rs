@@ -1,5 +1,4 @@
 //! The reader beside `serde_json`: never a panic, nothing accepted that is no JSON, nothing lost.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use epcore::wire::json;
 use proptest::prelude::*;
