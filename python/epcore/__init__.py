@@ -5,7 +5,9 @@ The engine is native; this package names its parts. See :func:`pack` and :func:`
 
 from epcore._epcore import (
     Assignment,
+    Change,
     Compaction,
+    Delta,
     Endpoint,
     EndpointSet,
     EndpointSlice,
@@ -14,17 +16,21 @@ from epcore._epcore import (
     Policy,
     SliceSet,
     Stats,
+    Transition,
     Write,
     __version__,
     assign,
     cohort_of,
+    diff,
     pack,
 )
 from epcore.errors import EpcoreError, InvalidInputError, LimitError
 
 __all__ = [
     "Assignment",
+    "Change",
     "Compaction",
+    "Delta",
     "Endpoint",
     "EndpointSet",
     "EndpointSlice",
@@ -36,9 +42,11 @@ __all__ = [
     "Policy",
     "SliceSet",
     "Stats",
+    "Transition",
     "Write",
     "__version__",
     "assign",
     "cohort_of",
+    "diff",
     "pack",
 ]

@@ -1,6 +1,7 @@
 //! Python binding of [`epcore`]: extract, detach, call, wrap, map errors; nothing else.
 
 mod assign;
+mod diff;
 mod endpoints;
 mod errors;
 mod input;
@@ -15,6 +16,8 @@ use pyo3::prelude::*;
 mod _epcore {
     #[pymodule_export]
     use crate::assign::{Assignment, assign};
+    #[pymodule_export]
+    use crate::diff::{Change, Delta, Transition, diff};
     #[pymodule_export]
     use crate::endpoints::{Endpoint, EndpointSet};
     #[pymodule_export]

@@ -145,7 +145,7 @@ fn hash_of(text: &str) -> u64 {
 }
 
 /// The value that a word stands for.
-fn word<T: Copy>(name: &str, given: &str, words: &[(&str, T)]) -> PyResult<T> {
+pub(crate) fn word<T: Copy>(name: &str, given: &str, words: &[(&str, T)]) -> PyResult<T> {
     words.iter().find(|(word, _)| *word == given).map(|(_, value)| *value).ok_or_else(|| {
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
         PyValueError::new_err(format!("{name} must be one of {}, not {given:?}", known.join(", ")))

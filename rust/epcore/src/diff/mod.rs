@@ -1,1 +1,49 @@
 //! Two sets of slices -> what changed for each endpoint.
+//!
+//! `fold` finds the one entry that counts for each key, `mask` says which fields are a change, `delta` is the result.
+
+mod delta;
+mod fold;
+mod mask;
+
+pub use delta::{Change, Delta, Outcome, Transition};
+pub use fold::Key;
+pub use mask::{Fields, Reason, Reasons};
+
+use std::sync::Arc;
+
+use crate::model::EndpointSlice;
+
+/// Options of [`diff`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// What makes two endpoints the same.
+    pub key: Key,
+    /// Which fields are a change.
+    pub fields: Fields,
+}
+
+/// Tell what changed for each endpoint from one set of slices to another, of one Service or of many.
+///
+/// An endpoint is one entry (for each port of its slice, with [`Key::AddressPort`]), whichever slice holds it and however often. It is
+/// `removed` only if no slice holds it any more, and `moved` if nothing changed but the slice. The order of slices and of endpoints does not
+/// count. Cost: O(n), a hash look-up for each entry of both sides.
+///
+/// # Examples
+///
+/// ```
+/// use epcore::{diff::{Options, diff}, wire::json};
+///
+/// let before = json::read_slices(br#"{"addressType": "IPv4", "ports": [{"port": 80}],
+///     "endpoints": [{"addresses": ["10.0.0.1"]}, {"addresses": ["10.0.0.2"]}]}"#)?;
+/// let after = json::read_slices(br#"{"addressType": "IPv4", "ports": [{"port": 80}],
+///     "endpoints": [{"addresses": ["10.0.0.2"], "conditions": {"ready": true}}]}"#)?;
+/// let delta = diff(&before, &after, Options::default());
+/// assert_eq!(delta.removed().len(), 1);
+/// assert!(delta.updated().is_empty(), "an unset ready is true");
+/// # Ok::<(), epcore::Error>(())
+/// ```
+#[must_use]
+pub fn diff(before: &[Arc<EndpointSlice>], after: &[Arc<EndpointSlice>], options: Options) -> Delta {
+    Delta::between(before, after, options)
+}

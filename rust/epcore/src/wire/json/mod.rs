@@ -3,6 +3,7 @@
 //! Reading takes any key order, `null` for any optional field, any spelling of an address, and fields that it does not know. Writing is
 //! canonical: the same objects are the same bytes, known fields in the API's order, then the others by name.
 
+mod delta;
 mod endpoint;
 mod metadata;
 mod plan;
@@ -11,6 +12,7 @@ mod slice;
 mod stream;
 mod writer;
 
+pub use delta::{write_change, write_delta, write_transition};
 pub use endpoint::write_endpoint;
 pub(crate) use endpoint::{endpoint_size, read_hints};
 pub use plan::{write_plan, write_stats};

@@ -1,0 +1,285 @@
+//! `diff` and what it returns.
+
+use std::sync::Arc;
+
+use epcore::diff::{self as core, Change as CoreChange, Fields, Key, Options, Outcome};
+use epcore::wire::json;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PySlice};
+
+use crate::endpoints::Endpoint;
+use crate::input;
+use crate::options::word;
+use crate::slices::{from_json, optional, position, positions};
+
+/// Tell what changed for each endpoint between two sets of slices, of one Service or of many.
+#[pyfunction]
+#[pyo3(signature = (before, after, *, key="address-port", fields="proxy"))]
+pub(crate) fn diff(
+    py: Python<'_>,
+    before: &Bound<'_, PyAny>,
+    after: &Bound<'_, PyAny>,
+    key: &str,
+    fields: &str,
+) -> PyResult<Delta> {
+    let keys = [("address", Key::Address), ("address-port", Key::AddressPort), ("target", Key::Target)];
+    let masks = [("dns", Fields::Dns), ("proxy", Fields::Proxy), ("envoy", Fields::Envoy), ("all", Fields::All)];
+    let options = Options { key: word("key", key, &keys)?, fields: word("fields", fields, &masks)? };
+    let (before, _) = input::slices_at(before, "before")?;
+    let (after, _) = input::slices_at(after, "after")?;
+    Ok(Delta(Arc::new(py.detach(|| core::diff(&before, &after, options)))))
+}
+
+/// What changed for each endpoint. True if anything did.
+#[pyclass(frozen, module = "epcore")]
+pub(crate) struct Delta(Arc<core::Delta>);
+
+#[pymethods]
+impl Delta {
+    #[getter]
+    fn added(&self) -> Changes {
+        self.changes(Outcome::Added)
+    }
+
+    #[getter]
+    fn removed(&self) -> Changes {
+        self.changes(Outcome::Removed)
+    }
+
+    /// Endpoints of which a field under the mask changed; they may have changed their slice too.
+    #[getter]
+    fn updated(&self) -> Changes {
+        self.changes(Outcome::Updated)
+    }
+
+    /// Endpoints that only changed their slice.
+    #[getter]
+    fn moved(&self) -> Changes {
+        self.changes(Outcome::Moved)
+    }
+
+    #[getter]
+    fn transitions(&self) -> Vec<Transition> {
+        self.0.transitions().iter().cloned().map(Transition).collect()
+    }
+
+    fn to_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let json = py.detach(|| json::write_delta(&self.0));
+        PyBytes::new(py, &json)
+    }
+
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        from_json(py, &json::write_delta(&self.0))
+    }
+
+    fn __bool__(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// The number of endpoints added, removed, updated and moved.
+    fn __len__(&self) -> usize {
+        [Outcome::Added, Outcome::Removed, Outcome::Updated, Outcome::Moved]
+            .map(|outcome| self.0.count(outcome))
+            .iter()
+            .sum()
+    }
+
+    fn __repr__(&self) -> String {
+        let count = |outcome| self.0.count(outcome);
+        format!(
+            "<Delta: {} added, {} removed, {} updated, {} moved>",
+            count(Outcome::Added),
+            count(Outcome::Removed),
+            count(Outcome::Updated),
+            count(Outcome::Moved),
+        )
+    }
+}
+
+impl Delta {
+    fn changes(&self, outcome: Outcome) -> Changes {
+        let indexes = (0..self.0.count(outcome)).collect();
+        Changes { delta: self.0.clone(), outcome, indexes }
+    }
+}
+
+/// A lazy sequence of changes.
+#[pyclass(frozen, sequence, module = "epcore")]
+pub(crate) struct Changes {
+    delta: Arc<core::Delta>,
+    outcome: Outcome,
+    indexes: Vec<usize>,
+}
+
+impl Changes {
+    fn change(&self, at: usize) -> Change {
+        Change { delta: self.delta.clone(), outcome: self.outcome, index: self.indexes[at] }
+    }
+}
+
+#[pymethods]
+impl Changes {
+    fn __len__(&self) -> usize {
+        self.indexes.len()
+    }
+
+    fn __getitem__<'py>(&self, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = index.py();
+        if let Ok(range) = index.cast::<PySlice>() {
+            let picked = positions(range, self.indexes.len())?.into_iter().map(|at| self.indexes[at]);
+            let part = Self { delta: self.delta.clone(), outcome: self.outcome, indexes: picked.collect() };
+            return Ok(Bound::new(py, part)?.into_any());
+        }
+        let at = position(index.extract()?, self.indexes.len())?;
+        Ok(Bound::new(py, self.change(at))?.into_any())
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<{} changes>", self.indexes.len())
+    }
+}
+
+/// What happened to one endpoint.
+#[pyclass(frozen, module = "epcore")]
+pub(crate) struct Change {
+    delta: Arc<core::Delta>,
+    outcome: Outcome,
+    index: usize,
+}
+
+impl Change {
+    fn get(&self) -> CoreChange<'_> {
+        let change = self.delta.get(self.outcome, self.index);
+        change.unwrap_or_else(|| unreachable!("the index was checked when the change was made"))
+    }
+}
+
+#[pymethods]
+impl Change {
+    /// Readable key, for example `shop/checkout 10.0.0.5 http TCP 8080`.
+    #[getter]
+    fn key(&self) -> String {
+        self.get().key()
+    }
+
+    #[getter]
+    fn namespace(&self) -> Option<&str> {
+        optional(self.get().namespace())
+    }
+
+    #[getter]
+    fn service(&self) -> Option<&str> {
+        optional(self.get().service())
+    }
+
+    /// The first address.
+    #[getter]
+    fn address(&self) -> String {
+        self.get().endpoint().map_or_else(String::new, |endpoint| endpoint.address().to_string())
+    }
+
+    #[getter]
+    fn port_name(&self) -> Option<&str> {
+        self.get().port().map(|(name, _, _)| name)
+    }
+
+    #[getter]
+    fn port(&self) -> Option<i32> {
+        self.get().port().and_then(|(_, _, number)| number)
+    }
+
+    #[getter]
+    fn protocol(&self) -> Option<&str> {
+        self.get().port().map(|(_, protocol, _)| protocol)
+    }
+
+    #[getter]
+    fn before(&self) -> Option<Endpoint> {
+        self.get().before().and_then(|(slice, at)| Endpoint::of_slice(slice.clone(), at))
+    }
+
+    #[getter]
+    fn after(&self) -> Option<Endpoint> {
+        self.get().after().and_then(|(slice, at)| Endpoint::of_slice(slice.clone(), at))
+    }
+
+    #[getter]
+    fn slice_before(&self) -> Option<&str> {
+        self.get().before().and_then(|(slice, _)| optional(&slice.metadata.name))
+    }
+
+    #[getter]
+    fn slice_after(&self) -> Option<&str> {
+        self.get().after().and_then(|(slice, _)| optional(&slice.metadata.name))
+    }
+
+    #[getter]
+    fn reasons(&self) -> Vec<&'static str> {
+        self.get().reasons().names().collect()
+    }
+
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        from_json(py, &json::write_change(&self.get()))
+    }
+
+    fn __repr__(&self) -> String {
+        let reasons: Vec<&str> = self.reasons();
+        format!("<Change {:?} {}>", self.key(), reasons.join(", "))
+    }
+}
+
+/// A service port that went from no endpoint to some, or back.
+#[pyclass(frozen, module = "epcore")]
+pub(crate) struct Transition(core::Transition);
+
+#[pymethods]
+impl Transition {
+    #[getter]
+    fn namespace(&self) -> Option<&str> {
+        optional(&self.0.namespace)
+    }
+
+    #[getter]
+    fn service(&self) -> Option<&str> {
+        optional(&self.0.service)
+    }
+
+    #[getter]
+    fn port_name(&self) -> &str {
+        &self.0.port_name
+    }
+
+    #[getter]
+    fn protocol(&self) -> &str {
+        &self.0.protocol
+    }
+
+    #[getter]
+    fn endpoints_before(&self) -> usize {
+        self.0.endpoints_before
+    }
+
+    #[getter]
+    fn endpoints_after(&self) -> usize {
+        self.0.endpoints_after
+    }
+
+    #[getter]
+    fn ready_before(&self) -> usize {
+        self.0.ready_before
+    }
+
+    #[getter]
+    fn ready_after(&self) -> usize {
+        self.0.ready_after
+    }
+
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        from_json(py, &json::write_transition(&self.0))
+    }
+
+    fn __repr__(&self) -> String {
+        let core::Transition { service, port_name, endpoints_before, endpoints_after, .. } = &self.0;
+        format!("<Transition {service:?} {port_name:?}: {endpoints_before} -> {endpoints_after} endpoints>")
+    }
+}
