@@ -14,7 +14,7 @@ type Slices = Vec<Arc<EndpointSlice>>;
 /// Address, target, conditions, node.
 type Spec = (u8, u8, u8, u8);
 
-fn endpoint((address, target, conditions, node): &Spec) -> String {
+fn endpoint((address, target, conditions, node): Spec) -> String {
     let word = |value: u8| ["null", "true", "false"][usize::from(value % 3)];
     format!(
         r#"{{"addresses":["{}"],"conditions":{{"ready":{},"terminating":{}}},"nodeName":"n{node}","targetRef":{{"uid":"{}"}}}}"#,
@@ -30,7 +30,7 @@ fn slices() -> impl Strategy<Value = Slices> {
     let slice = (prop::collection::vec(spec, 0..5), 0u8..2, 0u8..3, 0u8..3);
     prop::collection::vec(slice, 0..4).prop_map(|slices| {
         let text = |(name, (endpoints, service, port, time)): (usize, &(Vec<Spec>, u8, u8, u8))| {
-            let endpoints: Vec<String> = endpoints.iter().map(endpoint).collect();
+            let endpoints: Vec<String> = endpoints.iter().copied().map(endpoint).collect();
             let ports = ["", r#"{"name":"a","port":80}"#, r#"{"name":"a","port":80},{"name":"b"}"#][usize::from(*port)];
             format!(
                 r#"{{"metadata":{{"name":"s-{name}","namespace":"shop","labels":{{"kubernetes.io/service-name":"web-{service}"}},

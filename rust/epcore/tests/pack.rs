@@ -313,6 +313,6 @@ fn the_words_of_a_plan_are_readable() {
     let wanted = json::read_endpoints(br#"[{"addresses":["10.0.0.9"]}]"#).unwrap();
     let existing = json::read_slices(slice(1, 80, 0, &[(1, 1, 1)]).as_bytes()).unwrap();
     let text = pack(&wanted, &existing, &Options::default()).unwrap().to_string();
-    let expected = "update web-1 (1 endpoint: endpoints-added, endpoints-removed)\n1 writes (floor 1), ";
+    let expected = "update web-1 (1 endpoint: endpoints-added, endpoints-removed)\n1 write (floor 1), ";
     assert!(text.starts_with(expected), "{text}");
 }

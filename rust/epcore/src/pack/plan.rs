@@ -280,8 +280,9 @@ impl std::fmt::Display for Plan {
         let stats = self.stats();
         write!(
             formatter,
-            "{} writes (floor {}), {} bytes; endpoints: {} added, {} updated, {} removed, {} moved; slices: {} -> {} (ideal {})",
+            "{} write{} (floor {}), {} bytes; endpoints: {} added, {} updated, {} removed, {} moved; slices: {} -> {} (ideal {})",
             stats.writes(),
+            if stats.writes() == 1 { "" } else { "s" },
             stats.write_floor,
             stats.bytes,
             stats.endpoints_added,
