@@ -19,7 +19,7 @@ fn endpoint((address, target, conditions, node): Spec) -> String {
     format!(
         r#"{{"addresses":["{}"],"conditions":{{"ready":{},"terminating":{}}},"nodeName":"n{node}","targetRef":{{"uid":"{}"}}}}"#,
         ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.00.0.3"][usize::from(address % 4)],
-        word(*conditions),
+        word(conditions),
         word(conditions / 3),
         ["", "u1", "u2"][usize::from(target % 3)],
     )
