@@ -3,6 +3,8 @@
 The engine is native; this package names its parts. See :func:`pack` and :func:`diff` first.
 """
 
+from collections.abc import Sequence
+
 from epcore._epcore import (
     Assignment,
     Change,
@@ -50,3 +52,6 @@ __all__ = [
     "diff",
     "pack",
 ]
+
+Sequence.register(SliceSet)
+Sequence.register(EndpointSet)

@@ -4,7 +4,7 @@ Every name here is re-exported by :mod:`epcore`; import it from there.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Literal, Protocol, Self, TypeAlias, final, overload
+from typing import Any, Final, Protocol, Self, TypeAlias, final, overload
 
 from epcore.types import (
     AddressReuse,
@@ -243,7 +243,7 @@ class Stats:
         """``ceil(endpoints / max_endpoints)``."""
     @property
     def address_reuse_unordered(self) -> int:
-        """Addresses that pass to another target within one write, or in an order no plan without a further write avoids."""
+        """Addresses that pass to another target by one write, as no order avoids it without a further one."""
     def to_dict(self) -> dict[str, int]: ...
     def __eq__(self, other: object, /) -> bool: ...
 
@@ -291,7 +291,7 @@ class Plan:
     def stats(self) -> Stats: ...
     def result(self) -> SliceSet:
         """All slices of the group after the last write, sorted by name, created ones last."""
-    def prefix(self, writes: int, /) -> SliceSet:
+    def prefix(self, writes: int) -> SliceSet:
         """The slices after the first ``writes`` writes."""
     def to_json(self) -> bytes:
         """``{"writes": [{"verb", "namespace", "name", "reasons", "object"}], "stats": {...}}``."""
@@ -326,19 +326,26 @@ def pack(
         type of the group. Left out, it is taken from the existing slices, which must then agree.
     :param max_endpoints: 1 to 1000.
     :param max_bytes: largest JSON size of one slice, in bytes.
-    :param policy: ``"balanced"``, ``"dense"``, ``"lean"``, ``"upstream"`` (Kubernetes' counts exactly) or a :class:`Policy`.
+    :param policy: ``"balanced"``, ``"dense"``, ``"lean"``, ``"upstream"`` (Kubernetes' counts exactly) or a
+        :class:`Policy`.
     :param cohort: which endpoints are likely to change together and should share a slice where that costs no write:
         ``"auto"``, ``"node"``, ``"zone"``, ``"revision"``, a field path such as ``"targetRef.namespace"``, or ``None``.
     :param compaction: permission to move live endpoints.
-    :param address_reuse: ``"ordered"`` lets an address leave its old target in an earlier write than it comes back in, where that
-        costs no write; ``"strict"`` always, with a further write if it must.
-    :param replace: slices with other ports or of another Service are replaced, new ones first (``"safe"``), or rewritten in place
-        (``"recycle"``, as Kubernetes does; implied by policy ``"upstream"``).
-    :param naming: ``"generate"`` leaves names of new slices to the API server, ``"deterministic"`` derives them from their content.
-    :param trigger_time: RFC 3339 value for the annotation ``endpoints.kubernetes.io/last-change-trigger-time`` of every slice written.
+    :param address_reuse: ``"ordered"`` lets an address leave its old target in an earlier write than it comes back in,
+        where that costs no write; ``"strict"`` always, with a further write if it must.
+    :param replace: slices with other ports or of another Service are replaced, new ones first (``"safe"``), or
+        rewritten in place (``"recycle"``, as Kubernetes does; implied by policy ``"upstream"``).
+    :param naming: ``"generate"`` leaves names of new slices to the API server, ``"deterministic"`` derives them from
+        their content.
+    :param trigger_time: RFC 3339 value for the annotation ``endpoints.kubernetes.io/last-change-trigger-time`` of
+        every slice written.
 
-    Raises ``InvalidInputError``, ``LimitError``, ``TypeError``. Source: upstream ``reconcileByPortMapping``; the optimum
-    is argued in ``DESIGN.md``.
+    The plan depends on the content of the input, never on its order. Slices with a ``deletionTimestamp`` do not count.
+    Cost: O(n), a hash look-up for each endpoint.
+
+    Raises ``InvalidInputError`` for input that the API would refuse, slices of another namespace or writer, or a missing
+    template; ``LimitError`` for a limit of the API or of the caller; ``ValueError`` for an unknown word; ``TypeError``.
+    Source: upstream ``reconcileByPortMapping``; the optimum is argued in ``DESIGN.md``.
     """
 
 @final
@@ -428,12 +435,13 @@ def diff(
 ) -> Delta:
     """Tell what changed for each endpoint between two sets of slices, of one Service or of many.
 
-    :param key: what makes two endpoints the same: ``"address"``, ``"address-port"`` or ``"target"`` (the UID of the target,
-        else the address), always within one Service.
+    :param key: what makes two endpoints the same: ``"address"``, ``"address-port"`` or ``"target"`` (the UID of the
+        target, else its name, else the address), always within one Service and address type.
     :param fields: which fields count as a change: ``"dns"``, ``"proxy"``, ``"envoy"``, ``"all"``.
 
-    ``ready`` and ``serving`` default to true, ``terminating`` to false. Duplicates have one deterministic winner: not terminating before
-    terminating; for one target the newer trigger time; then the newer slice; then the slice's name. Cost: O(n).
+    ``ready`` and ``serving`` default to true, ``terminating`` to false. Duplicates have one deterministic winner: not
+    terminating before terminating; then the newer trigger time; then the newer slice; then the slice's name.
+    Errors are those of :meth:`SliceSet.from_json`, with paths that begin with ``before`` or ``after``. Cost: O(n).
     """
 
 @final
@@ -442,7 +450,10 @@ class Assignment:
 
     @property
     def containers(self) -> list[list[str]]:
-        """Keys in each container afterwards: the existing ones in their given order, then new ones. A deleted one is empty."""
+        """Keys in each container afterwards: the existing ones in their given order, then new ones.
+
+        A deleted one is empty.
+        """
     @property
     def written(self) -> list[int]:
         """Indexes of the containers that must be written or deleted."""
@@ -465,10 +476,11 @@ def assign(
 ) -> Assignment:
     """The optimiser without Kubernetes: put keyed items into containers with the fewest writes.
 
-    An item is ``(key, fingerprint, size in bytes, cohort or None)``. An item whose fingerprint changed stays where it is
-    and makes its container dirty.
+    An item is ``(key, fingerprint, size in bytes, cohort or None)``. An item whose fingerprint changed stays where it
+    is and makes its container dirty. ``max_bytes`` is the most bytes of items in one container.
 
-    Raises ``LimitError`` for an item larger than ``max_bytes``, ``ValueError`` for a limit that is not positive.
+    Raises ``InvalidInputError`` for a key that is wanted twice; ``LimitError`` for an item larger than ``max_bytes`` or
+    ``max_items`` of zero.
     """
 
 def cohort_of(endpoint: EndpointsInput, cohort: CohortName | str = "auto") -> list[str | None]:

@@ -8,8 +8,8 @@ class EpcoreError(Exception):
 class InvalidInputError(EpcoreError, ValueError):
     """The input is not what the API allows.
 
-    ``path`` names the place in the input (``slices[3].endpoints[0].addresses[0]``); ``offset`` is the position in bytes for
-    input that was bytes, else ``None``.
+    ``path`` names the place in the input (``slices[3].endpoints[0].addresses[0]``); ``offset`` is the position in
+    bytes for input that was bytes, else ``None``.
     """
 
     def __init__(self, message: str, path: str = "", offset: int | None = None) -> None:
@@ -27,7 +27,8 @@ class InvalidInputError(EpcoreError, ValueError):
 class LimitError(EpcoreError, ValueError):
     """A limit of the API, or one that the caller set, is passed.
 
-    ``limit`` and ``actual`` are in the unit that the message names; ``path`` and ``offset`` are as in :class:`InvalidInputError`.
+    ``limit`` and ``actual`` are in the unit that the message names; ``path`` and ``offset`` are as in
+    :class:`InvalidInputError`.
     """
 
     def __init__(self, message: str, limit: int, actual: int, path: str = "", offset: int | None = None) -> None:

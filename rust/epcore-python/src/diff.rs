@@ -9,6 +9,7 @@ use pyo3::types::{PyBytes, PySlice};
 
 use crate::endpoints::Endpoint;
 use crate::input;
+use crate::iterator::Records;
 use crate::options::word;
 use crate::slices::{from_json, optional, position, positions};
 
@@ -121,6 +122,10 @@ impl Changes {
 impl Changes {
     fn __len__(&self) -> usize {
         self.indexes.len()
+    }
+
+    fn __iter__(slf: &Bound<'_, Self>) -> Records {
+        Records::of(slf)
     }
 
     fn __getitem__<'py>(&self, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {

@@ -9,6 +9,7 @@ use pyo3::types::{PyBytes, PySlice};
 
 use crate::errors::to_exception;
 use crate::input;
+use crate::iterator::Records;
 use crate::slices::{from_json, optional, position, positions};
 
 /// Who owns the endpoints.
@@ -67,6 +68,10 @@ impl EndpointSet {
 
     fn __len__(&self) -> usize {
         self.list().len()
+    }
+
+    fn __iter__(slf: &Bound<'_, Self>) -> Records {
+        Records::of(slf)
     }
 
     fn __getitem__<'py>(&self, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {

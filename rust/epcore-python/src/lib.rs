@@ -5,6 +5,7 @@ mod diff;
 mod endpoints;
 mod errors;
 mod input;
+mod iterator;
 mod options;
 mod plan;
 mod slices;

@@ -11,6 +11,7 @@ use pyo3::types::{PyBytes, PySlice};
 
 use crate::endpoints::EndpointSet;
 use crate::input;
+use crate::iterator::Records;
 
 /// Parsed `EndpointSlice`s: an immutable sequence of records.
 #[pyclass(frozen, module = "epcore")]
@@ -53,6 +54,10 @@ impl SliceSet {
 
     fn __len__(&self) -> usize {
         self.0.len()
+    }
+
+    fn __iter__(slf: &Bound<'_, Self>) -> Records {
+        Records::of(slf)
     }
 
     fn __getitem__<'py>(&self, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
