@@ -343,8 +343,9 @@ def pack(
     The plan depends on the content of the input, never on its order. Slices with a ``deletionTimestamp`` do not count.
     Cost: O(n), a hash look-up for each endpoint.
 
-    Raises ``InvalidInputError`` for input that the API would refuse, slices of another namespace or writer, or a missing
-    template; ``LimitError`` for a limit of the API or of the caller; ``ValueError`` for an unknown word; ``TypeError``.
+    Raises ``InvalidInputError`` for input that the API would refuse, slices of another namespace or writer, or a
+    missing template; ``LimitError`` for a limit of the API or of the caller; ``ValueError`` for an unknown word;
+    ``TypeError`` for a wrong type.
     Source: upstream ``reconcileByPortMapping``; the optimum is argued in ``DESIGN.md``.
     """
 

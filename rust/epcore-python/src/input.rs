@@ -6,7 +6,7 @@ use epcore::Error;
 use epcore::model::{EndpointList, EndpointSlice as Slice};
 use epcore::wire::json;
 use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
@@ -101,6 +101,8 @@ fn document(source: &Bound<'_, PyAny>) -> PyResult<Document> {
         return Ok(Document::Bytes(source.extract()?));
     }
     if source.is_instance_of::<PyString>() {
+        let text = source.cast::<PyString>()?;
+        text_of(text)?;
         return Ok(Document::Text(source.extract()?));
     }
     if source.is_instance_of::<PyMemoryView>() {
@@ -125,10 +127,11 @@ const MAX_DEPTH: usize = 128;
 /// Write an object of Python as JSON.
 fn write_value(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> PyResult<()> {
     if depth == 0 {
-        return Err(PyValueError::new_err("objects nested too deep"));
+        let message = "objects nested too deep, or within themselves";
+        return Err(to_exception(Error::limit(message, MAX_DEPTH, MAX_DEPTH + 1)));
     }
     if let Ok(text) = value.cast::<PyString>() {
-        json::write_string(out, text.to_str()?);
+        json::write_string(out, text_of(text)?);
     } else if value.is_none() {
         out.extend_from_slice(b"null");
     } else if let Ok(truth) = value.cast::<PyBool>() {
@@ -143,7 +146,7 @@ fn write_value(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> PyR
         out.extend_from_slice(value.call_method0(intern!(value.py(), "__int__"))?.str()?.to_str()?.as_bytes());
     } else if let Ok(float) = value.cast::<PyFloat>() {
         if !float.value().is_finite() {
-            return Err(PyValueError::new_err(format!("{} has no form in JSON", float.value())));
+            return Err(to_exception(Error::invalid(format!("{} has no form in JSON", float.value()))));
         }
         out.extend_from_slice(value.repr()?.to_str()?.as_bytes());
     } else {
@@ -195,7 +198,7 @@ fn write_members<'py>(
             out.push(b',');
         }
         let name = name.cast_into::<PyString>().map_err(|_| PyTypeError::new_err("names of members must be str"))?;
-        json::write_string(out, name.to_str()?);
+        json::write_string(out, text_of(&name)?);
         out.push(b':');
         write_value(&value, out, depth - 1)?;
     }
@@ -217,6 +220,11 @@ fn write_items<'py>(
     }
     out.push(b']');
     Ok(())
+}
+
+/// The text of a `str`, which in Python may hold halves of surrogate pairs.
+fn text_of<'a>(text: &'a Bound<'_, PyString>) -> PyResult<&'a str> {
+    text.to_str().map_err(|_| to_exception(Error::invalid("a str with half of a surrogate pair has no form in UTF-8")))
 }
 
 fn unsupported(value: &Bound<'_, PyAny>) -> PyResult<PyErr> {

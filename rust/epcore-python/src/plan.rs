@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use epcore::Error;
 use epcore::pack::{self as core, Cohort, Options};
 use epcore::wire::json;
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -63,7 +63,10 @@ fn cohort(given: Option<&str>) -> PyResult<Cohort> {
 fn template(given: &Bound<'_, PyAny>) -> PyResult<Arc<epcore::model::EndpointSlice>> {
     match &input::slices_at(given, "template")?.0[..] {
         [slice] => Ok(slice.clone()),
-        slices => Err(PyValueError::new_err(format!("template must be one slice, found {}", slices.len()))),
+        slices => {
+            let message = format!("must be one slice, found {}", slices.len());
+            Err(to_exception(Error::invalid(message).in_field("template")))
+        }
     }
 }
 

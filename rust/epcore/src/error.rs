@@ -49,11 +49,13 @@ struct Inner {
 }
 
 impl Error {
-    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+    /// An error about input that the API would not allow.
+    pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::InvalidInput, message.into())
     }
 
-    pub(crate) fn limit(message: impl Into<String>, limit: usize, actual: usize) -> Self {
+    /// An error about a limit that is passed; the message names the unit.
+    pub fn limit(message: impl Into<String>, limit: usize, actual: usize) -> Self {
         Self::new(ErrorKind::Limit { limit: limit as u64, actual: actual as u64 }, message.into())
     }
 
