@@ -60,6 +60,9 @@ pub fn validate_endpoint(endpoint: EndpointRef<'_>, address_type: Option<Address
 
 /// Check that each address fits the type of the slice. A domain name may look like an IP address.
 pub(crate) fn validate_family(endpoint: EndpointRef<'_>, address_type: AddressType) -> Result<(), Error> {
+    if endpoint.rare().is_none() && endpoint.address().address_type() == address_type {
+        return Ok(());
+    }
     for (index, address) in endpoint.addresses().enumerate() {
         if address.address_type() != address_type && address_type != AddressType::Fqdn {
             let message = format!("{:?} is not an {} address", shorten(&address.to_string()), address_type.as_str());

@@ -131,8 +131,15 @@ impl<'a> Group<'a> {
         if self.is_foreign(slice) {
             return vec![None; slice.endpoints.len()];
         }
+        // Both sides are often in the same order: the item after the last one found is tried before a look-up.
+        let mut next = 0;
+        let is = |item: u32, wanted: ByIdentity<'a>| {
+            (item as usize) < self.items.len() && wanted == ByIdentity { endpoint: self.endpoint(item), identity }
+        };
         let find = |endpoint| {
-            let item = *numbers.get(&ByIdentity { endpoint, identity })?;
+            let wanted = ByIdentity { endpoint, identity };
+            let item = if is(next, wanted) { next } else { *numbers.get(&wanted)? };
+            next = item + 1;
             Some((item, !keeps(endpoint, self.endpoint(item))))
         };
         slice.endpoints.iter().map(find).collect()
