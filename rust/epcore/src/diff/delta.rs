@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::diff::fold::{Fold, FullKey, Place, Who, full_key, side};
+use crate::diff::fold::{Fold, FullKey, Groups, Place, Who, full_key};
 use crate::diff::mask::Reasons;
 use crate::diff::{Key, Options};
 use crate::model::{EndpointRef, EndpointSlice};
@@ -14,6 +14,16 @@ struct Changed {
     before: Option<Place>,
     after: Option<Place>,
     reasons: Reasons,
+}
+
+impl Changed {
+    fn full_key<'a>(&self, before: &'a [Arc<EndpointSlice>], after: &'a [Arc<EndpointSlice>], key: Key) -> FullKey<'a> {
+        match (self.after, self.before) {
+            (Some(place), _) => full_key(after, place, key),
+            (None, Some(place)) => full_key(before, place, key),
+            (None, None) => unreachable!("a change has a side"),
+        }
+    }
 }
 
 /// What kind of change.
@@ -62,35 +72,39 @@ pub struct Transition {
 
 impl Delta {
     pub(crate) fn between(before: &[Arc<EndpointSlice>], after: &[Arc<EndpointSlice>], options: Options) -> Self {
-        let (old, new) = (Fold::new(before, options.key), Fold::new(after, options.key));
-        let mut changes: [Vec<(FullKey<'_>, Changed)>; 4] = Default::default();
+        let mut groups = Groups::default();
+        let old = Fold::new(before, options.key, &mut groups);
+        let new = Fold::new(after, options.key, &mut groups);
+        let mut changes: [Vec<Changed>; 4] = Default::default();
         for (key, &place) in &new.entries {
             let Some(&was) = old.entries.get(key) else {
                 let entry = Changed { before: None, after: Some(place), reasons: Reasons::default() };
-                changes[Outcome::Added as usize].push((*key, entry));
+                changes[Outcome::Added as usize].push(entry);
                 continue;
             };
             let (left, right) = (old.side(was), new.side(place));
             let reasons = options.fields.compare(left, right);
             let entry = Changed { before: Some(was), after: Some(place), reasons };
             if !reasons.is_empty() {
-                changes[Outcome::Updated as usize].push((*key, entry));
+                changes[Outcome::Updated as usize].push(entry);
             } else if left.slice.metadata.name != right.slice.metadata.name {
-                changes[Outcome::Moved as usize].push((*key, entry));
+                changes[Outcome::Moved as usize].push(entry);
             }
         }
-        for (key, &place) in old.entries.iter().filter(|(key, _)| !new.entries.contains_key(*key)) {
+        for (_, &place) in old.entries.iter().filter(|(key, _)| !new.entries.contains_key(*key)) {
             let entry = Changed { before: Some(place), after: None, reasons: Reasons::default() };
-            changes[Outcome::Removed as usize].push((*key, entry));
+            changes[Outcome::Removed as usize].push(entry);
         }
-        let changes = changes.map(|mut list| {
-            list.sort_unstable_by_key(|(key, _)| *key);
-            list.into_iter().map(|(_, entry)| entry).collect()
-        });
+        for list in &mut changes {
+            list.sort_by_cached_key(|entry| entry.full_key(before, after, options.key));
+        }
         let transitions = if options.key == Key::AddressPort {
-            transitions(&old, &new)
+            transitions(&old, &new, &groups)
         } else {
-            transitions(&Fold::new(before, Key::AddressPort), &Fold::new(after, Key::AddressPort))
+            let mut groups = Groups::default();
+            let old = Fold::new(before, Key::AddressPort, &mut groups);
+            let new = Fold::new(after, Key::AddressPort, &mut groups);
+            transitions(&old, &new, &groups)
         };
         Self { before: before.to_vec(), after: after.to_vec(), key: options.key, changes, transitions }
     }
@@ -157,15 +171,7 @@ pub struct Change<'a> {
 
 impl<'a> Change<'a> {
     fn full_key(&self) -> FullKey<'a> {
-        let place = (self.changed.after, &self.delta.after);
-        let (place, slices) = match place {
-            (Some(place), slices) => (place, slices),
-            (None, _) => {
-                (self.changed.before.unwrap_or_else(|| unreachable!("a change has a side")), &self.delta.before)
-            }
-        };
-        let found = side(slices, place);
-        full_key(found.slice, found.endpoint, place.port, self.delta.key)
+        self.changed.full_key(&self.delta.before, &self.delta.after, self.delta.key)
     }
 
     /// A readable key, for example `shop/checkout 10.0.0.5 http TCP 8080`.
@@ -203,13 +209,13 @@ impl<'a> Change<'a> {
     /// The endpoint before, with the slice that held it.
     #[must_use]
     pub fn before(&self) -> Option<(&'a Arc<EndpointSlice>, usize)> {
-        self.changed.before.map(|place| (&self.delta.before[place.slice], place.endpoint))
+        self.changed.before.map(|place| (&self.delta.before[place.slice as usize], place.endpoint as usize))
     }
 
     /// The endpoint after, with the slice that holds it.
     #[must_use]
     pub fn after(&self) -> Option<(&'a Arc<EndpointSlice>, usize)> {
-        self.changed.after.map(|place| (&self.delta.after[place.slice], place.endpoint))
+        self.changed.after.map(|place| (&self.delta.after[place.slice as usize], place.endpoint as usize))
     }
 
     /// The endpoint as it is, or was if it is gone.
@@ -227,14 +233,22 @@ impl<'a> Change<'a> {
 }
 
 /// Count the endpoints of each service port on both sides and keep those where a count went from or to zero.
-fn transitions(old: &Fold<'_>, new: &Fold<'_>) -> Vec<Transition> {
-    let mut counts: BTreeMap<[&str; 4], [usize; 4]> = BTreeMap::new();
+fn transitions(old: &Fold<'_>, new: &Fold<'_>, groups: &Groups<'_>) -> Vec<Transition> {
+    let mut by_group: Vec<[usize; 4]> = vec![[0; 4]; groups.iter().count()];
     for (fold, offset) in [(old, 0), (new, 1)] {
-        for (((namespace, service, _), _, port), &place) in &fold.entries {
-            let Some((name, protocol, _)) = port else { continue };
-            let counts = counts.entry([*namespace, *service, *name, *protocol]).or_default();
+        for ((group, _), &place) in &fold.entries {
+            let counts = &mut by_group[*group as usize];
             counts[offset] += 1;
             counts[2 + offset] += usize::from(fold.side(place).endpoint.conditions().is_ready());
+        }
+    }
+    // A service port is a name and a protocol, whatever its number and the family of the addresses.
+    let mut counts: BTreeMap<[&str; 4], [usize; 4]> = BTreeMap::new();
+    for (&(namespace, service, _), port, group) in groups.iter() {
+        let Some((name, protocol, _)) = *port else { continue };
+        let total = counts.entry([namespace, service, name, protocol]).or_default();
+        for (sum, count) in total.iter_mut().zip(by_group[group as usize]) {
+            *sum += count;
         }
     }
     let crosses = |before: usize, after: usize| (before == 0) != (after == 0);

@@ -24,10 +24,10 @@ pub enum Key {
 /// Where an entry stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
-    pub(crate) slice: usize,
-    pub(crate) endpoint: usize,
+    pub(crate) slice: u32,
+    pub(crate) endpoint: u32,
     /// Index among the ports of the slice, for [`Key::AddressPort`].
-    pub(crate) port: Option<usize>,
+    pub(crate) port: Option<u32>,
 }
 
 /// The subject of an entry within its Service.
@@ -47,32 +47,51 @@ pub(crate) type Service<'a> = (&'a str, &'a str, AddressType);
 /// A key in full.
 pub(crate) type FullKey<'a> = (Service<'a>, Who<'a>, Option<Port<'a>>);
 
+/// Numbers for the Services and ports of both sides, so that a key is short.
+#[derive(Default)]
+pub(crate) struct Groups<'a>(HashMap<(Service<'a>, Option<Port<'a>>), u32>);
+
+impl<'a> Groups<'a> {
+    /// The numbers of each entry that an endpoint of the slice has: one for each port, or one without.
+    fn of(&mut self, slice: &'a EndpointSlice, key: Key) -> Vec<(Option<u32>, u32)> {
+        let count = if key == Key::AddressPort { slice.ports.len() } else { 0 };
+        let ports = (0u32..).take(count).map(Some).chain((count == 0).then_some(None));
+        let number = |port: Option<u32>| {
+            let next = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
+            (port, *self.0.entry((service_of(slice), port_of(slice, port))).or_insert(next))
+        };
+        ports.map(number).collect()
+    }
+
+    /// Each Service and port with its number.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Service<'a>, &Option<Port<'a>>, u32)> {
+        self.0.iter().map(|((service, port), number)| (service, port, *number))
+    }
+}
+
 /// One side of a diff.
 pub(crate) struct Fold<'a> {
     slices: &'a [Arc<EndpointSlice>],
-    pub(crate) entries: HashMap<FullKey<'a>, Place>,
+    pub(crate) entries: HashMap<(u32, Who<'a>), Place>,
 }
 
 impl<'a> Fold<'a> {
-    pub(crate) fn new(slices: &'a [Arc<EndpointSlice>], key: Key) -> Self {
+    pub(crate) fn new(slices: &'a [Arc<EndpointSlice>], key: Key, groups: &mut Groups<'a>) -> Self {
         let count: usize = slices.iter().map(|slice| slice.endpoints.len()).sum();
         let mut fold = Self { slices, entries: HashMap::with_capacity(count) };
-        for (at, slice) in slices.iter().enumerate() {
-            let ports = if key == Key::AddressPort { slice.ports.len() } else { 0 };
-            for (index, endpoint) in slice.endpoints.iter().enumerate() {
-                let place = Place { slice: at, endpoint: index, port: None };
-                if ports == 0 {
-                    fold.add(full_key(slice, endpoint, None, key), place);
-                }
-                for port in 0..ports {
-                    fold.add(full_key(slice, endpoint, Some(port), key), Place { port: Some(port), ..place });
+        for (at, slice) in (0u32..).zip(slices) {
+            let numbers = groups.of(slice, key);
+            for (index, endpoint) in (0u32..).zip(slice.endpoints.iter()) {
+                let who = who(endpoint, key);
+                for &(port, group) in &numbers {
+                    fold.add((group, who), Place { slice: at, endpoint: index, port });
                 }
             }
         }
         fold
     }
 
-    fn add(&mut self, key: FullKey<'a>, place: Place) {
+    fn add(&mut self, key: (u32, Who<'a>), place: Place) {
         let slices = self.slices;
         match self.entries.entry(key) {
             Slot::Vacant(slot) => drop(slot.insert(place)),
@@ -91,24 +110,25 @@ impl<'a> Fold<'a> {
 
 /// What stands at a place.
 pub(crate) fn side(slices: &[Arc<EndpointSlice>], place: Place) -> Side<'_> {
-    let slice = &*slices[place.slice];
-    let endpoint = slice.endpoints.get(place.endpoint);
+    let slice = &*slices[place.slice as usize];
+    let endpoint = slice.endpoints.get(place.endpoint as usize);
     let endpoint = endpoint.unwrap_or_else(|| unreachable!("places are made from the slices they are used with"));
-    Side { endpoint, slice, port: place.port }
+    Side { endpoint, slice, port: place.port.map(|port| port as usize) }
 }
 
-pub(crate) fn full_key<'a>(
-    slice: &'a EndpointSlice,
-    endpoint: EndpointRef<'a>,
-    port: Option<usize>,
-    key: Key,
-) -> FullKey<'a> {
-    let service = (&*slice.metadata.namespace, slice.metadata.service(), slice.address_type);
-    let port = port.map(|port| {
-        let port = &slice.ports[port];
-        (&*port.name, &*port.protocol, port.port)
-    });
-    (service, who(endpoint, key), port)
+/// The key of an entry in words, for order and for people.
+pub(crate) fn full_key(slices: &[Arc<EndpointSlice>], place: Place, key: Key) -> FullKey<'_> {
+    let Side { endpoint, slice, .. } = side(slices, place);
+    (service_of(slice), who(endpoint, key), port_of(slice, place.port))
+}
+
+fn service_of(slice: &EndpointSlice) -> Service<'_> {
+    (&slice.metadata.namespace, slice.metadata.service(), slice.address_type)
+}
+
+fn port_of(slice: &EndpointSlice, port: Option<u32>) -> Option<Port<'_>> {
+    let port = &slice.ports[port? as usize];
+    Some((&port.name, &port.protocol, port.port))
 }
 
 fn who(endpoint: EndpointRef<'_>, key: Key) -> Who<'_> {

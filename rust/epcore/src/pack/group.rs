@@ -17,7 +17,7 @@ use crate::pack::choose::Bytes;
 use crate::pack::place::CohortIds;
 use crate::pack::plan::MOVING_ANNOTATION;
 use crate::pack::settle::{Bin, Held, settle};
-use crate::pack::{Cohort, Options, Policy};
+use crate::pack::{Cohort, Options, Policy, naming};
 use crate::wire::json::{endpoint_size, slice_size};
 
 /// Label of slices of headless Services.
@@ -236,7 +236,7 @@ impl<'a> Group<'a> {
 
     /// The problem to solve. Byte sizes are taken exactly only where they could pass the limit.
     pub(crate) fn problem(&self, bins: &mut [Bin]) -> Result<Problem<'_>, Error> {
-        let mut new_bytes = slice_size(&crate::pack::naming::longest_named(&self.template));
+        let mut new_bytes = slice_size(&naming::longest_named(&self.template));
         let limit = self.options.max_bytes;
         if new_bytes > limit {
             return Err(Error::limit("larger than a slice may be without any endpoint, in bytes", limit, new_bytes)
@@ -329,7 +329,12 @@ impl Items for Group<'_> {
 
     fn compare(&self, left: u32, right: u32) -> Ordering {
         let key = |item| ByIdentity { endpoint: self.endpoint(item), identity: Identity::Kubernetes };
-        key(left).cmp(&key(right))
+        // Kubernetes takes them in the random order of a map. An order by address would keep batches together, which it does not.
+        let shuffled = |item| {
+            let (namespace, name) = self.endpoint(item).target_name();
+            self.is_upstream().then(|| naming::hash(&[&self.endpoint(item).address().to_string(), namespace, name]))
+        };
+        shuffled(left).cmp(&shuffled(right)).then_with(|| key(left).cmp(&key(right)))
     }
 
     fn size(&self, item: u32) -> usize {

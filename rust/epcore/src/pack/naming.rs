@@ -55,6 +55,16 @@ pub(crate) fn prefix(metadata: &ObjectMeta) -> Result<String, Error> {
     }
 }
 
+/// A number that looks random and is the same everywhere.
+pub(crate) fn hash(texts: &[&str]) -> u128 {
+    let mut hash = Fnv::default();
+    for text in texts {
+        hash.write(text.as_bytes());
+        hash.write(&[0]);
+    }
+    hash.0
+}
+
 /// FNV-1a of 128 bits: the same on every platform and in every release.
 struct Fnv(u128);
 
