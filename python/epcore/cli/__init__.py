@@ -1,0 +1,26 @@
+"""The command line: the engine of :mod:`epcore` for people.
+
+It needs the extra ``epcore[cli]``; the engine itself needs nothing.
+"""
+
+import sys
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+TROUBLE: Final = 2
+
+
+def main(arguments: "Sequence[str] | None" = None) -> int:
+    """Run one command and return its exit code, as ``diff`` has them: 0 same, 1 different, 2 trouble."""
+    try:
+        from epcore.cli.app import run  # noqa: PLC0415 - the libraries may be missing, which is worth a clear line
+    except ModuleNotFoundError as error:
+        if (error.name or "epcore").partition(".")[0] == "epcore":
+            raise
+        print(f"epcore: the command line needs {error.name}: pip install 'epcore[cli]'", file=sys.stderr)
+        return TROUBLE
+    return run(sys.argv[1:] if arguments is None else arguments)

@@ -1,0 +1,7 @@
+"""``python -m epcore.cli``."""
+
+import sys
+
+from epcore.cli import main
+
+sys.exit(main())

@@ -1,0 +1,242 @@
+"""The commands and their options. Each function reads, asks the engine, prints, and returns the exit code."""
+
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, Annotated, Final, get_args
+
+from cyclopts import App, CycloptsError, Parameter, validators
+
+import epcore
+from epcore.cli.failure import CommandError
+from epcore.cli.inputs import STDIN, read_endpoints, read_slices
+from epcore.cli.output import Form, meter, print_data, print_people
+from epcore.errors import EpcoreError
+from epcore.types import AddressReuse, DiffKey, FieldMask, Naming, PolicyName, Replace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SAME: Final = 0
+DIFFERENT: Final = 1
+TROUBLE: Final = 2
+BROKEN_PIPE: Final = 128 + 13
+INTERRUPTED: Final = 128 + 2
+
+POLICIES: Final[tuple[PolicyName, ...]] = ("dense", "balanced", "lean")
+"""Shown by ``replay`` where none is named; Kubernetes' rule always is."""
+
+
+def _refuse_option(_: object, value: object) -> None:
+    """Refuse a misspelt option, which would else be taken for the name of a file because ``-`` is one."""
+    if isinstance(value, str) and value.startswith("-") and value != STDIN:
+        raise ValueError(f"unknown option {value.partition('=')[0]}")
+
+
+File = Annotated[str, Parameter(metavar="FILE", allow_leading_hyphen=True, validator=_refuse_option)]
+Maximum = Annotated[int, Parameter(metavar="N", validator=validators.Number(gte=1, lte=1000))]
+Output = Annotated[Form, Parameter(name=["--output", "-o"])]
+
+app = App(
+    name="epcore",
+    version=epcore.__version__,
+    help_format="markdown",
+    help="""
+    Pack endpoints into Kubernetes EndpointSlices with the least churn, and tell what changed.
+
+    Files are JSON, JSON lines or YAML, plain or compressed (`.gz`, `.xz`); `-` is stdin.
+    Exit codes are those of `diff`: 0 nothing to write or the same, 1 something to write or different, 2 trouble.
+    """,
+)
+
+
+@app.command
+def plan(  # noqa: PLR0913 - the options of epcore.pack
+    *,
+    endpoints: File,
+    existing: File | None = None,
+    template: File | None = None,
+    max_endpoints: Maximum = 100,
+    policy: Annotated[str, Parameter(metavar="POLICY")] = "balanced",
+    cohort: Annotated[str, Parameter(metavar="COHORT")] = "auto",
+    compact: Annotated[float | None, Parameter(metavar="EPS")] = None,
+    address_reuse: AddressReuse = "ordered",
+    replace: Replace = "safe",
+    naming: Naming = "generate",
+    output: Output = "table",
+) -> int:
+    """Print the writes that make slices hold the endpoints that should be there, in the order to send them.
+
+    Exit code: 0 nothing to write, 1 something to write, 2 trouble.
+
+    ```console
+    epcore plan --endpoints wanted.json --existing slices.yaml
+    kubectl get endpointslices -o json | epcore plan --endpoints wanted.json --existing -
+    ```
+
+    :param endpoints: File of the endpoints that should be there, or of slices that hold them.
+    :param existing: File of the slices that are there. Left out: none.
+    :param template: File of one slice without endpoints: metadata, ports and address type of new slices.
+        Left out, the existing slices are the pattern.
+    :param max_endpoints: Most endpoints in one slice, 1 to 1000.
+    :param policy: balanced, dense, lean, upstream, or a share of the maximum such as 0.6: no slice fuller than that is
+        written just to add to it.
+    :param cohort: Which endpoints belong together: auto, node, zone, revision, a field path such as
+        targetRef.namespace, or none.
+    :param compact: Allow moves so that slices stay within (1 + this) times the fewest, plus 2. Left out: no endpoint
+        moves.
+    :param address_reuse: ordered: an address leaves its old target before it comes back, where that costs no write;
+        strict: always.
+    :param replace: How slices with other ports go: safe (new ones first) or recycle (rewritten in place, as
+        Kubernetes does).
+    :param naming: generate: the API server names new slices; deterministic: the name follows from the content.
+    :param output: table, json or yaml.
+    """
+    _read_once(endpoints, existing, template)
+    made = epcore.pack(
+        read_endpoints(endpoints),
+        read_slices(existing) if existing else [],
+        template=read_slices(template) if template else None,
+        max_endpoints=max_endpoints,
+        policy=_policy(policy),
+        cohort=None if cohort == "none" else cohort,
+        compaction=None if compact is None else epcore.Compaction(epsilon=compact),
+        address_reuse=address_reuse,
+        replace=replace,
+        naming=naming,
+    )
+    if output == "table":
+        from epcore.cli.tables import plan_tables  # noqa: PLC0415
+
+        print_people(*plan_tables(made))
+    else:
+        print_data(made.to_dict(), output)
+    return DIFFERENT if made else SAME
+
+
+@app.command
+def diff(
+    before: File,
+    after: File,
+    /,
+    *,
+    key: DiffKey = "address-port",
+    fields: FieldMask = "proxy",
+    output: Output = "table",
+) -> int:
+    """Print what changed for each endpoint between two files of slices, whichever slice holds it.
+
+    Exit code: 0 the same, 1 different, 2 trouble.
+
+    ```console
+    epcore diff before.yaml after.yaml
+    kubectl get endpointslices -A -o json | epcore diff before.json.gz -
+    ```
+
+    :param before: File of the slices before.
+    :param after: File of the slices after.
+    :param key: What makes two endpoints the same one: address, address-port, or target.
+    :param fields: Which fields count as a change: those that dns, a proxy or envoy reads, or all.
+    :param output: table, json or yaml.
+    """
+    _read_once(before, after)
+    delta = epcore.diff(read_slices(before), read_slices(after), key=key, fields=fields)
+    if output == "table":
+        from epcore.cli.tables import delta_tables  # noqa: PLC0415
+
+        print_people(*delta_tables(delta))
+    else:
+        print_data(delta.to_dict(), output)
+    return DIFFERENT if delta else SAME
+
+
+@app.command
+def replay(
+    *recordings: File,
+    max_endpoints: Maximum | None = None,
+    policy: Annotated[list[str] | None, Parameter(negative="", metavar="POLICY")] = None,
+    html: Annotated[str | None, Parameter(metavar="PATH")] = None,
+    output: Output = "table",
+) -> int:
+    """Replay recordings of a real controller, and compare what each way of packing would have written.
+
+    A recording is JSON lines `{"t", "kind", "type", "object"}`, in the order in which watches saw the events. After
+    each step the slices of each row must hold exactly what was wanted. Exit code: 0 done, 2 trouble, also if they do
+    not.
+
+    ```console
+    epcore replay examples/rollout.jsonl.xz --html replay.html
+    epcore replay examples/*.jsonl.xz --policy balanced --policy 0.6 -o json
+    ```
+
+    :param recordings: Files of recordings.
+    :param max_endpoints: Most endpoints in one slice. Left out: 100, or as many as a recorded slice held.
+    :param policy: A policy to show, as of plan; may be repeated. Left out: dense, balanced and lean.
+    :param html: Write a report with charts to this file too. It needs no network to be read.
+    :param output: table, json or yaml.
+    """
+    from epcore.cli.recording import read_recording  # noqa: PLC0415 - the other commands do not wait for it
+    from epcore.cli.replay import replay as run_replay  # noqa: PLC0415
+    from epcore.cli.summary import summarise  # noqa: PLC0415
+    from epcore.cli.tables import NARROWEST, replay_tables  # noqa: PLC0415
+
+    if not recordings:
+        raise CommandError("replay needs a recording: epcore replay FILE...")
+    _read_once(*recordings)
+    policies = {name: _policy(name) for name in policy or POLICIES}
+    with meter() as progress:
+        replays = [
+            run_replay(
+                read_recording(name, progress.reading(name)),
+                policies,
+                max_endpoints,
+                progress.working(f"replay {name}"),
+            )
+            for name in recordings
+        ]
+    summary = summarise(replays)
+    if html:
+        from epcore.cli.report import write_report  # noqa: PLC0415
+
+        write_report(html, replays, summary)
+    if output == "table":
+        print_people(*replay_tables(replays, summary), narrowest=NARROWEST)
+    else:
+        print_data({"recordings": [one.to_dict() for one in replays], "summary": summary.to_dict()}, output)
+    return SAME
+
+
+def run(arguments: "Sequence[str]") -> int:
+    """Run one command. Never raises: trouble is one line on stderr."""
+    try:
+        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit is quiet too
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (CycloptsError, EpcoreError, OSError, ValueError) as error:
+        print(f"epcore: {' '.join(str(error).split())}", file=sys.stderr)
+        return TROUBLE
+    except Exception:  # noqa: BLE001 - a fault of ours must not look like "different"
+        traceback.print_exc()
+        return TROUBLE
+    return code if isinstance(code, int) else SAME
+
+
+def _policy(text: str) -> PolicyName | epcore.Policy:
+    """Read the name of a policy, or a threshold."""
+    names: tuple[PolicyName, ...] = get_args(PolicyName)
+    for name in names:
+        if text == name:
+            return name
+    try:
+        return epcore.Policy(threshold=float(text))
+    except ValueError:
+        raise CommandError(f"--policy {text}: neither one of {', '.join(names)} nor a share from 0 to 1") from None
+
+
+def _read_once(*names: str | None) -> None:
+    if names.count(STDIN) > 1:
+        raise CommandError("stdin (-) can be read once only")

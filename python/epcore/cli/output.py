@@ -1,0 +1,96 @@
+"""What a command prints: tables for people, JSON or YAML for programs."""
+
+import json
+import sys
+from contextlib import contextmanager
+from io import StringIO
+from typing import IO, TYPE_CHECKING, Final, Literal, TypeAlias
+
+import yaml
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from rich.console import RenderableType
+
+Form: TypeAlias = Literal["table", "json", "yaml"]
+
+_WIDE: Final = 500
+"""Columns where nobody looks: a table in a pipe is never folded."""
+
+
+def print_data(value: object, form: Form) -> None:
+    """Print for programs."""
+    if form == "yaml":
+        sys.stdout.write(yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDE))
+    else:
+        print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_people(*parts: "RenderableType", narrowest: int = 0) -> None:
+    """Print for people, folded to the width of the terminal but never below ``narrowest``.
+
+    Colors appear on a terminal only, and not if ``NO_COLOR`` is set.
+    """
+    on_terminal = sys.stdout.isatty()
+    text = StringIO()
+    console = Console(file=text, force_terminal=on_terminal, highlight=False)
+    console.width = max(console.width, narrowest) if on_terminal else _WIDE
+    for part in parts:
+        console.print(part)
+    sys.stdout.write("\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n")
+
+
+def table(headings: "Mapping[str, bool]", rows: "Sequence[Sequence[object]]", title: str | None = None) -> Table:
+    """Make a table. ``headings`` tells for each column whether it holds figures; ``None`` shows as a dash."""
+    shown = None if title is None else Text(title)
+    made = Table(box=box.SIMPLE, title=shown, title_justify="left", title_style="bold", show_edge=False)
+    made.padding = (0, 1, 0, 0)
+    for heading, is_figure in headings.items():
+        made.add_column(heading, justify="right" if is_figure else "left", overflow="fold", no_wrap=is_figure)
+    for row in rows:
+        made.add_row(*(Text(_shown(cell)) for cell in row))  # as text: brackets are no markup
+    return made
+
+
+def _shown(cell: object) -> str:
+    if cell is None:
+        return "–"  # noqa: RUF001 - a dash, as in printed tables
+    return f"{cell:,}" if isinstance(cell, int) else str(cell)
+
+
+class Meter:
+    """Shows on stderr how far long work has come; silent where nobody looks."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def reading(self, name: str) -> "Callable[[IO[bytes], int | None], IO[bytes]]":
+        """Return what wraps a file so that reading it is shown."""
+        return lambda file, size: self._progress.wrap_file(file, size, description=f"read {name}")  # type: ignore[arg-type]
+
+    def working(self, name: str) -> "Callable[[int, int], None]":
+        """Return what is called with how many of how many steps are done."""
+        task = self._progress.add_task(name, total=None)
+        return lambda done, of: self._progress.update(task, completed=done, total=of)
+
+
+@contextmanager
+def meter() -> "Iterator[Meter]":
+    """Show progress while the block runs, and nothing after it."""
+    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+        yield Meter(progress)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Never writes anchors: few readers expect them in a manifest."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - the name of the base class
+        return True

@@ -1,0 +1,333 @@
+"""`epcore` on the command line: what goes in, what comes out, and the exit codes of `diff`."""
+
+import gzip
+import json
+import lzma
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import epcore
+from epcore.cli import main
+from epcore.types import DiffKey, FieldMask
+
+EPCORE = [sys.executable, "-m", "epcore.cli"]
+
+Dict = dict[str, Any]
+
+
+def endpoints(count: int, first: int = 1) -> list[Dict]:
+    return [
+        {
+            "addresses": [f"10.0.0.{number}"],
+            "conditions": {"ready": True, "serving": True, "terminating": False},
+            "targetRef": {"kind": "Pod", "namespace": "shop", "name": f"web-{number}", "uid": f"uid-{number}"},
+        }
+        for number in range(first, first + count)
+    ]
+
+
+def one_slice(members: list[Dict], name: str = "web-1") -> Dict:
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": name,
+            "generateName": "web-",
+            "namespace": "shop",
+            "labels": {"kubernetes.io/service-name": "web"},
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+        },
+        "addressType": "IPv4",
+        "endpoints": members,
+        "ports": [{"name": "http", "protocol": "TCP", "port": 8080}],
+    }
+
+
+def save(path: Path, value: object) -> str:
+    path.write_text(json.dumps(value), encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, str]:
+    """Slices with three endpoints; the same three wanted, and four others."""
+    return {
+        "slices": save(tmp_path / "slices.json", [one_slice(endpoints(3))]),
+        "same": save(tmp_path / "same.json", endpoints(3)),
+        "other": save(tmp_path / "other.json", endpoints(4, first=2)),
+        "after": save(tmp_path / "after.json", [one_slice(endpoints(4, first=2))]),
+    }
+
+
+def test_plan_exits_with_0_where_nothing_is_to_be_written(
+    files: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["plan", "--endpoints", files["same"], "--existing", files["slices"]]) == 0
+    assert "nothing to do" in capsys.readouterr().out
+
+
+def test_plan_exits_with_1_and_shows_each_write_with_its_reasons(
+    files: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["plan", "--endpoints", files["other"], "--existing", files["slices"]]) == 1
+    out = capsys.readouterr().out
+    assert re.search(r"1 +update +web-1 +4 +[\d,]+ +endpoints-added, endpoints-removed", out)
+    assert "0 to create, 1 to update, 0 to delete" in out
+    assert "2 added, 0 updated, 1 removed, 0 moved, 2 sent again unchanged" in out
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_plan_prints_for_programs_what_the_engine_says(
+    files: dict[str, str], capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    assert main(["plan", "--endpoints", files["other"], "--existing", files["slices"], "-o", form]) == 1
+    out = capsys.readouterr().out
+    plan = epcore.pack(Path(files["other"]).read_bytes(), Path(files["slices"]).read_bytes())
+    assert (json.loads(out) if form == "json" else yaml.safe_load(out)) == plan.to_dict()
+
+
+def test_plan_hands_every_option_to_the_engine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wanted, slices = endpoints(9), [one_slice(endpoints(2, first=3 * n + 1), f"web-{n}") for n in range(3)]
+    arguments = [
+        "plan",
+        "--endpoints",
+        save(tmp_path / "e.json", wanted),
+        "--existing",
+        save(tmp_path / "s.json", slices),
+    ]
+    arguments += ["--template", save(tmp_path / "t.json", slices[:1]), "--max-endpoints", "4", "--policy", "0.5"]
+    arguments += ["--cohort", "none", "--compact", "0.0", "--address-reuse", "strict", "--replace", "recycle"]
+    arguments += ["--naming", "deterministic", "-o", "json"]
+    assert main(arguments) == 1
+    plan = epcore.pack(
+        wanted,
+        slices,
+        template=slices[0],
+        max_endpoints=4,
+        policy=epcore.Policy(threshold=0.5),
+        cohort=None,
+        compaction=epcore.Compaction(epsilon=0.0),
+        address_reuse="strict",
+        replace="recycle",
+        naming="deterministic",
+    )
+    assert json.loads(capsys.readouterr().out) == plan.to_dict()
+
+
+def test_plan_needs_no_existing_slices_if_there_is_a_template(
+    files: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["plan", "--endpoints", files["same"], "--template", files["slices"]]) == 1
+    assert re.search(r"1 +create +web-\* +3 ", capsys.readouterr().out)
+
+
+def as_list(items: list[Dict]) -> bytes:
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items}).encode()
+
+
+def as_lines(items: list[Dict]) -> bytes:
+    return b"".join(json.dumps(item).encode() + b"\n" for item in items)
+
+
+def as_yaml(items: list[Dict]) -> bytes:
+    return yaml.safe_dump_all(items).encode() + b"---\n"
+
+
+FORMS: dict[str, Callable[[list[Dict]], bytes]] = {
+    "array.json": lambda items: json.dumps(items).encode(),
+    "list.json": as_list,
+    "lines.jsonl": as_lines,
+    "documents.yaml": as_yaml,
+    "list.yml": lambda items: yaml.safe_dump(json.loads(as_list(items))).encode(),
+    "lines.json.gz": lambda items: gzip.compress(as_lines(items)),
+    "documents.yaml.xz": lambda items: lzma.compress(as_yaml(items)),
+    "no-suffix-json": as_list,
+    "no-suffix-yaml": as_yaml,
+    "no-suffix-gzip": lambda items: gzip.compress(as_yaml(items)),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_every_form_of_file_is_read_alike(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    slices = [one_slice(endpoints(3), "web-1"), one_slice(endpoints(2, first=10), "web-2")]
+    path = tmp_path / name
+    path.write_bytes(FORMS[name](slices))
+    after = save(tmp_path / "after.json", slices[:1])
+    assert main(["diff", str(path), after, "-o", "json"]) == 1
+    delta = json.loads(capsys.readouterr().out)
+    assert [change["address"] for change in delta["removed"]] == ["10.0.0.10", "10.0.0.11"]
+    assert not delta["added"] + delta["updated"] + delta["moved"]
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_every_form_is_read_from_stdin_too(tmp_path: Path, name: str) -> None:
+    slices = [one_slice(endpoints(3))]
+    after = save(tmp_path / "after.json", slices)
+    done = subprocess.run([*EPCORE, "diff", "-", after], input=FORMS[name](slices), capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_time_in_yaml_stays_the_text_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = yaml.safe_dump(one_slice(endpoints(1))).replace("'2026-01-01T00:00:00Z'", "2026-01-01T00:00:00Z")
+    (tmp_path / "slice.yaml").write_text(text, encoding="utf-8")
+    arguments = ["plan", "--endpoints", save(tmp_path / "wanted.json", []), "--existing", str(tmp_path / "slice.yaml")]
+    assert main([*arguments, "-o", "json"]) == 1
+    item = json.loads(capsys.readouterr().out)["writes"][0]["object"]
+    assert item["metadata"]["creationTimestamp"] == "2026-01-01T00:00:00Z"
+
+
+def test_diff_exits_with_0_where_no_endpoint_changed(
+    tmp_path: Path, files: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    slices = one_slice(endpoints(3))
+    slices["metadata"]["resourceVersion"] = "7"
+    assert main(["diff", files["slices"], save(tmp_path / "touched.json", slices)]) == 0
+    assert capsys.readouterr().out == "no endpoint changed\n"
+
+
+def test_diff_tells_an_endpoint_that_only_changed_its_slice(
+    tmp_path: Path, files: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    halves = [one_slice(endpoints(2), "web-2"), one_slice(endpoints(1, first=3), "web-1")]
+    assert main(["diff", files["slices"], save(tmp_path / "halves.json", halves)]) == 1
+    assert "0 added, 0 removed, 0 updated, 2 moved" in capsys.readouterr().out
+
+
+def test_diff_exits_with_1_and_shows_each_endpoint(files: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["diff", files["slices"], files["after"]]) == 1
+    out = capsys.readouterr().out
+    assert re.search(r"added +shop/web 10\.0\.0\.4 http TCP 8080 +– +web-1", out)  # noqa: RUF001
+    assert re.search(r"removed +shop/web 10\.0\.0\.1 http TCP 8080 +web-1 +–", out)  # noqa: RUF001
+    assert "2 added, 1 removed, 0 updated, 0 moved" in out
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+@pytest.mark.parametrize("key", ["address", "address-port", "target"])
+@pytest.mark.parametrize("fields", ["dns", "proxy", "envoy", "all"])
+def test_diff_prints_for_programs_what_the_engine_says(
+    files: dict[str, str], capsys: pytest.CaptureFixture[str], form: str, key: DiffKey, fields: FieldMask
+) -> None:
+    assert main(["diff", files["slices"], files["after"], "--key", key, "--fields", fields, "-o", form]) == 1
+    out = capsys.readouterr().out
+    delta = epcore.diff(Path(files["slices"]).read_bytes(), Path(files["after"]).read_bytes(), key=key, fields=fields)
+    assert (json.loads(out) if form == "json" else yaml.safe_load(out)) == delta.to_dict()
+
+
+TROUBLE: dict[str, tuple[list[str], str]] = {
+    "no such file": (["diff", "missing.json", "good.json"], "missing.json: No such file or directory"),
+    "a directory": (["diff", ".", "good.json"], "Is a directory"),
+    "no JSON": (["diff", "bad.json", "good.json"], "bad.json: "),
+    "no YAML": (["diff", "bad.yaml", "good.json"], "bad.yaml: not YAML at line 3"),
+    "no text": (["diff", "good.json", "binary.yaml"], "binary.yaml: not YAML"),
+    "cut short": (["diff", "cut.json.gz", "good.json"], "cut.json.gz: "),
+    "cut short too": (["diff", "cut.json.xz", "good.json"], "cut.json.xz: "),
+    "no slice": (["diff", "numbers.yaml", "good.json"], "numbers.yaml: "),
+    "a bad slice": (["diff", "invalid.json", "good.json"], "invalid.json: "),
+    "an unknown option": (["diff", "good.json", "good.json", "--bogus"], "--bogus"),
+    "an unknown option of replay": (["replay", "good.json", "--bogus=1"], "unknown option --bogus"),
+    "an unknown command": (["bogus"], "bogus"),
+    "an unknown key": (["diff", "good.json", "good.json", "--key", "bogus"], "bogus"),
+    "an unknown policy": (["plan", "--endpoints", "good.json", "--policy", "bogus"], "--policy bogus: "),
+    "a policy out of range": (["plan", "--endpoints", "good.json", "--policy", "-3"], "-3"),
+    "an unknown cohort": (["plan", "--endpoints", "good.json", "--existing", "good.json", "--cohort", "x.y"], "x.y"),
+    "no room at all": (["plan", "--endpoints", "good.json", "--max-endpoints", "0"], "--max-endpoints"),
+    "too much room": (["plan", "--endpoints", "good.json", "--max-endpoints", "9" * 30], "--max-endpoints"),
+    "no number": (["plan", "--endpoints", "good.json", "--max-endpoints", "x"], "--max-endpoints"),
+    "a missing argument": (["diff", "good.json"], "AFTER"),
+    "a missing option": (["plan"], "--endpoints"),
+    "no recording": (["replay"], "replay needs a recording"),
+    "a recording of nothing": (["replay", "good.json"], "good.json: "),
+    "stdin twice": (["diff", "-", "-"], "stdin (-) can be read once only"),
+    "a report to nowhere": (["replay", "recording.jsonl", "--html", "no/such/dir.html"], "no/such/dir.html"),
+}
+
+
+@pytest.mark.parametrize("case", TROUBLE)
+def test_trouble_is_one_clear_line_and_exit_code_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], case: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save(Path("good.json"), [one_slice(endpoints(3))])
+    Path("bad.json").write_text('{"kind": ', encoding="utf-8")
+    Path("bad.yaml").write_text("a: b\nc: [", encoding="utf-8")
+    Path("binary.yaml").write_bytes(b"\x00\xff\xfe\x01")
+    Path("cut.json.gz").write_bytes(gzip.compress(b"[" * 9_999)[:-20])
+    Path("cut.json.xz").write_bytes(lzma.compress(b"[" * 9_999)[:-20])
+    Path("numbers.yaml").write_text("- 1\n- 2\n", encoding="utf-8")
+    save(Path("invalid.json"), [one_slice([{"addresses": ["10.0.0.300"]}])])
+    event = {"kind": "EndpointSlice", "type": "ADDED", "object": one_slice(endpoints(3))}
+    Path("recording.jsonl").write_text(json.dumps(event) + "\n", encoding="utf-8")
+    arguments, complaint = TROUBLE[case]
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("epcore: ")
+    assert complaint in captured.err
+    assert captured.err.count("\n") == 1
+    assert not captured.out
+
+
+def test_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == epcore.__version__
+
+
+@pytest.mark.parametrize("command", ["plan", "diff", "replay"])
+def test_help_of_each_command_shows_an_example_and_tells_every_option(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(rf"^ *epcore {command} \S", out, re.MULTILINE)
+    assert "Exit code" in out
+
+
+def test_a_reader_that_goes_away_is_no_trouble(tmp_path: Path) -> None:
+    wanted = save(tmp_path / "wanted.json", endpoints(250))
+    slices = save(tmp_path / "slices.json", [one_slice([], f"web-{number}") for number in range(200)])
+    command = [*EPCORE, "plan", "--endpoints", wanted, "--existing", slices, "--max-endpoints", "1", "-o", "json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(1)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 128 + signal.SIGPIPE
+
+
+def test_an_interrupt_is_quiet() -> None:
+    with subprocess.Popen(
+        [*EPCORE, "diff", "-", os.devnull], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(b"[" + b" " * 2_000_000)  # more than a pipe holds: it returns once the command reads
+        process.stdin.flush()
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate()
+    assert (process.returncode, error) == (128 + signal.SIGINT, b"")
+
+
+def test_a_missing_library_is_told_with_the_extra_that_brings_it() -> None:
+    script = "import sys; sys.modules['cyclopts'] = None; from epcore.cli import main; sys.exit(main(['--help']))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "epcore: the command line needs cyclopts: pip install 'epcore[cli]'\n"
+
+
+def test_a_fault_of_ours_is_not_taken_for_a_difference(
+    files: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("a fault")
+
+    monkeypatch.setattr(epcore, "diff", fail)
+    assert main(["diff", files["slices"], files["after"]]) == 2
+    assert "a fault" in capsys.readouterr().err

@@ -1,0 +1,620 @@
+"""`epcore replay`: finds what was wanted in a recording, and compares writers that all hold exactly that."""
+
+import gzip
+import json
+import lzma
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache, partial
+from pathlib import Path
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import pytest
+import yaml
+
+from epcore.cli import main
+from epcore.cli.baselines import LegacyEndpoints
+from epcore.cli.failure import CommandError
+from epcore.cli.recording import read_recording
+from epcore.cli.replay import CONTROL, KUBERNETES, Replay, replay
+from epcore.cli.summary import summarise
+from epcore.cli.syncs import find_syncs
+from epcore.cli.tally import Tally
+from epcore.cli.timeline import Step, steps
+from epcore.cli.writers import EngineWriter, Outcome
+from epcore.types import PolicyName
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+RECORDINGS = ["rollout", "scale"]
+POLICIES: dict[str, PolicyName] = {"dense": "dense", "balanced": "balanced", "lean": "lean"}
+
+Dict = dict[str, Any]
+
+
+@dataclass
+class ControlPlane:
+    """Records what watches of a small, simulated control plane see: Kubernetes' rule, written slowly, and its Pods."""
+
+    maximum: int = 10
+    families: tuple[str, ...] = ("IPv4",)
+    with_pods: bool = True
+    restless: float = 0.0
+    """How likely a Pod changes after each write of a slice."""
+    time: float = 0.0
+    count: int = 0
+    revision: int = 100
+    lines: list[Dict] = field(default_factory=list)
+    pods: dict[str, Dict] = field(default_factory=dict)
+    services: dict[str, Dict] = field(default_factory=dict)
+    slices: dict[str, Dict] = field(default_factory=dict)
+    ends: list[list[str]] = field(default_factory=list)
+    """The revisions written by each sync of a Service and family that wrote anything."""
+    random: Random = field(default_factory=lambda: Random(1))
+
+    def see(self, kind: str, verb: str, item: Dict, pause: float = 0.001) -> None:
+        self.revision += 1
+        self.time += pause * self.random.uniform(0.5, 1.5)
+        item["metadata"]["resourceVersion"] = str(self.revision)
+        if kind != "Pod" or self.with_pods:
+            self.lines.append(
+                {"t": round(self.time, 4), "kind": kind, "type": verb, "object": json.loads(json.dumps(item))}
+            )
+
+    def service(self, name: str, **spec: object) -> None:
+        verb = "MODIFIED" if name in self.services else "ADDED"
+        default: Dict = {"selector": {"app": name}, "ports": [{"name": "http", "port": 80, "targetPort": "http"}]}
+        metadata = {"name": name, "namespace": "shop", "uid": f"uid-{name}"}
+        self.services[name] = {"metadata": metadata, "spec": default | {"ipFamilies": list(self.families)} | spec}
+        self.see("Service", verb, self.services[name])
+
+    def node(self, name: str) -> None:
+        self.see("Node", "ADDED", {"metadata": {"name": name}})
+
+    def pod(self, app: str, number: int, port: int = 8080) -> str:
+        name = f"{app}-{number}"
+        addresses = [f"10.1.{number // 250}.{number % 250 + 1}", f"fd00::{number + 1:x}"]
+        self.pods[name] = {
+            "metadata": {
+                "name": name,
+                "namespace": "shop",
+                "uid": str(UUID(int=self.random.getrandbits(128))),
+                "labels": {"app": app},
+            },
+            "spec": {"nodeName": "node", "containers": [{"ports": [{"name": "http", "containerPort": port}]}]},
+            "status": {
+                "podIP": addresses[0],
+                "podIPs": [{"ip": address} for address in addresses[: len(self.families)]],
+            },
+        }
+        self.see("Pod", "ADDED", self.pods[name])
+        return name
+
+    def ready(self, name: str, *, ready: bool = True) -> None:
+        self.pods[name]["status"]["conditions"] = [{"type": "Ready", "status": str(ready)}]
+        self.see("Pod", "MODIFIED", self.pods[name])
+
+    def terminate(self, name: str) -> None:
+        self.pods[name]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+        self.see("Pod", "MODIFIED", self.pods[name])
+
+    def remove(self, name: str) -> None:
+        self.see("Pod", "DELETED", self.pods.pop(name))
+
+    def wanted(self, service: str, family: str) -> dict[str, dict[str, Dict]]:
+        """Endpoints by ports and by Pod."""
+        groups: dict[str, dict[str, Dict]] = {}
+        for name, pod in self.pods.items():
+            if pod["metadata"]["labels"]["app"] != service:
+                continue
+            serving = any(c["status"] == "True" for c in pod["status"].get("conditions", ()))
+            terminating = "deletionTimestamp" in pod["metadata"]
+            ports = [
+                {
+                    "name": port["name"],
+                    "protocol": "TCP",
+                    "port": pod["spec"]["containers"][0]["ports"][0]["containerPort"],
+                }
+                for port in self.services[service]["spec"]["ports"]
+            ]
+            endpoint: Dict = {
+                "addresses": [a["ip"] for a in pod["status"]["podIPs"] if (":" in a["ip"]) == (family == "IPv6")],
+                "conditions": {"ready": serving and not terminating, "serving": serving, "terminating": terminating},
+                "targetRef": {"kind": "Pod", "namespace": "shop", "name": name, "uid": pod["metadata"]["uid"]},
+                "nodeName": "node",
+            }
+            if self.services[service]["spec"].get("trafficDistribution") and endpoint["conditions"]["ready"]:
+                endpoint["hints"] = {"forZones": [{"name": "a"}]}
+            groups.setdefault(json.dumps(ports), {})[name] = endpoint
+        return groups
+
+    def sync(self, service: str) -> None:
+        """Reconcile a Service by Kubernetes' rule; Pods may change between its writes, but it does not look again."""
+        for family in self.families:
+            seen: list[str] = []
+            writes = self.rule(service, family)
+            for verb, item in writes:
+                metadata = item["metadata"]
+                metadata["generation"] = metadata.get("generation", 0) + 1
+                self.see("EndpointSlice", verb, item, pause=0.01)
+                seen.append(item["metadata"]["resourceVersion"])
+                self.slices.pop(metadata["name"], None)
+                if verb != "DELETED":
+                    self.slices[metadata["name"]] = json.loads(json.dumps(item))
+                if self.random.random() < self.restless:
+                    self.disturb(service)
+            if writes:
+                self.ends.append(seen)
+
+    def rule(self, service: str, family: str) -> list[tuple[str, Dict]]:
+        """Return the writes that Kubernetes' rule makes now: creates, updates, deletes."""
+        mine = [
+            json.loads(json.dumps(one))
+            for one in self.slices.values()
+            if one["addressType"] == family and one["metadata"]["labels"]["kubernetes.io/service-name"] == service
+        ]
+        wanted = self.wanted(service, family)
+        creates: list[Dict] = []
+        updates: list[Dict] = []
+        deletes = [one for one in mine if json.dumps(one["ports"]) not in wanted]
+        for ports, missing in sorted(wanted.items()):
+            group = [one for one in mine if json.dumps(one["ports"]) == ports]
+            new = partial(self.new, service, family, json.loads(ports))
+            self.place(group, missing, new, creates, updates, deletes)
+        if len(deletes) == len(mine) and not creates:
+            if len(deletes) == 1 and deletes[0]["ports"] is None:
+                deletes.clear()
+            else:
+                creates.append(self.new(service, family, None))
+        while creates and deletes:
+            kept, taken = creates.pop(), deletes.pop(0)
+            kept["metadata"] = taken["metadata"]
+            updates.append(kept)
+        gone = [self.slices[one["metadata"]["name"]] for one in deletes]
+        verbs = {"ADDED": creates, "MODIFIED": updates, "DELETED": gone}
+        return [(verb, one) for verb, items in verbs.items() for one in items]
+
+    def place(
+        self,
+        group: list[Dict],
+        missing: dict[str, Dict],
+        new: Callable[[], Dict],
+        creates: list[Dict],
+        updates: list[Dict],
+        deletes: list[Dict],
+    ) -> None:
+        """Keep what is there, fill what is written anyway, put the rest where it fits best."""
+        clean: list[Dict] = []
+        for one in group:
+            old = one["endpoints"]
+            one["endpoints"] = [missing.pop(e["targetRef"]["name"]) for e in old if e["targetRef"]["name"] in missing]
+            kind = clean if one["endpoints"] == old else updates if one["endpoints"] else deletes
+            kind.append(one)
+        rest = list(missing.values())
+        self.random.shuffle(rest)
+        for one in sorted((one for one in updates if one in group), key=lambda one: -len(one["endpoints"])):
+            self.fill(one, rest)
+        while rest:
+            fits = [one for one in clean if len(one["endpoints"]) + len(rest) <= self.maximum]
+            one = max(fits, key=lambda one: len(one["endpoints"])) if fits else new()
+            (updates if fits else creates).append(one)
+            self.fill(one, rest)
+
+    def fill(self, one: Dict, rest: list[Dict]) -> None:
+        while rest and len(one["endpoints"]) < self.maximum:
+            one["endpoints"].append(rest.pop())
+
+    def new(self, service: str, family: str, ports: list[Dict] | None) -> Dict:
+        labels = {
+            "kubernetes.io/service-name": service,
+            "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
+        }
+        name = f"{service}-{self.random.randrange(16**6):06x}"
+        return {
+            "kind": "EndpointSlice",
+            "apiVersion": "discovery.k8s.io/v1",
+            "metadata": {
+                "name": name,
+                "generateName": f"{service}-",
+                "namespace": "shop",
+                "labels": labels,
+                "uid": f"slice-{name}",
+            },
+            "addressType": family,
+            "endpoints": [],
+            "ports": ports,
+        }
+
+    def write(self, path: Path) -> Path:
+        path.write_text("".join(json.dumps(line) + "\n" for line in self.lines), encoding="utf-8")
+        return path
+
+    def disturb(self, app: str) -> None:
+        """Let one Pod come, become ready, leave or go."""
+        mine = [name for name in self.pods if name.rpartition("-")[0] == app]
+        dice = self.random.random()
+        if dice < 0.45 or len(mine) < 5:
+            self.count += 1
+            self.pod(app, self.count, port=self.random.choice([8080, 8080, 9090]))
+        elif dice < 0.7:
+            self.ready(self.random.choice(mine), ready=self.random.random() < 0.9)
+        elif dice < 0.85:
+            self.terminate(self.random.choice(mine))
+        else:
+            self.remove(self.random.choice(mine))
+
+    def churn(self, apps: list[str], rounds: int) -> None:
+        """Let Pods change, and sync after each few changes."""
+        for _ in range(rounds):
+            for _ in range(self.random.randrange(1, 12)):
+                self.disturb(self.random.choice(apps))
+            for app in apps:
+                self.sync(app)
+            self.time += self.random.choice([0.0, 0.02, 0.5])
+
+
+@cache
+def replayed(name: str) -> Replay:
+    """Replay an example once for all tests."""
+    return replay(read_recording(str(EXAMPLES / f"{name}.jsonl.xz")), POLICIES)
+
+
+def churned(
+    seed: int, families: tuple[str, ...] = ("IPv4",), restless: float = 0.0, *, with_pods: bool = True
+) -> ControlPlane:
+    plane = ControlPlane(random=Random(seed), families=families, restless=restless, with_pods=with_pods)
+    plane.service("web")
+    plane.node("node")
+    plane.sync("web")
+    plane.churn(["web"], 60)
+    return plane
+
+
+def found(path: Path) -> set[tuple[str, ...]]:
+    return {tuple(str(event.revision) for event in sync.events) for sync in find_syncs(read_recording(str(path)))}
+
+
+def replay_of(plane: ControlPlane, path: Path) -> Replay:
+    return replay(read_recording(str(plane.write(path / "recording.jsonl"))), POLICIES, plane.maximum)
+
+
+def test_every_sync_of_the_examples_is_confirmed_by_the_pods() -> None:
+    assert [(len(replayed(name).syncs), replayed(name).witnessed) for name in RECORDINGS] == [(144, 144), (256, 256)]
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_kubernetes_rule_replayed_makes_the_recorded_number_of_writes(name: str) -> None:
+    assert replayed(name).fidelity == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_the_way_of_writing_finds_the_syncs_where_no_pods_were_recorded(name: str) -> None:
+    recording = read_recording(str(EXAMPLES / f"{name}.jsonl.xz"))
+    recording.witness = type(recording.witness)()
+    blind = replay(recording, {})
+    assert blind.witnessed == 0
+    assert blind.fidelity == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_the_recorded_row_counts_the_recording(name: str) -> None:
+    writes = size = 0
+    with lzma.open(EXAMPLES / f"{name}.jsonl.xz") as file:
+        for event in map(json.loads, file):
+            if event["kind"] == "EndpointSlice":
+                writes += 1
+                size += len(json.dumps(event["object"], separators=(",", ":"), ensure_ascii=False).encode())
+    row = replayed(name).row("recorded controller")
+    assert (row.writes, row.bytes) == (writes, size)
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_rows_of_the_engine_agree_with_the_stats_of_its_plans(name: str) -> None:
+    replay_ = replayed(name)
+    writer = EngineWriter("again", "balanced", max_endpoints=replay_.max_endpoints)
+    plans = [plan for step in steps(replay_.recording, replay_.syncs) for plan in writer.plan(step)]
+    row = replay_.row("epcore balanced")
+    assert row.writes == sum(plan.stats.writes for plan in plans)
+    assert row.write_floor == sum(plan.stats.write_floor for plan in plans)
+    assert row.endpoints_resent == sum(plan.stats.endpoints_resent for plan in plans)
+    assert row.endpoints_moved == sum(plan.stats.endpoints_moved for plan in plans) == 0
+    assert row.bytes > sum(plan.stats.bytes for plan in plans)  # and what the API server adds to each object
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_the_control_keeps_as_many_slices_as_balanced(name: str) -> None:
+    target = replayed(name).row("epcore balanced").slices_mean
+    assert replayed(name).row(CONTROL).slices_mean == pytest.approx(target, rel=0.03)
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_only_sort_and_chunk_moves_endpoints(name: str) -> None:
+    assert [row.title for row in replayed(name).rows if row.endpoints_moved] == ["sort-and-chunk"]
+
+
+@pytest.mark.parametrize("restless", [0.0, 0.5])
+@pytest.mark.parametrize("families", [("IPv4",), ("IPv4", "IPv6")])
+@pytest.mark.parametrize("seed", range(3))
+def test_finds_exactly_the_syncs_that_there_were(
+    tmp_path: Path, seed: int, families: tuple[str, ...], restless: float
+) -> None:
+    plane = churned(seed, families=families, restless=restless)
+    assert found(plane.write(tmp_path / "recording.jsonl")) == {tuple(end) for end in plane.ends}
+
+
+@pytest.mark.parametrize("with_pods", [True, False])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_simulated_recording_is_replayed_faithfully(tmp_path: Path, seed: int, *, with_pods: bool) -> None:
+    assert replay_of(churned(seed, with_pods=with_pods), tmp_path).fidelity == pytest.approx(1, abs=0.04)
+
+
+def test_services_are_kept_apart(tmp_path: Path) -> None:
+    plane = ControlPlane(families=("IPv4", "IPv6"))
+    for name in ("web", "api"):
+        plane.service(name)
+    plane.node("node")
+    plane.churn(["web", "api"], 40)
+    result = replay_of(plane, tmp_path)
+    assert len(result.recording.lanes) == 4
+    assert result.row("legacy Endpoints object").slices == 2
+    assert result.fidelity == pytest.approx(1, abs=0.04)
+
+
+def scale_to_zero(plane: ControlPlane) -> None:
+    for batch in range(3):
+        pods = [plane.pod("web", 100 * batch + number) for number in range(35)]
+        plane.sync("web")
+        for pod in pods:
+            plane.remove(pod)
+        plane.sync("web")
+
+
+def change_ports(plane: ControlPlane) -> None:
+    for number in range(35):
+        plane.pod("web", number)
+    plane.sync("web")
+    for name in ("a", "b", "c"):
+        plane.service("web", ports=[{"name": name, "port": 80, "targetPort": "http"}])
+        plane.sync("web")
+
+
+def have_no_ports(plane: ControlPlane) -> None:
+    plane.service("web", ports=[])
+    plane.churn(["web"], 20)
+
+
+def delete_service(plane: ControlPlane) -> None:
+    plane.churn(["web"], 20)
+    plane.see("Service", "DELETED", plane.services["web"])
+    plane.ends.append([])
+    for item in plane.slices.values():
+        plane.see("EndpointSlice", "DELETED", item, pause=0.01)
+        plane.ends[-1].append(item["metadata"]["resourceVersion"])
+
+
+def reuse_names(plane: ControlPlane) -> None:
+    for number in range(25):
+        plane.ready(plane.pod("web", number))
+    plane.sync("web")
+    for number in range(25):
+        plane.remove(f"web-{number}")
+        plane.pod("web", number)
+        plane.sync("web")
+        plane.ready(f"web-{number}")
+        plane.sync("web")
+
+
+def switch_hints(plane: ControlPlane) -> None:
+    for number in range(35):
+        plane.ready(plane.pod("web", number))
+    plane.sync("web")
+    for value in ("PreferSameZone", None, "PreferSameZone"):
+        plane.service("web", trafficDistribution=value)
+        plane.sync("web")
+
+
+@pytest.mark.parametrize(
+    "story", [scale_to_zero, change_ports, have_no_ports, delete_service, reuse_names, switch_hints]
+)
+def test_rare_turns_are_found_and_replayed(tmp_path: Path, story: Callable[[ControlPlane], None]) -> None:
+    plane = ControlPlane()
+    plane.service("web")
+    plane.node("node")
+    plane.sync("web")
+    story(plane)
+    assert found(plane.write(tmp_path / "recording.jsonl")) == {tuple(end) for end in plane.ends}
+    result = replay_of(plane, tmp_path)
+    assert result.witnessed == len(result.syncs)
+    assert {row.slices for row in result.rows if row.exact} <= set(range(len(plane.slices) + 2))
+
+
+def test_slices_that_were_there_at_the_start_are_no_writes(tmp_path: Path) -> None:
+    plane = churned(1)
+    listed = {"Service": plane.services, "Pod": plane.pods, "EndpointSlice": plane.slices}
+    plane.lines = [
+        {"t": plane.time, "kind": kind, "type": "ADDED", "object": json.loads(json.dumps(item))}
+        for kind, items in listed.items()
+        for item in items.values()
+    ]
+    bookmark: Dict = {"metadata": {"resourceVersion": str(plane.revision)}}
+    plane.lines.append({"t": plane.time, "kind": "EndpointSlice", "type": "BOOKMARK", "object": bookmark})
+    plane.node("node")
+    plane.ends.clear()
+    count = len(plane.slices)
+    plane.churn(["web"], 20)
+    result = replay_of(plane, tmp_path)
+    assert [len(sync.events) for sync in result.syncs if sync.initial] == [count]
+    assert result.row("recorded controller").writes == sum(map(len, plane.ends))
+    assert result.fidelity == pytest.approx(1, abs=0.05)
+
+
+def test_a_watch_that_began_anew_changes_nothing(tmp_path: Path) -> None:
+    plane = churned(2)
+    before = replay_of(plane, tmp_path).to_dict()
+    again = [line for line in plane.lines if line["kind"] == "EndpointSlice" and line["type"] != "DELETED"]
+    latest = {line["object"]["metadata"]["name"]: line for line in again}
+    plane.lines += [{**latest[name], "type": "ADDED"} for name in plane.slices]
+    assert replay_of(plane, tmp_path).to_dict() == before
+
+
+def test_events_need_neither_time_nor_kind(tmp_path: Path) -> None:
+    plane = churned(2)
+    rows = replay_of(plane, tmp_path).to_dict()["rows"]
+    for line in plane.lines:
+        line["object"]["kind"] = line.pop("kind")
+        del line["t"]
+    assert replay_of(plane, tmp_path).to_dict()["rows"] == rows
+
+
+def test_the_legacy_object_holds_a_thousand_addresses_at_most_and_none_that_terminates(tmp_path: Path) -> None:
+    plane = ControlPlane(maximum=100)
+    plane.service("web")
+    plane.node("node")
+    for number in range(1_100):
+        plane.ready(plane.pod("web", number))
+    plane.sync("web")
+    for number in range(200):
+        plane.terminate(f"web-{number}")
+    plane.sync("web")
+    recording = read_recording(str(plane.write(tmp_path / "recording.jsonl")))
+    writer = LegacyEndpoints()
+    outcomes = [writer.write(step) for step in steps(recording, find_syncs(recording))]
+    assert [[len(write.endpoints) for write in outcome.writes] for outcome in outcomes] == [[1_000], [900]]
+
+
+def test_a_writer_that_loses_an_endpoint_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    honest = EngineWriter.write
+
+    def lose_one(self: EngineWriter, step: Step) -> Outcome:
+        outcome = honest(self, step)
+        writes = [write._replace(endpoints=write.endpoints[1:]) for write in outcome.writes]
+        return outcome._replace(writes=writes)
+
+    monkeypatch.setattr(EngineWriter, "write", lose_one)
+    path = churned(1).write(tmp_path / "recording.jsonl")
+    assert main(["replay", str(path)]) == 2
+    assert re.search(
+        r"do not hold exactly what was wanted: [1-9]\d* missing, 0 unwanted, 0 twice", capsys.readouterr().err
+    )
+
+
+def test_a_writer_that_invents_or_repeats_an_endpoint_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    honest = EngineWriter.write
+
+    def add_one(self: EngineWriter, step: Step) -> Outcome:
+        outcome = honest(self, step)
+        writes = [write._replace(endpoints=[*write.endpoints, *write.endpoints[:1], -1]) for write in outcome.writes]
+        return outcome._replace(writes=writes)
+
+    monkeypatch.setattr(EngineWriter, "write", add_one)
+    path = churned(1).write(tmp_path / "recording.jsonl")
+    assert main(["replay", str(path)]) == 2
+    assert re.search(r"0 missing, 1 unwanted, [1-9]\d* twice", capsys.readouterr().err)
+
+
+def test_the_summary_is_the_geometric_mean_against_kubernetes_rule() -> None:
+    replays = [replayed(name) for name in RECORDINGS]
+    ratios = [one.row("epcore lean").bytes / one.row(KUBERNETES).bytes for one in replays]
+    means = summarise(replays).rows
+    assert means["epcore lean"]["bytes"] == pytest.approx((ratios[0] * ratios[1]) ** 0.5, abs=1e-4)
+    assert means[KUBERNETES] == {"writes": 1, "bytes": 1, "endpoints_resent": 1, "slices_mean": 1}
+
+
+def test_json_and_yaml_say_what_the_table_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(churned(1).write(tmp_path / "[bold]recording.jsonl"))
+    printed = {}
+    for form in ("json", "yaml", "table"):
+        assert main(["replay", path, "-o", form, "--policy", "balanced", "--policy", "0.6"]) == 0
+        printed[form] = capsys.readouterr().out
+    data = json.loads(printed["json"])
+    assert yaml.safe_load(printed["yaml"]) == data
+    titles = [row["row"] for row in data["recordings"][0]["rows"]]
+    assert titles[-2:] == ["epcore balanced", "epcore 0.6"]
+    assert printed["table"].startswith(path)
+    for row in data["recordings"][0]["rows"]:
+        assert any(
+            line.startswith(row["row"]) and f" {row['bytes']:,} " in line for line in printed["table"].splitlines()
+        )
+
+
+def test_the_report_is_one_file_that_needs_no_network_and_is_always_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording = str(churned(1).write(tmp_path / "recording.jsonl"))
+    pages = []
+    for name in ("one.html", "two.html"):
+        assert main(["replay", recording, recording, "--html", str(tmp_path / name)]) == 0
+        pages.append((tmp_path / name).read_text(encoding="utf-8"))
+    capsys.readouterr()
+    page = pages[0]
+    assert pages[1] == page
+    assert "prefers-color-scheme: dark" in page
+    own = page[: page.index("<script>")] + page[page.index("</script>") :]
+    assert not [word for word in ("src=", "href=", "@import", "url(") if word in own]
+    assert all(title in own for title in ("recorded controller", "epcore lean", "All recordings"))
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "no event of an EndpointSlice"),
+        (b"not json\n", "line 1 is not JSON"),
+        (b'{"t": 0}\n', "line 1 has no 'object'"),
+        (b"[1]\n", "line 1 is no event"),
+        (b'{"kind": "EndpointSlice", "type": "ADDED", "object": {"metadata": {}}}\n', "line 1 has no 'name'"),
+        (b'\n{"kind": "EndpointSlice", "type": "ADDED", "object": 3}\n', "line 2 is malformed"),
+        (gzip.compress(b"x" * 10_000)[:-10], "ended before"),
+        (lzma.compress(b"x" * 10_000)[:-10], "ended before"),
+        (b"\xfd7zXZ\x00" + b"x" * 100, "orrupt"),
+    ],
+)
+def test_a_bad_recording_is_one_clear_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, complaint: str
+) -> None:
+    path = tmp_path / "recording"
+    path.write_bytes(content)
+    assert main(["replay", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert complaint in error
+    assert str(path) in error
+    assert error.count("\n") == 1
+
+
+def test_a_compressed_recording_is_never_wholly_in_memory(tmp_path: Path) -> None:
+    plane = churned(1)
+    filler = {
+        "t": 0,
+        "kind": "Endpoints",
+        "type": "MODIFIED",
+        "object": {"metadata": {"name": "x"}, "subsets": ["x" * 10**6]},
+    }
+    path = tmp_path / "recording.jsonl.xz"
+    with lzma.open(path, "wb", preset=0) as file:
+        for line in [*plane.lines, *[filler] * 200]:
+            file.write(json.dumps(line).encode() + b"\n")
+    script = (
+        "import resource, sys; from epcore.cli.recording import read_recording as read;"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; read(sys.argv[1]);"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    grown = subprocess.run([sys.executable, "-c", script, str(path)], check=True, capture_output=True, text=True).stdout
+    assert int(grown) < 60_000  # kilobytes, of 200,000 that the recording has
+
+
+def test_a_tally_refuses_a_write_that_an_api_server_would_refuse() -> None:
+    replay_ = replayed("rollout")
+    step = next(step for step in steps(replay_.recording, replay_.syncs) if step.groups)
+    writer = EngineWriter("engine", "dense", max_endpoints=100)
+    tally = Tally("engine", 100, exact=True)
+    outcome = writer.write(step)
+    tally.take(step, outcome, counted=True)
+    with pytest.raises(CommandError, match="cannot create"):
+        tally.take(step, outcome, counted=True)
