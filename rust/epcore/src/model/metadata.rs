@@ -11,6 +11,9 @@ pub const MANAGED_BY_LABEL: &str = "endpointslice.kubernetes.io/managed-by";
 /// Annotation with the time of the change that led to the last write (RFC 3339).
 pub const TRIGGER_TIME_ANNOTATION: &str = "endpoints.kubernetes.io/last-change-trigger-time";
 
+/// Annotation on a slice that took moved endpoints, until the further write of `make-break-touch` has taken it away.
+pub(crate) const MOVING_ANNOTATION: &str = "epcore/moving";
+
 /// Metadata of an object. An empty text is "not set".
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObjectMeta {

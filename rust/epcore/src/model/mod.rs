@@ -20,6 +20,7 @@ pub(crate) use endpoint::{Rare, Record, StoredAddress};
 pub use identity::Identity;
 pub(crate) use identity::{ByIdentity, keeps, preferred};
 pub use members::Members;
+pub(crate) use metadata::MOVING_ANNOTATION;
 pub use metadata::{MANAGED_BY_LABEL, ObjectMeta, SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION};
 pub(crate) use names::shorten;
 pub use names::{is_dns_label, is_dns_subdomain};

@@ -1,96 +1,11 @@
 //! The optimiser: items into containers. It knows no Kubernetes.
 
-use std::cmp::Ordering;
-
-use crate::pack::choose::{Bytes, Clean, choose};
+use crate::pack::Policy;
+use crate::pack::choose::{Clean, choose};
 use crate::pack::compact::compact;
-use crate::pack::place::{CohortIds, FillOrder, Target, place};
-use crate::pack::settle::{Bin, Dirty, Kept};
-use crate::pack::{Compaction, Policy};
-
-/// What the optimiser asks about wanted items, which it knows by number.
-pub(crate) trait Items {
-    /// How many there are.
-    fn count(&self) -> usize;
-    /// A total order that does not depend on the numbers.
-    fn compare(&self, left: u32, right: u32) -> Ordering;
-    /// Bytes that an item takes.
-    fn size(&self, item: u32) -> usize;
-    /// The cohort of an item.
-    fn cohort(&self, item: u32) -> CohortIds;
-    /// True if an item is about to go.
-    fn is_leaving(&self, item: u32) -> bool;
-    /// Containers that this item must not come into before they are written, as its address leaves them for another item.
-    fn leaves_from(&self, item: u32) -> &[usize];
-}
-
-/// The limits and prices of one call.
-pub(crate) struct Problem<'a> {
-    pub(crate) items: &'a dyn Items,
-    pub(crate) max_items: usize,
-    /// `None` where no container can come near its limit of bytes.
-    pub(crate) max_bytes: Option<usize>,
-    /// Bytes of a new container without items.
-    pub(crate) new_bytes: usize,
-    pub(crate) policy: Policy,
-    pub(crate) compaction: Option<Compaction>,
-    pub(crate) bytes: Bytes,
-}
-
-/// A container afterwards.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Filled {
-    pub(crate) kept: Vec<Kept>,
-    pub(crate) added: Vec<u32>,
-    pub(crate) dirty: Dirty,
-    /// Items had to leave because there were too many.
-    pub(crate) overfull: bool,
-    /// Items left because they were moved elsewhere.
-    pub(crate) drained: bool,
-    /// Takes nothing.
-    pub(crate) closed: bool,
-    /// Goes away rather than stay without items.
-    pub(crate) expendable: bool,
-    /// May be given the content of a new container instead of being deleted.
-    pub(crate) recyclable: bool,
-    pub(crate) is_new: bool,
-    /// Bytes of the container with its items, kept where there is a limit.
-    pub(crate) bytes: usize,
-}
-
-impl Filled {
-    pub(crate) fn count(&self) -> usize {
-        self.kept.len() + self.added.len()
-    }
-
-    pub(crate) fn must_be_written(&self) -> bool {
-        self.dirty.any() || self.overfull || self.closed
-    }
-
-    pub(crate) fn is_written(&self) -> bool {
-        self.must_be_written() || self.drained || !self.added.is_empty()
-    }
-
-    /// Written, and nothing is left in it: an existing one is deleted, a new one never made.
-    pub(crate) fn is_deleted(&self) -> bool {
-        let lost = self.dirty.removed || self.dirty.duplicates || self.overfull || self.drained;
-        self.count() == 0 && (self.is_new || self.closed || self.expendable || lost)
-    }
-
-    pub(crate) fn items(&self) -> impl Iterator<Item = u32> {
-        self.kept.iter().map(|kept| kept.item).chain(self.added.iter().copied())
-    }
-}
-
-/// The solution: every container afterwards, existing ones first and in their order.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Assignment {
-    pub(crate) bins: Vec<Filled>,
-    /// Item and the container it was in before, for items that had to or were allowed to move.
-    pub(crate) moved: Vec<(u32, usize)>,
-    /// Fewest writes of any plan that moves nothing it need not.
-    pub(crate) write_floor: usize,
-}
+use crate::pack::place::{FillOrder, Target, place};
+use crate::pack::problem::{Assignment, Filled, Problem};
+use crate::pack::settle::Bin;
 
 /// Solve one step: fill what must be written, then what is cheapest.
 pub(crate) fn solve(problem: &Problem<'_>, bins: Vec<Bin>) -> Assignment {
@@ -147,28 +62,6 @@ impl Problem<'_> {
             filled.overfull = true;
         }
         (filled, evicted)
-    }
-
-    /// Bytes count only where they can run short.
-    pub(crate) fn size(&self, item: u32) -> usize {
-        if self.max_bytes.is_some() { self.items.size(item) } else { 0 }
-    }
-
-    pub(crate) fn room(&self, bin: &Filled) -> usize {
-        if bin.closed { 0 } else { self.max_items.saturating_sub(bin.count()) }
-    }
-
-    pub(crate) fn fits(&self, bin: &Filled, item: u32) -> bool {
-        self.room(bin) > 0 && self.max_bytes.is_none_or(|most| bin.bytes + self.size(item) <= most)
-    }
-
-    pub(crate) fn put(&self, bin: &mut Filled, item: u32) {
-        bin.bytes += self.size(item);
-        bin.added.push(item);
-    }
-
-    pub(crate) fn new_bin(&self) -> Filled {
-        Filled { is_new: true, bytes: self.new_bytes, ..Filled::default() }
     }
 
     fn write_floor(&self, bins: &[Filled], pending: usize) -> usize {

@@ -1,7 +1,7 @@
 //! Bounded fragmentation: the emptiest containers are drained until there are few enough.
 
 use crate::pack::Compaction;
-use crate::pack::assign::{Assignment, Filled, Problem};
+use crate::pack::problem::{Assignment, Filled, Problem};
 
 impl Compaction {
     /// Most containers for so many items.

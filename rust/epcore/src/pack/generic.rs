@@ -5,9 +5,9 @@ use std::cmp::Ordering;
 use hashbrown::HashMap;
 
 use crate::Error;
-use crate::pack::assign::{Filled, Items, Problem, solve};
+use crate::pack::assign::solve;
 use crate::pack::choose::Bytes;
-use crate::pack::place::CohortIds;
+use crate::pack::problem::{CohortIds, Filled, Items, Problem};
 use crate::pack::settle::{Held, settle};
 use crate::pack::{Compaction, Policy};
 

@@ -9,13 +9,11 @@ use hashbrown::HashMap;
 
 use crate::Error;
 use crate::model::{
-    Address, ByIdentity, EndpointList, EndpointRef, EndpointSlice, Identity, MANAGED_BY_LABEL, ObjectMeta,
-    SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION, keeps, preferred,
+    Address, ByIdentity, EndpointList, EndpointRef, EndpointSlice, Identity, MANAGED_BY_LABEL, MOVING_ANNOTATION,
+    ObjectMeta, SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION, keeps, preferred,
 };
-use crate::pack::assign::{Items, Problem};
 use crate::pack::choose::Bytes;
-use crate::pack::place::CohortIds;
-use crate::pack::plan::MOVING_ANNOTATION;
+use crate::pack::problem::{CohortIds, Items, Problem};
 use crate::pack::settle::{Bin, Held, settle};
 use crate::pack::{Cohort, Options, Policy, naming};
 use crate::wire::json::{endpoint_size, slice_size};

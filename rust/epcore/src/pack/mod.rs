@@ -2,12 +2,13 @@
 //!
 //! [`pack`] is for EndpointSlices; [`assign`] is the optimiser beneath it, for anything that keeps keyed items in containers:
 //! it works on positions, sizes and cohorts and knows no Kubernetes. Read in this order: `settle` (who stays), `choose` (how many
-//! slices), `place` (who goes where), `compact` (asked-for moves), `order` (which write comes first), `plan`.
+//! slices), `place` (who goes where), `compact` (asked-for moves), `order` (which write comes first), `draft` (the plan).
 
 mod assign;
 mod choose;
 mod cohort;
 mod compact;
+mod draft;
 mod generic;
 mod group;
 mod naming;
@@ -15,12 +16,15 @@ mod options;
 mod order;
 mod place;
 mod plan;
+mod problem;
 mod settle;
+mod write;
 
 pub use cohort::Cohort;
 pub use generic::{Assigned, Item, assign};
 pub use options::{AddressReuse, Compaction, CompactionOrder, Naming, Options, Policy, Prices, Replace};
-pub use plan::{Move, Plan, Stats, Verb, Write, WriteReason, WriteReasons};
+pub use plan::{Move, Plan, Stats};
+pub use write::{Verb, Write, WriteReason, WriteReasons};
 
 use std::sync::Arc;
 
@@ -63,5 +67,5 @@ pub fn pack(wanted: &EndpointList, existing: &[Arc<EndpointSlice>], options: &Op
     let mut bins = group.bins();
     let problem = group.problem(&mut bins)?;
     let assignment = assign::solve(&problem, bins);
-    plan::Plan::build(&group, &assignment, options)
+    draft::draft(&group, &assignment, options)
 }

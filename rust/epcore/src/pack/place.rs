@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use hashbrown::HashMap;
 
-use crate::pack::assign::Items;
+use crate::pack::problem::{CohortIds, Items};
 
 /// A container that is written and has room.
 #[derive(Clone, Copy, Debug)]
@@ -23,9 +23,6 @@ pub(crate) enum FillOrder {
     /// As Kubernetes.
     FullestFirst,
 }
-
-/// The cohort of an item and the finer one within it; zero is none.
-pub(crate) type CohortIds = (u32, u32);
 
 struct Placement<'a> {
     targets: &'a mut [Target],
