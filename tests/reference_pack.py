@@ -1,6 +1,7 @@
 """``pack`` as plainly as it can be said: slow, over dicts, from the rules in DESIGN.md.
 
-Endpoints are dicts in canonical field order, so that ``json.dumps`` is their canonical text. Address reuse is ``"ordered"``.
+Endpoints are dicts in canonical field order, so that ``json.dumps`` is their canonical text. Address reuse is
+``"ordered"``.
 """
 
 import ipaddress
@@ -210,7 +211,7 @@ class Pack:
                 self.bins[keepers[item][0]].dirty |= keepers[item][2]
             else:
                 keepers[item] = copies[0]
-        for item, (index, place_, changed) in sorted(keepers.items(), key=lambda entry: entry[1][:2]):
+        for item, (index, _, changed) in sorted(keepers.items(), key=lambda entry: entry[1][:2]):
             self.bins[index].kept.append(item)
             if changed:
                 self.bins[index].changed.add(item)

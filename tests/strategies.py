@@ -1,4 +1,4 @@
-"""Hypothesis strategies for groups of slices and what is wanted in them: as bad as they can be, small so that limits bite."""
+"""Hypothesis strategies for groups of slices and what is wanted in them: bad, and small so that limits bite."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ ADDRESSES = [f"10.0.0.{number}" for number in range(1, 31)]
 
 @st.composite
 def endpoints(draw: st.DrawFn) -> Json:
-    """An endpoint in canonical field order. The target mostly follows from the address, so that endpoints meet again."""
+    """Draw an endpoint in canonical field order; the target follows from the address, so that they meet again."""
     number = draw(st.integers(0, len(ADDRESSES) - 1))
     other = draw(st.integers(0, 9)) == 0
     endpoint: Json = {"addresses": [ADDRESSES[number]]}
@@ -35,7 +35,9 @@ def endpoints(draw: st.DrawFn) -> Json:
     return endpoint
 
 
-def slice_of(name: str, held: list[Json], *, port: int = 80, label: str = "x", version: int = 1, **more: object) -> Json:
+def slice_of(
+    name: str, held: list[Json], *, port: int = 80, label: str = "x", version: int = 1, **more: object
+) -> Json:
     """A slice of the Service ``web``."""
     labels = {"app": label, "kubernetes.io/service-name": "web"}
     metadata = {"name": name, "namespace": "shop", "resourceVersion": str(version), "labels": labels, **more}

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference_pack import Settings, order_key, pack
-from strategies import TEMPLATE, Json, groups
 
 import epcore
+from epcore.types import CompactionOrder
+from reference_pack import Settings, order_key, pack
+from strategies import TEMPLATE, Json, groups
 
 EXAMPLES = settings().max_examples
 
@@ -28,7 +29,7 @@ def planned(wanted: list[Json], existing: list[Json], chosen: Settings) -> Any:
     policy = chosen.policy if isinstance(chosen.policy, str) else epcore.Policy(threshold=chosen.policy)
     compaction = None
     if chosen.epsilon is not None:
-        order = "break-before-make" if chosen.break_first else "make-before-break"
+        order: CompactionOrder = "break-before-make" if chosen.break_first else "make-before-break"
         compaction = epcore.Compaction(epsilon=chosen.epsilon, max_moves=chosen.max_moves, order=order)
     plan = epcore.pack(
         wanted,
@@ -41,10 +42,12 @@ def planned(wanted: list[Json], existing: list[Json], chosen: Settings) -> Any:
         replace="recycle" if chosen.recycle else "safe",
     )
     stats = plan.stats
-    writes = [
-        (write.verb, write.name, [] if write.verb == "delete" else [order_key(one) for one in write.to_dict()["endpoints"] or []])
-        for write in plan.writes
-    ]
+
+    def listed(write: epcore.Write) -> list[Any]:
+        held: Any = write.to_dict()["endpoints"]
+        return [] if write.verb == "delete" else [order_key(endpoint) for endpoint in held]
+
+    writes = [(write.verb, write.name, listed(write)) for write in plan.writes]
     return {
         "writes": writes,
         "write_floor": stats.write_floor,

@@ -288,7 +288,7 @@ def test_every_sync_of_the_examples_is_confirmed_by_the_pods() -> None:
 
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_kubernetes_rule_replayed_makes_the_recorded_number_of_writes(name: str) -> None:
-    # The rule's own order is random: ten other orders give 474 to 476 and 787 to 801 writes, where 473 and 788 were recorded.
+    # The rule's own order is random: ten other orders give 474 to 476 and 787 to 801 writes; 473 and 788 were recorded.
     assert replayed(name).fidelity == pytest.approx(1, abs=0.02)
 
 

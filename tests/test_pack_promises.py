@@ -1,0 +1,205 @@
+"""The promises of ``pack`` through Python. Rust has them over wider groups; the reference has the exact plans."""
+
+import copy
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import epcore
+from epcore.types import PolicyName
+from strategies import TEMPLATE, Json, groups, slice_of
+
+maxima = st.integers(1, 7)
+policies = st.sampled_from(["balanced", "dense", "lean", "upstream"])
+
+
+def key(endpoint: Json) -> tuple[str, str]:
+    return (endpoint["addresses"][0], (endpoint.get("targetRef") or {}).get("name", ""))
+
+
+def held(slices: epcore.SliceSet) -> Counter[tuple[str, str]]:
+    """What the slices of the group hold, with how often."""
+    group = [one for one in slices.to_dicts() if one["ports"] == TEMPLATE["ports"]]
+    return Counter(key(endpoint) for one in group for endpoint in one["endpoints"] or [])  # type: ignore[arg-type]
+
+
+def through_an_api_server(slices: epcore.SliceSet) -> list[Json]:
+    """Give names, versions and defaults, forget what is empty, order maps otherwise, as an API server may."""
+    stored: list[Json] = []
+    for index, one in enumerate(copy.deepcopy(slices.to_dicts())):
+        given: Json = dict(one)
+        metadata = given["metadata"]
+        metadata.setdefault("name", f"web-zz{index}")
+        metadata |= {"uid": f"u{index}", "resourceVersion": str(1000 + index), "generation": 1, "managedFields": [{}]}
+        metadata["labels"] = dict(reversed(metadata["labels"].items()))
+        given["endpoints"] = given["endpoints"] or None
+        for endpoint in given["endpoints"] or ():
+            endpoint.setdefault("conditions", {})
+            endpoint.setdefault("deprecatedTopology", None)
+        stored.append(dict(reversed(given.items())))
+    return stored
+
+
+@given(groups(), maxima, policies)
+def test_packing_what_an_api_server_returns_writes_nothing(
+    group: tuple[list[Json], list[Json]], most: int, policy: Any
+) -> None:
+    wanted, existing = group
+    result = epcore.pack(wanted, existing, template=TEMPLATE, max_endpoints=most, policy=policy).result()
+    again = epcore.pack(wanted, through_an_api_server(result), template=TEMPLATE, max_endpoints=most, policy=policy)
+    assert not again, str(again)
+
+
+@given(groups(), maxima, policies)
+def test_at_no_prefix_is_a_survivor_missing_or_an_endpoint_held_more_often(
+    group: tuple[list[Json], list[Json]], most: int, policy: Any
+) -> None:
+    wanted, existing = group
+    plan = epcore.pack(wanted, existing, template=TEMPLATE, max_endpoints=most, policy=policy)
+    before, after = held(plan.prefix(0)), held(plan.result())
+    assert after == Counter({key(endpoint): 1 for endpoint in wanted})
+    for writes in range(len(plan) + 1):
+        now = held(plan.prefix(writes))
+        assert not [one for one in before if one in after and one not in now]
+        # An endpoint of an overfull slice is in its old and its new place for a moment.
+        assert all(count <= max(before[one], 1) + plan.stats.endpoints_moved for one, count in now.items())
+
+
+def shuffled(value: Any, random: Any) -> Any:
+    if isinstance(value, dict):
+        items = [(name, shuffled(inner, random)) for name, inner in value.items()]
+        return dict(random.sample(items, len(items)))
+    return value
+
+
+@given(groups(), maxima, policies, st.randoms())
+def test_no_byte_depends_on_the_order_of_the_input(
+    group: tuple[list[Json], list[Json]], most: int, policy: Any, random: Any
+) -> None:
+    wanted, existing = group
+    plan = epcore.pack(wanted, existing, template=TEMPLATE, max_endpoints=most, policy=policy, naming="deterministic")
+    mixed = [[shuffled(one, random) for one in random.sample(many, len(many))] for many in (wanted, existing)]
+    again = epcore.pack(*mixed, template=TEMPLATE, max_endpoints=most, policy=policy, naming="deterministic")
+    assert again.to_json() == plan.to_json()
+
+
+def test_fields_of_a_newer_api_survive_where_the_wanted_endpoint_does_not_name_them() -> None:
+    old = {"addresses": ["10.0.0.1"], "conditions": {"later": 1}, "targetRef": {"uid": "u", "more": 2}, "weight": 3}
+    slice_ = slice_of("web-1", [old, {"addresses": ["10.0.0.2"]}], future=4)
+    slice_["spec"] = {"b": [1], "a": None}
+    wanted: list[Json] = [{"addresses": ["10.0.0.1"], "nodeName": "n", "targetRef": {"uid": "u"}}]
+    (write,) = epcore.pack(wanted, slice_, template=TEMPLATE).writes
+    written: Json = dict(write.to_dict())
+    assert written["endpoints"] == [{**old, "nodeName": "n"}]
+    assert written["spec"] == {"b": [1], "a": None}
+    assert written["metadata"]["future"] == 4
+    wanted[0] |= {"weight": None, "conditions": {"later": 5}}
+    (write,) = epcore.pack(wanted, slice_, template=TEMPLATE).writes
+    assert write.to_dict()["endpoints"] == [
+        {"addresses": ["10.0.0.1"], "conditions": {"later": 5}, "targetRef": {"uid": "u", "more": 2}, "nodeName": "n"}
+    ]
+
+
+def test_ten_new_endpoints_and_two_slices_with_room_for_five_make_one_slice() -> None:
+    slices = [slice_of(f"web-{one}", [{"addresses": [f"10.{one}.0.{n}"]} for n in range(1, 6)]) for one in (1, 2)]
+    wanted = [endpoint for one in slices for endpoint in one["endpoints"]]
+    wanted += [{"addresses": [f"10.3.0.{n}"]} for n in range(1, 11)]
+    stats = epcore.pack(wanted, slices, template=TEMPLATE, max_endpoints=10, policy="upstream").stats
+    assert (stats.creates, stats.updates, stats.deletes) == (1, 0, 0)
+
+
+def test_an_emptied_slice_is_refilled_where_kubernetes_needs_two_writes() -> None:
+    many = [{"addresses": [f"10.0.1.{n}"]} for n in range(1, 51)]
+    slices = [slice_of("web-1", [{"addresses": ["10.0.0.1"]}]), slice_of("web-2", many)]
+    wanted = [{"addresses": ["10.0.0.2"]}, *many]
+    ours = epcore.pack(wanted, slices, template=TEMPLATE).stats
+    theirs = epcore.pack(wanted, slices, template=TEMPLATE, policy="upstream").stats
+    assert (ours.writes, ours.endpoints_resent) == (1, 0)
+    assert (theirs.updates, theirs.deletes, theirs.endpoints_resent) == (1, 1, 50)
+
+
+def test_a_placeholder_becomes_the_first_slice_by_one_update() -> None:
+    placeholder = {**slice_of("web-1", []), "ports": None, "endpoints": None}
+    names: list[PolicyName] = ["balanced", "upstream"]
+    for policy in names:
+        (write,) = epcore.pack([{"addresses": ["10.0.0.1"]}], placeholder, template=TEMPLATE, policy=policy).writes
+        assert (write.verb, write.name) == ("update", "web-1")
+
+
+def test_slices_with_other_ports_go_after_the_new_ones_came() -> None:
+    old = [slice_of(f"web-{one}", [{"addresses": [f"10.0.0.{one}"]}], port=81) for one in (1, 2)]
+    wanted = [{"addresses": ["10.0.0.1"]}, {"addresses": ["10.0.0.2"]}]
+    safe = epcore.pack(wanted, old, template=TEMPLATE).writes
+    assert [write.verb for write in safe] == ["create", "delete", "delete"]
+    again = epcore.pack(wanted, old, template=TEMPLATE, replace="recycle").writes
+    assert sorted(write.verb for write in again) == ["delete", "update"]
+
+
+def test_an_address_that_changes_its_pod_within_one_slice_takes_two_writes_if_strict() -> None:
+    def pod(name: str) -> Json:
+        return {"addresses": ["10.0.0.1"], "targetRef": {"kind": "Pod", "name": name}}
+
+    existing = slice_of("web-1", [pod("old"), {"addresses": ["10.0.0.2"]}])
+    wanted = [pod("new"), {"addresses": ["10.0.0.2"]}]
+    plan = epcore.pack(wanted, existing, template=TEMPLATE)
+    assert (len(plan), plan.stats.address_reuse_unordered) == (1, 1)
+    plan = epcore.pack(wanted, existing, template=TEMPLATE, address_reuse="strict")
+    assert [len(write.slice) for write in plan.writes] == [1, 2]
+    assert plan.stats.address_reuse_unordered == 0
+
+
+def test_the_third_write_of_make_break_touch_changes_the_object_and_leaves_no_trace() -> None:
+    spread = [slice_of(f"web-{one}", [{"addresses": [f"10.0.0.{one}"]}]) for one in range(1, 7)]
+    wanted = [{"addresses": [f"10.0.0.{one}"]} for one in range(1, 7)]
+    compaction = epcore.Compaction(epsilon=0, order="make-break-touch")
+    plan = epcore.pack(wanted, spread, template=TEMPLATE, max_endpoints=6, compaction=compaction)
+    touched = [write for write in plan.writes if "touch" in write.reasons]
+    assert touched
+    assert len(plan.result()) == 3
+    for write in touched:
+        first = next(one for one in plan.writes if one.name == write.name)
+        assert first.slice.annotations == {"epcore/moving": "true"}
+        assert write.slice.annotations == {}
+    half = plan.prefix(1)
+    assert epcore.pack(wanted, half, template=TEMPLATE, max_endpoints=6).result()[0].annotations == {}
+
+
+@pytest.mark.parametrize("policy", ["balanced", epcore.Policy(write=5, byte=0.01, slice=3)])
+def test_prices_and_names_find_the_cheapest_of_all_choices(policy: Any) -> None:
+    counts = [7, 2, 5, 9, 4, 10, 1, 6]
+    items = [[(f"{at}-{n}", 1, 100, None) for n in range(count)] for at, count in enumerate(counts)]
+    for overflow in range(1, 41):
+        wanted = [one for many in items for one in many] + [(f"new-{n}", 1, 100, None) for n in range(overflow)]
+        found = epcore.assign(wanted, items, max_items=10, policy=policy)
+        new = len(found.containers) - len(counts)
+        chosen = [at for at in found.written if at < len(counts)]
+
+        def price(chosen: list[int], new: int) -> float:
+            sent = 100 * sum(counts[at] for at in chosen)
+            writes = len(chosen) + new
+            if policy == "balanced":
+                return 1e9 * writes + sent + new * 0.75 * 10 * 100
+            return 5 * writes + 0.01 * sent + 3 * new
+
+        best = min(
+            price(some, -(-max(0, overflow - sum(10 - counts[at] for at in some)) // 10))
+            for some in ([at for at in range(8) if mask >> at & 1] for mask in range(256))
+        )
+        assert price(chosen, new) == pytest.approx(best)
+        assert sorted(one for many in found.containers for one in many) == sorted(one[0] for one in wanted)
+
+
+def test_a_plan_as_json_says_what_its_parts_say() -> None:
+    plan = epcore.pack([{"addresses": ["10.0.0.1"]}], template=TEMPLATE, trigger_time="2026-01-01T00:00:00Z")
+    told = json.loads(plan.to_json())
+    assert told == plan.to_dict()
+    assert told["stats"] == plan.stats.to_dict()
+    assert told["writes"][0]["object"] == plan.writes[0].to_dict()
+    assert told["stats"]["bytes"] == len(plan.writes[0].to_json())
+    assert plan.writes[0].slice.annotations == {
+        "endpoints.kubernetes.io/last-change-trigger-time": "2026-01-01T00:00:00Z"
+    }
