@@ -69,8 +69,10 @@ fmt: $(VENV)/.tools ## Format the code and mend what lints can mend by themselve
 	$(BIN)/ruff check --fix-only $(LINTED)
 	$(BIN)/ruff format $(LINTED)
 
-bench: $(VENV)/.tools build ## Run the benchmarks: ratios to the peers in the same run
-	$(BIN)/pytest benches --benchmark-only
+bench: $(VENV)/.tools build ## Run the benchmarks and write docs/benchmarks.md: ratios to the peers in the same run
+	@mkdir -p out
+	$(BIN)/pytest -c benches/pytest.ini benches --benchmark-json=out/benchmarks.json --benchmark-columns=median,rounds
+	$(BIN)/python benches/report.py out/benchmarks.json docs/benchmarks.md
 
 coverage: $(VENV)/.tools $(CARGO_LLVM_COV) ## Tell which lines no test reaches, of Rust (both test suites) and Python
 	@.ci/coverage $(CARGO_LLVM_COV)
