@@ -8,6 +8,19 @@ from typing import Any
 
 FORMS = ["bytes", "mappings", "handles"]
 
+INTRODUCTION = """# Benchmarks
+
+Made by `make bench`: medians of pytest-benchmark, both sides in one run on one machine. The peer is what a Python
+user would write: `orjson` and dicts, from the same input to the same written bodies (`benches/peer.py`).
+It checks nothing of its input; epcore checks every field as the API server does. Handles stand beside the peer's work
+on parsed mappings.
+"""
+
+HEAD = [
+    "| what | endpoints | input | orjson + Python, ms | epcore, ms | ratio |",
+    "| --- | ---: | --- | ---: | ---: | ---: |",
+]
+
 
 def milliseconds(seconds: float) -> str:
     return f"{seconds * 1000:,.3f}" if seconds < 0.01 else f"{seconds * 1000:,.1f}"
@@ -16,43 +29,27 @@ def milliseconds(seconds: float) -> str:
 def table(results: list[Any]) -> list[str]:
     """One line for each group and form: the peer, epcore, and how many times faster."""
     median = {(one["group"], one["name"].partition("[")[0]): one["stats"]["median"] for one in results}
-    lines = [
-        "| what | endpoints | input | orjson + Python, ms | epcore, ms | ratio |",
-        "| --- | ---: | --- | ---: | ---: | ---: |",
-    ]
+    lines = []
     for group in dict.fromkeys(group for group, _ in median):
         what, _, size = group.rpartition(" ")
-        pairs = [("", f"bench_peer_{what}", f"bench_epcore_{what}")]
         # A handle has no peer of its own: beside it stands the work on mappings, which is already parsed, too.
-        pairs += [
-            (form, f"bench_peer_from_{'bytes' if form == 'bytes' else 'mappings'}", f"bench_epcore_from_{form}")
-            for form in FORMS
-        ]
+        peers = {form: f"bench_peer_from_{'bytes' if form == 'bytes' else 'mappings'}" for form in FORMS}
+        pairs = [("", f"bench_peer_{what}", f"bench_epcore_{what}")]
+        pairs += [(form, peer, f"bench_epcore_from_{form}") for form, peer in peers.items()]
         for form, peer, ours in pairs:
             if (group, ours) in median:
                 slow, fast = median[group, peer], median[group, ours]
-                lines.append(
-                    f"| {what} | {size} | {form} | {milliseconds(slow)} | {milliseconds(fast)} | {slow / fast:,.1f} |"
-                )
+                cells = [what, size, form, milliseconds(slow), milliseconds(fast), f"{slow / fast:,.1f}"]
+                lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
 def main(source: str, target: str) -> None:
     data = json.loads(Path(source).read_text())
-    machine = data["machine_info"]
-    cpu = machine.get("cpu", {}).get("brand_raw", "unknown processor")
-    text = [
-        "# Benchmarks",
-        "",
-        "Made by `make bench`: medians of pytest-benchmark, both sides in one run on one machine. The peer is what a Python user would write:",
-        "`orjson` and dicts, doing the same work, from the same input to the same written bodies (`benches/peer.py`); it checks nothing of its input,",
-        "epcore checks every field as the API server does. Handles stand beside the peer's work on parsed mappings.",
-        "",
-        f"{cpu}, {machine.get('cpu', {}).get('count', '?')} cores; CPython {platform.python_version()}; {platform.system()}.",
-        "",
-        *table(data["benchmarks"]),
-        "",
-    ]
+    cpu = data["machine_info"].get("cpu", {})
+    machine = f"{cpu.get('brand_raw', 'unknown processor')}, {cpu.get('count', '?')} cores"
+    versions = f"CPython {platform.python_version()}; {platform.system()}."
+    text = [INTRODUCTION, f"{machine}; {versions}", "", *HEAD, *table(data["benchmarks"]), ""]
     Path(target).write_text("\n".join(text))
 
 
