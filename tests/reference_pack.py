@@ -136,16 +136,14 @@ def service(slice_: Json) -> str:
 
 
 def canonical(existing: list[Json]) -> list[Json]:
-    """Slices that stay, by name; of one name the newest."""
+    """Slices that stay, by name; of one name the newest counts."""
     newest: dict[str, Json] = {}
     for slice_ in existing:
         metadata = slice_["metadata"]
-        if metadata.get("deletionTimestamp"):
-            continue
         best = newest.get(metadata["name"])
         if best is None or int(metadata["resourceVersion"]) > int(best["metadata"]["resourceVersion"]):
             newest[metadata["name"]] = slice_
-    return [newest[name] for name in sorted(newest)]
+    return [newest[name] for name in sorted(newest) if not newest[name]["metadata"].get("deletionTimestamp")]
 
 
 class Pack:

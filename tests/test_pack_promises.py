@@ -11,20 +11,19 @@ from hypothesis import strategies as st
 
 import epcore
 from epcore.types import PolicyName
+from reference_pack import Identity, identity
 from strategies import TEMPLATE, Json, groups, slice_of
 
 maxima = st.integers(1, 7)
 policies = st.sampled_from(["balanced", "dense", "lean", "upstream"])
 
 
-def key(endpoint: Json) -> tuple[str, str]:
-    return (endpoint["addresses"][0], (endpoint.get("targetRef") or {}).get("name", ""))
-
-
-def held(slices: epcore.SliceSet) -> Counter[tuple[str, str]]:
+def held(slices: epcore.SliceSet, policy: str) -> Counter[Identity]:
     """What the slices of the group hold, with how often."""
-    group = [one for one in slices.to_dicts() if one["ports"] == TEMPLATE["ports"]]
-    return Counter(key(endpoint) for one in group for endpoint in one["endpoints"] or [])  # type: ignore[arg-type]
+    group: list[Json] = [dict(one) for one in slices.to_dicts() if one["ports"] == TEMPLATE["ports"]]
+    return Counter(
+        identity(endpoint, upstream=policy == "upstream") for one in group for endpoint in one["endpoints"] or []
+    )
 
 
 def through_an_api_server(slices: epcore.SliceSet) -> list[Json]:
@@ -60,10 +59,10 @@ def test_at_no_prefix_is_a_survivor_missing_or_an_endpoint_held_more_often(
 ) -> None:
     wanted, existing = group
     plan = epcore.pack(wanted, existing, template=TEMPLATE, max_endpoints=most, policy=policy)
-    before, after = held(plan.prefix(0)), held(plan.result())
-    assert after == Counter({key(endpoint): 1 for endpoint in wanted})
+    before, after = held(plan.prefix(0), policy), held(plan.result(), policy)
+    assert after == Counter({identity(endpoint, upstream=policy == "upstream"): 1 for endpoint in wanted})
     for writes in range(len(plan) + 1):
-        now = held(plan.prefix(writes))
+        now = held(plan.prefix(writes), policy)
         assert not [one for one in before if one in after and one not in now]
         # An endpoint of an overfull slice is in its old and its new place for a moment.
         assert all(count <= max(before[one], 1) + plan.stats.endpoints_moved for one, count in now.items())
@@ -203,3 +202,35 @@ def test_a_plan_as_json_says_what_its_parts_say() -> None:
     assert plan.writes[0].slice.annotations == {
         "endpoints.kubernetes.io/last-change-trigger-time": "2026-01-01T00:00:00Z"
     }
+
+
+def test_a_null_in_a_wanted_endpoint_takes_the_field_away() -> None:
+    existing = slice_of("web-1", [{"addresses": ["10.0.0.1"], "x": 1}])
+    (write,) = epcore.pack([{"addresses": ["10.0.0.1"], "x": None}], existing, template=TEMPLATE).writes
+    assert write.to_dict()["endpoints"] == [{"addresses": ["10.0.0.1"]}]
+    both: list[Json] = [{"addresses": ["10.0.0.1"], "x": None, "z": 1}, {"addresses": ["10.0.0.1"], "z": 1}]
+    plans = [epcore.pack(many, existing, template=TEMPLATE).to_json() for many in (both, both[::-1])]
+    assert plans[0] == plans[1]
+
+
+def test_prices_do_not_depend_on_which_endpoints_come_first() -> None:
+    small: list[Json] = [{"addresses": [f"10.0.0.{n + 1}"]} for n in range(100)]
+    big: list[Json] = [{"addresses": [f"10.0.1.{n + 1}"], "x": "y" * 3000} for n in range(100)]
+    keep: list[Json] = [{"addresses": [f"10.0.2.{n + 1}"]} for n in range(50)]
+    policy = epcore.Policy(write=1, byte=1e-3, slice=20)
+    plans = [
+        epcore.pack(many, slice_of("web-1", keep), template=TEMPLATE, policy=policy, max_endpoints=250, max_bytes=10**8)
+        for many in ([*small, *big, *keep], [*big, *small, *keep])
+    ]
+    assert plans[0].to_json() == plans[1].to_json()
+
+
+def test_a_slice_whose_newest_version_is_being_deleted_takes_nothing_and_keeps_its_name() -> None:
+    wanted: list[Json] = [{"addresses": ["10.0.0.1"]}, {"addresses": ["10.0.0.2"]}]
+    gone = slice_of("web-1", wanted[:1], version=9, deletionTimestamp="2026-01-01T00:00:00Z")
+    plan = epcore.pack(wanted, [slice_of("web-1", wanted[:1]), gone], template=TEMPLATE)
+    assert [write.verb for write in plan.writes] == ["create"]
+    (first,) = epcore.pack(wanted, template=TEMPLATE, naming="deterministic").writes
+    gone["metadata"]["name"] = first.name
+    (second,) = epcore.pack(wanted, gone, template=TEMPLATE, naming="deterministic").writes
+    assert second.name != first.name

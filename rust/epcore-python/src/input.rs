@@ -148,7 +148,8 @@ fn write_value(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> PyR
         if !float.value().is_finite() {
             return Err(to_exception(Error::invalid(format!("{} has no form in JSON", float.value()))));
         }
-        out.extend_from_slice(value.repr()?.to_str()?.as_bytes());
+        // A subclass may show itself in another way.
+        out.extend_from_slice(PyFloat::new(value.py(), float.value()).repr()?.to_str()?.as_bytes());
     } else {
         write_other(value, out, depth)?;
     }

@@ -28,14 +28,14 @@ impl Policy {
         let has_prices = write.is_some() || byte.is_some() || watchers.is_some() || slice.is_some();
         match threshold {
             Some(_) if has_prices => Err(PyValueError::new_err("give either threshold or prices, not both")),
-            Some(threshold) if (0.0..=1.0).contains(&threshold) => Ok(Self(CorePolicy::Threshold(threshold))),
+            Some(threshold) if (0.0..=1.0).contains(&threshold) => Ok(Self(CorePolicy::Threshold(threshold + 0.0))),
             Some(_) => Err(PyValueError::new_err("threshold must be 0.0 to 1.0")),
             None if !has_prices => {
                 Err(PyValueError::new_err("give threshold, or prices: write, byte, watchers, slice"))
             }
             None => {
                 let price = |name: &str, given: Option<f64>| match given.unwrap_or(0.0) {
-                    price if price.is_finite() && price >= 0.0 => Ok(price),
+                    price if price.is_finite() && price >= 0.0 => Ok(price + 0.0),
                     _ => Err(PyValueError::new_err(format!("{name} must be finite and not negative"))),
                 };
                 Ok(Self(CorePolicy::Prices(Prices {
@@ -100,7 +100,8 @@ impl Compaction {
                 ("make-break-touch", CompactionOrder::MakeBreakTouch),
             ],
         )?;
-        Ok(Self(CoreCompaction { epsilon, max_moves, order }))
+        // Zero has one sign, so that equal values have one hash.
+        Ok(Self(CoreCompaction { epsilon: epsilon + 0.0, max_moves, order }))
     }
 
     fn __repr__(&self) -> String {

@@ -53,6 +53,14 @@ pub(crate) struct Rare {
     pub(crate) unknown: Members,
 }
 
+impl Rare {
+    /// False if it can be left out. A `null` says that a field is to be taken away, although it equals none.
+    fn says_something(&self) -> bool {
+        let members = [&self.unknown, &self.conditions_unknown, &self.target_unknown];
+        *self != Self::default() || members.into_iter().any(Members::says_something)
+    }
+}
+
 /// Endpoints in order.
 ///
 /// # Examples
@@ -139,7 +147,7 @@ impl EndpointList {
     }
 
     pub(crate) fn push_record(&mut self, mut record: Record, rare: Option<Rare>) -> Result<(), Error> {
-        if let Some(rare) = rare.filter(|rare| *rare != Rare::default()) {
+        if let Some(rare) = rare.filter(Rare::says_something) {
             self.rare.push(rare);
             record.rare = u32::try_from(self.rare.len()).map_err(|_| {
                 Error::limit("more endpoints than one list can hold", u32::MAX as usize, self.rare.len())

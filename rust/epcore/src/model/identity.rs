@@ -105,7 +105,12 @@ pub(crate) fn keeps(existing: EndpointRef<'_>, wanted: EndpointRef<'_>) -> bool 
 pub(crate) fn preferred(new: EndpointRef<'_>, kept: EndpointRef<'_>) -> bool {
     let rank = |endpoint: EndpointRef<'_>| {
         let conditions = endpoint.conditions();
-        (conditions.is_terminating(), !conditions.is_ready(), crate::wire::json::write_endpoint(endpoint))
+        // What is to be taken away is no part of the JSON.
+        let rare = endpoint.rare().map(|rare| {
+            let members = [&rare.unknown, &rare.conditions_unknown, &rare.target_unknown];
+            format!("{members:?}")
+        });
+        (conditions.is_terminating(), !conditions.is_ready(), crate::wire::json::write_endpoint(endpoint), rare)
     };
     rank(new) < rank(kept)
 }

@@ -24,6 +24,11 @@ impl Members {
         self.0.is_empty()
     }
 
+    /// True if there is something to remember, be it that a member is to be taken away.
+    pub(crate) fn says_something(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// The canonical JSON of a member.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

@@ -67,13 +67,15 @@ impl ObjectMeta {
         for (name, json) in self.unknown.iter().filter(|(name, _)| wanted(name)) {
             unknown.insert(name, json.to_owned());
         }
+        let mut annotations = if template { self.annotations.clone() } else { BTreeMap::new() };
+        annotations.remove(MOVING_ANNOTATION);
         Self {
             // A prefix is all that is needed of either; an existing slice's own name is the worst of the three.
             name: if template || self.service().is_empty() { self.name.clone() } else { String::new() },
             generate_name: self.generate_name.clone(),
             namespace: self.namespace.clone(),
             labels: self.labels.clone(),
-            annotations: if template { self.annotations.clone() } else { BTreeMap::new() },
+            annotations,
             unknown,
             ..Self::default()
         }

@@ -120,7 +120,7 @@ impl<'a, 'g> Draft<'a, 'g> {
     }
 
     fn name_new_slices(&mut self) -> Result<(), Error> {
-        let mut taken: BTreeSet<String> = self.group.existing.iter().map(|slice| slice.metadata.name.clone()).collect();
+        let mut taken = self.group.names.clone();
         for slice in self.slices.iter_mut().skip(self.group.existing.len()).flatten() {
             naming::name(Arc::make_mut(slice), &mut taken)?;
         }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -27,6 +28,8 @@ pub(crate) struct Group<'a> {
     wanted: &'a EndpointList,
     /// Index in `wanted` of each item; of equal identities only one is an item.
     items: Vec<usize>,
+    /// Names of all slices given, also of those that do not count.
+    pub(crate) names: BTreeSet<String>,
     /// Slices in canonical order.
     pub(crate) existing: Vec<&'a Arc<EndpointSlice>>,
     /// What a new slice looks like, without endpoints.
@@ -46,6 +49,7 @@ impl<'a> Group<'a> {
         options: &'a Options,
     ) -> Result<Self, Error> {
         options.check()?;
+        let names = existing.iter().map(|slice| slice.metadata.name.clone()).collect();
         let existing = canonical_order(existing);
         let template = template(options, &existing, wanted)?;
         let identity = if options.policy == Policy::Upstream { Identity::Kubernetes } else { Identity::Stable };
@@ -58,6 +62,7 @@ impl<'a> Group<'a> {
             options,
             wanted,
             items,
+            names,
             existing: existing.iter().map(|(_, slice)| *slice).collect(),
             template,
             held: Vec::new(),
@@ -303,11 +308,10 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    /// Averages for the prices, from at most a hundred endpoints.
+    /// Averages for the prices; nobody else asks.
     fn average_bytes(&self, new_bytes: usize) -> Bytes {
-        let sample: Vec<usize> =
-            (0u32..).take(self.items.len().min(100)).map(|item| endpoint_size(self.endpoint(item)) + 1).collect();
-        let per_item = sample.iter().sum::<usize>() as f64 / sample.len().max(1) as f64;
+        let sizes = if matches!(self.options.policy, Policy::Prices(_)) { self.sizes() } else { &[] };
+        let per_item = sizes.iter().sum::<usize>() as f64 / sizes.len().max(1) as f64;
         let per_container = new_bytes as f64;
         Bytes { per_container, per_item }
     }
@@ -358,21 +362,25 @@ impl Items for Group<'_> {
 
 /// The slices that are there to stay, by name; of two versions of one slice the newer. With the index in the input.
 fn canonical_order(existing: &[Arc<EndpointSlice>]) -> Vec<(usize, &Arc<EndpointSlice>)> {
-    let mut slices: Vec<(usize, &Arc<EndpointSlice>)> =
-        existing.iter().enumerate().filter(|(_, slice)| !slice.metadata.is_being_deleted()).collect();
+    let mut slices: Vec<(usize, &Arc<EndpointSlice>)> = existing.iter().enumerate().collect();
     let name = |slice: &EndpointSlice| (slice.metadata.name.is_empty(), slice.metadata.name.clone());
     slices.sort_by_cached_key(|(_, slice)| name(slice));
     let ambiguous = slices.windows(2).any(|pair| pair[0].1.metadata.name == pair[1].1.metadata.name);
-    if !ambiguous {
-        return slices;
+    if ambiguous {
+        newest_of_each_name(&mut slices);
     }
-    // Equal names: by version, the newest first, and then by content, so that the order of the input does not show.
+    slices.retain(|(_, slice)| !slice.metadata.is_being_deleted());
+    slices
+}
+
+/// Equal names: by version, the newest first, and then by content, so that the order of the input does not show.
+fn newest_of_each_name(slices: &mut Vec<(usize, &Arc<EndpointSlice>)>) {
+    let name = |slice: &EndpointSlice| (slice.metadata.name.is_empty(), slice.metadata.name.clone());
     slices.sort_by_cached_key(|(_, slice)| {
         let version = std::cmp::Reverse(slice.metadata.version());
         (name(slice), version, crate::wire::json::write_slice(slice))
     });
     slices.dedup_by(|later, first| !first.1.metadata.name.is_empty() && first.1.metadata.name == later.1.metadata.name);
-    slices
 }
 
 /// What new slices look like: the caller's template, or the first existing slice if all agree.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::Error;
-use crate::model::{EndpointSlice, ObjectMeta};
+use crate::model::{EndpointPort, EndpointSlice, ObjectMeta};
 
 /// Consonants and digits that spell no words, as Kubernetes uses in generated names.
 const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
@@ -17,7 +17,13 @@ pub(crate) fn name(slice: &mut EndpointSlice, taken: &mut BTreeSet<String>) -> R
     let mut content: Vec<Vec<u8>> = slice.endpoints.iter().map(crate::wire::json::write_endpoint).collect();
     content.sort_unstable();
     let metadata = &slice.metadata;
-    let group = format!("{}/{}/{}", metadata.namespace, metadata.service(), slice.address_type.as_str());
+    let port = |port: &EndpointPort| {
+        format!("/{}/{}/{}/{}", port.name, port.protocol, port.port.unwrap_or(-1), port.app_protocol)
+    };
+    let mut ports: Vec<String> = slice.ports.iter().map(port).collect();
+    ports.sort_unstable();
+    let family = slice.address_type.as_str();
+    let group = format!("{}/{}/{family}{}", metadata.namespace, metadata.service(), ports.concat());
     for attempt in 0u32.. {
         let mut hash = Fnv::default();
         hash.write(group.as_bytes());
