@@ -161,6 +161,8 @@ class Pack:
         self.items = list(best.values())
         self.number = {key: index for index, key in enumerate(best)}
         self.bins = [self.bin_of(slice_) for slice_ in canonical(existing)]
+        self.staying: set[tuple[int, int]] = set()
+        """Slice and place of each endpoint that stays or, from an overfull slice, moves."""
         self.origin: dict[int, int] = {}
         self.sources: dict[int, list[int]] = {}
 
@@ -200,12 +202,14 @@ class Pack:
             if len(copies) == 1 and copies[0][2]:
                 self.bins[copies[0][0]].dirty = True
         keepers: dict[int, tuple[int, int, bool]] = {}
+        crowd = Counter(index for copies in places.values() for index, _, _ in copies)
         for item, copies in sorted(places.items(), key=lambda entry: entry[1][0]):
             if len(copies) > 1:
-                keepers[item] = self.keeper(copies)
+                keepers[item] = self.keeper(copies, crowd)
                 for index, place_, _ in copies:
                     if (index, place_) != keepers[item][:2]:
                         self.bins[index].dirty = self.bins[index].lost = True
+                        crowd[index] -= 1
                 self.bins[keepers[item][0]].dirty |= keepers[item][2]
             else:
                 keepers[item] = copies[0]
@@ -213,16 +217,17 @@ class Pack:
             self.bins[index].kept.append(item)
             if changed:
                 self.bins[index].changed.add(item)
+        self.staying = {keeper[:2] for keeper in keepers.values()}
 
-    def keeper(self, copies: list[tuple[int, int, bool]]) -> tuple[int, int, bool]:
+    def keeper(self, copies: list[tuple[int, int, bool]], crowd: Counter[int]) -> tuple[int, int, bool]:
         if self.settings.upstream:
             return copies[0]
         held = Counter(index for index, _, _ in copies)
 
-        def cost(copy: tuple[int, int, bool]) -> tuple[bool, bool, int, int]:
+        def cost(copy: tuple[int, int, bool]) -> tuple[bool, bool, bool, int, int]:
             index, place_, changed = copy
             free = not changed and not self.bins[index].dirty and held[index] == 1
-            return (not free, changed, index, place_)
+            return (crowd[index] > self.settings.max_endpoints, not free, changed, index, place_)
 
         return min(copies, key=cost)
 
@@ -244,9 +249,9 @@ class Pack:
     def find_reuse(self, waiting: list[int]) -> None:
         leaving: dict[Any, set[int]] = {}
         for index, bin_ in enumerate(self.bins):
-            for endpoint in bin_.held:
-                known = identity(endpoint, upstream=self.settings.upstream) in self.number
-                for address in endpoint["addresses"] if not (bin_.foreign or known) else ():
+            for place_, endpoint in enumerate(bin_.held):
+                stays = (index, place_) in self.staying
+                for address in endpoint["addresses"] if not (bin_.foreign or stays) else ():
                     leaving.setdefault(address_key(address), set()).add(index)
         for item in waiting:
             if item not in self.origin:
@@ -355,9 +360,22 @@ class Pack:
             def waits(index: int, edges: set[tuple[int, int]]) -> int:
                 return sum(second == index and first not in done for first, second in edges)
 
-            free = [index for index in order if not waits(index, must) and not waits(index, should)]
-            done.append(free[0] if free else min(order, key=lambda index: (waits(index, must), order.index(index))))
+            def rank(index: int) -> tuple[int, int, int]:
+                return (waits(index, must), waits(index, should), order.index(index))
+
+            best = min(order, key=rank)
+            if rank(best)[:2] != (0, 0):
+                # A ring of addresses that change hands: what only waits for it is not the one to break it.
+                path = [best]
+                while path[-1] not in path[:-1]:
+                    path.append(min(first for first, second in must | should if second == path[-1] and first in order))
+                of_ring = min(path[path.index(path[-1]) :], key=rank)
+                best = best if waits(of_ring, must) else of_ring
+            else:
+                best = next(index for index in order if rank(index)[:2] == (0, 0))
+            done.append(best)
             order.remove(done[-1])
+        done.sort(key=lambda index: phase[index] == "delete" and self.bins[index].foreign)
         named = [(phase[i], (self.bins[i].slice or {"metadata": {"name": None}})["metadata"]["name"], i) for i in done]
         return [(verb, name, [*self.bins[i].kept, *self.bins[i].added]) for verb, name, i in named]
 

@@ -236,9 +236,12 @@ def test_a_wrong_python_type_is_a_type_error(wrong: Any) -> None:
     [
         ({"max_endpoints": 0}, epcore.LimitError),
         ({"max_endpoints": 1001}, epcore.LimitError),
-        ({"max_endpoints": -1}, OverflowError),
+        ({"max_endpoints": -1}, epcore.InvalidInputError),
         ({"max_endpoints": "7"}, TypeError),
+        ({"max_endpoints": 2**70}, epcore.LimitError),
         ({"max_bytes": 10}, epcore.LimitError),
+        ({"max_bytes": -1}, epcore.InvalidInputError),
+        ({"trigger_time": "yesterday"}, epcore.InvalidInputError),
         ({"policy": "best"}, ValueError),
         ({"policy": 7}, TypeError),
         ({"cohort": "targetRef.uid"}, epcore.InvalidInputError),
@@ -254,6 +257,42 @@ def test_a_bad_option_is_named(options: Any, error: type[Exception]) -> None:
     with pytest.raises(error) as caught:
         epcore.pack([{"addresses": ["10.0.0.1"]}], SAMPLE, **options)
     assert str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "place"),
+    [
+        (lambda: epcore.pack([], SAMPLE).prefix(-1), "writes"),
+        (lambda: epcore.assign([], [], max_items=-1), "max_items"),
+        (lambda: epcore.assign([("a", 1, 1, None), ("b", 1, -1, None)], []), "wanted[1].size"),
+        (lambda: epcore.assign([("a", 2**64, 1, None)], []), "wanted[0].fingerprint"),
+        (lambda: epcore.assign([], [[], [("a", 2**64, 1, None)]]), "existing[1][0].fingerprint"),
+        (lambda: epcore.Policy(watchers=-1), "watchers"),
+        (lambda: epcore.Compaction(max_moves=-1), "max_moves"),
+    ],
+)
+def test_a_number_out_of_range_is_named(call: Any, place: str) -> None:
+    assert refused(call).path == place
+
+
+def test_a_value_without_a_form_in_json_is_named() -> None:
+    def path(value: object) -> str:
+        endpoint = {"addresses": ["10.0.0.1"], "x": [0, {"y": value}]}
+        return refused(lambda: epcore.pack([{"addresses": ["10.0.0.2"]}, endpoint], template=TEMPLATE)).path
+
+    assert {path(value) for value in (float("nan"), "\ud800", 10**5000)} == {"endpoints[1].x[1].y"}
+    assert refused(lambda: epcore.SliceSet.from_objects({**SAMPLE, "x": float("inf")})).path == "slices[0].x"
+
+
+def test_after_events_were_folded_no_offset_is_told_rather_than_a_wrong_one() -> None:
+    events = [
+        {"type": "ADDED", "object": slice_of("web-1", [])},
+        {"type": "MODIFIED", "object": slice_of("web-1", [{"addresses": ["10.0.0.1"]}])},
+        {"type": "ADDED", "object": slice_of("web-2", [], namespace="other")},
+    ]
+    text = "\n".join(map(json.dumps, events)).encode()
+    error = refused(lambda: epcore.pack([], text, template=TEMPLATE))
+    assert (error.path, error.offset) == ("slices[1].metadata.namespace", None)
 
 
 def test_slices_that_cannot_be_one_group_are_refused() -> None:

@@ -292,7 +292,7 @@ class Plan:
     def result(self) -> SliceSet:
         """All slices of the group after the last write, sorted by name, created ones last."""
     def prefix(self, writes: int) -> SliceSet:
-        """The slices after the first ``writes`` writes."""
+        """The slices after the first ``writes`` writes, or after all if there are fewer."""
     def to_json(self) -> bytes:
         """``{"writes": [{"verb", "namespace", "name", "reasons", "object"}], "stats": {...}}``."""
     def to_dict(self) -> dict[str, Any]: ...
@@ -335,17 +335,17 @@ def pack(
         where that costs no write; ``"strict"`` always, with a further write if it must.
     :param replace: slices with other ports or of another Service are replaced, new ones first (``"safe"``), or
         rewritten in place (``"recycle"``, as Kubernetes does; implied by policy ``"upstream"``).
-    :param naming: ``"generate"`` leaves names of new slices to the API server, ``"deterministic"`` derives them from
-        their content.
+    :param naming: ``"generate"`` leaves names of new slices to the API server, but for those that the plan writes a
+        second time; ``"deterministic"`` derives them from their content.
     :param trigger_time: RFC 3339 value for the annotation ``endpoints.kubernetes.io/last-change-trigger-time`` of
         every slice written.
 
     The plan depends on the content of the input, never on its order. Slices with a ``deletionTimestamp`` do not count.
     Cost: O(n), a hash look-up for each endpoint.
 
-    Raises ``InvalidInputError`` for input that the API would refuse, slices of another namespace or writer, or a
-    missing template; ``LimitError`` for a limit of the API or of the caller; ``ValueError`` for an unknown word;
-    ``TypeError`` for a wrong type.
+    Raises ``InvalidInputError`` for input that the API would refuse, slices of another namespace or writer, a
+    negative number, or a missing template; ``LimitError`` for a limit of the API or of the caller; ``ValueError`` for
+    an unknown word; ``TypeError`` for a wrong type.
     Source: upstream ``reconcileByPortMapping``; the optimum is argued in ``DESIGN.md``.
     """
 
@@ -480,8 +480,8 @@ def assign(
     An item is ``(key, fingerprint, size in bytes, cohort or None)``. An item whose fingerprint changed stays where it
     is and makes its container dirty. ``max_bytes`` is the most bytes of items in one container.
 
-    Raises ``InvalidInputError`` for a key that is wanted twice; ``LimitError`` for an item larger than ``max_bytes`` or
-    ``max_items`` of zero.
+    Raises ``InvalidInputError`` for a key that is wanted twice or a number out of range; ``LimitError`` for an item
+    larger than ``max_bytes`` or ``max_items`` of zero.
     """
 
 def cohort_of(endpoint: EndpointsInput, cohort: CohortName | str = "auto") -> list[str | None]:

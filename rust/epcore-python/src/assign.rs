@@ -1,14 +1,15 @@
 //! `assign`, the optimiser without Kubernetes.
 
+use epcore::Error;
 use epcore::pack::{self as core, Assigned, Item};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt};
 
 use crate::errors::to_exception;
-use crate::options::{self, Compaction};
+use crate::options::{self, Compaction, Count};
 
 /// Key, fingerprint, size in bytes, cohort.
-type Given<'py> = (String, Bound<'py, PyInt>, usize, Option<String>);
+type Given<'py> = (String, Bound<'py, PyInt>, Count, Option<String>);
 
 /// Where each item goes.
 #[pyclass(frozen, module = "epcore")]
@@ -69,30 +70,42 @@ impl Assignment {
 
 /// Put keyed items into containers with the fewest writes.
 #[pyfunction]
-#[pyo3(signature = (wanted, existing, *, max_items=100, max_bytes=None, policy=None, compaction=None),
+#[pyo3(signature = (wanted, existing, *, max_items=Count::new(100), max_bytes=None, policy=None, compaction=None),
     text_signature = "(wanted, existing, *, max_items=100, max_bytes=None, policy='balanced', compaction=None)")]
 pub(crate) fn assign(
     py: Python<'_>,
     wanted: Vec<Given<'_>>,
     existing: Vec<Vec<Given<'_>>>,
-    max_items: usize,
-    max_bytes: Option<usize>,
+    max_items: Count,
+    max_bytes: Option<Count>,
     policy: Option<&Bound<'_, PyAny>>,
     compaction: Option<&Compaction>,
 ) -> PyResult<Assignment> {
     let policy = policy.map_or(Ok(core::Policy::BALANCED), options::policy)?;
     let compaction = compaction.map(|compaction| compaction.0);
-    let wanted = wanted.into_iter().map(item).collect::<PyResult<Vec<_>>>()?;
-    let containers = existing.into_iter().map(|container| container.into_iter().map(item).collect());
-    let existing = containers.collect::<PyResult<Vec<Vec<_>>>>()?;
+    let max_items = max_items.read("max_items")?;
+    let max_bytes = max_bytes.map(|most| most.read("max_bytes")).transpose()?;
+    let wanted = items(wanted, |error| to_exception(error.in_field("wanted")))?;
+    let containers = existing.into_iter().enumerate();
+    let read = |(at, container)| items(container, |error| to_exception(error.in_index(at).in_field("existing")));
+    let existing = containers.map(read).collect::<PyResult<Vec<Vec<_>>>>()?;
     let assigned = py
         .detach(|| core::assign(&wanted, &existing, max_items, max_bytes, policy, compaction))
         .map_err(to_exception)?;
     Ok(Assignment { keys: wanted.into_iter().map(|item| item.key).collect(), assigned })
 }
 
+fn items(given: Vec<Given<'_>>, exception: impl Fn(Error) -> PyErr) -> PyResult<Vec<Item>> {
+    let numbered = given.into_iter().enumerate();
+    numbered.map(|(index, given)| item(given).map_err(|error| exception(error.in_index(index)))).collect()
+}
+
 /// Fingerprints may be negative, as `hash()` gives them.
-fn item((key, fingerprint, size, cohort): Given<'_>) -> PyResult<Item> {
-    let fingerprint = fingerprint.extract::<u64>().or_else(|_| fingerprint.extract::<i64>().map(i64::cast_unsigned))?;
+fn item((key, fingerprint, size, cohort): Given<'_>) -> Result<Item, Error> {
+    let fingerprint = fingerprint
+        .extract::<u64>()
+        .or_else(|_| fingerprint.extract::<i64>().map(i64::cast_unsigned))
+        .map_err(|_| Error::invalid("must have at most 64 bits").in_field("fingerprint"))?;
+    let size = size.get().ok_or_else(|| Error::invalid("must not be negative").in_field("size"))?;
     Ok(Item { key, fingerprint, size, cohort })
 }

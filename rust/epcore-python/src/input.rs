@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use epcore::Error;
 use epcore::model::{EndpointList, EndpointSlice as Slice};
 use epcore::wire::json;
+use epcore::{Error, ErrorKind, Segment};
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
@@ -61,7 +61,7 @@ pub(crate) fn slices_at(source: &Bound<'_, PyAny>, root: &'static str) -> PyResu
     if let Ok(handle) = source.cast::<EndpointSlice>() {
         return Ok((Arc::new(vec![handle.get().slice()]), None));
     }
-    let document = document(source)?;
+    let document = document(source, root)?;
     match source.py().detach(|| json::read_slices(document.bytes())) {
         Ok(slices) => Ok((Arc::new(slices), Some(document))),
         Err(error) => Err(document.exception(error.with_root(root))),
@@ -80,7 +80,7 @@ pub(crate) fn endpoints(source: &Bound<'_, PyAny>) -> PyResult<(EndpointSet, Opt
         }
         return Ok((EndpointSet::new(list), None));
     }
-    let document = document(source)?;
+    let document = document(source, "endpoints")?;
     match source.py().detach(|| json::read_endpoints(document.bytes())) {
         Ok(list) => Ok((EndpointSet::new(list), Some(document))),
         Err(error) => Err(document.exception(error)),
@@ -96,13 +96,13 @@ pub(crate) fn exception_in(error: Error, documents: &[(&str, Option<&Document>)]
     }
 }
 
-fn document(source: &Bound<'_, PyAny>) -> PyResult<Document> {
+fn document(source: &Bound<'_, PyAny>, root: &'static str) -> PyResult<Document> {
     if source.is_instance_of::<PyBytes>() || source.is_instance_of::<PyByteArray>() {
         return Ok(Document::Bytes(source.extract()?));
     }
     if source.is_instance_of::<PyString>() {
         let text = source.cast::<PyString>()?;
-        text_of(text)?;
+        text_of(text).map_err(|error| to_exception(error.in_field(root)))?;
         return Ok(Document::Text(source.extract()?));
     }
     if source.is_instance_of::<PyMemoryView>() {
@@ -117,18 +117,57 @@ fn document(source: &Bound<'_, PyAny>) -> PyResult<Document> {
     {
         return Err(unsupported(source)?);
     }
-    write_value(source, &mut out, MAX_DEPTH)?;
-    Ok(Document::Objects(out))
+    match write_value(source, &mut out, MAX_DEPTH) {
+        Ok(()) => Ok(Document::Objects(out)),
+        Err(Failure::Input(error)) => Err(to_exception(in_root(error, root))),
+        Err(Failure::Python(error)) => Err(error),
+    }
+}
+
+/// Begin the path of an error as the reader would, with the list that the objects are in.
+fn in_root(error: Error, root: &'static str) -> Error {
+    let numbered = matches!(error.segments().next(), Some(Segment::Index(_)));
+    if numbered || error.path().is_empty() { error.in_field(root) } else { error.in_index(0).in_field(root) }
+}
+
+/// Why an object has no form in JSON.
+enum Failure {
+    /// Something in it that the API does not know; with its place.
+    Input(Error),
+    /// What its own code raised, or a type that is no data.
+    Python(PyErr),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Input(error)
+    }
+}
+
+impl From<PyErr> for Failure {
+    fn from(error: PyErr) -> Self {
+        Self::Python(error)
+    }
+}
+
+impl Failure {
+    /// Put the place of the error inside another. Objects nested without end have no place worth telling.
+    fn inside(self, place: impl FnOnce(Error) -> Error) -> Self {
+        match self {
+            Self::Input(error) if error.kind() == ErrorKind::InvalidInput => Self::Input(place(error)),
+            failure => failure,
+        }
+    }
 }
 
 /// Deeper objects are refused before they can overflow the stack.
 const MAX_DEPTH: usize = 128;
 
 /// Write an object of Python as JSON.
-fn write_value(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> PyResult<()> {
+fn write_value(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> Result<(), Failure> {
     if depth == 0 {
         let message = "objects nested too deep, or within themselves";
-        return Err(to_exception(Error::limit(message, MAX_DEPTH, MAX_DEPTH + 1)));
+        return Err(Error::limit(message, MAX_DEPTH, MAX_DEPTH + 1).into());
     }
     if let Ok(text) = value.cast::<PyString>() {
         json::write_string(out, text_of(text)?);
@@ -143,10 +182,13 @@ fn write_value(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> PyR
     } else if let Ok(tuple) = value.cast::<PyTuple>() {
         write_items(tuple.iter().map(Ok), out, depth)?;
     } else if value.is_instance_of::<PyInt>() {
-        out.extend_from_slice(value.call_method0(intern!(value.py(), "__int__"))?.str()?.to_str()?.as_bytes());
+        let number = value.call_method0(intern!(value.py(), "__int__"))?;
+        // Python refuses to write an int of more than 4,300 digits.
+        let digits = number.str().map_err(|_| Error::invalid("an int of too many digits"))?;
+        out.extend_from_slice(digits.to_str()?.as_bytes());
     } else if let Ok(float) = value.cast::<PyFloat>() {
         if !float.value().is_finite() {
-            return Err(to_exception(Error::invalid(format!("{} has no form in JSON", float.value()))));
+            return Err(Error::invalid(format!("{} has no form in JSON", float.value())).into());
         }
         // A subclass may show itself in another way.
         out.extend_from_slice(PyFloat::new(value.py(), float.value()).repr()?.to_str()?.as_bytes());
@@ -157,7 +199,7 @@ fn write_value(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> PyR
 }
 
 /// Our own records, times, mappings and sequences that are no dict or list, and models of Kubernetes clients.
-fn write_other(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> PyResult<()> {
+fn write_other(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> Result<(), Failure> {
     let py = value.py();
     if let Ok(slice) = value.cast::<EndpointSlice>() {
         out.extend(json::write_slice(&slice.get().slice()));
@@ -182,7 +224,7 @@ fn write_other(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> PyR
     {
         write_items(sequence.try_iter()?, out, depth)?;
     } else {
-        return Err(unsupported(value)?);
+        return Err(unsupported(value)?.into());
     }
     Ok(())
 }
@@ -191,7 +233,7 @@ fn write_members<'py>(
     members: impl Iterator<Item = PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)>>,
     out: &mut Vec<u8>,
     depth: usize,
-) -> PyResult<()> {
+) -> Result<(), Failure> {
     out.push(b'{');
     for (index, member) in members.enumerate() {
         let (name, value) = member?;
@@ -199,9 +241,10 @@ fn write_members<'py>(
             out.push(b',');
         }
         let name = name.cast_into::<PyString>().map_err(|_| PyTypeError::new_err("names of members must be str"))?;
-        json::write_string(out, text_of(&name)?);
+        let name = text_of(&name)?;
+        json::write_string(out, name);
         out.push(b':');
-        write_value(&value, out, depth - 1)?;
+        write_value(&value, out, depth - 1).map_err(|error| error.inside(|error| error.in_field(name.to_owned())))?;
     }
     out.push(b'}');
     Ok(())
@@ -211,21 +254,21 @@ fn write_items<'py>(
     items: impl Iterator<Item = PyResult<Bound<'py, PyAny>>>,
     out: &mut Vec<u8>,
     depth: usize,
-) -> PyResult<()> {
+) -> Result<(), Failure> {
     out.push(b'[');
     for (index, item) in items.enumerate() {
         if index > 0 {
             out.push(b',');
         }
-        write_value(&item?, out, depth - 1)?;
+        write_value(&item?, out, depth - 1).map_err(|error| error.inside(|error| error.in_index(index)))?;
     }
     out.push(b']');
     Ok(())
 }
 
 /// The text of a `str`, which in Python may hold halves of surrogate pairs.
-fn text_of<'a>(text: &'a Bound<'_, PyString>) -> PyResult<&'a str> {
-    text.to_str().map_err(|_| to_exception(Error::invalid("a str with half of a surrogate pair has no form in UTF-8")))
+fn text_of<'a>(text: &'a Bound<'_, PyString>) -> Result<&'a str, Error> {
+    text.to_str().map_err(|_| Error::invalid("a str with half of a surrogate pair has no form in UTF-8"))
 }
 
 fn unsupported(value: &Bound<'_, PyAny>) -> PyResult<PyErr> {

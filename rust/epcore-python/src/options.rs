@@ -2,12 +2,15 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use epcore::Error;
 use epcore::pack::{
     AddressReuse, Compaction as CoreCompaction, CompactionOrder, Naming, Policy as CorePolicy, Prices, Replace,
 };
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+
+use crate::errors::to_exception;
 
 /// How to choose among clean slices and new ones when the dirty slices are full.
 #[pyclass(frozen, eq, module = "epcore")]
@@ -22,7 +25,7 @@ impl Policy {
         threshold: Option<f64>,
         write: Option<f64>,
         byte: Option<f64>,
-        watchers: Option<u32>,
+        watchers: Option<Count>,
         slice: Option<f64>,
     ) -> PyResult<Self> {
         let has_prices = write.is_some() || byte.is_some() || watchers.is_some() || slice.is_some();
@@ -38,10 +41,13 @@ impl Policy {
                     price if price.is_finite() && price >= 0.0 => Ok(price + 0.0),
                     _ => Err(PyValueError::new_err(format!("{name} must be finite and not negative"))),
                 };
+                let watchers = watchers.map_or(Ok(1), |watchers| watchers.read("watchers"))?;
+                let watchers = u32::try_from(watchers)
+                    .map_err(|_| PyValueError::new_err(format!("watchers must be at most {}", u32::MAX)))?;
                 Ok(Self(CorePolicy::Prices(Prices {
                     write: price("write", write)?,
                     byte: price("byte", byte)?,
-                    watchers: watchers.unwrap_or(1),
+                    watchers,
                     slice: price("slice", slice)?,
                 })))
             }
@@ -87,7 +93,7 @@ pub(crate) struct Compaction(pub(crate) CoreCompaction);
 impl Compaction {
     #[new]
     #[pyo3(signature = (*, epsilon=0.25, max_moves=None, order="make-before-break"))]
-    fn new(epsilon: f64, max_moves: Option<usize>, order: &str) -> PyResult<Self> {
+    fn new(epsilon: f64, max_moves: Option<Count>, order: &str) -> PyResult<Self> {
         if !epsilon.is_finite() || epsilon < 0.0 {
             return Err(PyValueError::new_err("epsilon must be finite and not negative"));
         }
@@ -100,6 +106,7 @@ impl Compaction {
                 ("make-break-touch", CompactionOrder::MakeBreakTouch),
             ],
         )?;
+        let max_moves = max_moves.map(|moves| moves.read("max_moves")).transpose()?;
         // Zero has one sign, so that equal values have one hash.
         Ok(Self(CoreCompaction { epsilon: epsilon + 0.0, max_moves, order }))
     }
@@ -128,6 +135,39 @@ impl Compaction {
             CompactionOrder::MakeBeforeBreak => "make-before-break",
             CompactionOrder::BreakBeforeMake => "break-before-make",
             CompactionOrder::MakeBreakTouch => "make-break-touch",
+        }
+    }
+}
+
+/// A whole number of any size, so that one out of range is refused with its name. One too large for the machine is as good as no bound.
+#[derive(Clone, Copy)]
+pub(crate) struct Count(Option<usize>);
+
+impl Count {
+    pub(crate) fn new(number: usize) -> Self {
+        Self(Some(number))
+    }
+
+    /// The number, `None` if it is negative.
+    pub(crate) fn get(self) -> Option<usize> {
+        self.0
+    }
+
+    /// The number; `name` tells the caller which one is negative.
+    pub(crate) fn read(self, name: &'static str) -> PyResult<usize> {
+        self.0.ok_or_else(|| to_exception(Error::invalid("must not be negative").in_field(name)))
+    }
+}
+
+impl FromPyObject<'_, '_> for Count {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        match given.extract::<usize>() {
+            Err(error) if error.is_instance_of::<PyOverflowError>(given.py()) => {
+                Ok(Self(if given.lt(0)? { None } else { Some(usize::MAX) }))
+            }
+            extracted => extracted.map(Some).map(Self),
         }
     }
 }

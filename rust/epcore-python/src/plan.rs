@@ -11,13 +11,14 @@ use pyo3::types::PyBytes;
 use crate::endpoints::Endpoint;
 use crate::errors::to_exception;
 use crate::input;
-use crate::options::{self, Compaction};
+use crate::options::{self, Compaction, Count};
 use crate::slices::{EndpointSlice, SliceSet, from_json, optional};
 
 /// Plan the writes that make the slices of one group hold `endpoints`, with the least churn.
 #[pyfunction]
 #[pyo3(signature = (
-    endpoints, existing=None, *, template=None, max_endpoints=100, max_bytes=1_500_000, policy=None, cohort=Some("auto"),
+    endpoints, existing=None, *, template=None, max_endpoints=Count::new(100), max_bytes=Count::new(1_500_000), policy=None,
+    cohort=Some("auto"),
     compaction=None, address_reuse="ordered", replace="safe", naming="generate", trigger_time=None,
 ), text_signature = "(endpoints, existing=(), *, template=None, max_endpoints=100, max_bytes=1500000, policy='balanced', \
     cohort='auto', compaction=None, address_reuse='ordered', replace='safe', naming='generate', trigger_time=None)")]
@@ -27,8 +28,8 @@ pub(crate) fn pack(
     endpoints: &Bound<'_, PyAny>,
     existing: Option<&Bound<'_, PyAny>>,
     template: Option<&Bound<'_, PyAny>>,
-    max_endpoints: usize,
-    max_bytes: usize,
+    max_endpoints: Count,
+    max_bytes: Count,
     policy: Option<&Bound<'_, PyAny>>,
     cohort: Option<&str>,
     compaction: Option<&Compaction>,
@@ -39,8 +40,8 @@ pub(crate) fn pack(
 ) -> PyResult<Plan> {
     let options = Options {
         template: template.map(self::template).transpose()?,
-        max_endpoints,
-        max_bytes,
+        max_endpoints: max_endpoints.read("max_endpoints")?,
+        max_bytes: max_bytes.read("max_bytes")?,
         policy: policy.map_or(Ok(core::Policy::BALANCED), options::policy)?,
         cohort: self::cohort(cohort)?,
         compaction: compaction.map(|compaction| compaction.0),
@@ -110,8 +111,8 @@ impl Plan {
     }
 
     /// The slices after the first `writes` writes.
-    fn prefix(&self, writes: usize) -> SliceSet {
-        SliceSet::new(self.0.prefix(writes))
+    fn prefix(&self, writes: Count) -> PyResult<SliceSet> {
+        Ok(SliceSet::new(self.0.prefix(writes.read("writes")?)))
     }
 
     fn to_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {

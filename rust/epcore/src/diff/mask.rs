@@ -155,7 +155,12 @@ fn target(endpoint: EndpointRef<'_>) -> [&str; 6] {
 
 fn unknown(endpoint: EndpointRef<'_>) -> impl PartialEq {
     let members = |members: Option<&crate::model::Members>| members.cloned().unwrap_or_default();
-    (members(endpoint.unknown()), members(endpoint.conditions_unknown()), members(endpoint.target_unknown()))
+    [
+        members(endpoint.unknown()),
+        members(endpoint.conditions_unknown()),
+        members(endpoint.target_unknown()),
+        members(endpoint.hints_unknown()),
+    ]
 }
 
 fn metadata_differs(before: &EndpointSlice, after: &EndpointSlice) -> bool {

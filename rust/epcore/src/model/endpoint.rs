@@ -49,6 +49,7 @@ pub(crate) struct Rare {
     pub(crate) target_field_path: Box<str>,
     pub(crate) target_unknown: Members,
     pub(crate) conditions_unknown: Members,
+    pub(crate) hints_unknown: Members,
     /// Also `deprecatedTopology`, which nothing can write any more.
     pub(crate) unknown: Members,
 }
@@ -56,8 +57,12 @@ pub(crate) struct Rare {
 impl Rare {
     /// False if it can be left out. A `null` says that a field is to be taken away, although it equals none.
     fn says_something(&self) -> bool {
-        let members = [&self.unknown, &self.conditions_unknown, &self.target_unknown];
-        *self != Self::default() || members.into_iter().any(Members::says_something)
+        *self != Self::default() || self.members().into_iter().any(Members::says_something)
+    }
+
+    /// Fields of a newer API at every level: of the endpoint, its conditions, its target, its hints.
+    pub(crate) fn members(&self) -> [&Members; 4] {
+        [&self.unknown, &self.conditions_unknown, &self.target_unknown, &self.hints_unknown]
     }
 }
 
@@ -102,6 +107,12 @@ impl EndpointList {
         self.records.iter().map(|record| EndpointRef { list: self, record })
     }
 
+    /// Endpoints that have fields which few have.
+    pub(crate) fn with_rare_fields(&self) -> impl Iterator<Item = EndpointRef<'_>> {
+        let some = if self.rare.is_empty() { &[] } else { &*self.records };
+        some.iter().filter(|record| record.rare != 0).map(|record| EndpointRef { list: self, record })
+    }
+
     /// Append a copy of an endpoint of any list.
     ///
     /// # Errors
@@ -139,6 +150,9 @@ impl EndpointList {
         rare.conditions_unknown = rare.conditions_unknown.over(&before.conditions_unknown);
         if endpoint.target_ref().is_some() {
             rare.target_unknown = rare.target_unknown.over(&before.target_unknown);
+        }
+        if endpoint.hints().is_some() || endpoint.hints_unknown().is_some() {
+            rare.hints_unknown = rare.hints_unknown.over(&before.hints_unknown);
         }
         if let Some(record) = self.records.pop() {
             self.push_record(Record { rare: 0, ..record }, Some(rare))?;
@@ -244,7 +258,7 @@ impl<'a> EndpointRef<'a> {
         self.optional(self.record.zone)
     }
 
-    /// Hints as canonical JSON, `{"forZones":[{"name":"a"}]}`.
+    /// Hints as canonical JSON, `{"forZones":[{"name":"a"}]}`, without fields of a newer API.
     #[must_use]
     pub fn hints(&self) -> Option<&'a str> {
         self.optional(self.record.hints)
@@ -285,6 +299,10 @@ impl<'a> EndpointRef<'a> {
 
     pub(crate) fn target_unknown(&self) -> Option<&'a Members> {
         self.rare().map(|rare| &rare.target_unknown).filter(|members| !members.is_empty())
+    }
+
+    pub(crate) fn hints_unknown(&self) -> Option<&'a Members> {
+        self.rare().map(|rare| &rare.hints_unknown).filter(|members| !members.is_empty())
     }
 
     pub(crate) fn rare(&self) -> Option<&'a Rare> {

@@ -98,6 +98,7 @@ pub(crate) fn keeps(existing: EndpointRef<'_>, wanted: EndpointRef<'_>) -> bool 
     rare.unknown.is_kept_by(&before.unknown)
         && rare.conditions_unknown.is_kept_by(&before.conditions_unknown)
         && rare.target_unknown.is_kept_by(&before.target_unknown)
+        && rare.hints_unknown.is_kept_by(&before.hints_unknown)
 }
 
 /// True if of two wanted endpoints with one identity `new` is the one to publish rather than `kept`: not terminating before terminating,
@@ -106,10 +107,7 @@ pub(crate) fn preferred(new: EndpointRef<'_>, kept: EndpointRef<'_>) -> bool {
     let rank = |endpoint: EndpointRef<'_>| {
         let conditions = endpoint.conditions();
         // What is to be taken away is no part of the JSON.
-        let rare = endpoint.rare().map(|rare| {
-            let members = [&rare.unknown, &rare.conditions_unknown, &rare.target_unknown];
-            format!("{members:?}")
-        });
+        let rare = endpoint.rare().map(|rare| format!("{:?}", rare.members()));
         (conditions.is_terminating(), !conditions.is_ready(), crate::wire::json::write_endpoint(endpoint), rare)
     };
     rank(new) < rank(kept)

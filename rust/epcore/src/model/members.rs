@@ -18,10 +18,10 @@ impl PartialEq for Members {
 impl Eq for Members {}
 
 impl Members {
-    /// True if there is none.
+    /// True if there is none, or only `null`.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.iter().next().is_none()
     }
 
     /// True if there is something to remember, be it that a member is to be taken away.
@@ -48,6 +48,11 @@ impl Members {
     /// Name and canonical JSON of each member, `null` or not.
     pub(crate) fn iter_all(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, json)| (&**name, &**json))
+    }
+
+    /// No JSON form of the members is longer than this.
+    pub(crate) fn size_bound(&self) -> usize {
+        self.iter().map(|(name, json)| 6 * name.len() + json.len() + 4).sum()
     }
 
     /// True if writing `self` over `kept` changes nothing: members that `self` does not name stay as they are.

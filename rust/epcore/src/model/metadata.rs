@@ -84,10 +84,9 @@ impl ObjectMeta {
     /// No JSON form of the metadata is longer than this.
     pub(crate) fn size_bound(&self) -> usize {
         let maps = self.labels.iter().chain(&self.annotations).map(|(key, value)| key.len() + value.len() + 2);
-        let unknown = self.unknown.iter().map(|(name, json)| name.len() + json.len() + 2);
         let texts = [&self.name, &self.generate_name, &self.namespace, &self.uid, &self.resource_version];
         let texts: usize = texts.iter().map(|text| text.len()).sum();
-        6 * (maps.chain(unknown).sum::<usize>() + texts + self.creation_timestamp.len()) + 256
+        6 * (maps.sum::<usize>() + texts + self.creation_timestamp.len()) + self.unknown.size_bound() + 256
     }
 
     /// The trigger-time annotation, `""` if there is none.

@@ -30,6 +30,11 @@ impl Default for EndpointPort {
 }
 
 impl EndpointPort {
+    /// No JSON form of the port is longer than this.
+    pub(crate) fn size_bound(&self) -> usize {
+        6 * (self.name.len() + self.protocol.len() + self.app_protocol.len()) + self.unknown.size_bound() + 80
+    }
+
     /// What a set of ports is compared by, whatever its order (upstream `endpointutil.NewPortMapKey`).
     pub(crate) fn sort_key(&self) -> (&str, &str, Option<i32>, &str) {
         (&self.name, &self.protocol, self.port, &self.app_protocol)

@@ -36,6 +36,12 @@ impl EndpointSlice {
         }
     }
 
+    /// No JSON form of the slice without its endpoints is longer than this.
+    pub(crate) fn size_bound(&self) -> usize {
+        let ports = self.ports.iter().map(EndpointPort::size_bound).sum::<usize>();
+        self.metadata.size_bound() + ports + self.unknown.size_bound() + 256
+    }
+
     /// True if both would be in the same group: the same ports and address type, of the same Service.
     pub(crate) fn same_group(&self, other: &Self) -> bool {
         self.address_type == other.address_type

@@ -38,15 +38,16 @@ pub(crate) fn solve(problem: &Problem<'_>, bins: Vec<Bin>) -> Assignment {
 }
 
 impl Problem<'_> {
-    /// Turn a settled container into one to be filled; what is too much for it is evicted, from the end.
+    /// Turn a settled container into one to be filled. If it holds too much, what does not fit behind those before it is evicted.
     fn take_in(&self, bin: Bin) -> (Filled, Vec<u32>) {
+        let base_bytes = bin.base_bytes;
         let mut filled = Filled {
             expendable: bin.expendable,
             recyclable: bin.recyclable,
             kept: bin.kept,
             dirty: bin.dirty,
             closed: bin.closed,
-            bytes: bin.base_bytes,
+            bytes: base_bytes,
             ..Filled::default()
         };
         if self.max_bytes.is_some() {
@@ -55,11 +56,19 @@ impl Problem<'_> {
         let mut evicted = Vec::new();
         // Kubernetes never shrinks a slice (upstream only ever fills up to the maximum).
         let max_items = if self.policy == Policy::Upstream { usize::MAX } else { self.max_items };
-        while filled.kept.len() > max_items || self.max_bytes.is_some_and(|most| filled.bytes > most) {
-            let Some(last) = filled.kept.pop() else { break };
-            filled.bytes = filled.bytes.saturating_sub(self.size(last.item));
-            evicted.push(last.item);
+        let too_many = filled.kept.len() > max_items;
+        if too_many || self.max_bytes.is_some_and(|most| filled.bytes > most) {
             filled.overfull = true;
+            filled.bytes = base_bytes;
+            for kept in std::mem::take(&mut filled.kept) {
+                let bytes = filled.bytes + self.size(kept.item);
+                if filled.kept.len() < max_items && self.max_bytes.is_none_or(|most| bytes <= most) {
+                    filled.bytes = bytes;
+                    filled.kept.push(kept);
+                } else {
+                    evicted.push(kept.item);
+                }
+            }
         }
         (filled, evicted)
     }
@@ -121,7 +130,9 @@ impl Problem<'_> {
             while order.get(first_with_room).is_some_and(|&index| self.room(&bins[index]) == 0) {
                 first_with_room += 1;
             }
-            let found = order[first_with_room..].iter().copied().find(|&index| self.fits(&bins[index], item));
+            let size = self.size(item);
+            let fits = |index: &usize| self.room(&bins[*index]) > 0 && self.has_bytes(&bins[*index], size);
+            let found = order[first_with_room..].iter().copied().find(fits);
             let index = found.unwrap_or_else(|| {
                 bins.push(self.new_bin());
                 order.push(bins.len() - 1);

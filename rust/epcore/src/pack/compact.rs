@@ -49,8 +49,7 @@ fn targets(problem: &Problem<'_>, bins: &[Filled], source: usize, others: &[usiz
         let fits = |at: usize| {
             let bin = &bins[others[at]];
             let (count, bytes) = used[at];
-            problem.room(bin) > count
-                && problem.max_bytes.is_none_or(|most| bin.bytes + bytes + problem.size(item) <= most)
+            problem.room(bin) > count && problem.has_bytes(bin, bytes + problem.size(item))
         };
         while others.get(first).is_some_and(|&index| problem.room(&bins[index]) <= used[first].0) {
             first += 1;

@@ -23,6 +23,7 @@ pub(crate) fn draft(group: &Group<'_>, assignment: &Assignment, options: &Option
         draft.name_new_slices()?;
     }
     draft.order_writes();
+    draft.name_slices_written_twice()?;
     Ok(draft.finish())
 }
 
@@ -127,6 +128,22 @@ impl<'a, 'g> Draft<'a, 'g> {
         Ok(())
     }
 
+    /// A slice that is created and then written again is known by its name in between.
+    fn name_slices_written_twice(&mut self) -> Result<(), Error> {
+        let mut taken = self.group.names.clone();
+        for (bin, last) in self.slices.iter_mut().enumerate().skip(self.group.existing.len()) {
+            let Some(last) = last.as_mut().filter(|last| last.metadata.name.is_empty()) else { continue };
+            let mut writes: Vec<&mut Draught> = self.writes.iter_mut().filter(|write| write.bin == bin).collect();
+            if writes.len() > 1 {
+                naming::name(Arc::make_mut(last), &mut taken)?;
+                for write in &mut writes {
+                    Arc::make_mut(&mut write.slice).metadata.name.clone_from(&last.metadata.name);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// One write for each container that needs one, in safe order; the further writes that were asked for.
     fn order_writes(&mut self) {
         let mut write_of: HashMap<usize, usize> = HashMap::new();
@@ -158,7 +175,10 @@ impl<'a, 'g> Draft<'a, 'g> {
 
     fn sorted(&self, edges: &[Before]) -> Vec<usize> {
         let phases: Vec<u8> = self.writes.iter().map(|write| write.verb as u8).collect();
-        order(&phases, edges)
+        let mut ordered = order(&phases, edges);
+        // Nothing waits for a slice that gives way to new ones; it goes when all of them are there, also those that had to wait.
+        ordered.sort_by_key(|&write| self.writes[write].reasons.contains(WriteReason::Replaced));
+        ordered
     }
 
     /// The container and write that each added item comes in by.
@@ -219,18 +239,8 @@ impl<'a, 'g> Draft<'a, 'g> {
         edges.retain(|edge| edge.must || !is_late(edge.second));
         for bin in bins {
             let filled = &self.assignment.bins[bin];
-            let (Some(&first), Some(last)) = (write_of.get(&bin), self.slices[bin].clone()) else {
-                continue;
-            };
-            let Ok(mut early) = self.build_slice(bin, filled, &|item| !late.contains(&item)) else {
-                continue;
-            };
-            early.metadata.name.clone_from(&last.metadata.name);
-            self.writes[first].slice = Arc::new(early);
-            let second = self.writes.len();
-            let reasons = WriteReasons::default().with(WriteReason::AddressReuse, true);
-            self.writes.push(Draught { bin, verb: Verb::Update, slice: last, reasons });
-            edges.push(Before { first, second, must: true });
+            let Some(&first) = write_of.get(&bin) else { continue };
+            let Some(second) = self.second_write(bin, first, late, edges) else { continue };
             for &item in &filled.added {
                 let target = if late.contains(&item) { second } else { first };
                 for source in self.group.sources_of(item).iter().filter_map(|source| write_of.get(source)) {
@@ -240,6 +250,39 @@ impl<'a, 'g> Draft<'a, 'g> {
                 }
             }
         }
+    }
+
+    /// Take the late items out of the first write of a container, and give the write that brings them in.
+    fn second_write(
+        &mut self,
+        bin: usize,
+        first: usize,
+        late: &BTreeSet<u32>,
+        edges: &mut Vec<Before>,
+    ) -> Option<usize> {
+        let filled = &self.assignment.bins[bin];
+        let is_early = |item: u32| !late.contains(&item);
+        // With nothing but late items the one write waits for them; no other waits for it.
+        if !filled.must_be_written() && !filled.drained && !filled.added.iter().copied().any(is_early) {
+            return Some(first);
+        }
+        let last = self.slices[bin].clone()?;
+        let mut early = self.build_slice(bin, filled, &is_early).ok()?;
+        early.metadata.name.clone_from(&last.metadata.name);
+        let touch = self.writes.iter().position(|write| write.bin == bin && write.reasons.contains(WriteReason::Touch));
+        if let Some(touch) = touch {
+            mark_as_moving(&mut early);
+            self.writes[first].slice = Arc::new(early);
+            let reasons = &mut self.writes[touch].reasons;
+            *reasons = reasons.with(WriteReason::AddressReuse, true);
+            return Some(touch);
+        }
+        self.writes[first].slice = Arc::new(early);
+        let reasons = WriteReasons::default().with(WriteReason::AddressReuse, true);
+        self.writes.push(Draught { bin, verb: Verb::Update, slice: last, reasons });
+        let second = self.writes.len() - 1;
+        edges.push(Before { first, second, must: true });
+        Some(second)
     }
 
     /// The third write of `make-break-touch`.
@@ -254,7 +297,7 @@ impl<'a, 'g> Draft<'a, 'g> {
                 continue;
             };
             let mut moving = EndpointSlice::clone(&last);
-            moving.metadata.annotations.insert(MOVING_ANNOTATION.to_owned(), "true".to_owned());
+            mark_as_moving(&mut moving);
             self.writes[made].slice = Arc::new(moving);
             let touch = self.writes.len();
             let reasons = WriteReasons::default().with(WriteReason::Touch, true);
@@ -343,6 +386,10 @@ impl<'a, 'g> Draft<'a, 'g> {
         counts.slices_after = self.slices.iter().flatten().count();
         counts.slices_ideal = (added + staying).div_ceil(self.options.max_endpoints);
     }
+}
+
+fn mark_as_moving(slice: &mut EndpointSlice) {
+    slice.metadata.annotations.insert(MOVING_ANNOTATION.to_owned(), "true".to_owned());
 }
 
 /// The trigger time of a slice that takes a moved endpoint is not older than that of the slice it comes from.

@@ -73,7 +73,7 @@ pub fn assign(
     }
     let table = Table::read(wanted, max_bytes)?;
     let held: Vec<Vec<Held>> = existing.iter().map(|container| table.held(container)).collect();
-    let bins = settle(&held, &vec![false; held.len()], wanted.len(), policy == Policy::Upstream);
+    let bins = settle(&held, &vec![false; held.len()], wanted.len(), max_items, policy == Policy::Upstream);
     let per_item = wanted.iter().map(|item| item.size).sum::<usize>() as f64 / wanted.len().max(1) as f64;
     let largest = wanted.iter().map(|item| item.size).max().unwrap_or(0);
     let problem = Problem {
@@ -81,6 +81,7 @@ pub fn assign(
         max_items,
         max_bytes: max_bytes.filter(|&most| largest.saturating_mul(max_items) > most),
         new_bytes: 0,
+        moving_bytes: 0,
         policy,
         compaction,
         bytes: Bytes { per_container: 0.0, per_item },

@@ -16,7 +16,7 @@ use crate::model::{
 use crate::pack::choose::Bytes;
 use crate::pack::problem::{CohortIds, Items, Problem};
 use crate::pack::settle::{Bin, Held, settle};
-use crate::pack::{Cohort, Options, Policy, naming};
+use crate::pack::{Cohort, CompactionOrder, Options, Policy, naming};
 use crate::wire::json::{endpoint_size, slice_size};
 
 /// Label of slices of headless Services.
@@ -35,6 +35,8 @@ pub(crate) struct Group<'a> {
     /// What a new slice looks like, without endpoints.
     pub(crate) template: EndpointSlice,
     held: Vec<Vec<Held>>,
+    /// The existing slices with the endpoints that stay in them.
+    pub(crate) bins: Vec<Bin>,
     /// Containers that the address of an item leaves.
     leaves: HashMap<u32, Vec<usize>>,
     cohorts: RefCell<HashMap<&'a str, u32>>,
@@ -66,6 +68,7 @@ impl<'a> Group<'a> {
             existing: existing.iter().map(|(_, slice)| *slice).collect(),
             template,
             held: Vec::new(),
+            bins: Vec::new(),
             leaves: HashMap::new(),
             cohorts: RefCell::default(),
             sizes: OnceCell::new(),
@@ -75,6 +78,7 @@ impl<'a> Group<'a> {
         }
         group.held = group.existing.iter().map(|slice| group.find(slice, identity, &numbers)).collect();
         drop(numbers);
+        group.bins = group.settled();
         group.find_reuse();
         Ok(group)
     }
@@ -151,13 +155,17 @@ impl<'a> Group<'a> {
     /// Note which containers the address of a new endpoint leaves, for another target to come back with it.
     fn find_reuse(&mut self) {
         let mut leaving: HashMap<Address<'_>, Vec<usize>> = HashMap::new();
-        for (bin, (slice, held)) in self.existing.iter().zip(&self.held).enumerate() {
-            if self.is_foreign(slice) {
+        for (number, (slice, bin)) in self.existing.iter().zip(&self.bins).enumerate() {
+            if self.is_foreign(slice) || bin.kept.len() == slice.endpoints.len() {
                 continue;
             }
-            for (endpoint, _) in slice.endpoints.iter().zip(held).filter(|(_, held)| held.is_none()) {
+            // A second copy leaves as well as an endpoint that nobody wants.
+            let mut kept = bin.kept.iter().map(|kept| kept.place).peekable();
+            for (_, endpoint) in
+                (0u32..).zip(slice.endpoints.iter()).filter(|(place, _)| kept.next_if_eq(place).is_none())
+            {
                 for address in endpoint.addresses() {
-                    leaving.entry(address).or_default().push(bin);
+                    leaving.entry(address).or_default().push(number);
                 }
             }
         }
@@ -186,12 +194,11 @@ impl<'a> Group<'a> {
         self.leaves = leaves;
     }
 
-    /// The existing slices with the endpoints that stay in them.
-    pub(crate) fn bins(&self) -> Vec<Bin> {
+    fn settled(&self) -> Vec<Bin> {
         let upstream = self.is_upstream();
         let metadata: Vec<bool> =
             self.existing.iter().map(|slice| self.is_foreign(slice) || !self.has_metadata(slice)).collect();
-        let mut bins = settle(&self.held, &metadata, self.items.len(), upstream);
+        let mut bins = settle(&self.held, &metadata, self.items.len(), self.options.max_endpoints, upstream);
         for (slice, bin) in self.existing.iter().zip(&mut bins) {
             let foreign = self.is_foreign(slice);
             let convertible = self.is_convertible(slice);
@@ -239,7 +246,9 @@ impl<'a> Group<'a> {
 
     /// The problem to solve. Byte sizes are taken exactly only where they could pass the limit.
     pub(crate) fn problem(&self, bins: &mut [Bin]) -> Result<Problem<'_>, Error> {
-        let mut new_bytes = slice_size(&naming::longest_named(&self.template));
+        let moving_bytes = self.moving_bytes();
+        let template_bytes = slice_size(&naming::longest_named(&self.template));
+        let mut new_bytes = template_bytes + moving_bytes;
         let limit = self.options.max_bytes;
         if new_bytes > limit {
             return Err(Error::limit("larger than a slice may be without any endpoint, in bytes", limit, new_bytes)
@@ -251,7 +260,7 @@ impl<'a> Group<'a> {
                 bin.base_bytes = slice_size(&self.rewritten(slice));
                 // What is meant for a new slice may end in this one.
                 if bin.recyclable {
-                    new_bytes = new_bytes.max(bin.base_bytes);
+                    new_bytes = new_bytes.max(bin.base_bytes + moving_bytes);
                 }
             }
             self.check_sizes(limit, new_bytes)?;
@@ -261,20 +270,38 @@ impl<'a> Group<'a> {
             max_items: self.options.max_endpoints,
             max_bytes: needs_bytes.then_some(limit),
             new_bytes,
+            moving_bytes,
             policy: self.options.policy,
             compaction: self.options.compaction,
-            bytes: self.average_bytes(new_bytes),
+            bytes: self.average_bytes(template_bytes),
         })
+    }
+
+    /// Bytes of the annotations that a slice may get with moved endpoints.
+    fn moving_bytes(&self) -> usize {
+        let times = self.existing.iter().map(|slice| slice.metadata.trigger_time().len());
+        let time = times.max().filter(|&length| length > 0).map_or(0, |length| length + TRIGGER_TIME_ANNOTATION.len());
+        let touches =
+            self.options.compaction.is_some_and(|compaction| compaction.order == CompactionOrder::MakeBreakTouch);
+        let mark = if touches { MOVING_ANNOTATION.len() + 4 } else { 0 };
+        // Quotes, colon and comma of each, and the member that they are in.
+        let signs = |bytes: usize| if bytes > 0 { bytes + 6 } else { 0 };
+        let members = signs(time) + signs(mark);
+        if members > 0 { members + r#""annotations":{},"#.len() } else { 0 }
     }
 
     /// False if no slice can pass the limit: first by a cheap bound, then exactly.
     fn may_pass(&self, limit: usize, new_bytes: usize) -> bool {
-        let base = self.existing.iter().map(|slice| slice.metadata.size_bound()).max().unwrap_or(0) + new_bytes + 128;
+        let base = self.existing.iter().map(|slice| slice.size_bound()).max().unwrap_or(0) + new_bytes;
         let count = self.options.max_endpoints;
         let bound = |largest: usize| base.saturating_add(largest.saturating_mul(count)) > limit;
-        let wanted = || (0u32..).take(self.items.len()).map(|item| self.endpoint(item));
-        bound(wanted().map(EndpointRef::size_bound).max().unwrap_or(0))
-            && bound(self.sizes().iter().copied().max().unwrap_or(0))
+        let largest = |endpoints: &mut dyn Iterator<Item = EndpointRef<'_>>| {
+            endpoints.map(EndpointRef::size_bound).max().unwrap_or(0)
+        };
+        // An endpoint that stays keeps its fields of a newer API, which the wanted one need not have.
+        let wanted = largest(&mut (0u32..).take(self.items.len()).map(|item| self.endpoint(item)));
+        let held = largest(&mut self.existing.iter().flat_map(|slice| slice.endpoints.with_rare_fields()));
+        bound(wanted.saturating_add(held)) && bound(self.sizes().iter().copied().max().unwrap_or(0))
     }
 
     /// Bytes of each item with its comma, and with the fields of a newer API that it has where it is held.
@@ -309,11 +336,10 @@ impl<'a> Group<'a> {
     }
 
     /// Averages for the prices; nobody else asks.
-    fn average_bytes(&self, new_bytes: usize) -> Bytes {
+    fn average_bytes(&self, template_bytes: usize) -> Bytes {
         let sizes = if matches!(self.options.policy, Policy::Prices(_)) { self.sizes() } else { &[] };
         let per_item = sizes.iter().sum::<usize>() as f64 / sizes.len().max(1) as f64;
-        let per_container = new_bytes as f64;
-        Bytes { per_container, per_item }
+        Bytes { per_container: template_bytes as f64, per_item }
     }
 
     fn cohort_id(&self, name: Option<&'a str>) -> u32 {

@@ -63,8 +63,8 @@ use crate::model::{EndpointList, EndpointSlice};
 /// # Ok::<(), epcore::Error>(())
 /// ```
 pub fn pack(wanted: &EndpointList, existing: &[Arc<EndpointSlice>], options: &Options) -> Result<Plan, Error> {
-    let group = group::Group::read(wanted, existing, options)?;
-    let mut bins = group.bins();
+    let mut group = group::Group::read(wanted, existing, options)?;
+    let mut bins = std::mem::take(&mut group.bins);
     let problem = group.problem(&mut bins)?;
     let assignment = assign::solve(&problem, bins);
     draft::draft(&group, &assignment, options)

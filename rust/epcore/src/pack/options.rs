@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::Error;
-use crate::model::{EndpointSlice, MAX_ENDPOINTS};
+use crate::model::{EndpointSlice, MAX_ENDPOINTS, shorten, timestamp};
 use crate::pack::Cohort;
 
 /// Options of [`pack`](crate::pack::pack).
@@ -54,6 +54,10 @@ impl Options {
         if !(1..=MAX_ENDPOINTS).contains(&self.max_endpoints) {
             let limit = if self.max_endpoints == 0 { 1 } else { MAX_ENDPOINTS };
             return Err(Error::limit("must be 1 to 1000", limit, self.max_endpoints).in_field("max_endpoints"));
+        }
+        if let Some(time) = self.trigger_time.as_deref().filter(|time| timestamp(time).is_none()) {
+            let message = format!("{:?} is no RFC 3339 time", shorten(time));
+            return Err(Error::invalid(message).in_field("trigger_time"));
         }
         Ok(())
     }

@@ -18,10 +18,12 @@ pub(crate) struct Before {
 pub(crate) fn order(phases: &[u8], edges: &[Before]) -> Vec<usize> {
     let count = phases.len();
     let mut followers: Vec<Vec<Before>> = vec![Vec::new(); count];
+    let mut leaders: Vec<Vec<usize>> = vec![Vec::new(); count];
     let mut waits_must = vec![0usize; count];
     let mut waits = vec![0usize; count];
     for edge in edges.iter().copied().collect::<BTreeSet<_>>() {
         followers[edge.first].push(edge);
+        leaders[edge.second].push(edge.first);
         let waits_of = if edge.must { &mut waits_must } else { &mut waits };
         waits_of[edge.second] += 1;
     }
@@ -33,8 +35,11 @@ pub(crate) fn order(phases: &[u8], edges: &[Before]) -> Vec<usize> {
     let mut ordered = Vec::with_capacity(count);
     while ordered.len() < count {
         let next = ready.pop().map(|Reverse((_, write))| write).or_else(|| {
-            // A ring of addresses that change hands: begin with the write that the fewest others must precede.
-            (0..count).filter(|&write| !done[write]).min_by_key(|&write| (waits_must[write], phases[write], write))
+            // A ring of addresses that change hands: begin with the write of it that the fewest others should precede.
+            let rank = |write: &usize| (waits_must[*write], waits[*write], phases[*write], *write);
+            let open = (0..count).filter(|&write| !done[write]).min_by_key(rank)?;
+            let of_ring = ring(open, &leaders, &done).into_iter().min_by_key(rank)?;
+            Some(if waits_must[of_ring] == 0 { of_ring } else { open })
         });
         let Some(next) = next.filter(|&write| !done[write]) else {
             continue;
@@ -50,6 +55,19 @@ pub(crate) fn order(phases: &[u8], edges: &[Before]) -> Vec<usize> {
         }
     }
     ordered
+}
+
+/// A ring among the writes that `start`, which is not ready, waits for, directly or not.
+fn ring(start: usize, leaders: &[Vec<usize>], done: &[bool]) -> Vec<usize> {
+    let mut path = vec![start];
+    loop {
+        let last = path[path.len() - 1];
+        let Some(&leader) = leaders[last].iter().find(|&&leader| !done[leader]) else { return path };
+        if let Some(at) = path.iter().position(|&write| write == leader) {
+            return path.split_off(at);
+        }
+        path.push(leader);
+    }
 }
 
 #[cfg(test)]
@@ -74,5 +92,11 @@ mod tests {
     fn a_ring_gives_way_where_no_survivor_depends_on_it() {
         assert_eq!(order(&[1, 1], &[before(0, 1, false), before(1, 0, true)]), [1, 0]);
         assert_eq!(order(&[1, 1, 1], &[before(0, 1, false), before(1, 0, false)]), [2, 0, 1]);
+    }
+
+    #[test]
+    fn what_waits_for_a_ring_does_not_break_it() {
+        let edges = [before(1, 0, false), before(1, 2, false), before(2, 1, false)];
+        assert_eq!(order(&[0, 1, 1], &edges), [1, 0, 2]);
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Problem<'a> {
     pub(crate) max_bytes: Option<usize>,
     /// Bytes of a new container without items.
     pub(crate) new_bytes: usize,
+    /// Bytes that a container may come to need when it takes items from another.
+    pub(crate) moving_bytes: usize,
     pub(crate) policy: Policy,
     pub(crate) compaction: Option<Compaction>,
     pub(crate) bytes: Bytes,
@@ -100,11 +102,14 @@ impl Problem<'_> {
     }
 
     pub(crate) fn room(&self, bin: &Filled) -> usize {
-        if bin.closed { 0 } else { self.max_items.saturating_sub(bin.count()) }
+        // What was too full only gives: otherwise two such containers could wait for each other's write.
+        if bin.closed || bin.overfull { 0 } else { self.max_items.saturating_sub(bin.count()) }
     }
 
-    pub(crate) fn fits(&self, bin: &Filled, item: u32) -> bool {
-        self.room(bin) > 0 && self.max_bytes.is_none_or(|most| bin.bytes + self.size(item) <= most)
+    /// True if a container with room has the bytes for `size` more, too.
+    pub(crate) fn has_bytes(&self, bin: &Filled, size: usize) -> bool {
+        let reserved = if bin.is_new { 0 } else { self.moving_bytes };
+        self.max_bytes.is_none_or(|most| bin.bytes + reserved + size <= most)
     }
 
     pub(crate) fn put(&self, bin: &mut Filled, item: u32) {

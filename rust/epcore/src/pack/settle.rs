@@ -47,10 +47,16 @@ pub(crate) type Held = Option<(u32, bool)>;
 
 /// Decide where each item that is held more than once stays.
 ///
-/// The rule: in a container that is clean but for this item and has the right content; else where the content is right; else in the first.
-/// (To dirty the fewest containers is the vertex cover problem; this is its greedy answer.) With `first_wins` the first container keeps it, as
-/// in Kubernetes. `items` is the number of wanted items.
-pub(crate) fn settle(held: &[Vec<Held>], metadata: &[bool], items: usize, first_wins: bool) -> Vec<Bin> {
+/// The rule: not in a container that holds more than `max_items`; in one that is clean but for this item and has the right content; else where
+/// the content is right; else in the first. (To dirty the fewest containers is the vertex cover problem; this is its greedy answer.) With
+/// `first_wins` the first container keeps it, as in Kubernetes. `items` is the number of wanted items.
+pub(crate) fn settle(
+    held: &[Vec<Held>],
+    metadata: &[bool],
+    items: usize,
+    max_items: usize,
+    first_wins: bool,
+) -> Vec<Bin> {
     let mut holders = vec![0u32; items];
     for (item, _) in held.iter().flatten().flatten() {
         holders[*item as usize] += 1;
@@ -69,7 +75,7 @@ pub(crate) fn settle(held: &[Vec<Held>], metadata: &[bool], items: usize, first_
             Bin { dirty, ..Bin::default() }
         })
         .collect();
-    let keepers = keepers(held, &holders, &mut bins, first_wins);
+    let keepers = keepers(held, &holders, &mut bins, max_items, first_wins);
     for (index, (held, bin)) in held.iter().zip(&mut bins).enumerate() {
         for (place, &(item, changed)) in (0u32..).zip(held).filter_map(|(place, held)| Some((place, held.as_ref()?))) {
             if holders[item as usize] > 1 && keepers.get(&item) != Some(&(index, place)) {
@@ -88,6 +94,7 @@ fn keepers(
     held: &[Vec<Held>],
     holders: &[u32],
     bins: &mut [Bin],
+    max_items: usize,
     first_wins: bool,
 ) -> std::collections::BTreeMap<u32, (usize, u32)> {
     let mut copies: std::collections::BTreeMap<u32, Vec<(usize, u32, bool)>> = std::collections::BTreeMap::new();
@@ -101,21 +108,27 @@ fn keepers(
         }
     }
     let mut chosen = std::collections::BTreeMap::new();
+    let mut counts: Vec<usize> = held.iter().map(|held| held.iter().flatten().count()).collect();
     // In the order of the first copy, so that the outcome does not depend on how the wanted items are numbered.
     let mut order: Vec<_> = copies.into_iter().collect();
     order.sort_by_key(|(_, copies)| copies[0]);
     for (item, copies) in order {
         let cost = |&(index, place, changed): &(usize, u32, bool)| {
             let writes_nothing = !changed && !bins[index].dirty.any() && !held_twice(&held[index], item);
-            if first_wins { (false, false, index, place) } else { (!writes_nothing, changed, index, place) }
+            if first_wins {
+                (false, false, false, index, place)
+            } else {
+                (counts[index] > max_items, !writes_nothing, changed, index, place)
+            }
         };
         let Some(&(keeper, place, changed)) = copies.iter().min_by_key(|copy| cost(copy)) else {
             continue;
         };
         chosen.insert(item, (keeper, place));
         bins[keeper].dirty.changed |= changed;
-        for (index, other, _) in copies {
-            bins[index].dirty.duplicates |= (index, other) != (keeper, place);
+        for (index, ..) in copies.into_iter().filter(|copy| (copy.0, copy.1) != (keeper, place)) {
+            bins[index].dirty.duplicates = true;
+            counts[index] -= 1;
         }
     }
     chosen
@@ -136,10 +149,10 @@ mod tests {
     #[test]
     fn keeps_a_duplicate_where_that_saves_a_write() {
         let held = vec![vec![Some((0, false)), None], vec![Some((0, false)), Some((1, false))]];
-        let bins = settle(&held, &[false, false], 2, false);
+        let bins = settle(&held, &[false, false], 2, 9, false);
         assert_eq!(kept(&bins), [vec![], vec![0, 1]]);
         assert!(bins[0].dirty.any() && !bins[1].dirty.any());
-        let bins = settle(&held, &[false, false], 2, true);
+        let bins = settle(&held, &[false, false], 2, 9, true);
         assert_eq!(kept(&bins), [vec![0], vec![1]]);
         assert!(bins[0].dirty.any() && bins[1].dirty.any());
     }
@@ -147,15 +160,22 @@ mod tests {
     #[test]
     fn prefers_the_copy_with_the_wanted_content() {
         let held = vec![vec![Some((0, true))], vec![Some((0, false))]];
-        let bins = settle(&held, &[false, false], 1, false);
+        let bins = settle(&held, &[false, false], 1, 9, false);
         assert_eq!(kept(&bins), [vec![], vec![0]]);
         assert!(!bins[1].dirty.any());
     }
 
     #[test]
+    fn prefers_a_copy_outside_a_container_that_holds_too_many() {
+        let held = vec![vec![Some((0, false)), Some((1, false)), Some((2, false))], vec![Some((2, false))]];
+        assert_eq!(kept(&settle(&held, &[false, false], 3, 2, false)), [vec![0, 1], vec![2]]);
+        assert_eq!(kept(&settle(&held, &[false, false], 3, 3, false)), [vec![0, 1, 2], vec![]]);
+    }
+
+    #[test]
     fn keeps_one_of_two_copies_in_one_container() {
         let held = vec![vec![Some((0, true)), Some((0, false)), Some((0, false))]];
-        let bins = settle(&held, &[false], 1, false);
+        let bins = settle(&held, &[false], 1, 9, false);
         assert_eq!(bins[0].kept, [Kept { item: 0, place: 1, changed: false }]);
         assert!(bins[0].dirty.duplicates && !bins[0].dirty.changed);
     }

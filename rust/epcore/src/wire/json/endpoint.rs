@@ -42,7 +42,7 @@ pub(crate) fn read_endpoint(reader: &mut Reader<'_>, list: &mut EndpointList) ->
         }
         "hints" => {
             seen.once(6)?;
-            record.hints = list.text_mut().intern(&canonical_hints(reader)?)?;
+            record.hints = list.text_mut().intern(&canonical_hints(reader, &mut rare)?)?;
             Ok(())
         }
         _ => reader.unknown(name, &mut rare.get_or_insert_default().unknown),
@@ -142,19 +142,18 @@ fn read_target(
     })
 }
 
-/// Hints with empty and null parts left out, `""` if nothing remains.
-fn canonical_hints(reader: &mut Reader<'_>) -> Result<String, Error> {
+/// Hints with empty and null parts left out, `""` if nothing remains. Fields of a newer API go to `rare`.
+fn canonical_hints(reader: &mut Reader<'_>, rare: &mut Option<Rare>) -> Result<String, Error> {
     if reader.null()? {
         return Ok(String::new());
     }
     let mut lists: [Vec<Members>; 2] = [Vec::new(), Vec::new()];
-    let mut unknown = Members::default();
     let mut seen = Seen::default();
     reader.object(|reader, name| {
         let index = match name {
             "forZones" => 0,
             "forNodes" => 1,
-            _ => return reader.unknown(name, &mut unknown),
+            _ => return reader.unknown(name, &mut rare.get_or_insert_default().hints_unknown),
         };
         seen.once(index)?;
         if reader.null()? {
@@ -172,7 +171,7 @@ fn canonical_hints(reader: &mut Reader<'_>) -> Result<String, Error> {
             Ok(())
         })
     })?;
-    if lists.iter().all(Vec::is_empty) && unknown.is_empty() {
+    if lists.iter().all(Vec::is_empty) {
         return Ok(String::new());
     }
     let mut out = Vec::new();
@@ -184,7 +183,6 @@ fn canonical_hints(reader: &mut Reader<'_>) -> Result<String, Error> {
             });
         }
     }
-    object.members(Some(&unknown));
     object.end();
     Ok(String::from_utf8_lossy(&out).into_owned())
 }
@@ -254,8 +252,12 @@ pub(crate) fn write_endpoint_into(out: &mut Vec<u8>, endpoint: EndpointRef<'_>) 
     }
     object.text("nodeName", endpoint.node_name().unwrap_or(""));
     object.text("zone", endpoint.zone().unwrap_or(""));
-    if let Some(hints) = endpoint.hints() {
-        object.raw("hints", hints);
+    let hints = (endpoint.hints(), endpoint.hints_unknown());
+    if hints.0.is_some() || hints.1.is_some() {
+        let mut inner = Object::start(object.member("hints"));
+        inner.spread(hints.0.unwrap_or_default());
+        inner.members(hints.1);
+        inner.end();
     }
     object.members(endpoint.unknown());
     object.end();

@@ -66,7 +66,11 @@ pub fn locate(document: &[u8], error: Error) -> Error {
     };
     let mut found = None;
     let mut index = 0;
-    let mut visit = |reader: &mut Reader<'_>| {
+    let mut visit = |reader: &mut Reader<'_>, event: Option<Event>| {
+        if event.is_some() {
+            // Slices that events leave are not numbered as the events are.
+            return Err(Error::invalid("enough seen"));
+        }
         if index == *wanted {
             found = Some(offset_of(&mut reader.clone(), rest));
         }
@@ -75,9 +79,9 @@ pub fn locate(document: &[u8], error: Error) -> Error {
     };
     // The document was read before, so that it can be read again; an error here could only repeat the first.
     let _ = if root == ENDPOINTS {
-        each_endpoint(document, visit)
+        each_endpoint(document, |reader| visit(reader, None))
     } else {
-        items(document, SLICES, |reader, _| visit(reader))
+        items(document, SLICES, visit)
     };
     match found {
         Some(offset) => error.at(offset),

@@ -80,6 +80,19 @@ impl<'a> Object<'a> {
         self.member(name).extend_from_slice(json.as_bytes());
     }
 
+    /// The members of an object that is JSON already.
+    pub(crate) fn spread(&mut self, json: &str) {
+        if let Some(members) =
+            json.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).filter(|members| !members.is_empty())
+        {
+            if !self.empty {
+                self.out.push(b',');
+            }
+            self.empty = false;
+            self.out.extend_from_slice(members.as_bytes());
+        }
+    }
+
     pub(crate) fn number(&mut self, name: &str, value: impl std::fmt::Display) {
         drop(write!(self.member(name), "{value}"));
     }
