@@ -28,7 +28,7 @@ SOURCES := $(wildcard Cargo.toml Cargo.lock pyproject.toml README.md LICENSE) \
   $(shell find rust python -type f -not -name '*.pyc' -not -path '*/target/*')
 LINTED := python tests $(if $(wildcard benches/*.py),benches)
 
-.PHONY: help venv build test test-rust test-stubs test-smoke test-python lint deny fmt bench coverage demo lock clean
+.PHONY: help venv build test test-rust test-stubs test-smoke test-python lint deny fmt bench bench-readers coverage demo lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ bench: $(VENV)/.tools build ## Run the benchmarks and write docs/benchmarks.md: 
 	$(BIN)/pytest -c benches/pytest.ini benches --benchmark-json=out/benchmarks.json --benchmark-columns=median,rounds
 	$(BIN)/python benches/report.py out/benchmarks.json docs/benchmarks.md
 
+bench-readers: | cargo-is-there ## Compare readers of JSON: the tables of docs/json-readers.md
+	cargo run --release --locked --manifest-path benches/json-readers/Cargo.toml
+
 coverage: $(VENV)/.tools $(CARGO_LLVM_COV) ## Tell which lines no test reaches, of Rust (both test suites) and Python
 	@.ci/coverage $(CARGO_LLVM_COV)
 
@@ -91,7 +94,7 @@ clean: ## Remove everything that was built, .venv included
 
 .PHONY: cargo-is-there
 cargo-is-there:
-	@command -v cargo >/dev/null || { echo "cargo was not found on PATH: epcore's core is Rust 1.88 or newer." >&2; exit 1; }
+	@command -v cargo >/dev/null || { echo "cargo was not found on PATH: epcore's core is Rust 1.91 or newer." >&2; exit 1; }
 
 $(BIN)/python:
 	@python=$${PYTHON:-$$(.ci/find-python)}; echo "Making $(VENV) with $$python"; "$$python" -m venv --clear $(VENV) || { \

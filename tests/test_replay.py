@@ -288,8 +288,17 @@ def test_every_sync_of_the_examples_is_confirmed_by_the_pods() -> None:
 
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_kubernetes_rule_replayed_makes_the_recorded_number_of_writes(name: str) -> None:
-    # The rule's own order is random: ten other orders give 474 to 476 and 787 to 801 writes; 473 and 788 were recorded.
+    # The rule's own order is random: other orders give 471 to 476 and 787 to 801 writes; 473 and 788 were recorded.
     assert replayed(name).fidelity == pytest.approx(1, abs=0.02)
+
+
+def test_the_readme_has_the_figures_of_the_demo() -> None:
+    text = (EXAMPLES.parent / "README.md").read_text()
+    quoted = [tuple(line.split("|")[2:6]) for line in text.split("## Measured")[1].splitlines() if line[:2] == "| "]
+    means = summarise([replayed(name) for name in RECORDINGS]).rows.values()
+    told = [tuple(f" {mean:.3f} " for mean in row.values() if mean is not None) for row in means]
+    # After the line of the header and the one beneath it.
+    assert quoted[2 : 2 + len(told)] == told
 
 
 @pytest.mark.parametrize("name", RECORDINGS)

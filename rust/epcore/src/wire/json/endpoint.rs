@@ -1,9 +1,11 @@
 //! One endpoint, in and out.
 
+use std::borrow::Cow;
+
 use crate::Error;
 use crate::model::{Address, Conditions, EndpointList, EndpointRef, Members, Rare, Record, StoredAddress};
 use crate::wire::json::reader::{Reader, Seen};
-use crate::wire::json::writer::{Object, write_array, write_string, write_text};
+use crate::wire::json::writer::{Object, write_array, write_raw_object, write_string, write_text};
 
 /// Read one endpoint onto the end of a list.
 pub(crate) fn read_endpoint(reader: &mut Reader<'_>, list: &mut EndpointList) -> Result<(), Error> {
@@ -142,12 +144,35 @@ fn read_target(
     })
 }
 
+/// One of the zones or nodes of hints.
+#[derive(Default)]
+struct Hint<'a> {
+    name: Option<Cow<'a, str>>,
+    rest: Members,
+}
+
+impl Hint<'_> {
+    fn write(out: &mut Vec<u8>, hint: &Self) {
+        let mut name = Vec::new();
+        if let Some(text) = &hint.name {
+            write_string(&mut name, text);
+        }
+        let name = String::from_utf8_lossy(&name);
+        let mut members: Vec<(&str, &str)> = hint.rest.iter().collect();
+        if hint.name.is_some() {
+            members.push(("name", &name));
+        }
+        members.sort_unstable();
+        write_raw_object(out, members.into_iter());
+    }
+}
+
 /// Hints with empty and null parts left out, `""` if nothing remains. Fields of a newer API go to `rare`.
 fn canonical_hints(reader: &mut Reader<'_>, rare: &mut Option<Rare>) -> Result<String, Error> {
     if reader.null()? {
         return Ok(String::new());
     }
-    let mut lists: [Vec<Members>; 2] = [Vec::new(), Vec::new()];
+    let mut lists: [Vec<Hint<'_>>; 2] = [Vec::new(), Vec::new()];
     let mut seen = Seen::default();
     reader.object(|reader, name| {
         let index = match name {
@@ -160,12 +185,15 @@ fn canonical_hints(reader: &mut Reader<'_>, rare: &mut Option<Rare>) -> Result<S
             return Ok(());
         }
         reader.array(|reader, _| {
-            let mut hint = Members::default();
+            let mut hint = Hint::default();
+            let mut seen = Seen::default();
             reader.object(|reader, name| {
-                if name == "name" && reader.peek() != Some(b'"') {
-                    return Err(reader.expected("a string"));
+                if name != "name" {
+                    return reader.unknown(name, &mut hint.rest);
                 }
-                reader.unknown(name, &mut hint)
+                seen.once(0)?;
+                hint.name = Some(reader.string()?);
+                Ok(())
             })?;
             lists[index as usize].push(hint);
             Ok(())
@@ -178,9 +206,7 @@ fn canonical_hints(reader: &mut Reader<'_>, rare: &mut Option<Rare>) -> Result<S
     let mut object = Object::start(&mut out);
     for (name, hints) in ["forZones", "forNodes"].into_iter().zip(&lists) {
         if !hints.is_empty() {
-            write_array(object.member(name), hints, |out, hint| {
-                super::writer::write_raw_object(out, hint.iter());
-            });
+            write_array(object.member(name), hints, Hint::write);
         }
     }
     object.end();
