@@ -1,6 +1,6 @@
 """epcore: pack endpoints into EndpointSlices with the least churn, and tell readers what changed.
 
-The engine is native; this package names its parts. See :func:`pack` and :func:`diff` first.
+The engine is native; this package names its parts. See :func:`pack`, :func:`reconcile` and :func:`diff` first.
 """
 
 from collections.abc import Sequence
@@ -25,6 +25,7 @@ from epcore._epcore import (
     cohort_of,
     diff,
     pack,
+    reconcile,
 )
 from epcore.errors import EpcoreError, InvalidInputError, LimitError
 
@@ -51,6 +52,7 @@ __all__ = [
     "cohort_of",
     "diff",
     "pack",
+    "reconcile",
 ]
 
 Sequence.register(SliceSet)

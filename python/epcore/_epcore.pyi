@@ -13,7 +13,9 @@ from epcore.types import (
     CompactionOrder,
     DiffKey,
     EndpointDict,
+    EventDict,
     FieldMask,
+    HintState,
     Naming,
     PolicyName,
     Reason,
@@ -35,6 +37,12 @@ JsonBytes: TypeAlias = bytes | bytearray | memoryview | str
 
 SlicesInput: TypeAlias = JsonBytes | SliceSet | Mapping[str, Any] | SupportsToDict | Sequence[Any]
 """Slices in any form :meth:`SliceSet.from_json` or :meth:`SliceSet.from_objects` takes."""
+
+ObjectInput: TypeAlias = JsonBytes | Mapping[str, Any] | SupportsToDict
+"""One object of the API."""
+
+ObjectsInput: TypeAlias = JsonBytes | Mapping[str, Any] | SupportsToDict | Sequence[Any]
+"""Objects of the API: one, a list of the API, an array or JSON lines, or a sequence of them."""
 
 EndpointsInput: TypeAlias = JsonBytes | EndpointSet | SliceSet | Mapping[str, Any] | SupportsToDict | Sequence[Any]
 """Endpoints in any form :meth:`EndpointSet.from_json` or :meth:`EndpointSet.from_objects` takes."""
@@ -289,6 +297,15 @@ class Plan:
     def moves(self) -> Sequence[Move]: ...
     @property
     def stats(self) -> Stats: ...
+    @property
+    def errors(self) -> list[str]:
+        """What :func:`reconcile` could not publish, and why; the rest of the plan is good."""
+    @property
+    def events(self) -> list[EventDict]:
+        """What :func:`reconcile` would tell people by Events on the Service."""
+    @property
+    def hints(self) -> HintState:
+        """State for the next call of :func:`reconcile`; only the annotation ``Auto`` needs it."""
     def result(self) -> SliceSet:
         """All slices of the group after the last write, sorted by name, created ones last."""
     def prefix(self, writes: int) -> SliceSet:
@@ -347,6 +364,46 @@ def pack(
     negative number, or a missing template; ``LimitError`` for a limit of the API or of the caller; ``ValueError`` for
     an unknown word; ``TypeError`` for a wrong type.
     Source: upstream ``reconcileByPortMapping``; the optimum is argued in ``DESIGN.md``.
+    """
+
+def reconcile(
+    service: ObjectInput,
+    pods: ObjectsInput,
+    nodes: ObjectsInput,
+    existing: SlicesInput = ...,
+    *,
+    controller: str = "endpointslice-controller.k8s.io",
+    hints: HintState | None = None,
+    max_endpoints: int = 100,
+    max_bytes: int = 1_500_000,
+    policy: PolicyName | Policy = "balanced",
+    cohort: CohortName | str | None = "auto",
+    compaction: Compaction | None = None,
+    address_reuse: AddressReuse = "ordered",
+    replace: Replace = "recycle",
+    naming: Naming = "generate",
+    trigger_time: str | None = None,
+) -> Plan:
+    """Plan the slices of a Service with selector from its Pods and their Nodes, by Kubernetes' rules.
+
+    With ``policy="upstream"`` the counts of writes and the contents are those of Kubernetes' own library; with any
+    other the endpoints are the same and the writes never more. Pods of another namespace or that the selector does not
+    match are left out, as are slices of other Services, of another ``controller``, or being deleted. A Service without
+    selector, or of type ``ExternalName``, needs nothing; for one that is being deleted no slice is created.
+
+    :param service: a ``v1`` Service.
+    :param pods: Pods; those of the whole namespace will do.
+    :param nodes: Nodes, for zones and shares of CPU. A Pod on another node is left out and told in ``Plan.errors``,
+        unless the Service publishes what is not ready.
+    :param existing: what is there.
+    :param controller: value of the label ``endpointslice.kubernetes.io/managed-by``.
+    :param hints: ``Plan.hints`` of the last call.
+    :param trigger_time: as for :func:`pack`; left out, the annotation is taken away from every slice written.
+
+    The other parameters are those of :func:`pack`. Under ``"upstream"`` neither ``compaction`` nor ``address_reuse``
+    nor ``cohort`` has a meaning. Raises as :func:`pack`, with paths that begin with ``service``, ``pods``, ``nodes`` or
+    ``slices``. Cost: O(n).
+    Source: ``k8s.io/endpointslice`` 0.37; what differs on purpose is in ``DESIGN.md``.
     """
 
 @final

@@ -26,6 +26,8 @@ WriteReason: TypeAlias = Literal[
     "replaced",
     "touch",
     "address-reuse",
+    "hints",
+    "placeholder",
 ]
 """Why a slice is written."""
 
@@ -41,6 +43,21 @@ Reason: TypeAlias = Literal[
     "metadata",
 ]
 """Which part of an endpoint changed."""
+
+
+class EventDict(TypedDict):
+    """What a controller would tell people by an Event on the Service."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+class HintState(TypedDict, total=False):
+    """What the topology heuristic remembers of one Service: endpoints that serve each zone, by address type."""
+
+    populated: bool
+    zones: dict[str, dict[str, int]]
 
 
 class ConditionsDict(TypedDict, total=False):

@@ -87,6 +87,21 @@ pub(crate) fn endpoints(source: &Bound<'_, PyAny>) -> PyResult<(EndpointSet, Opt
     }
 }
 
+/// Objects of the API from bytes or mappings, by their reader.
+pub(crate) fn objects<T: Send>(
+    source: &Bound<'_, PyAny>,
+    root: &'static str,
+    read: impl Fn(&[u8]) -> Result<T, Error> + Send + Sync,
+) -> PyResult<T> {
+    let document = document(source, root)?;
+    source.py().detach(|| read(document.bytes())).map_err(|error| {
+        to_exception(match document {
+            Document::Objects(_) => error.without_offset(),
+            _ => error,
+        })
+    })
+}
+
 /// The exception for an error that may be in one of several documents.
 pub(crate) fn exception_in(error: Error, documents: &[(&str, Option<&Document>)]) -> PyErr {
     let root = error.path();

@@ -6,6 +6,7 @@ mod endpoints;
 mod errors;
 mod input;
 mod iterator;
+mod kube;
 mod options;
 mod plan;
 mod slices;
@@ -21,6 +22,8 @@ mod _epcore {
     use crate::diff::{Change, Delta, Transition, diff};
     #[pymodule_export]
     use crate::endpoints::{Endpoint, EndpointSet};
+    #[pymodule_export]
+    use crate::kube::reconcile;
     #[pymodule_export]
     use crate::options::{Compaction, Policy};
     #[pymodule_export]

@@ -6,11 +6,12 @@ use epcore::Error;
 use epcore::pack::{self as core, Cohort, Options};
 use epcore::wire::json;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyDict};
 
 use crate::endpoints::Endpoint;
 use crate::errors::to_exception;
 use crate::input;
+use crate::kube;
 use crate::options::{self, Compaction, Count};
 use crate::slices::{EndpointSlice, SliceSet, from_json, optional};
 
@@ -54,10 +55,10 @@ pub(crate) fn pack(
     let (slices, slices_document) = existing.map_or_else(|| Ok((Arc::default(), None)), input::slices)?;
     let planned = py.detach(|| core::pack(wanted.list(), &slices, &options));
     let documents = [("endpoints", wanted_document.as_ref()), ("slices", slices_document.as_ref())];
-    planned.map(|plan| Plan(Arc::new(plan))).map_err(|error| input::exception_in(error, &documents))
+    planned.map(Plan::new).map_err(|error| input::exception_in(error, &documents))
 }
 
-fn cohort(given: Option<&str>) -> PyResult<Cohort> {
+pub(crate) fn cohort(given: Option<&str>) -> PyResult<Cohort> {
     given.map_or(Ok(Cohort::Off), Cohort::parse).map_err(to_exception)
 }
 
@@ -88,8 +89,31 @@ pub(crate) fn cohort_of(endpoint: &Bound<'_, PyAny>, cohort: &str) -> PyResult<V
 #[pyclass(frozen, module = "epcore")]
 pub(crate) struct Plan(Arc<core::Plan>);
 
+impl Plan {
+    pub(crate) fn new(plan: core::Plan) -> Self {
+        Self(Arc::new(plan))
+    }
+}
+
 #[pymethods]
 impl Plan {
+    /// What could not be published, and why.
+    #[getter]
+    fn errors(&self) -> Vec<String> {
+        self.0.notes().errors.clone()
+    }
+
+    #[getter]
+    fn events<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        self.0.notes().events.iter().map(|event| kube::event_dict(py, event)).collect()
+    }
+
+    /// State for the next call.
+    #[getter]
+    fn hints<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        kube::hint_state_dict(py, &self.0.notes().hints)
+    }
+
     #[getter]
     fn writes(&self) -> Vec<Write> {
         (0..self.0.writes().len()).map(|at| Write { plan: self.0.clone(), at }).collect()

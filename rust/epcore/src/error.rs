@@ -100,6 +100,16 @@ impl Error {
         self
     }
 
+    /// The same error without the number of the item in a list of one.
+    #[must_use]
+    pub(crate) fn without_index(mut self) -> Self {
+        let steps = &mut self.0.steps;
+        if let [.., Segment::Index(_), Segment::Field(_)] = &**steps {
+            steps.remove(steps.len() - 2);
+        }
+        self
+    }
+
     /// What kind of trouble it is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

@@ -7,6 +7,7 @@
 //! | [`model`] | slices, endpoints, ports, addresses, conditions as compact records |
 //! | [`wire`] | the only code that knows a format: read into the model, write from it |
 //! | [`pack`] | what should be there + what is there -> ordered writes |
+//! | [`kube`] | what Kubernetes wants the slices of a Service to be |
 //! | [`diff`] | two sets of slices -> what changed for each endpoint |
 //!
 //! # One endpoint from bytes to a write
@@ -28,6 +29,7 @@
 
 pub mod diff;
 mod error;
+pub mod kube;
 pub mod model;
 pub mod pack;
 pub mod wire;

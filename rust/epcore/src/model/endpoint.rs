@@ -141,6 +141,20 @@ impl EndpointList {
         self.push_record(copy, endpoint.rare().cloned())
     }
 
+    /// Append `endpoint` with other hints, as canonical JSON; `""` takes all away, also those of a newer API.
+    pub(crate) fn push_with_hints(&mut self, endpoint: EndpointRef<'_>, hints: &str) -> Result<(), Error> {
+        self.push(endpoint)?;
+        let hints = self.text.intern(hints)?;
+        let mut rare = endpoint.rare().cloned();
+        if let Some(record) = self.records.pop() {
+            if let Some(rare) = rare.as_mut().filter(|_| hints.is_empty()) {
+                rare.hints_unknown = Members::default();
+            }
+            self.push_record(Record { rare: 0, hints, ..record }, rare)?;
+        }
+        Ok(())
+    }
+
     /// Append `endpoint`, with the fields of a newer API that `kept` has and `endpoint` doesn't name.
     pub(crate) fn push_over(&mut self, endpoint: EndpointRef<'_>, kept: EndpointRef<'_>) -> Result<(), Error> {
         self.push(endpoint)?;

@@ -31,7 +31,7 @@ pub(crate) fn solve(problem: &Problem<'_>, bins: Vec<Bin>) -> Assignment {
         compact(problem, compaction, &mut solution);
     }
     solution.bins.retain(|bin| !(bin.is_new && bin.is_deleted()));
-    if problem.policy == Policy::Upstream {
+    if problem.recycles {
         recycle(&mut solution.bins);
     }
     solution

@@ -12,7 +12,7 @@ use crate::pack::naming;
 use crate::pack::order::{Before, order};
 use crate::pack::problem::{Assignment, Filled};
 use crate::pack::{
-    AddressReuse, CompactionOrder, Move, Naming, Options, Plan, Stats, Verb, Write, WriteReason, WriteReasons,
+    AddressReuse, CompactionOrder, Move, Naming, Notes, Options, Plan, Stats, Verb, Write, WriteReason, WriteReasons,
 };
 
 /// Build the plan that carries out an assignment.
@@ -339,6 +339,7 @@ impl<'a, 'g> Draft<'a, 'g> {
             counts: self.counts,
             bytes: OnceLock::new(),
             before: self.group.existing.iter().map(|&slice| slice.clone()).collect(),
+            notes: Notes::default(),
         }
     }
 

@@ -83,6 +83,7 @@ pub fn assign(
         new_bytes: 0,
         moving_bytes: 0,
         policy,
+        recycles: policy == Policy::Upstream,
         compaction,
         bytes: Bytes { per_container: 0.0, per_item },
     };

@@ -272,6 +272,7 @@ impl<'a> Group<'a> {
             new_bytes,
             moving_bytes,
             policy: self.options.policy,
+            recycles: false,
             compaction: self.options.compaction,
             bytes: self.average_bytes(template_bytes),
         })
@@ -387,7 +388,7 @@ impl Items for Group<'_> {
 }
 
 /// The slices that are there to stay, by name; of two versions of one slice the newer. With the index in the input.
-fn canonical_order(existing: &[Arc<EndpointSlice>]) -> Vec<(usize, &Arc<EndpointSlice>)> {
+pub(crate) fn canonical_order(existing: &[Arc<EndpointSlice>]) -> Vec<(usize, &Arc<EndpointSlice>)> {
     let mut slices: Vec<(usize, &Arc<EndpointSlice>)> = existing.iter().enumerate().collect();
     let name = |slice: &EndpointSlice| (slice.metadata.name.is_empty(), slice.metadata.name.clone());
     slices.sort_by_cached_key(|(_, slice)| name(slice));

@@ -7,6 +7,7 @@
 mod assign;
 mod choose;
 mod cohort;
+mod combine;
 mod compact;
 mod draft;
 mod generic;
@@ -21,15 +22,19 @@ mod settle;
 mod write;
 
 pub use cohort::Cohort;
+pub(crate) use combine::Combination;
 pub use generic::{Assigned, Item, assign};
+pub(crate) use group::canonical_order;
+pub(crate) use naming::name as name_slice;
 pub use options::{AddressReuse, Compaction, CompactionOrder, Naming, Options, Policy, Prices, Replace};
-pub use plan::{Move, Plan, Stats};
+pub use plan::{Event, Move, Notes, Plan, Stats};
 pub use write::{Verb, Write, WriteReason, WriteReasons};
 
 use std::sync::Arc;
 
 use crate::Error;
 use crate::model::{EndpointList, EndpointSlice};
+use crate::pack::problem::Problem;
 
 /// Plan the writes that make the slices of one group hold `wanted`, with the least churn.
 ///
@@ -63,9 +68,19 @@ use crate::model::{EndpointList, EndpointSlice};
 /// # Ok::<(), epcore::Error>(())
 /// ```
 pub fn pack(wanted: &EndpointList, existing: &[Arc<EndpointSlice>], options: &Options) -> Result<Plan, Error> {
+    pack_group(wanted, existing, options, options.policy == Policy::Upstream)
+}
+
+/// [`pack`], where recycling of deleted slices may be left to the caller.
+pub(crate) fn pack_group(
+    wanted: &EndpointList,
+    existing: &[Arc<EndpointSlice>],
+    options: &Options,
+    recycles: bool,
+) -> Result<Plan, Error> {
     let mut group = group::Group::read(wanted, existing, options)?;
     let mut bins = std::mem::take(&mut group.bins);
     let problem = group.problem(&mut bins)?;
-    let assignment = assign::solve(&problem, bins);
+    let assignment = assign::solve(&Problem { recycles, ..problem }, bins);
     draft::draft(&group, &assignment, options)
 }

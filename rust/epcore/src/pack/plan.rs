@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use crate::kube::HintState;
 use crate::model::EndpointSlice;
 use crate::pack::{Verb, Write};
 use crate::wire::json::slice_size;
@@ -58,6 +59,25 @@ impl Stats {
     }
 }
 
+impl std::ops::AddAssign for Stats {
+    fn add_assign(&mut self, other: Self) {
+        self.creates += other.creates;
+        self.updates += other.updates;
+        self.deletes += other.deletes;
+        self.write_floor += other.write_floor;
+        self.bytes += other.bytes;
+        self.endpoints_added += other.endpoints_added;
+        self.endpoints_updated += other.endpoints_updated;
+        self.endpoints_removed += other.endpoints_removed;
+        self.endpoints_moved += other.endpoints_moved;
+        self.endpoints_resent += other.endpoints_resent;
+        self.slices_before += other.slices_before;
+        self.slices_after += other.slices_after;
+        self.slices_ideal += other.slices_ideal;
+        self.address_reuse_unordered += other.address_reuse_unordered;
+    }
+}
+
 impl Stats {
     /// Every count with its name, in a fixed order.
     #[must_use]
@@ -91,6 +111,29 @@ pub struct Plan {
     pub(crate) counts: Stats,
     pub(crate) bytes: OnceLock<usize>,
     pub(crate) before: Vec<Arc<EndpointSlice>>,
+    pub(crate) notes: Notes,
+}
+
+/// What else is to be told about a plan that was made by Kubernetes' rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// What could not be published, and why; the rest of the plan is good, and the call is to be made again later.
+    pub errors: Vec<String>,
+    /// What the controller would tell people by Events on the Service.
+    pub events: Vec<Event>,
+    /// What to pass to the next call.
+    pub hints: HintState,
+}
+
+/// An Event on the Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// It tells of trouble (`Warning`, else `Normal`).
+    pub is_warning: bool,
+    /// One word, as Kubernetes has it.
+    pub reason: &'static str,
+    /// A sentence.
+    pub message: String,
 }
 
 impl Plan {
@@ -98,6 +141,20 @@ impl Plan {
     #[must_use]
     pub fn writes(&self) -> &[Write] {
         &self.writes
+    }
+
+    /// Errors, Events and state of a plan by Kubernetes' rules.
+    #[must_use]
+    pub fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
+    /// Count writes and slices anew.
+    pub(crate) fn count_writes(&mut self) {
+        let of = |verb: Verb| self.writes.iter().filter(|write| write.verb == verb).count();
+        let (creates, updates, deletes) = (of(Verb::Create), of(Verb::Update), of(Verb::Delete));
+        let (slices_before, slices_after) = (self.before.len(), self.result().len());
+        self.counts = Stats { creates, updates, deletes, slices_before, slices_after, ..self.counts };
     }
 
     /// Endpoints that change their slice.

@@ -36,6 +36,8 @@ pub(crate) struct Problem<'a> {
     /// Bytes that a container may come to need when it takes items from another.
     pub(crate) moving_bytes: usize,
     pub(crate) policy: Policy,
+    /// A delete and a create become one update, as in Kubernetes.
+    pub(crate) recycles: bool,
     pub(crate) compaction: Option<Compaction>,
     pub(crate) bytes: Bytes,
 }

@@ -54,10 +54,14 @@ pub enum WriteReason {
     Touch,
     /// A further write, so that an address leaves its old target before it comes back.
     AddressReuse,
+    /// Hints changed, and nothing else.
+    Hints,
+    /// A slice that only says that there are no endpoints.
+    Placeholder,
 }
 
 impl WriteReason {
-    const ALL: [(Self, &'static str); 12] = [
+    const ALL: [(Self, &'static str); 14] = [
         (Self::EndpointsAdded, "endpoints-added"),
         (Self::EndpointsUpdated, "endpoints-updated"),
         (Self::EndpointsRemoved, "endpoints-removed"),
@@ -70,6 +74,8 @@ impl WriteReason {
         (Self::Replaced, "replaced"),
         (Self::Touch, "touch"),
         (Self::AddressReuse, "address-reuse"),
+        (Self::Hints, "hints"),
+        (Self::Placeholder, "placeholder"),
     ];
 }
 

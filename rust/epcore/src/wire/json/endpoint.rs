@@ -213,6 +213,26 @@ fn canonical_hints(reader: &mut Reader<'_>, rare: &mut Option<Rare>) -> Result<S
     Ok(String::from_utf8_lossy(&out).into_owned())
 }
 
+/// Hints for one zone, one node, or both, in canonical form; `""` for neither.
+pub(crate) fn write_hints(zone: Option<&str>, node: Option<&str>) -> String {
+    if zone.is_none() && node.is_none() {
+        return String::new();
+    }
+    let mut out = Vec::new();
+    let mut object = Object::start(&mut out);
+    for (member, name) in [("forZones", zone), ("forNodes", node)] {
+        if let Some(name) = name {
+            write_array(object.member(member), [name], |out, name| {
+                let mut hint = Object::start(out);
+                hint.text("name", name);
+                hint.end();
+            });
+        }
+    }
+    object.end();
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 /// The zones and the nodes of hints in canonical form.
 pub(crate) fn read_hints(hints: &str) -> Result<(Vec<String>, Vec<String>), Error> {
     let mut lists = [Vec::new(), Vec::new()];

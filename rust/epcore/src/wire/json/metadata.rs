@@ -40,7 +40,7 @@ pub(crate) fn read_metadata(reader: &mut Reader<'_>) -> Result<ObjectMeta, Error
     Ok(metadata)
 }
 
-fn read_text_map(reader: &mut Reader<'_>) -> Result<BTreeMap<String, String>, Error> {
+pub(crate) fn read_text_map(reader: &mut Reader<'_>) -> Result<BTreeMap<String, String>, Error> {
     let mut map = BTreeMap::new();
     if reader.null()? {
         return Ok(map);
@@ -52,6 +52,54 @@ fn read_text_map(reader: &mut Reader<'_>) -> Result<BTreeMap<String, String>, Er
         Ok(())
     })?;
     Ok(map)
+}
+
+/// An owner of an object.
+#[derive(Default)]
+pub(crate) struct Owner {
+    pub(crate) api_version: String,
+    pub(crate) kind: String,
+    pub(crate) uid: String,
+}
+
+/// The owners in the JSON of `ownerReferences`. What is no list of them has none.
+pub(crate) fn read_owners(json: &str) -> Vec<Owner> {
+    let mut owners = Vec::new();
+    let mut reader = Reader::new(json);
+    let read = reader.array(|reader, _| {
+        let mut owner = Owner::default();
+        reader.object(|reader, name| {
+            let target = match name {
+                "apiVersion" => &mut owner.api_version,
+                "kind" => &mut owner.kind,
+                "uid" => &mut owner.uid,
+                _ => return reader.skip(),
+            };
+            *target = reader.optional_string()?.into_owned();
+            Ok(())
+        })?;
+        owners.push(owner);
+        Ok(())
+    });
+    if read.is_err() {
+        owners.clear();
+    }
+    owners
+}
+
+/// `ownerReferences` with one owner, which controls the object, as canonical JSON.
+pub(crate) fn owner_reference(api_version: &str, kind: &str, owner: &ObjectMeta) -> String {
+    let mut out = vec![b'['];
+    let mut object = Object::start(&mut out);
+    object.text("apiVersion", api_version);
+    object.boolean("blockOwnerDeletion", Some(true));
+    object.boolean("controller", Some(true));
+    object.text("kind", kind);
+    object.text("name", &owner.name);
+    object.text("uid", &owner.uid);
+    object.end();
+    out.push(b']');
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 pub(crate) fn write_metadata(out: &mut Vec<u8>, metadata: &ObjectMeta) {

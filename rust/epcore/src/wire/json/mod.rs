@@ -6,6 +6,7 @@
 mod delta;
 mod endpoint;
 mod metadata;
+mod objects;
 mod plan;
 mod reader;
 mod slice;
@@ -14,7 +15,9 @@ mod writer;
 
 pub use delta::{write_change, write_delta, write_transition};
 pub use endpoint::write_endpoint;
-pub(crate) use endpoint::{endpoint_size, read_hints};
+pub(crate) use endpoint::{endpoint_size, read_hints, write_hints};
+pub(crate) use metadata::{owner_reference, read_owners};
+pub use objects::{read_nodes, read_pods, read_service};
 pub use plan::{write_plan, write_stats};
 pub(crate) use slice::slice_size;
 pub use slice::write_slice;

@@ -30,7 +30,7 @@ use crate::{Error, Segment};
 /// ```
 pub fn read_slices(document: &[u8]) -> Result<Vec<Arc<EndpointSlice>>, Error> {
     let mut fold = Fold::default();
-    items(document, SLICES, |reader, event| {
+    items(document, SLICES, SLICE_LIST, |reader, event| {
         let start = reader.clone();
         let slice = read_slice(reader)?;
         validate_slice(&slice).map_err(|error| locate_in(start, error))?;
@@ -81,7 +81,7 @@ pub fn locate(document: &[u8], error: Error) -> Error {
     let _ = if root == ENDPOINTS {
         each_endpoint(document, |reader| visit(reader, None))
     } else {
-        items(document, SLICES, visit)
+        items(document, SLICES, SLICE_LIST, visit)
     };
     match found {
         Some(offset) => error.at(offset),
@@ -90,7 +90,7 @@ pub fn locate(document: &[u8], error: Error) -> Error {
 }
 
 /// Put into `error` the byte that its path names, seen from `reader`.
-fn locate_in(mut reader: Reader<'_>, error: Error) -> Error {
+pub(crate) fn locate_in(mut reader: Reader<'_>, error: Error) -> Error {
     let steps: Vec<Segment> = error.segments().cloned().collect();
     let offset = offset_of(&mut reader, &steps);
     error.at(offset)
@@ -123,10 +123,11 @@ fn offset_of(reader: &mut Reader<'_>, steps: &[Segment]) -> usize {
 
 const SLICES: &str = "slices";
 const ENDPOINTS: &str = "endpoints";
+const SLICE_LIST: &str = "EndpointSliceList";
 
 /// Visit each endpoint of a document: items that are endpoints, or the endpoints of items that have some.
 fn each_endpoint(document: &[u8], mut visit: impl FnMut(&mut Reader<'_>) -> Result<(), Error>) -> Result<(), Error> {
-    items(document, ENDPOINTS, |reader, event| {
+    items(document, ENDPOINTS, SLICE_LIST, |reader, event| {
         if event.is_some() {
             return Err(Error::invalid("expected endpoints or slices, found a watch event"));
         }
@@ -158,10 +159,24 @@ fn has_endpoints(mut reader: Reader<'_>) -> bool {
     found
 }
 
+/// Visit each object of a document that has no watch events; a list's kind is `List` or `kind`.
+pub(crate) fn single_items(
+    document: &[u8],
+    root: &'static str,
+    kind: &'static str,
+    mut visit: impl FnMut(&mut Reader<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    items(document, root, kind, |reader, event| match event {
+        None => visit(reader),
+        Some(_) => Err(Error::invalid("expected an object, found a watch event")),
+    })
+}
+
 /// Visit each object of a document, whatever the document's form; paths begin with `root` and the number of the object.
 fn items(
     document: &[u8],
     root: &'static str,
+    kind: &'static str,
     mut visit: impl FnMut(&mut Reader<'_>, Option<Event>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let text = std::str::from_utf8(document).map_err(|error| Error::invalid("not UTF-8").at(error.valid_up_to()))?;
@@ -182,7 +197,7 @@ fn items(
             continue;
         }
         match form(reader.clone()) {
-            Form::List => read_list(&mut reader, &mut |reader| item(reader, None))?,
+            Form::List => read_list(&mut reader, kind, &mut |reader| item(reader, None))?,
             Form::Event => read_event(&mut reader, &mut item)?,
             Form::Item => item(&mut reader, None)?,
         }
@@ -207,7 +222,7 @@ fn form(mut reader: Reader<'_>) -> Form {
         form = match name {
             "items" => Form::List,
             "object" => Form::Event,
-            "addressType" | "endpoints" | "addresses" | "ports" => Form::Item,
+            "addressType" | "endpoints" | "addresses" | "ports" | "spec" | "status" => Form::Item,
             _ => return reader.skip(),
         };
         Err(Error::invalid("enough seen"))
@@ -215,20 +230,21 @@ fn form(mut reader: Reader<'_>) -> Form {
     form
 }
 
-fn read_list(reader: &mut Reader<'_>, item: &mut dyn FnMut(&mut Reader<'_>) -> Result<(), Error>) -> Result<(), Error> {
+fn read_list(
+    reader: &mut Reader<'_>,
+    wanted: &str,
+    item: &mut dyn FnMut(&mut Reader<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
     let mut seen = Seen::default();
     let mut failed = None;
     let outcome = reader.object(|reader, name| match name {
         "kind" => {
             seen.once(0)?;
             let kind = reader.optional_string()?;
-            if kind.is_empty() || kind == "List" || kind == "EndpointSliceList" {
+            if kind.is_empty() || kind == "List" || kind == wanted {
                 return Ok(());
             }
-            Err(Error::invalid(format!(
-                "expected \"List\" or \"EndpointSliceList\", found {:?}",
-                crate::model::shorten(&kind)
-            )))
+            Err(Error::invalid(format!("expected \"List\" or {wanted:?}, found {:?}", crate::model::shorten(&kind))))
         }
         "items" => {
             seen.once(1)?;

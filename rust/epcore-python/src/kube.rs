@@ -1,0 +1,99 @@
+//! `reconcile`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use epcore::kube::{self as core, HintState};
+use epcore::model::AddressType;
+use epcore::pack::{Event, Options};
+use epcore::wire::json;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::input;
+use crate::options::{self, Compaction, Count};
+use crate::plan::{Plan, cohort};
+
+/// Plan the slices of a Service with selector from its Pods and their Nodes.
+#[pyfunction]
+#[pyo3(signature = (
+    service, pods, nodes, existing=None, *, controller=core::CONTROLLER, hints=None, max_endpoints=Count::new(100),
+    max_bytes=Count::new(1_500_000), policy=None, cohort=Some("auto"), compaction=None, address_reuse="ordered",
+    replace="recycle", naming="generate", trigger_time=None,
+), text_signature = "(service, pods, nodes, existing=(), *, controller='endpointslice-controller.k8s.io', hints=None, \
+    max_endpoints=100, max_bytes=1500000, policy='balanced', cohort='auto', compaction=None, address_reuse='ordered', \
+    replace='recycle', naming='generate', trigger_time=None)")]
+#[expect(clippy::too_many_arguments, reason = "keywords of Python")]
+pub(crate) fn reconcile(
+    py: Python<'_>,
+    service: &Bound<'_, PyAny>,
+    pods: &Bound<'_, PyAny>,
+    nodes: &Bound<'_, PyAny>,
+    existing: Option<&Bound<'_, PyAny>>,
+    controller: &str,
+    hints: Option<&Bound<'_, PyDict>>,
+    max_endpoints: Count,
+    max_bytes: Count,
+    policy: Option<&Bound<'_, PyAny>>,
+    cohort: Option<&str>,
+    compaction: Option<&Compaction>,
+    address_reuse: &str,
+    replace: &str,
+    naming: &str,
+    trigger_time: Option<String>,
+) -> PyResult<Plan> {
+    let pack = Options {
+        template: None,
+        max_endpoints: max_endpoints.read("max_endpoints")?,
+        max_bytes: max_bytes.read("max_bytes")?,
+        policy: policy.map_or(Ok(epcore::pack::Policy::BALANCED), options::policy)?,
+        cohort: self::cohort(cohort)?,
+        compaction: compaction.map(|compaction| compaction.0),
+        address_reuse: options::address_reuse(address_reuse)?,
+        replace: options::replace(replace)?,
+        naming: options::naming(naming)?,
+        trigger_time,
+    };
+    let hints = hints.map_or_else(|| Ok(HintState::default()), hint_state)?;
+    let options = core::Options { controller: controller.to_owned(), hints, pack };
+    let service = input::objects(service, "service", json::read_service)?;
+    let pods = input::objects(pods, "pods", json::read_pods)?;
+    let nodes = input::objects(nodes, "nodes", json::read_nodes)?;
+    let (slices, document) = existing.map_or_else(|| Ok((Arc::default(), None)), input::slices)?;
+    let planned = py.detach(|| core::reconcile(&service, &pods, &nodes, &slices, &options));
+    planned.map(Plan::new).map_err(|error| input::exception_in(error, &[("slices", document.as_ref())]))
+}
+
+/// State as a mapping: `{"populated": True, "zones": {"IPv4": {"a": 3}}}`.
+fn hint_state(given: &Bound<'_, PyDict>) -> PyResult<HintState> {
+    let mut state = HintState::default();
+    if let Some(populated) = given.get_item("populated")? {
+        state.is_populated = populated.extract()?;
+    }
+    let zones = given.get_item("zones")?;
+    let zones: BTreeMap<String, BTreeMap<String, usize>> = zones.map_or_else(|| Ok(BTreeMap::new()), |zones| zones.extract())?;
+    for (family, counts) in zones {
+        let family = AddressType::parse(&family)
+            .ok_or_else(|| PyValueError::new_err(format!("hints: {family:?} is not IPv4 or IPv6")))?;
+        state.zones.insert(family, counts);
+    }
+    Ok(state)
+}
+
+pub(crate) fn hint_state_dict<'py>(py: Python<'py>, state: &HintState) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("populated", state.is_populated)?;
+    let zones: BTreeMap<&str, &BTreeMap<String, usize>> =
+        state.zones.iter().map(|(family, counts)| (family.as_str(), counts)).collect();
+    dict.set_item("zones", zones)?;
+    Ok(dict)
+}
+
+pub(crate) fn event_dict<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("type", if event.is_warning { "Warning" } else { "Normal" })?;
+    dict.set_item("reason", event.reason)?;
+    dict.set_item("message", &event.message)?;
+    Ok(dict)
+}

@@ -1,0 +1,116 @@
+//! Which endpoints a Service should have, by their sets of ports.
+
+use hashbrown::HashMap;
+
+use crate::Error;
+use crate::kube::{Node, Pod, Service};
+use crate::model::{Address, AddressType, Conditions, EndpointList, EndpointPort, Rare, Record, StoredAddress};
+
+/// The endpoints of one group.
+#[derive(Default)]
+pub(crate) struct Desired {
+    pub(crate) ports: Vec<EndpointPort>,
+    pub(crate) endpoints: EndpointList,
+}
+
+/// The endpoints of one family, group by group (upstream `reconcileByAddressType`). Pods that cannot be published are told in `errors`.
+///
+/// A group is there even if none of its Pods has an address of the family, as upstream.
+pub(crate) fn desired(
+    service: &Service,
+    pods: &[&Pod],
+    nodes: &HashMap<&str, &Node>,
+    family: AddressType,
+    errors: &mut Vec<String>,
+) -> Result<Vec<Desired>, Error> {
+    let mut groups: Vec<Desired> = Vec::new();
+    for pod in pods.iter().filter(|pod| pod.has_endpoint()) {
+        let ports = ports_of(service, pod);
+        let at = groups.iter().rposition(|group| group.ports == ports).unwrap_or_else(|| {
+            groups.push(Desired { ports, ..Desired::default() });
+            groups.len() - 1
+        });
+        let node = nodes.get(&*pod.node_name).copied();
+        if node.is_none() && !service.publish_not_ready_addresses {
+            errors.push(format!(
+                "Pod {}/{} is left out: its node {:?} is not there",
+                pod.namespace, pod.name, pod.node_name
+            ));
+            continue;
+        }
+        push(&mut groups[at].endpoints, service, pod, node, family, errors)?;
+    }
+    groups.sort_by(|left, right| {
+        let key = |group: &'_ Desired| group.ports.iter().map(EndpointPort::sort_key).map(owned).collect::<Vec<_>>();
+        key(left).cmp(&key(right))
+    });
+    Ok(groups)
+}
+
+fn owned(key: (&str, &str, Option<i32>, &str)) -> (String, String, Option<i32>, String) {
+    (key.0.to_owned(), key.1.to_owned(), key.2, key.3.to_owned())
+}
+
+/// The ports of a Service on one Pod; one that the Pod does not have is left out (upstream `getEndpointPorts`).
+fn ports_of(service: &Service, pod: &Pod) -> Vec<EndpointPort> {
+    let port = |port: &crate::kube::ServicePort| {
+        Some(EndpointPort {
+            name: port.name.clone(),
+            protocol: port.protocol.clone(),
+            port: Some(pod.find_port(port)?),
+            app_protocol: port.app_protocol.clone(),
+            ..EndpointPort::default()
+        })
+    };
+    service.ports.iter().filter_map(port).collect()
+}
+
+/// Append the endpoint of a Pod, if it has an address of the family (upstream `podToEndpoint`).
+fn push(
+    list: &mut EndpointList,
+    service: &Service,
+    pod: &Pod,
+    node: Option<&Node>,
+    family: AddressType,
+    errors: &mut Vec<String>,
+) -> Result<(), Error> {
+    let mut addresses = Vec::new();
+    for ip in &pod.ips {
+        let address = Address::parse(ip);
+        if address.address_type() == AddressType::Fqdn || address.validate().is_err() {
+            // Told once, with the first family.
+            if service.address_types().first() == Some(&family) {
+                let shown = crate::model::shorten(ip);
+                errors.push(format!(
+                    "Pod {}/{}: {shown:?} cannot be the address of an endpoint",
+                    pod.namespace, pod.name
+                ));
+            }
+        } else if address.address_type() == family {
+            addresses.push(address);
+        }
+    }
+    let Some((first, more)) = addresses.split_first() else { return Ok(()) };
+    let is_terminating = pod.is_terminating();
+    let is_ready = service.publish_not_ready_addresses || (pod.is_ready && !is_terminating);
+    let has_hostname = pod.subdomain == service.metadata.name && pod.namespace == service.metadata.namespace;
+    let zone = node.map_or("", |node| &node.zone);
+    let buffer = list.text_mut();
+    let mut record = Record::default();
+    record.address = match first {
+        Address::V4(address) => StoredAddress::V4(*address),
+        Address::V6(address) => StoredAddress::V6(*address),
+        Address::Name(name) => StoredAddress::Name(buffer.push(name)?),
+    };
+    record.conditions = Conditions::new(Some(is_ready), Some(pod.is_ready), Some(is_terminating));
+    record.hostname = buffer.push(if has_hostname { &pod.hostname } else { "" })?;
+    record.node_name = buffer.intern(&pod.node_name)?;
+    record.zone = buffer.intern(zone)?;
+    record.target_kind = buffer.intern("Pod")?;
+    record.target_namespace = buffer.intern(&pod.namespace)?;
+    record.target_name = buffer.push(&pod.name)?;
+    record.target_uid = buffer.push(&pod.uid)?;
+    let more_addresses: Vec<Box<str>> = more.iter().map(|address| address.to_string().into()).collect();
+    let rare = (!more_addresses.is_empty()).then(|| Rare { more_addresses, ..Rare::default() });
+    list.push_record(record, rare)
+}

@@ -1,0 +1,21 @@
+//! Kubernetes' rules: from Services, Pods and Nodes to what their slices should be.
+//!
+//! Pure functions over objects that were read: [`reconcile`] stands where the EndpointSlice controller's library stands
+//! (`k8s.io/endpointslice`). Read in this order: `desired` (which endpoints), `hints` and `topology` (which zones they serve), `reconcile`
+//! (the slices of all groups and families of a Service).
+
+mod desired;
+mod hints;
+mod node;
+mod pod;
+mod reconcile;
+mod service;
+mod slices;
+mod topology;
+
+pub use hints::HintState;
+pub use node::Node;
+pub(crate) use node::parse_quantity;
+pub use pod::{ContainerPort, Pod};
+pub use reconcile::{CONTROLLER, Options, reconcile};
+pub use service::{Service, ServicePort, TargetPort};

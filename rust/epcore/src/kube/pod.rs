@@ -1,0 +1,81 @@
+//! The Pod: what its endpoint depends on.
+
+use std::collections::BTreeMap;
+
+use crate::kube::service::{ServicePort, TargetPort};
+
+/// A `v1` Pod, as far as endpoints depend on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pod {
+    /// Name.
+    pub name: String,
+    /// Namespace.
+    pub namespace: String,
+    /// UID.
+    pub uid: String,
+    /// Version of the object.
+    pub resource_version: String,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// When it began to go away, RFC 3339; `""` if it did not.
+    pub deletion_timestamp: String,
+    /// `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
+    pub phase: String,
+    /// Its addresses, one for each family.
+    pub ips: Vec<String>,
+    /// The condition `Ready` is true.
+    pub is_ready: bool,
+    /// When the condition `Ready` last changed, RFC 3339; `""` if there is none.
+    pub ready_since: String,
+    /// Name of its node.
+    pub node_name: String,
+    /// Host name.
+    pub hostname: String,
+    /// Subdomain.
+    pub subdomain: String,
+    /// Ports of its containers, then of its sidecars.
+    pub ports: Vec<ContainerPort>,
+}
+
+/// One port of a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerPort {
+    /// Name, `""` if unset.
+    pub name: String,
+    /// `TCP`, `UDP` or `SCTP`.
+    pub protocol: String,
+    /// Number.
+    pub port: i32,
+}
+
+impl Pod {
+    /// True if it may be among the endpoints (upstream `ShouldPodBeInEndpoints`).
+    #[must_use]
+    pub fn has_endpoint(&self) -> bool {
+        !matches!(&*self.phase, "Failed" | "Succeeded") && !self.ips.is_empty()
+    }
+
+    /// True if it is going away.
+    #[must_use]
+    pub fn is_terminating(&self) -> bool {
+        !self.deletion_timestamp.is_empty()
+    }
+
+    /// True if it has all of these labels.
+    #[must_use]
+    pub fn matches(&self, selector: &BTreeMap<String, String>) -> bool {
+        selector.iter().all(|(key, value)| self.labels.get(key) == Some(value))
+    }
+
+    /// The number that a port of a Service means here (upstream `FindPort`).
+    #[must_use]
+    pub fn find_port(&self, port: &ServicePort) -> Option<i32> {
+        match &port.target_port {
+            TargetPort::Number(number) => Some(*number),
+            TargetPort::Name(name) => {
+                let is = |found: &&ContainerPort| found.name == *name && found.protocol == port.protocol;
+                self.ports.iter().find(is).map(|found| found.port)
+            }
+        }
+    }
+}

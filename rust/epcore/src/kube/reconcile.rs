@@ -1,0 +1,349 @@
+//! The slices of a Service with selector: what Kubernetes' library for its EndpointSlice controller does, as a plan.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::Error;
+use crate::kube::desired::{Desired, desired};
+use crate::kube::hints::{Source, with_hints, without_hints};
+use crate::kube::slices::{is_owned, is_placeholder, new_slice};
+use crate::kube::{HintState, Node, Pod, Service};
+use crate::model::{AddressType, EndpointList, EndpointSlice, MANAGED_BY_LABEL, TRIGGER_TIME_ANNOTATION, same_ports};
+use crate::pack::{
+    self, AddressReuse, Combination, Naming, Notes, Plan, Policy, Replace, Verb, WriteReason, WriteReasons,
+    canonical_order, pack_group,
+};
+
+/// Value of the label `managed-by` on slices that Kubernetes' own controller writes.
+pub const CONTROLLER: &str = "endpointslice-controller.k8s.io";
+
+/// Options of [`reconcile`].
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Value of the label `endpointslice.kubernetes.io/managed-by`; slices with another one are left alone.
+    pub controller: String,
+    /// What the last call for this Service left in its [`Notes`], for the annotation `Auto`.
+    pub hints: HintState,
+    /// How to pack. The template is made from the Service.
+    pub pack: pack::Options,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let pack = pack::Options { replace: Replace::Recycle, ..pack::Options::default() };
+        Self { controller: CONTROLLER.to_owned(), hints: HintState::default(), pack }
+    }
+}
+
+/// Plan the slices of a Service with selector from its Pods and their Nodes.
+///
+/// Pods of other namespaces and Pods that the selector does not match are left out; so are slices of other Services and other controllers,
+/// and those that are being deleted. A Service without selector, or of type `ExternalName`, needs nothing. With [`Policy::Upstream`] the
+/// counts of writes and the contents are those of the Go library; with any other the endpoints are the same and the writes never more.
+/// A Pod on a node that is not there, or without a usable address, is told in [`Plan::notes`] and left out.
+///
+/// # Errors
+///
+/// As [`pack`](crate::pack::pack).
+pub fn reconcile(
+    service: &Service,
+    pods: &[Pod],
+    nodes: &[Node],
+    existing: &[Arc<EndpointSlice>],
+    options: &Options,
+) -> Result<Plan, Error> {
+    options.pack.check()?;
+    if !service.selects_pods() {
+        return Ok(Combination::default().finish());
+    }
+    let ours: Vec<Arc<EndpointSlice>> =
+        existing.iter().filter(|slice| is_ours(slice, service, &options.controller)).cloned().collect();
+    let ours: Vec<Arc<EndpointSlice>> = canonical_order(&ours).into_iter().map(|(_, slice)| slice.clone()).collect();
+    let mut run = Run {
+        service,
+        options,
+        source: Source::of(service),
+        nodes,
+        plan: Combination::new(ours),
+        notes: Notes { hints: options.hints.clone(), ..Notes::default() },
+    };
+    let namespace = &service.metadata.namespace;
+    let pods: Vec<&Pod> =
+        pods.iter().filter(|pod| pod.namespace == *namespace && pod.matches(&service.selector)).collect();
+    let by_name: HashMap<&str, &Node> = nodes.iter().map(|node| (&*node.name, node)).collect();
+    let families = service.address_types();
+    for &family in &families {
+        let mut errors = Vec::new();
+        let groups = desired(service, &pods, &by_name, family, &mut errors)?;
+        run.family(family, groups)?;
+        // Each family meets the same Pods.
+        errors.retain(|error| !run.notes.errors.contains(error));
+        run.notes.errors.extend(errors);
+    }
+    for slot in 0..run.plan.before.len() {
+        let family = run.plan.before[slot].address_type;
+        if !families.contains(&family) {
+            run.forget_hints(family);
+            run.delete(slot);
+        }
+    }
+    Ok(run.finish())
+}
+
+fn is_ours(slice: &EndpointSlice, service: &Service, controller: &str) -> bool {
+    slice.metadata.namespace == service.metadata.namespace
+        && slice.metadata.service() == service.metadata.name
+        && slice.metadata.labels.get(MANAGED_BY_LABEL).is_some_and(|manager| manager == controller)
+}
+
+/// One call.
+pub(super) struct Run<'a> {
+    service: &'a Service,
+    options: &'a Options,
+    pub(super) source: Source,
+    pub(super) nodes: &'a [Node],
+    pub(super) plan: Combination,
+    pub(super) notes: Notes,
+}
+
+/// A group and the slots of the slices that it has.
+struct Group {
+    desired: Desired,
+    slots: Vec<usize>,
+}
+
+impl Run<'_> {
+    fn is_upstream(&self) -> bool {
+        self.options.pack.policy == Policy::Upstream
+    }
+
+    /// Upstream `reconcileByAddressType`.
+    fn family(&mut self, family: AddressType, desired: Vec<Desired>) -> Result<(), Error> {
+        let first_write = self.plan.writes.len();
+        let slots: Vec<usize> =
+            (0..self.plan.before.len()).filter(|&slot| self.plan.before[slot].address_type == family).collect();
+        let (owned, foreign): (Vec<usize>, Vec<usize>) =
+            slots.iter().partition(|&&slot| is_owned(&self.plan.before[slot], self.service));
+        let mut groups: Vec<Group> = desired.into_iter().map(|desired| Group { desired, slots: Vec::new() }).collect();
+        let mut stale = Vec::new();
+        for slot in owned {
+            let ports = &self.plan.before[slot].ports;
+            match groups.iter_mut().find(|group| same_ports(&group.desired.ports, ports)) {
+                Some(group) => group.slots.push(slot),
+                None => stale.push(slot),
+            }
+        }
+        if self.is_upstream() {
+            for group in &groups {
+                self.pack_as_upstream(family, group)?;
+            }
+        } else {
+            self.choose_hints(family, &mut groups)?;
+            self.pack_groups(family, &groups, &mut stale)?;
+        }
+        for slot in foreign.into_iter().chain(stale) {
+            self.delete(slot);
+        }
+        self.add_placeholder(family, &slots, first_write)?;
+        if self.is_upstream() {
+            self.add_hints(family, &slots, first_write)?;
+        }
+        self.recycle(first_write);
+        Ok(())
+    }
+
+    fn options_for(&self, family: AddressType, group: &Group) -> pack::Options {
+        let template = new_slice(self.service, &self.options.controller, family, group.desired.ports.clone());
+        pack::Options { template: Some(Arc::new(template)), trigger_time: None, ..self.options.pack.clone() }
+    }
+
+    fn slices(&self, slots: &[usize]) -> Vec<Arc<EndpointSlice>> {
+        slots.iter().map(|&slot| self.plan.before[slot].clone()).collect()
+    }
+
+    /// Kubernetes packs without a look at hints, and cares for them afterwards.
+    fn pack_as_upstream(&mut self, family: AddressType, group: &Group) -> Result<(), Error> {
+        let bare = self.slices(&group.slots).iter().map(without_hints).collect::<Result<Vec<_>, _>>()?;
+        let options =
+            pack::Options { compaction: None, address_reuse: AddressReuse::Ordered, ..self.options_for(family, group) };
+        let mut plan = pack_group(&group.desired.endpoints, &bare, &options, false)?;
+        for write in &mut plan.writes {
+            let lost = [WriteReason::EndpointsRemoved, WriteReason::EndpointsUpdated, WriteReason::Duplicates];
+            let Some(&slot) = group.slots.get(write.slot) else { continue };
+            if write.verb == Verb::Update && !lost.iter().any(|&reason| write.reasons.contains(reason)) {
+                // Endpoints of a slice that only takes some keep the hints that they have.
+                let before = &self.plan.before[slot].endpoints;
+                let mut endpoints = EndpointList::default();
+                for (index, endpoint) in write.slice.endpoints.iter().enumerate() {
+                    endpoints.push(before.get(index).unwrap_or(endpoint))?;
+                }
+                Arc::make_mut(&mut write.slice).endpoints = endpoints;
+            }
+        }
+        self.plan.add(plan, &group.slots);
+        Ok(())
+    }
+
+    /// Pack each group. Slices that must be written or deleted anyway are offered to groups that need more.
+    fn pack_groups(&mut self, family: AddressType, groups: &[Group], stale: &mut Vec<usize>) -> Result<(), Error> {
+        let mut plans = Vec::new();
+        for group in groups {
+            let options = self.options_for(family, group);
+            plans.push((
+                pack_group(&group.desired.endpoints, &self.slices(&group.slots), &options, false)?,
+                group.slots.clone(),
+            ));
+        }
+        for (index, group) in groups.iter().enumerate() {
+            let added = WriteReasons::default().with(WriteReason::EndpointsAdded, true);
+            let needed = plans[index].0.writes.iter().filter(|write| write.reasons == added).count();
+            let mut free = self.free(index, &plans, stale);
+            free.truncate(needed);
+            if free.is_empty() {
+                continue;
+            }
+            let slots: Vec<usize> = {
+                let mut slots: Vec<usize> = group.slots.iter().chain(&free).copied().collect();
+                slots.sort_unstable();
+                slots
+            };
+            let options = pack::Options { replace: Replace::Recycle, ..self.options_for(family, group) };
+            let plan = pack_group(&group.desired.endpoints, &self.slices(&slots), &options, false)?;
+            stale.retain(|slot| !free.contains(slot));
+            for (other, slots) in &mut plans {
+                other.writes.retain(|write| !slots.get(write.slot).is_some_and(|slot| free.contains(slot)));
+            }
+            plans[index] = (plan, slots);
+        }
+        for (plan, slots) in plans {
+            self.plan.add(plan, &slots);
+        }
+        Ok(())
+    }
+
+    /// Slices that no group wants any more and that may be given other content without anybody missing an endpoint.
+    fn free(&self, group: usize, plans: &[(Plan, Vec<usize>)], stale: &[usize]) -> Vec<usize> {
+        let recycles = self.options.pack.recycles();
+        let is_free = |&&slot: &&usize| recycles || self.plan.before[slot].endpoints.is_empty();
+        let mut free: Vec<usize> = stale.iter().filter(is_free).copied().collect();
+        for (_, (plan, slots)) in plans.iter().enumerate().filter(|(other, _)| *other != group) {
+            let deleted = plan.writes.iter().filter(|write| write.verb == Verb::Delete);
+            free.extend(deleted.filter_map(|write| slots.get(write.slot)));
+        }
+        free
+    }
+
+    fn delete(&mut self, slot: usize) {
+        let slice = self.plan.before[slot].clone();
+        self.plan.counts.endpoints_removed += slice.endpoints.len();
+        self.plan.counts.write_floor += 1;
+        self.plan.push(Verb::Delete, slot, slice, WriteReasons::default().with(WriteReason::Replaced, true));
+    }
+
+    /// Where no slice would be left there is one without endpoints (upstream: the placeholder).
+    fn add_placeholder(&mut self, family: AddressType, slots: &[usize], first_write: usize) -> Result<(), Error> {
+        let writes = &self.plan.writes[first_write..];
+        let deletes: Vec<usize> = (first_write..self.plan.writes.len())
+            .filter(|&at| self.plan.writes[at].write.verb == Verb::Delete)
+            .collect();
+        if writes.len() > deletes.len() || deletes.len() != slots.len() {
+            return Ok(());
+        }
+        let mut slice = new_slice(self.service, &self.options.controller, family, Vec::new());
+        if let [delete] = *deletes
+            && is_placeholder(&self.plan.writes[delete].write.slice, &slice)
+        {
+            self.plan.writes.remove(delete);
+            self.plan.counts.write_floor -= 1;
+            return Ok(());
+        }
+        if self.options.pack.naming == Naming::Deterministic {
+            let mut taken = self.plan.before.iter().map(|slice| slice.metadata.name.clone()).collect();
+            pack::name_slice(&mut slice, &mut taken)?;
+        }
+        let slot = self.plan.new_slot();
+        self.plan.counts.write_floor += 1;
+        let reasons = WriteReasons::default().with(WriteReason::Placeholder, true);
+        self.plan.push(Verb::Create, slot, Arc::new(slice), reasons);
+        Ok(())
+    }
+
+    /// A create and a delete become one update (upstream `finalize`): the last new slice gets the first name.
+    fn recycle(&mut self, first_write: usize) {
+        let mut at = first_write;
+        while at < self.plan.writes.len() {
+            let write = &self.plan.writes[at].write;
+            let is_emptied = write.reasons.contains(WriteReason::Emptied) || write.slice.endpoints.is_empty();
+            let may = write.verb == Verb::Delete
+                && is_owned(&write.slice, self.service)
+                && (self.options.pack.recycles() || is_emptied);
+            let created = |slot: usize| self.plan.writes.iter().filter(|part| part.write.slot == slot).count() == 1;
+            let create = (first_write..self.plan.writes.len()).rev().find(|&at| {
+                let write = &self.plan.writes[at].write;
+                write.verb == Verb::Create && created(write.slot)
+            });
+            match create {
+                None => return,
+                Some(create) if may => self.plan.recycle(create, at),
+                Some(_) => at += 1,
+            }
+        }
+    }
+
+    fn finish(mut self) -> Plan {
+        if self.service.is_being_deleted() {
+            // Its slices are being collected; new ones would race with that.
+            self.plan.writes.retain(|part| part.write.verb != Verb::Create);
+        }
+        for part in self.plan.writes.iter_mut().filter(|part| part.write.verb != Verb::Delete) {
+            let annotations = &mut Arc::make_mut(&mut part.write.slice).metadata.annotations;
+            match &self.options.pack.trigger_time {
+                Some(time) => drop(annotations.insert(TRIGGER_TIME_ANNOTATION.to_owned(), time.clone())),
+                None => drop(annotations.remove(TRIGGER_TIME_ANNOTATION)),
+            }
+        }
+        self.plan.counts.write_floor = self.plan.counts.write_floor.min(self.plan.writes.len());
+        let mut plan = self.plan.finish();
+        plan.notes = self.notes;
+        plan
+    }
+}
+
+impl Run<'_> {
+    /// With our own policies hints are known before anything is packed, so that what they change counts as changed.
+    fn choose_hints(&mut self, family: AddressType, groups: &mut [Group]) -> Result<(), Error> {
+        let current = self.current_hints(groups);
+        let zones = if self.source == Source::Topology {
+            self.share_zones(family, groups.iter().map(|group| &group.desired.endpoints), &current)
+        } else {
+            self.end_topology(family);
+            None
+        };
+        if self.source == Source::Nothing || (self.source == Source::Topology && zones.is_none()) {
+            return Ok(());
+        }
+        let mut zones = zones.unwrap_or_default().into_iter();
+        for group in groups {
+            group.desired.endpoints = with_hints(&group.desired.endpoints, |_, endpoint| {
+                Some(if super::hints::is_ready(endpoint) {
+                    match self.source {
+                        Source::Topology => zones
+                            .next()
+                            .map_or_else(String::new, |zone| crate::wire::json::write_hints(Some(&zone), None)),
+                        source => source.hints(endpoint),
+                    }
+                } else {
+                    // Nobody looks at the hints of what is not ready: they may stay as they are.
+                    current.get(&super::hints::key(endpoint)).cloned().unwrap_or_default()
+                })
+            })?;
+        }
+        Ok(())
+    }
+
+    fn current_hints(&self, groups: &[Group]) -> super::hints::Current {
+        let slots = groups.iter().flat_map(|group| &group.slots);
+        super::hints::current(slots.map(|&slot| &*self.plan.before[slot]))
+    }
+}

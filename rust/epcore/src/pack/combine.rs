@@ -1,0 +1,161 @@
+//! One plan of several: the groups of a Service packed one by one, and what else becomes of its slices.
+
+use std::sync::{Arc, OnceLock};
+
+use hashbrown::HashMap;
+
+use crate::model::{Address, ByIdentity, EndpointSlice, Identity};
+use crate::pack::order::{Before, order};
+use crate::pack::{Move, Notes, Plan, Stats, Verb, Write, WriteReason, WriteReasons};
+
+/// A plan under construction. A slot is a slice: those that are there come first, created ones after them.
+#[derive(Default)]
+pub(crate) struct Combination {
+    pub(crate) before: Vec<Arc<EndpointSlice>>,
+    pub(crate) writes: Vec<Part>,
+    moves: Vec<Move>,
+    /// Sums over the plans; writes and slices are counted at the end.
+    pub(crate) counts: Stats,
+    slots: usize,
+    groups: usize,
+}
+
+/// A write and the group that it came with.
+pub(crate) struct Part {
+    pub(crate) write: Write,
+    group: usize,
+}
+
+impl Combination {
+    pub(crate) fn new(before: Vec<Arc<EndpointSlice>>) -> Self {
+        Self { slots: before.len(), before, ..Self::default() }
+    }
+
+    /// A slot for a slice to be created.
+    pub(crate) fn new_slot(&mut self) -> usize {
+        self.slots += 1;
+        self.slots - 1
+    }
+
+    /// Add a write of its own.
+    pub(crate) fn push(&mut self, verb: Verb, slot: usize, slice: Arc<EndpointSlice>, reasons: WriteReasons) {
+        self.groups += 1;
+        self.writes.push(Part { write: Write { verb, slice, reasons, slot }, group: self.groups });
+    }
+
+    /// Add the plan of a group, which keeps its order. `slots` tells the slot of each slice that was there before.
+    pub(crate) fn add(&mut self, plan: Plan, slots: &[usize]) {
+        self.groups += 1;
+        let mut new: HashMap<usize, usize> = HashMap::new();
+        for write in plan.writes {
+            let slot = match slots.get(write.slot) {
+                Some(&slot) => slot,
+                None => *new.entry(write.slot).or_insert_with(|| self.new_slot()),
+            };
+            self.writes.push(Part { write: Write { slot, ..write }, group: self.groups });
+        }
+        self.moves.extend(plan.moves);
+        self.counts += plan.counts;
+    }
+
+    /// True if a slice that was there is written or deleted.
+    pub(crate) fn is_written(&self, slot: usize) -> bool {
+        self.writes.iter().any(|part| part.write.slot == slot)
+    }
+
+    /// Let a new slice take the name and the place of one that is deleted: an update for a create and a delete.
+    pub(crate) fn recycle(&mut self, create: usize, delete: usize) {
+        let (old, slot) = (self.writes[delete].write.slice.clone(), self.writes[delete].write.slot);
+        let part = &mut self.writes[create].write;
+        part.verb = Verb::Update;
+        part.slot = slot;
+        part.reasons = part.reasons.with(WriteReason::Ports, true);
+        let metadata = &mut Arc::make_mut(&mut part.slice).metadata;
+        metadata.name.clone_from(&old.metadata.name);
+        metadata.uid.clone_from(&old.metadata.uid);
+        metadata.resource_version.clone_from(&old.metadata.resource_version);
+        metadata.creation_timestamp.clone_from(&old.metadata.creation_timestamp);
+        self.writes.remove(delete);
+        self.counts.write_floor = self.counts.write_floor.saturating_sub(1);
+    }
+
+    /// The plan: each group in its order, endpoints that pass between groups in safe order, replaced slices last.
+    pub(crate) fn finish(mut self) -> Plan {
+        let phases: Vec<u8> = self.writes.iter().map(|part| part.write.verb as u8).collect();
+        let mut ordered = order(&phases, &self.edges());
+        let is_replaced = |write: &Write| write.verb == Verb::Delete && write.reasons.contains(WriteReason::Replaced);
+        ordered.sort_by_key(|&at| is_replaced(&self.writes[at].write));
+        let mut parts: Vec<Option<Part>> = std::mem::take(&mut self.writes).into_iter().map(Some).collect();
+        let writes = ordered.into_iter().filter_map(|at| parts[at].take()).map(|part| part.write).collect();
+        let mut plan = Plan {
+            writes,
+            moves: self.moves,
+            counts: self.counts,
+            bytes: OnceLock::new(),
+            before: self.before,
+            notes: Notes::default(),
+        };
+        plan.count_writes();
+        plan
+    }
+
+    fn edges(&self) -> Vec<Before> {
+        let mut edges = Vec::new();
+        for (at, pair) in self.writes.windows(2).enumerate() {
+            if pair[0].group == pair[1].group {
+                edges.push(Before { first: at, second: at + 1, must: true });
+            }
+        }
+        if self.writes.first().is_none_or(|first| self.writes.iter().all(|part| part.group == first.group)) {
+            return edges;
+        }
+        let flows: Vec<Flow<'_>> = self.flows();
+        let mut leaving: HashMap<Address<'_>, Vec<(usize, ByIdentity<'_>)>> = HashMap::new();
+        for (at, flow) in flows.iter().enumerate() {
+            for &one in &flow.leaves {
+                leaving.entry(one.endpoint.address()).or_default().push((at, one));
+            }
+        }
+        for (at, flow) in flows.iter().enumerate() {
+            for &one in &flow.arrives {
+                for &(other, left) in leaving.get(&one.endpoint.address()).into_iter().flatten() {
+                    if self.writes[other].group == self.writes[at].group {
+                        continue;
+                    }
+                    // The same endpoint in another group is there before it goes; an address goes before another target brings it back.
+                    let (first, second) = if left == one { (at, other) } else { (other, at) };
+                    edges.push(Before { first, second, must: false });
+                }
+            }
+        }
+        edges
+    }
+
+    /// What each write takes out of its slice and brings into it.
+    fn flows(&self) -> Vec<Flow<'_>> {
+        let mut now: Vec<Option<&EndpointSlice>> = self.before.iter().map(|slice| Some(&**slice)).collect();
+        now.resize(self.slots, None);
+        self.writes
+            .iter()
+            .map(|Part { write, .. }| {
+                let after = (write.verb != Verb::Delete).then_some(&*write.slice);
+                let before = std::mem::replace(&mut now[write.slot], after);
+                Flow { leaves: only_in(before, after), arrives: only_in(after, before) }
+            })
+            .collect()
+    }
+}
+
+struct Flow<'a> {
+    leaves: Vec<ByIdentity<'a>>,
+    arrives: Vec<ByIdentity<'a>>,
+}
+
+fn only_in<'a>(slice: Option<&'a EndpointSlice>, other: Option<&'a EndpointSlice>) -> Vec<ByIdentity<'a>> {
+    let all = |slice: Option<&'a EndpointSlice>| {
+        let by_identity = |endpoint| ByIdentity { endpoint, identity: Identity::Stable };
+        slice.into_iter().flat_map(|slice| slice.endpoints.iter()).map(by_identity)
+    };
+    let others: hashbrown::HashSet<ByIdentity<'a>> = all(other).collect();
+    all(slice).filter(|one| !others.contains(one)).collect()
+}
