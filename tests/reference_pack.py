@@ -271,7 +271,8 @@ class Pack:
         first = len(self.bins)
         self.bins += [Bin(None) for _ in range(new)]
         indexes = [(index, True) for index in forced]
-        indexes += [(index, False) for index in [*clean, *range(first, first + new)]]
+        others = [*range(first, first + new), *clean] if upstream else [*clean, *range(first, first + new)]
+        indexes += [(index, False) for index in others]
         targets = [
             Target(index, self.room(self.bins[index]), forced, [self.items[item] for item in self.bins[index].kept])
             for index, forced in indexes

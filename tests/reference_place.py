@@ -53,7 +53,8 @@ def place(
     at = {target.bin: index for index, target in enumerate(targets)}
 
     def rank(target: Target) -> Any:
-        room = room_first[target.bin] if fullest_first else -room_first[target.bin]
+        # Full new slices come before the one that takes the rest.
+        room = room_first[target.bin] * target.forced if fullest_first else -room_first[target.bin]
         return (leaving(target), not target.forced, room, at[target.bin])
 
     best_first = sorted(targets, key=rank)

@@ -72,7 +72,8 @@ fn hint_state(given: &Bound<'_, PyDict>) -> PyResult<HintState> {
         state.is_populated = populated.extract()?;
     }
     let zones = given.get_item("zones")?;
-    let zones: BTreeMap<String, BTreeMap<String, usize>> = zones.map_or_else(|| Ok(BTreeMap::new()), |zones| zones.extract())?;
+    let zones: BTreeMap<String, BTreeMap<String, usize>> =
+        zones.map_or_else(|| Ok(BTreeMap::new()), |zones| zones.extract())?;
     for (family, counts) in zones {
         let family = AddressType::parse(&family)
             .ok_or_else(|| PyValueError::new_err(format!("hints: {family:?} is not IPv4 or IPv6")))?;

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::Error;
 use crate::kube::desired::{Desired, desired};
 use crate::kube::hints::{Source, with_hints, without_hints};
 use crate::kube::slices::{is_owned, is_placeholder, new_slice};
 use crate::kube::{HintState, Node, Pod, Service};
-use crate::model::{AddressType, EndpointList, EndpointSlice, MANAGED_BY_LABEL, TRIGGER_TIME_ANNOTATION, same_ports};
+use crate::model::{
+    AddressType, ByIdentity, EndpointList, EndpointSlice, Identity, MANAGED_BY_LABEL, TRIGGER_TIME_ANNOTATION,
+    same_ports,
+};
 use crate::pack::{
-    self, AddressReuse, Combination, Naming, Notes, Plan, Policy, Replace, Verb, WriteReason, WriteReasons,
+    self, AddressReuse, Combination, Naming, Notes, Plan, Policy, Replace, Verb, Write, WriteReason, WriteReasons,
     canonical_order, pack_group,
 };
 
@@ -73,6 +76,11 @@ pub fn reconcile(
         pods.iter().filter(|pod| pod.namespace == *namespace && pod.matches(&service.selector)).collect();
     let by_name: HashMap<&str, &Node> = nodes.iter().map(|node| (&*node.name, node)).collect();
     let families = service.address_types();
+    let unsupported: Vec<usize> =
+        (0..run.plan.before.len()).filter(|&slot| !families.contains(&run.plan.before[slot].address_type)).collect();
+    for &slot in &unsupported {
+        run.forget_hints(run.plan.before[slot].address_type);
+    }
     for &family in &families {
         let mut errors = Vec::new();
         let groups = desired(service, &pods, &by_name, family, &mut errors)?;
@@ -81,12 +89,8 @@ pub fn reconcile(
         errors.retain(|error| !run.notes.errors.contains(error));
         run.notes.errors.extend(errors);
     }
-    for slot in 0..run.plan.before.len() {
-        let family = run.plan.before[slot].address_type;
-        if !families.contains(&family) {
-            run.forget_hints(family);
-            run.delete(slot);
-        }
+    for slot in unsupported {
+        run.delete(slot);
     }
     Ok(run.finish())
 }
@@ -111,6 +115,18 @@ pub(super) struct Run<'a> {
 struct Group {
     desired: Desired,
     slots: Vec<usize>,
+}
+
+/// The plan of a group, and the slots of the slices that it was made with.
+struct Planned {
+    plan: Plan,
+    slots: Vec<usize>,
+}
+
+/// Writes that a group would not need if it were given slices that are written anyway.
+fn needed(planned: &Planned) -> usize {
+    let added = WriteReasons::default().with(WriteReason::EndpointsAdded, true);
+    planned.plan.writes.iter().filter(|write| write.reasons == added).count()
 }
 
 impl Run<'_> {
@@ -189,45 +205,89 @@ impl Run<'_> {
     fn pack_groups(&mut self, family: AddressType, groups: &[Group], stale: &mut Vec<usize>) -> Result<(), Error> {
         let mut plans = Vec::new();
         for group in groups {
-            let options = self.options_for(family, group);
-            plans.push((
-                pack_group(&group.desired.endpoints, &self.slices(&group.slots), &options, false)?,
-                group.slots.clone(),
-            ));
+            plans.push(self.pack_slots(family, group, group.slots.clone(), self.options.pack.replace)?);
         }
-        for (index, group) in groups.iter().enumerate() {
-            let added = WriteReasons::default().with(WriteReason::EndpointsAdded, true);
-            let needed = plans[index].0.writes.iter().filter(|write| write.reasons == added).count();
-            let mut free = self.free(index, &plans, stale);
-            free.truncate(needed);
-            if free.is_empty() {
-                continue;
-            }
-            let slots: Vec<usize> = {
-                let mut slots: Vec<usize> = group.slots.iter().chain(&free).copied().collect();
+        loop {
+            for (index, group) in groups.iter().enumerate() {
+                let mut free = self.free(index, &plans, stale);
+                free.truncate(needed(&plans[index]));
+                if free.is_empty() {
+                    continue;
+                }
+                let mut slots: Vec<usize> = plans[index].slots.iter().chain(&free).copied().collect();
                 slots.sort_unstable();
-                slots
-            };
-            let options = pack::Options { replace: Replace::Recycle, ..self.options_for(family, group) };
-            let plan = pack_group(&group.desired.endpoints, &self.slices(&slots), &options, false)?;
-            stale.retain(|slot| !free.contains(slot));
-            for (other, slots) in &mut plans {
-                other.writes.retain(|write| !slots.get(write.slot).is_some_and(|slot| free.contains(slot)));
+                plans[index] = self.pack_slots(family, group, slots, Replace::Recycle)?;
+                stale.retain(|slot| !free.contains(slot));
+                for (_, Planned { plan, slots }) in plans.iter_mut().enumerate().filter(|(other, _)| *other != index) {
+                    plan.writes.retain(|write| !slots.get(write.slot).is_some_and(|slot| free.contains(slot)));
+                }
             }
-            plans[index] = (plan, slots);
+            if !self.release(family, groups, &mut plans, stale)? {
+                break;
+            }
         }
-        for (plan, slots) in plans {
+        for Planned { plan, slots } in plans {
             self.plan.add(plan, &slots);
         }
         Ok(())
     }
 
+    fn pack_slots(
+        &self,
+        family: AddressType,
+        group: &Group,
+        slots: Vec<usize>,
+        replace: Replace,
+    ) -> Result<Planned, Error> {
+        let options = pack::Options { replace, ..self.options_for(family, group) };
+        let plan = pack_group(&group.desired.endpoints, &self.slices(&slots), &options, false)?;
+        Ok(Planned { plan, slots })
+    }
+
+    /// Take an emptied slice from a group that can do without, if another group could use it. False if there is none.
+    fn release(
+        &self,
+        family: AddressType,
+        groups: &[Group],
+        plans: &mut [Planned],
+        stale: &mut Vec<usize>,
+    ) -> Result<bool, Error> {
+        for (index, group) in groups.iter().enumerate() {
+            if !plans.iter().enumerate().any(|(other, planned)| other != index && needed(planned) > 0) {
+                continue;
+            }
+            for slot in self.refilled(&plans[index]) {
+                let slots = plans[index].slots.iter().copied().filter(|&other| other != slot).collect();
+                let without = self.pack_slots(family, group, slots, Replace::Recycle)?;
+                if without.plan.writes.len() < plans[index].plan.writes.len() {
+                    plans[index] = without;
+                    stale.push(slot);
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Slices that keep nothing that they held.
+    fn refilled(&self, planned: &Planned) -> Vec<usize> {
+        let refilled = |write: &&Write| {
+            let Some(&slot) = planned.slots.get(write.slot) else { return false };
+            let before = &self.plan.before[slot].endpoints;
+            let by_identity = |endpoint| ByIdentity { endpoint, identity: Identity::Stable };
+            let held: HashSet<ByIdentity<'_>> = before.iter().map(by_identity).collect();
+            write.verb == Verb::Update
+                && !write.slice.endpoints.iter().any(|endpoint| held.contains(&by_identity(endpoint)))
+        };
+        planned.plan.writes.iter().filter(refilled).map(|write| planned.slots[write.slot]).collect()
+    }
+
     /// Slices that no group wants any more and that may be given other content without anybody missing an endpoint.
-    fn free(&self, group: usize, plans: &[(Plan, Vec<usize>)], stale: &[usize]) -> Vec<usize> {
+    fn free(&self, group: usize, plans: &[Planned], stale: &[usize]) -> Vec<usize> {
         let recycles = self.options.pack.recycles();
         let is_free = |&&slot: &&usize| recycles || self.plan.before[slot].endpoints.is_empty();
         let mut free: Vec<usize> = stale.iter().filter(is_free).copied().collect();
-        for (_, (plan, slots)) in plans.iter().enumerate().filter(|(other, _)| *other != group) {
+        for (_, Planned { plan, slots }) in plans.iter().enumerate().filter(|(other, _)| *other != group) {
             let deleted = plan.writes.iter().filter(|write| write.verb == Verb::Delete);
             free.extend(deleted.filter_map(|write| slots.get(write.slot)));
         }

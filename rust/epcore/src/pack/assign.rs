@@ -100,10 +100,17 @@ impl Problem<'_> {
             choose(pending.len().saturating_sub(room), &clean, self.max_items, self.policy_for(bins.len()), self.bytes);
         let first_new = bins.len();
         bins.extend((0..choice.new).map(|_| self.new_bin()));
-        let others = choice.clean.into_iter().chain(first_new..first_new + choice.new);
+        let mut others: Vec<usize> = choice.clean.into_iter().chain(first_new..first_new + choice.new).collect();
+        if self.policy == Policy::Upstream {
+            others.sort_by_key(|&bin| bin < first_new);
+        }
         let target = |(bin, forced): (usize, bool)| Target { bin, room: self.room(&bins[bin]), forced };
-        let mut targets: Vec<Target> =
-            forced.into_iter().map(|bin| (bin, true)).chain(others.map(|bin| (bin, false))).map(target).collect();
+        let mut targets: Vec<Target> = forced
+            .into_iter()
+            .map(|bin| (bin, true))
+            .chain(others.into_iter().map(|bin| (bin, false)))
+            .map(target)
+            .collect();
         let order = if self.policy == Policy::Upstream { FillOrder::FullestFirst } else { FillOrder::RoomiestFirst };
         let residents = |bin: usize| bins[bin].kept.iter().map(|kept| kept.item).collect();
         let placed = place(self.items, pending, &mut targets, &residents, order);

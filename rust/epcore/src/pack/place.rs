@@ -117,7 +117,8 @@ impl<'a> Placement<'a> {
             let target = targets[index];
             let room = match order {
                 FillOrder::RoomiestFirst => usize::MAX - target.room,
-                FillOrder::FullestFirst => target.room,
+                // Those that need not be written are in order: full new ones, then the one that takes the rest.
+                FillOrder::FullestFirst => usize::from(target.forced) * target.room,
             };
             (!target.forced, room, index)
         };
