@@ -26,6 +26,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 SOURCES := $(wildcard Cargo.toml Cargo.lock pyproject.toml README.md LICENSE) \
   $(shell find rust python -type f -not -name '*.pyc' -not -path '*/target/*')
+# A program around Kubernetes' own library, which tests compare with.
+UPSTREAM := tests/upstream/upstream
 LINTED := python tests $(if $(wildcard benches/*.py),benches)
 
 .PHONY: help venv build test test-rust test-stubs test-smoke test-python lint deny fmt bench bench-readers coverage demo lock clean
@@ -37,7 +39,7 @@ venv: $(VENV)/.tools ## Make .venv and install the pinned tools of the developer
 
 build: $(VENV)/.wheel ## Build the release wheel into dist/ and install it in .venv, if a source changed
 
-test: $(VENV)/.tools build test-rust test-stubs test-smoke test-python ## Run every test: Rust, stubs, each supported Python
+test: $(VENV)/.tools build $(UPSTREAM) test-rust test-stubs test-smoke test-python ## Run every test: Rust, stubs, each supported Python
 	@missing=$$(.ci/find-python --missing $(PYTHONS)); \
 	[ -z "$$missing" ] || echo "WARNING: Python $${missing}was not found on this machine; the wheel was NOT tested on it."
 
@@ -50,7 +52,7 @@ test-stubs: $(VENV)/.tools build ## Compare the type stubs with the native modul
 test-smoke: $(VENV)/.tools build ## Run tests/test_smoke.py on every supported Python but that of .venv
 	@.ci/smoke $(PYTHONS)
 
-test-python: $(VENV)/.tools build ## Run the Python tests; EPCORE_PROFILE=deep makes Hypothesis try harder
+test-python: $(VENV)/.tools build $(UPSTREAM) ## Run the Python tests; EPCORE_PROFILE=deep makes Hypothesis try harder
 	$(BIN)/pytest
 
 lint: $(VENV)/.tools build deny test-stubs ## Check format, lints, types, stubs, docs, and the licences of what is linked
@@ -60,6 +62,7 @@ lint: $(VENV)/.tools build deny test-stubs ## Check format, lints, types, stubs,
 	$(BIN)/ruff format --check $(LINTED)
 	$(BIN)/ruff check $(LINTED)
 	$(BIN)/mypy $(LINTED)
+	.ci/go vet -C tests/upstream ./...
 
 deny: $(CARGO_DENY) ## Check licences, sources and duplicates of the crates
 	$(CARGO_DENY) --log-level error check bans licenses sources
@@ -77,7 +80,7 @@ bench: $(VENV)/.tools build ## Run the benchmarks and write docs/benchmarks.md: 
 bench-readers: | cargo-is-there ## Compare readers of JSON: the tables of docs/json-readers.md
 	cargo run --release --locked --manifest-path benches/json-readers/Cargo.toml
 
-coverage: $(VENV)/.tools $(CARGO_LLVM_COV) ## Tell which lines no test reaches, of Rust (both test suites) and Python
+coverage: $(VENV)/.tools $(UPSTREAM) $(CARGO_LLVM_COV) ## Tell which lines no test reaches, of Rust (both test suites) and Python
 	@.ci/coverage $(CARGO_LLVM_COV)
 
 demo: build ## Replay the recordings in examples/ and write out/replay.html
@@ -91,6 +94,10 @@ lock: $(BIN)/python ## Resolve the pinned versions of requirements-dev.txt anew
 
 clean: ## Remove everything that was built, .venv included
 	rm -rf target dist out .venv* .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks
+
+$(UPSTREAM): $(filter-out $(UPSTREAM),$(wildcard tests/upstream/*)) | $(VENV)/.tools
+	@echo "Building tests/upstream (two minutes the first time: it is Kubernetes' own library)"
+	.ci/go build -C tests/upstream -o upstream .
 
 .PHONY: cargo-is-there
 cargo-is-there:

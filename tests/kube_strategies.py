@@ -130,7 +130,9 @@ def endpoint_of(pod: Json, family: str, all_nodes: list[Json], *, publish: bool)
 
 
 @st.composite
-def existing_slices(draw: st.DrawFn, service: Json, all_pods: list[Json], all_nodes: list[Json]) -> list[Json]:
+def existing_slices(  # noqa: C901 - one branch for each thing that can have changed
+    draw: st.DrawFn, service: Json, all_pods: list[Json], all_nodes: list[Json]
+) -> list[Json]:
     """Slices as an earlier sync may have left them, with all that can have changed since."""
     publish = service["spec"].get("publishNotReadyAddresses", False)
     http = {"name": "http", "protocol": "TCP", "port": 8080}

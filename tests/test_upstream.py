@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import epcore
-from kube_strategies import HEADLESS, Json, cases
+from kube_model import asks_for_topology, canonical, hints_by_zone, reconciled, summary
+from kube_strategies import Json, cases
 
-FOLDER = Path(__file__).parent / "upstream"
+PROGRAM = Path(__file__).parent / "upstream" / "upstream"
+pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="tests/upstream is not built: make test does it")
 EXAMPLES = settings().max_examples
 
 
+@dataclass
 class Upstream:
     """The Go program, one question a line."""
 
-    def __init__(self) -> None:
-        self.process = subprocess.Popen([FOLDER / "upstream"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process: subprocess.Popen[bytes]
 
     def ask(self, **question: object) -> Json:
         assert self.process.stdin is not None
@@ -35,73 +38,9 @@ class Upstream:
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[Upstream]:
-    program = Upstream()
-    yield program
-    assert program.process.stdin is not None
-    program.process.stdin.close()
-    assert program.process.wait(10) == 0
-
-
-def ports_of(slice_: Json) -> str:
-    return json.dumps(sorted(json.dumps(port, sort_keys=True) for port in slice_["ports"]))
-
-
-def canonical(slices: list[Json]) -> list[Json]:
-    return [dict(one) for one in epcore.SliceSet.from_objects(slices).to_dicts()]
-
-
-def comparable(endpoint: Json, *, shared_zones: bool) -> str:
-    """The version of a target is never compared, and dropped by the library where it happens to rewrite a slice."""
-    shown = {name: value for name, value in endpoint.items() if name != "hints" or not shared_zones}
-    target = {name: value for name, value in endpoint.get("targetRef", {}).items() if name != "resourceVersion"}
-    return json.dumps({**shown, "targetRef": target}, sort_keys=True)
-
-
-def summary(slices: list[Json], *, shared_zones: bool) -> Any:
-    """What must be equal whatever Go's maps decide: endpoints of each group, and the slices but for who is in which."""
-    endpoints: Counter[str] = Counter()
-    shapes: Counter[str] = Counter()
-    for slice_ in slices:
-        group = f"{slice_['addressType']} {ports_of(slice_)}"
-        for endpoint in slice_["endpoints"]:
-            endpoints[group + comparable(endpoint, shared_zones=shared_zones)] += 1
-        metadata = slice_["metadata"]
-        # The library leaves a wrong headless label on a slice that it only appends to; we mend it.
-        labels = {key: value for key, value in metadata["labels"].items() if key != HEADLESS}
-        owners = sorted(owner["uid"] for owner in metadata["ownerReferences"])
-        shape = [group, len(slice_["endpoints"]), labels, metadata.get("annotations", {}), owners]
-        shapes[json.dumps(shape, sort_keys=True)] += 1
-    return endpoints, shapes
-
-
-def hints_by_zone(slices: list[Json]) -> Counter[Any]:
-    found: Counter[Any] = Counter()
-    for slice_ in slices:
-        for endpoint in slice_["endpoints"]:
-            zones = [hint["name"] for hint in endpoint.get("hints", {}).get("forZones", [])]
-            found[(slice_["addressType"], tuple(zones))] += 1
-    return found
-
-
-def asks_for_topology(service: Json) -> bool:
-    annotations = service["metadata"]["annotations"]
-    names = ["service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode"]
-    value = next((annotations[name] for name in names if name in annotations), "")
-    return value in ("Auto", "auto")
-
-
-def reconciled(case: Json, **options: Any) -> epcore.Plan:
-    hints = {"populated": True, "zones": case["hints"]} if case["hints"] else None
-    return epcore.reconcile(
-        case["service"],
-        case["pods"],
-        case["nodes"],
-        case["slices"],
-        hints=hints,  # type: ignore[arg-type]
-        max_endpoints=case["max"],
-        trigger_time=case["triggerTime"] or None,
-        **options,
-    )
+    with subprocess.Popen([PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        yield Upstream(process)
+    assert process.returncode == 0
 
 
 def outcome_of(plan: epcore.Plan, *, shared_zones: bool) -> Any:

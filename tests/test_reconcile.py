@@ -1,0 +1,208 @@
+"""Kubernetes' rules without Kubernetes: laws, recordings of the real controller, defined answers, bad input."""
+
+import json
+import lzma
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import epcore
+from epcore.cli.recording import read_recording
+from epcore.cli.replay import replay
+from kube_model import ports_of, reconciled, summary
+from kube_strategies import Json, cases
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+policies = st.sampled_from(["balanced", "dense", "lean"])
+
+SERVICE: Json = {
+    "metadata": {"name": "web", "namespace": "shop", "uid": "u-web"},
+    "spec": {"selector": {"app": "web"}, "clusterIP": "10.96.0.1", "ipFamilies": ["IPv4"], "ports": [{"port": 80}]},
+}
+NODES: list[Json] = [{"metadata": {"name": "n1", "labels": {"topology.kubernetes.io/zone": "a"}}}]
+
+
+def pod(number: int, **more: Any) -> Json:
+    metadata = {"name": f"web-{number}", "namespace": "shop", "uid": f"u{number}", "labels": {"app": "web"}}
+    status = {
+        "phase": "Running",
+        "podIPs": [{"ip": f"10.0.0.{number}"}],
+        "conditions": [{"type": "Ready", "status": "True"}],
+    }
+    return {"metadata": metadata, "spec": {"nodeName": "n1", "containers": []}, "status": status, **more}
+
+
+def has_two_places(case: Json) -> bool:
+    """True if an endpoint is held more than once, or a slice holds more than it may: mending that may cost writes."""
+    held = Counter(
+        (slice_["addressType"], one["addresses"][0], one["targetRef"]["name"])
+        for slice_ in case["slices"]
+        for one in slice_["endpoints"]
+    )
+    return any(count > 1 for count in held.values()) or any(
+        len(one["endpoints"]) > case["max"] for one in case["slices"]
+    )
+
+
+@given(cases(), policies)
+def test_other_policies_publish_the_same_and_never_write_more(case: Json, policy: Any) -> None:
+    theirs, ours = reconciled(case, policy="upstream"), reconciled(case, policy=policy)
+    endpoints = [
+        summary([dict(one) for one in plan.result().to_dicts()], shared_zones=True)[0] for plan in (theirs, ours)
+    ]
+    if "deletionTimestamp" not in case["service"]["metadata"]:
+        assert endpoints[0] == endpoints[1]
+        assert has_two_places(case) or len(ours) <= len(theirs)
+
+
+@given(cases(), policies | st.just("upstream"))
+def test_a_second_sync_writes_nothing(case: Json, policy: Any) -> None:
+    case["service"]["metadata"].pop("deletionTimestamp", None)
+    first = reconciled(case, policy=policy)
+    again = reconciled({**case, "slices": first.result()}, policy=policy, state=first.hints)
+    assert not again, str(again)
+
+
+@given(cases(), policies, st.booleans())
+def test_at_no_prefix_is_an_endpoint_of_a_group_missing(case: Json, policy: Any, safe: Any) -> None:
+    case["service"]["metadata"].pop("deletionTimestamp", None)
+    plan = reconciled(case, policy=policy, replace="safe" if safe else "recycle")
+
+    def held(slices: epcore.SliceSet) -> set[Any]:
+        listed: list[Json] = [dict(one) for one in slices.to_dicts()]
+        return {
+            (one["addressType"], endpoint["addresses"][0], endpoint["targetRef"]["name"])
+            for one in listed
+            for endpoint in one["endpoints"]
+            if safe or ports_of(one) in wanted
+        }
+
+    wanted = {ports_of(dict(one)) for one in plan.result().to_dicts()}
+    before, after = held(plan.prefix(0)), held(plan.result())
+    for writes in range(len(plan) + 1):
+        missing = (before & after) - held(plan.prefix(writes))
+        assert not missing, str(plan)
+
+
+@cache
+def events_of(name: str) -> list[Json]:
+    with lzma.open(EXAMPLES / f"{name}.jsonl.xz") as file:
+        return [json.loads(line) for line in file]
+
+
+@pytest.mark.parametrize("name", ["rollout", "scale"])
+def test_after_each_recorded_sync_reconcile_wants_exactly_what_the_real_controller_wrote(name: str) -> None:
+    """At the Pods that the sync saw (their revision is known) every field of every endpoint is as written."""
+    events = events_of(name)
+    service = next(event["object"] for event in events if event["kind"] == "Service")
+    nodes = [event["object"] for event in events if event["kind"] == "Node"]
+    changes = [
+        (int(event["object"]["metadata"]["resourceVersion"]), event) for event in events if event["kind"] == "Pod"
+    ]
+    slices: dict[str, Json] = {}
+    pods: dict[str, Json] = {}
+    seen = 0
+    syncs = replay(read_recording(str(EXAMPLES / f"{name}.jsonl.xz")), {}).syncs
+    written = iter([event for event in events if event["kind"] == "EndpointSlice"])
+    for sync in syncs:
+        for event in (next(written) for _ in sync.events):
+            slices[event["object"]["metadata"]["name"]] = event["object"]
+            if event["type"] == "DELETED":
+                del slices[event["object"]["metadata"]["name"]]
+        while seen < len(changes) and changes[seen][0] <= sync.state_since:
+            change = changes[seen][1]
+            pods[change["object"]["metadata"]["name"]] = change["object"]
+            if change["type"] == "DELETED":
+                del pods[change["object"]["metadata"]["name"]]
+            seen += 1
+        plan = epcore.reconcile(service, [*pods.values()], nodes, [*slices.values()], policy="upstream")
+        assert not plan, f"{sync.state_since}: {plan}"
+        assert not plan.errors
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"type": "ExternalName"}, {"selector": None}, {"selector": {}}],
+)
+def test_a_service_that_selects_no_pods_needs_nothing(change: Json) -> None:
+    service = {**SERVICE, "spec": {**SERVICE["spec"], **change}}
+    existing = epcore.reconcile(SERVICE, [pod(1)], NODES).result()
+    assert not epcore.reconcile(service, [pod(1)], NODES, existing)
+
+
+def test_slices_of_a_service_without_pods_shrink_to_one_placeholder_and_back() -> None:
+    empty = epcore.reconcile(SERVICE, [], NODES)
+    assert [(write.verb, write.reasons) for write in empty.writes] == [("create", ["placeholder"])]
+    placed = json.loads(empty.result().to_json())["items"]
+    placed[0]["metadata"]["name"] = "web-1"
+    (write,) = epcore.reconcile(SERVICE, [pod(1)], NODES, placed).writes
+    assert (write.verb, write.name, len(write.slice)) == ("update", "web-1", 1)
+    full = epcore.reconcile(SERVICE, [pod(1)], NODES, placed).result()
+    (write,) = epcore.reconcile(SERVICE, [], NODES, full).writes
+    assert (write.verb, write.name, len(write.slice)) == ("update", "web-1", 0)
+
+
+def test_a_pod_that_cannot_be_published_is_told_and_the_others_are_published() -> None:
+    away = pod(2, spec={"nodeName": "gone"})
+    broken = pod(3, status={"phase": "Running", "podIPs": [{"ip": "10.0.0"}]})
+    loopback = pod(4, status={"phase": "Running", "podIPs": [{"ip": "127.0.0.1"}]})
+    plan = epcore.reconcile(SERVICE, [pod(1), away, broken, loopback], NODES)
+    assert [len(slice_) for slice_ in plan.result()] == [1]
+    assert plan.errors == [
+        'Pod shop/web-2 is left out: its node "gone" is not there',
+        'Pod shop/web-3: "10.0.0" cannot be the address of an endpoint',
+        'Pod shop/web-4: "127.0.0.1" cannot be the address of an endpoint',
+    ]
+
+
+def test_a_service_with_twenty_thousand_ports_has_them_all_on_each_slice() -> None:
+    ports = [{"name": f"p{number}", "port": number % 65_535 + 1} for number in range(20_000)]
+    plan = epcore.reconcile({**SERVICE, "spec": {**SERVICE["spec"], "ports": ports}}, [pod(1)], NODES)
+    (slice_,) = plan.result().to_dicts()
+    assert len(slice_["ports"] or ()) == 20_000
+
+
+@pytest.mark.parametrize(
+    ("service", "pods", "nodes", "path"),
+    [
+        ({}, [], [], "service.metadata.name"),
+        ([SERVICE, SERVICE], [], [], "service"),
+        ({**SERVICE, "kind": "Pod"}, [], [], "service.kind"),
+        ({**SERVICE, "spec": {"ports": [{"port": "x"}]}}, [], [], "service.spec.ports[0].port"),
+        ({**SERVICE, "spec": {"ipFamilies": ["IPv5"]}}, [], [], "service.spec.ipFamilies[0]"),
+        (SERVICE, [pod(1), {"metadata": {}}], [], "pods[1].metadata.name"),
+        (SERVICE, [pod(1, status={"podIPs": "10.0.0.1"})], [], "pods[0].status.podIPs"),
+        (
+            SERVICE,
+            [],
+            [{"metadata": {"name": "n"}, "status": {"allocatable": {"cpu": "4x"}}}],
+            "nodes[0].status.allocatable.cpu",
+        ),
+    ],
+)
+def test_bad_objects_are_refused_with_their_place(service: Any, pods: Any, nodes: Any, path: str) -> None:
+    for form in (lambda value: value, lambda value: json.dumps(value).encode()):
+        with pytest.raises(epcore.InvalidInputError) as caught:
+            epcore.reconcile(form(service), form(pods), form(nodes))
+        assert caught.value.path == path
+
+
+def test_lists_of_the_api_and_json_lines_are_taken() -> None:
+    pods = {"kind": "PodList", "items": [pod(1), pod(2)]}
+    lines = "\n".join(json.dumps(one) for one in (pod(1), pod(2)))
+    plans = [epcore.reconcile(SERVICE, given, NODES).to_json() for given in (pods, lines, [pod(1), pod(2)])]
+    assert plans[0] == plans[1] == plans[2]
+    with pytest.raises(epcore.InvalidInputError, match="NodeList"):
+        epcore.reconcile(SERVICE, [], pods)
+
+
+def test_pods_that_the_service_does_not_select_are_left_out() -> None:
+    other, away = pod(2), pod(3)
+    other["metadata"]["labels"] = {"app": "other"}
+    away["metadata"]["namespace"] = "elsewhere"
+    assert [len(one) for one in epcore.reconcile(SERVICE, [pod(1), other, away], NODES).result()] == [1]
