@@ -25,6 +25,7 @@ from epcore._epcore import (
     cohort_of,
     diff,
     pack,
+    publish,
     reconcile,
 )
 from epcore.errors import EpcoreError, InvalidInputError, LimitError
@@ -52,6 +53,7 @@ __all__ = [
     "cohort_of",
     "diff",
     "pack",
+    "publish",
     "reconcile",
 ]
 

@@ -44,6 +44,9 @@ ObjectInput: TypeAlias = JsonBytes | Mapping[str, Any] | SupportsToDict
 ObjectsInput: TypeAlias = JsonBytes | Mapping[str, Any] | SupportsToDict | Sequence[Any]
 """Objects of the API: one, a list of the API, an array or JSON lines, or a sequence of them."""
 
+PublishedInput: TypeAlias = JsonBytes | EndpointSet | Sequence[str | Mapping[str, Any] | SupportsToDict]
+"""Endpoints as :func:`publish` takes them."""
+
 EndpointsInput: TypeAlias = JsonBytes | EndpointSet | SliceSet | Mapping[str, Any] | SupportsToDict | Sequence[Any]
 """Endpoints in any form :meth:`EndpointSet.from_json` or :meth:`EndpointSet.from_objects` takes."""
 
@@ -364,6 +367,41 @@ def pack(
     negative number, or a missing template; ``LimitError`` for a limit of the API or of the caller; ``ValueError`` for
     an unknown word; ``TypeError`` for a wrong type.
     Source: upstream ``reconcileByPortMapping``; the optimum is argued in ``DESIGN.md``.
+    """
+
+def publish(
+    service: ObjectInput,
+    endpoints: PublishedInput,
+    existing: SlicesInput = ...,
+    *,
+    managed_by: str,
+    max_endpoints: int = 100,
+    max_bytes: int = 1_500_000,
+    policy: PolicyName | Policy = "balanced",
+    cohort: CohortName | str | None = "auto",
+    compaction: Compaction | None = None,
+    address_reuse: AddressReuse = "ordered",
+    replace: Replace = "safe",
+    naming: Naming = "generate",
+    trigger_time: str | None = None,
+) -> Plan:
+    """Plan the slices of a Service without selector, whose endpoints come from outside: databases, VMs, other clusters.
+
+    Makes one group for each address type and set of ports, with labels and owner of the Service. Only its slices with
+    this ``managed_by`` count; an address that is no longer given is removed. Everything is checked before anything is
+    planned.
+
+    :param service: a ``v1`` Service. Labels are taken from it; with a ``uid`` it becomes the owner.
+    :param endpoints: each a string (``"10.0.0.5"``, ``"10.0.0.5:5432"``, ``"[2001:db8::1]:443"``,
+        ``"db.example.org:5432"``); or a mapping with ``address`` (as such a string) and, as needed, ``port`` (a
+        number), ``ports`` (numbers by the name of the Service's port, or ports as the API has them), ``ready``,
+        ``serving``, ``terminating``, ``zone``, ``nodeName``, ``hostname``, ``targetRef``, ``hints``; or an endpoint as
+        the API has it, with ``port`` or ``ports`` beside. Without a port the Service's ``targetPort`` holds.
+    :param existing: what is there.
+    :param managed_by: value of the label ``endpointslice.kubernetes.io/managed-by``, not one of Kubernetes' own.
+
+    The other parameters are those of :func:`pack`. Raises as :func:`pack`, and ``InvalidInputError`` for a Service with
+    selector or of type ``ExternalName``, and for ports that the Service does not have.
     """
 
 def reconcile(

@@ -1,4 +1,4 @@
-//! `reconcile`.
+//! `reconcile` and `publish`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,16 +12,13 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::input;
-use crate::options::{self, Compaction, Count};
-use crate::plan::{Plan, cohort};
+use crate::options;
+use crate::plan::Plan;
 
 /// Plan the slices of a Service with selector from its Pods and their Nodes.
 #[pyfunction]
-#[pyo3(signature = (
-    service, pods, nodes, existing=None, *, controller=core::CONTROLLER, hints=None, max_endpoints=Count::new(100),
-    max_bytes=Count::new(1_500_000), policy=None, cohort=Some("auto"), compaction=None, address_reuse="ordered",
-    replace="recycle", naming="generate", trigger_time=None,
-), text_signature = "(service, pods, nodes, existing=(), *, controller='endpointslice-controller.k8s.io', hints=None, \
+#[pyo3(signature = (service, pods, nodes, existing=None, *, controller=core::CONTROLLER, hints=None, **options),
+    text_signature = "(service, pods, nodes, existing=(), *, controller='endpointslice-controller.k8s.io', hints=None, \
     max_endpoints=100, max_bytes=1500000, policy='balanced', cohort='auto', compaction=None, address_reuse='ordered', \
     replace='recycle', naming='generate', trigger_time=None)")]
 #[expect(clippy::too_many_arguments, reason = "keywords of Python")]
@@ -33,28 +30,9 @@ pub(crate) fn reconcile(
     existing: Option<&Bound<'_, PyAny>>,
     controller: &str,
     hints: Option<&Bound<'_, PyDict>>,
-    max_endpoints: Count,
-    max_bytes: Count,
-    policy: Option<&Bound<'_, PyAny>>,
-    cohort: Option<&str>,
-    compaction: Option<&Compaction>,
-    address_reuse: &str,
-    replace: &str,
-    naming: &str,
-    trigger_time: Option<String>,
+    options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Plan> {
-    let pack = Options {
-        template: None,
-        max_endpoints: max_endpoints.read("max_endpoints")?,
-        max_bytes: max_bytes.read("max_bytes")?,
-        policy: policy.map_or(Ok(epcore::pack::Policy::BALANCED), options::policy)?,
-        cohort: self::cohort(cohort)?,
-        compaction: compaction.map(|compaction| compaction.0),
-        address_reuse: options::address_reuse(address_reuse)?,
-        replace: options::replace(replace)?,
-        naming: options::naming(naming)?,
-        trigger_time,
-    };
+    let pack = options::read(options, core::Options::default().pack)?;
     let hints = hints.map_or_else(|| Ok(HintState::default()), hint_state)?;
     let options = core::Options { controller: controller.to_owned(), hints, pack };
     let service = input::objects(service, "service", json::read_service)?;
@@ -62,6 +40,28 @@ pub(crate) fn reconcile(
     let nodes = input::objects(nodes, "nodes", json::read_nodes)?;
     let (slices, document) = existing.map_or_else(|| Ok((Arc::default(), None)), input::slices)?;
     let planned = py.detach(|| core::reconcile(&service, &pods, &nodes, &slices, &options));
+    planned.map(Plan::new).map_err(|error| input::exception_in(error, &[("slices", document.as_ref())]))
+}
+
+/// Plan the slices of a Service without selector from endpoints that come from outside.
+#[pyfunction]
+#[pyo3(signature = (service, endpoints, existing=None, *, managed_by, **options),
+    text_signature = "(service, endpoints, existing=(), *, managed_by, max_endpoints=100, max_bytes=1500000, \
+    policy='balanced', cohort='auto', compaction=None, address_reuse='ordered', replace='safe', naming='generate', \
+    trigger_time=None)")]
+pub(crate) fn publish(
+    py: Python<'_>,
+    service: &Bound<'_, PyAny>,
+    endpoints: &Bound<'_, PyAny>,
+    existing: Option<&Bound<'_, PyAny>>,
+    managed_by: &str,
+    options: Option<&Bound<'_, PyDict>>,
+) -> PyResult<Plan> {
+    let options = options::read(options, Options::default())?;
+    let service = input::objects(service, "service", json::read_service)?;
+    let endpoints = input::objects(endpoints, "endpoints", json::read_published)?;
+    let (slices, document) = existing.map_or_else(|| Ok((Arc::default(), None)), input::slices)?;
+    let planned = py.detach(|| core::publish(&service, &endpoints, &slices, managed_by, &options));
     planned.map(Plan::new).map_err(|error| input::exception_in(error, &[("slices", document.as_ref())]))
 }
 

@@ -23,7 +23,7 @@ mod _epcore {
     #[pymodule_export]
     use crate::endpoints::{Endpoint, EndpointSet};
     #[pymodule_export]
-    use crate::kube::reconcile;
+    use crate::kube::{publish, reconcile};
     #[pymodule_export]
     use crate::options::{Compaction, Policy};
     #[pymodule_export]

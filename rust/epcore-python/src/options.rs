@@ -4,9 +4,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use epcore::Error;
 use epcore::pack::{
-    AddressReuse, Compaction as CoreCompaction, CompactionOrder, Naming, Policy as CorePolicy, Prices, Replace,
+    AddressReuse, Cohort, Compaction as CoreCompaction, CompactionOrder, Naming, Options, Policy as CorePolicy, Prices,
+    Replace,
 };
-use pyo3::exceptions::{PyOverflowError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -185,6 +186,31 @@ fn hash_of(text: &str) -> u64 {
     hasher.finish()
 }
 
+/// Keywords of `pack` and its kin, over what they are by default.
+pub(crate) fn read(keywords: Option<&Bound<'_, PyDict>>, mut options: Options) -> PyResult<Options> {
+    for (name, value) in keywords.into_iter().flat_map(PyDictMethods::iter) {
+        let text = || value.extract::<String>();
+        match &*name.extract::<String>()? {
+            "max_endpoints" => options.max_endpoints = value.extract::<Count>()?.read("max_endpoints")?,
+            "max_bytes" => options.max_bytes = value.extract::<Count>()?.read("max_bytes")?,
+            "policy" => options.policy = policy(&value)?,
+            "cohort" => options.cohort = cohort(value.extract()?)?,
+            "compaction" => options.compaction = value.extract::<Option<PyRef<'_, Compaction>>>()?.map(|given| given.0),
+            "address_reuse" => options.address_reuse = address_reuse(&text()?)?,
+            "replace" => options.replace = replace(&text()?)?,
+            "naming" => options.naming = naming(&text()?)?,
+            "trigger_time" => options.trigger_time = value.extract()?,
+            other => return Err(PyTypeError::new_err(format!("unexpected keyword argument {other:?}"))),
+        }
+    }
+    Ok(options)
+}
+
+/// A cohort by its word or path; `None` is none.
+pub(crate) fn cohort(given: Option<&str>) -> PyResult<Cohort> {
+    given.map_or(Ok(Cohort::Off), Cohort::parse).map_err(to_exception)
+}
+
 /// The value that a word stands for.
 pub(crate) fn word<T: Copy>(name: &str, given: &str, words: &[(&str, T)]) -> PyResult<T> {
     words.iter().find(|(word, _)| *word == given).map(|(_, value)| *value).ok_or_else(|| {
@@ -210,14 +236,14 @@ pub(crate) fn policy(given: &Bound<'_, PyAny>) -> PyResult<CorePolicy> {
     )
 }
 
-pub(crate) fn address_reuse(given: &str) -> PyResult<AddressReuse> {
+fn address_reuse(given: &str) -> PyResult<AddressReuse> {
     word("address_reuse", given, &[("ordered", AddressReuse::Ordered), ("strict", AddressReuse::Strict)])
 }
 
-pub(crate) fn replace(given: &str) -> PyResult<Replace> {
+fn replace(given: &str) -> PyResult<Replace> {
     word("replace", given, &[("safe", Replace::Safe), ("recycle", Replace::Recycle)])
 }
 
-pub(crate) fn naming(given: &str) -> PyResult<Naming> {
+fn naming(given: &str) -> PyResult<Naming> {
     word("naming", given, &[("generate", Naming::Generate), ("deterministic", Naming::Deterministic)])
 }

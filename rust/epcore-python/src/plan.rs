@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use epcore::Error;
-use epcore::pack::{self as core, Cohort, Options};
+use epcore::pack::{self as core, Options};
 use epcore::wire::json;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -12,54 +12,29 @@ use crate::endpoints::Endpoint;
 use crate::errors::to_exception;
 use crate::input;
 use crate::kube;
-use crate::options::{self, Compaction, Count};
+use crate::options::{self, Count};
 use crate::slices::{EndpointSlice, SliceSet, from_json, optional};
 
 /// Plan the writes that make the slices of one group hold `endpoints`, with the least churn.
 #[pyfunction]
-#[pyo3(signature = (
-    endpoints, existing=None, *, template=None, max_endpoints=Count::new(100), max_bytes=Count::new(1_500_000), policy=None,
-    cohort=Some("auto"),
-    compaction=None, address_reuse="ordered", replace="safe", naming="generate", trigger_time=None,
-), text_signature = "(endpoints, existing=(), *, template=None, max_endpoints=100, max_bytes=1500000, policy='balanced', \
-    cohort='auto', compaction=None, address_reuse='ordered', replace='safe', naming='generate', trigger_time=None)")]
-#[expect(clippy::too_many_arguments, reason = "keywords of Python")]
+#[pyo3(signature = (endpoints, existing=None, *, template=None, **options),
+    text_signature = "(endpoints, existing=(), *, template=None, max_endpoints=100, max_bytes=1500000, \
+    policy='balanced', cohort='auto', compaction=None, address_reuse='ordered', replace='safe', naming='generate', \
+    trigger_time=None)")]
 pub(crate) fn pack(
     py: Python<'_>,
     endpoints: &Bound<'_, PyAny>,
     existing: Option<&Bound<'_, PyAny>>,
     template: Option<&Bound<'_, PyAny>>,
-    max_endpoints: Count,
-    max_bytes: Count,
-    policy: Option<&Bound<'_, PyAny>>,
-    cohort: Option<&str>,
-    compaction: Option<&Compaction>,
-    address_reuse: &str,
-    replace: &str,
-    naming: &str,
-    trigger_time: Option<String>,
+    options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Plan> {
-    let options = Options {
-        template: template.map(self::template).transpose()?,
-        max_endpoints: max_endpoints.read("max_endpoints")?,
-        max_bytes: max_bytes.read("max_bytes")?,
-        policy: policy.map_or(Ok(core::Policy::BALANCED), options::policy)?,
-        cohort: self::cohort(cohort)?,
-        compaction: compaction.map(|compaction| compaction.0),
-        address_reuse: options::address_reuse(address_reuse)?,
-        replace: options::replace(replace)?,
-        naming: options::naming(naming)?,
-        trigger_time,
-    };
+    let options =
+        Options { template: template.map(self::template).transpose()?, ..options::read(options, Options::default())? };
     let (wanted, wanted_document) = input::endpoints(endpoints)?;
     let (slices, slices_document) = existing.map_or_else(|| Ok((Arc::default(), None)), input::slices)?;
     let planned = py.detach(|| core::pack(wanted.list(), &slices, &options));
     let documents = [("endpoints", wanted_document.as_ref()), ("slices", slices_document.as_ref())];
     planned.map(Plan::new).map_err(|error| input::exception_in(error, &documents))
-}
-
-pub(crate) fn cohort(given: Option<&str>) -> PyResult<Cohort> {
-    given.map_or(Ok(Cohort::Off), Cohort::parse).map_err(to_exception)
 }
 
 fn template(given: &Bound<'_, PyAny>) -> PyResult<Arc<epcore::model::EndpointSlice>> {
@@ -76,7 +51,7 @@ fn template(given: &Bound<'_, PyAny>) -> PyResult<Arc<epcore::model::EndpointSli
 #[pyfunction]
 #[pyo3(signature = (endpoint, cohort="auto"))]
 pub(crate) fn cohort_of(endpoint: &Bound<'_, PyAny>, cohort: &str) -> PyResult<Vec<Option<String>>> {
-    let cohort = self::cohort(Some(cohort))?;
+    let cohort = options::cohort(Some(cohort))?;
     let (endpoints, _) = input::endpoints(endpoint)?;
     let join = |(whole, finer): (Option<&str>, Option<&str>)| match (whole, finer) {
         (Some(whole), Some(finer)) => Some(format!("{whole} {finer}")),

@@ -40,15 +40,22 @@ pub(crate) fn desired(
         }
         push(&mut groups[at].endpoints, service, pod, node, family, errors)?;
     }
-    groups.sort_by(|left, right| {
-        let key = |group: &'_ Desired| group.ports.iter().map(EndpointPort::sort_key).map(owned).collect::<Vec<_>>();
-        key(left).cmp(&key(right))
-    });
+    groups.sort_by(Desired::by_ports);
     Ok(groups)
 }
 
-fn owned(key: (&str, &str, Option<i32>, &str)) -> (String, String, Option<i32>, String) {
-    (key.0.to_owned(), key.1.to_owned(), key.2, key.3.to_owned())
+impl Desired {
+    /// An order of groups that does not depend on the order of what is in them.
+    pub(crate) fn by_ports(left: &Self, right: &Self) -> std::cmp::Ordering {
+        let keys = |group: &'_ Self| -> Vec<(String, String, Option<i32>, String)> {
+            let key = |port: &EndpointPort| {
+                let (name, protocol, number, app) = port.sort_key();
+                (name.to_owned(), protocol.to_owned(), number, app.to_owned())
+            };
+            group.ports.iter().map(key).collect()
+        };
+        keys(left).cmp(&keys(right))
+    }
 }
 
 /// The ports of a Service on one Pod; one that the Pod does not have is left out (upstream `getEndpointPorts`).

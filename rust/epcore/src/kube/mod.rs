@@ -1,13 +1,14 @@
 //! Kubernetes' rules: from Services, Pods and Nodes to what their slices should be.
 //!
 //! Pure functions over objects that were read: [`reconcile`] stands where the EndpointSlice controller's library stands
-//! (`k8s.io/endpointslice`). Read in this order: `desired` (which endpoints), `hints` and `topology` (which zones they serve), `reconcile`
+//! (`k8s.io/endpointslice`), [`publish`] makes slices for a Service without selector. Read in this order: `desired` (which endpoints), `hints` and `topology` (which zones they serve), `reconcile`
 //! (the slices of all groups and families of a Service).
 
 mod desired;
 mod hints;
 mod node;
 mod pod;
+mod publish;
 mod reconcile;
 mod service;
 mod slices;
@@ -17,5 +18,7 @@ pub use hints::HintState;
 pub use node::Node;
 pub(crate) use node::parse_quantity;
 pub use pod::{ContainerPort, Pod};
+pub(crate) use publish::{Ports, check_port, split_port};
+pub use publish::{Published, publish};
 pub use reconcile::{CONTROLLER, Options, reconcile};
 pub use service::{Service, ServicePort, TargetPort};

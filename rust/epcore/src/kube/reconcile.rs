@@ -7,7 +7,7 @@ use hashbrown::{HashMap, HashSet};
 use crate::Error;
 use crate::kube::desired::{Desired, desired};
 use crate::kube::hints::{Source, with_hints, without_hints};
-use crate::kube::slices::{is_owned, is_placeholder, new_slice};
+use crate::kube::slices::{has_owner, is_owned, is_placeholder, new_slice};
 use crate::kube::{HintState, Node, Pod, Service};
 use crate::model::{
     AddressType, ByIdentity, EndpointList, EndpointSlice, Identity, MANAGED_BY_LABEL, TRIGGER_TIME_ANNOTATION,
@@ -60,17 +60,9 @@ pub fn reconcile(
     if !service.selects_pods() {
         return Ok(Combination::default().finish());
     }
-    let ours: Vec<Arc<EndpointSlice>> =
-        existing.iter().filter(|slice| is_ours(slice, service, &options.controller)).cloned().collect();
-    let ours: Vec<Arc<EndpointSlice>> = canonical_order(&ours).into_iter().map(|(_, slice)| slice.clone()).collect();
-    let mut run = Run {
-        service,
-        options,
-        source: Source::of(service),
-        nodes,
-        plan: Combination::new(ours),
-        notes: Notes { hints: options.hints.clone(), ..Notes::default() },
-    };
+    let mut run = Run::new(service, &options.controller, &options.pack, Rules::Pods, existing);
+    run.nodes = nodes;
+    run.notes.hints = options.hints.clone();
     let namespace = &service.metadata.namespace;
     let pods: Vec<&Pod> =
         pods.iter().filter(|pod| pod.namespace == *namespace && pod.matches(&service.selector)).collect();
@@ -101,10 +93,21 @@ fn is_ours(slice: &EndpointSlice, service: &Service, controller: &str) -> bool {
         && slice.metadata.labels.get(MANAGED_BY_LABEL).is_some_and(|manager| manager == controller)
 }
 
+/// Whose rules a call follows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rules {
+    /// Those of the EndpointSlice controller.
+    Pods,
+    /// Our own: no placeholder, and hints are as given.
+    Published,
+}
+
 /// One call.
 pub(super) struct Run<'a> {
     service: &'a Service,
-    options: &'a Options,
+    manager: &'a str,
+    options: &'a pack::Options,
+    rules: Rules,
     pub(super) source: Source,
     pub(super) nodes: &'a [Node],
     pub(super) plan: Combination,
@@ -129,18 +132,48 @@ fn needed(planned: &Planned) -> usize {
     planned.plan.writes.iter().filter(|write| write.reasons == added).count()
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    pub(super) fn new(
+        service: &'a Service,
+        manager: &'a str,
+        options: &'a pack::Options,
+        rules: Rules,
+        existing: &[Arc<EndpointSlice>],
+    ) -> Self {
+        let ours: Vec<_> = existing.iter().filter(|slice| is_ours(slice, service, manager)).cloned().collect();
+        let ours = canonical_order(&ours).into_iter().map(|(_, slice)| slice.clone()).collect();
+        Self {
+            service,
+            manager,
+            options,
+            rules,
+            source: Source::of(service),
+            nodes: &[],
+            plan: Combination::new(ours),
+            notes: Notes::default(),
+        }
+    }
+
+    /// Kubernetes' own way to pack, with hints that are cared for afterwards.
     fn is_upstream(&self) -> bool {
-        self.options.pack.policy == Policy::Upstream
+        self.options.policy == Policy::Upstream && self.rules == Rules::Pods
+    }
+
+    fn is_owned(&self, slice: &EndpointSlice) -> bool {
+        match self.rules {
+            Rules::Pods => is_owned(slice, self.service),
+            // A slice that was made by hand may have no owner; that of an earlier Service of the name is being collected.
+            Rules::Published => is_owned(slice, self.service) || !has_owner(slice),
+        }
     }
 
     /// Upstream `reconcileByAddressType`.
-    fn family(&mut self, family: AddressType, desired: Vec<Desired>) -> Result<(), Error> {
+    pub(super) fn family(&mut self, family: AddressType, desired: Vec<Desired>) -> Result<(), Error> {
         let first_write = self.plan.writes.len();
         let slots: Vec<usize> =
             (0..self.plan.before.len()).filter(|&slot| self.plan.before[slot].address_type == family).collect();
         let (owned, foreign): (Vec<usize>, Vec<usize>) =
-            slots.iter().partition(|&&slot| is_owned(&self.plan.before[slot], self.service));
+            slots.iter().partition(|&&slot| self.is_owned(&self.plan.before[slot]));
         let mut groups: Vec<Group> = desired.into_iter().map(|desired| Group { desired, slots: Vec::new() }).collect();
         let mut stale = Vec::new();
         for slot in owned {
@@ -155,13 +188,17 @@ impl Run<'_> {
                 self.pack_as_upstream(family, group)?;
             }
         } else {
-            self.choose_hints(family, &mut groups)?;
+            if self.rules == Rules::Pods {
+                self.choose_hints(family, &mut groups)?;
+            }
             self.pack_groups(family, &groups, &mut stale)?;
         }
         for slot in foreign.into_iter().chain(stale) {
             self.delete(slot);
         }
-        self.add_placeholder(family, &slots, first_write)?;
+        if self.rules == Rules::Pods {
+            self.add_placeholder(family, &slots, first_write)?;
+        }
         if self.is_upstream() {
             self.add_hints(family, &slots, first_write)?;
         }
@@ -170,8 +207,8 @@ impl Run<'_> {
     }
 
     fn options_for(&self, family: AddressType, group: &Group) -> pack::Options {
-        let template = new_slice(self.service, &self.options.controller, family, group.desired.ports.clone());
-        pack::Options { template: Some(Arc::new(template)), trigger_time: None, ..self.options.pack.clone() }
+        let template = new_slice(self.service, self.manager, family, group.desired.ports.clone());
+        pack::Options { template: Some(Arc::new(template)), trigger_time: None, ..self.options.clone() }
     }
 
     fn slices(&self, slots: &[usize]) -> Vec<Arc<EndpointSlice>> {
@@ -205,11 +242,29 @@ impl Run<'_> {
     fn pack_groups(&mut self, family: AddressType, groups: &[Group], stale: &mut Vec<usize>) -> Result<(), Error> {
         let mut plans = Vec::new();
         for group in groups {
-            plans.push(self.pack_slots(family, group, group.slots.clone(), self.options.pack.replace)?);
+            plans.push(self.pack_slots(family, group, group.slots.clone(), self.options.replace)?);
         }
+        // Kubernetes' rule never fills what another group has emptied; it only recycles its name.
+        if self.options.policy != Policy::Upstream {
+            self.offer(family, groups, &mut plans, stale)?;
+        }
+        for Planned { plan, slots } in plans {
+            self.plan.add(plan, &slots);
+        }
+        Ok(())
+    }
+
+    /// Give slices that must be written anyway to groups that need more.
+    fn offer(
+        &self,
+        family: AddressType,
+        groups: &[Group],
+        plans: &mut [Planned],
+        stale: &mut Vec<usize>,
+    ) -> Result<(), Error> {
         loop {
             for (index, group) in groups.iter().enumerate() {
-                let mut free = self.free(index, &plans, stale);
+                let mut free = self.free(index, plans, stale);
                 free.truncate(needed(&plans[index]));
                 if free.is_empty() {
                     continue;
@@ -222,14 +277,10 @@ impl Run<'_> {
                     plan.writes.retain(|write| !slots.get(write.slot).is_some_and(|slot| free.contains(slot)));
                 }
             }
-            if !self.release(family, groups, &mut plans, stale)? {
-                break;
+            if !self.release(family, groups, plans, stale)? {
+                return Ok(());
             }
         }
-        for Planned { plan, slots } in plans {
-            self.plan.add(plan, &slots);
-        }
-        Ok(())
     }
 
     fn pack_slots(
@@ -284,13 +335,14 @@ impl Run<'_> {
 
     /// Slices that no group wants any more and that may be given other content without anybody missing an endpoint.
     fn free(&self, group: usize, plans: &[Planned], stale: &[usize]) -> Vec<usize> {
-        let recycles = self.options.pack.recycles();
+        let recycles = self.options.recycles();
         let is_free = |&&slot: &&usize| recycles || self.plan.before[slot].endpoints.is_empty();
         let mut free: Vec<usize> = stale.iter().filter(is_free).copied().collect();
         for (_, Planned { plan, slots }) in plans.iter().enumerate().filter(|(other, _)| *other != group) {
             let deleted = plan.writes.iter().filter(|write| write.verb == Verb::Delete);
             free.extend(deleted.filter_map(|write| slots.get(write.slot)));
         }
+        free.retain(|slot| !plans[group].slots.contains(slot));
         free
     }
 
@@ -310,7 +362,7 @@ impl Run<'_> {
         if writes.len() > deletes.len() || deletes.len() != slots.len() {
             return Ok(());
         }
-        let mut slice = new_slice(self.service, &self.options.controller, family, Vec::new());
+        let mut slice = new_slice(self.service, self.manager, family, Vec::new());
         if let [delete] = *deletes
             && is_placeholder(&self.plan.writes[delete].write.slice, &slice)
         {
@@ -318,7 +370,7 @@ impl Run<'_> {
             self.plan.counts.write_floor -= 1;
             return Ok(());
         }
-        if self.options.pack.naming == Naming::Deterministic {
+        if self.options.naming == Naming::Deterministic {
             let mut taken = self.plan.before.iter().map(|slice| slice.metadata.name.clone()).collect();
             pack::name_slice(&mut slice, &mut taken)?;
         }
@@ -335,9 +387,8 @@ impl Run<'_> {
         while at < self.plan.writes.len() {
             let write = &self.plan.writes[at].write;
             let is_emptied = write.reasons.contains(WriteReason::Emptied) || write.slice.endpoints.is_empty();
-            let may = write.verb == Verb::Delete
-                && is_owned(&write.slice, self.service)
-                && (self.options.pack.recycles() || is_emptied);
+            let may =
+                write.verb == Verb::Delete && self.is_owned(&write.slice) && (self.options.recycles() || is_emptied);
             let created = |slot: usize| self.plan.writes.iter().filter(|part| part.write.slot == slot).count() == 1;
             let create = (first_write..self.plan.writes.len()).rev().find(|&at| {
                 let write = &self.plan.writes[at].write;
@@ -351,16 +402,17 @@ impl Run<'_> {
         }
     }
 
-    fn finish(mut self) -> Plan {
+    pub(super) fn finish(mut self) -> Plan {
         if self.service.is_being_deleted() {
             // Its slices are being collected; new ones would race with that.
             self.plan.writes.retain(|part| part.write.verb != Verb::Create);
         }
         for part in self.plan.writes.iter_mut().filter(|part| part.write.verb != Verb::Delete) {
             let annotations = &mut Arc::make_mut(&mut part.write.slice).metadata.annotations;
-            match &self.options.pack.trigger_time {
+            match &self.options.trigger_time {
                 Some(time) => drop(annotations.insert(TRIGGER_TIME_ANNOTATION.to_owned(), time.clone())),
-                None => drop(annotations.remove(TRIGGER_TIME_ANNOTATION)),
+                None if self.rules == Rules::Pods => drop(annotations.remove(TRIGGER_TIME_ANNOTATION)),
+                None => {}
             }
         }
         self.plan.counts.write_floor = self.plan.counts.write_floor.min(self.plan.writes.len());

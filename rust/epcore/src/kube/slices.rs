@@ -31,7 +31,10 @@ pub(crate) fn new_slice(
     ports: Vec<EndpointPort>,
 ) -> EndpointSlice {
     let mut unknown = Members::default();
-    unknown.insert("ownerReferences", json::owner_reference("v1", "Service", &service.metadata));
+    // Without a UID, as in a manifest that no API server has seen, nothing can be owned.
+    if !service.metadata.uid.is_empty() {
+        unknown.insert("ownerReferences", json::owner_reference("v1", "Service", &service.metadata));
+    }
     EndpointSlice {
         metadata: ObjectMeta {
             generate_name: format!("{}-", service.metadata.name),
@@ -53,6 +56,11 @@ pub(crate) fn is_owned(slice: &EndpointSlice, service: &Service) -> bool {
     json::read_owners(owners)
         .iter()
         .any(|owner| owner.uid == service.metadata.uid && owner.kind == "Service" && owner.api_version == "v1")
+}
+
+/// True if anything owns the slice.
+pub(crate) fn has_owner(slice: &EndpointSlice) -> bool {
+    !json::read_owners(slice.metadata.unknown.get("ownerReferences").unwrap_or("[]")).is_empty()
 }
 
 /// True if a slice is just what a placeholder would be; a label `""` is none (upstream `placeholderSliceCompare`).

@@ -75,7 +75,7 @@ fn expect_word(reader: &mut Reader<'_>, wanted: &str) -> Result<(), Error> {
     Err(Error::invalid(format!("expected {wanted:?}, found {:?}", crate::model::shorten(&word))))
 }
 
-fn read_port(reader: &mut Reader<'_>) -> Result<EndpointPort, Error> {
+pub(crate) fn read_port(reader: &mut Reader<'_>) -> Result<EndpointPort, Error> {
     let mut port = EndpointPort::default();
     let mut seen = Seen::default();
     reader.object(|reader, name| {

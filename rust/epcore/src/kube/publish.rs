@@ -1,0 +1,213 @@
+//! The slices of a Service without selector, whose endpoints come from outside.
+
+use std::sync::Arc;
+
+use crate::Error;
+use crate::kube::Service;
+use crate::kube::desired::Desired;
+use crate::kube::reconcile::{CONTROLLER, Rules, Run};
+use crate::model::{
+    Address, AddressType, EndpointList, EndpointPort, EndpointRef, EndpointSlice, is_dns_label, shorten,
+    validate_endpoint,
+};
+use crate::pack::{self, Plan};
+
+/// Value of the label `managed-by` on slices that Kubernetes mirrors from Endpoints.
+const MIRRORING_CONTROLLER: &str = "endpointslicemirroring-controller.k8s.io";
+
+/// Endpoints from outside, each with its ports.
+#[derive(Clone, Debug, Default)]
+pub struct Published {
+    pub(crate) endpoints: EndpointList,
+    pub(crate) ports: Vec<Ports>,
+}
+
+/// Where one endpoint listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ports {
+    /// Where the Service says.
+    OfService,
+    /// The only port of the Service, at this number.
+    Number(i32),
+    /// Ports of the Service by name, at these numbers.
+    Named(Vec<(String, i32)>),
+    /// These, whatever the Service says.
+    Exact(Vec<EndpointPort>),
+}
+
+impl Published {
+    /// The number of endpoints.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ports.len()
+    }
+
+    /// True if there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ports.is_empty()
+    }
+}
+
+/// Plan the slices of a Service without selector: one group for each address type and set of ports, with labels and owner of the Service.
+///
+/// Only slices of the Service with this `managed_by` count; all others are left alone. Everything is checked before anything is planned.
+///
+/// # Errors
+///
+/// `InvalidInput` for a Service with selector or of type `ExternalName`, a `managed_by` that is no label value or Kubernetes' own, an address
+/// that is none, or ports that the Service does not have; else as [`pack`](crate::pack::pack).
+///
+/// # Examples
+///
+/// ```
+/// use epcore::{kube, pack, wire::json};
+///
+/// let service = json::read_service(br#"{"metadata": {"name": "db", "namespace": "shop"}, "spec": {"ports": [{"port": 5432}]}}"#)?;
+/// let endpoints = json::read_published(br#"["10.0.0.5", "10.0.0.6:5433", "[2001:db8::1]:5432"]"#)?;
+/// let plan = kube::publish(&service, &endpoints, &[], "db-sync.example.com", &pack::Options::default())?;
+/// assert_eq!(plan.stats().creates, 3);
+/// # Ok::<(), epcore::Error>(())
+/// ```
+pub fn publish(
+    service: &Service,
+    endpoints: &Published,
+    existing: &[Arc<EndpointSlice>],
+    managed_by: &str,
+    options: &pack::Options,
+) -> Result<Plan, Error> {
+    options.check()?;
+    check(service, managed_by)?;
+    let mut families: [Vec<Desired>; 3] = Default::default();
+    for (index, (endpoint, given)) in endpoints.endpoints.iter().zip(&endpoints.ports).enumerate() {
+        let at = |error: Error| error.in_index(index).in_field("endpoints");
+        let family = endpoint.address().address_type();
+        validate_endpoint(endpoint, Some(family)).map_err(at)?;
+        check_names(endpoint).map_err(at)?;
+        let ports = resolve(service, given).map_err(at)?;
+        let groups = &mut families[family as usize];
+        let group = groups.iter().rposition(|group| group.ports == ports).unwrap_or_else(|| {
+            groups.push(Desired { ports, ..Desired::default() });
+            groups.len() - 1
+        });
+        groups[group].endpoints.push(endpoint)?;
+    }
+    let mut run = Run::new(service, managed_by, options, Rules::Published, existing);
+    for (family, mut groups) in [AddressType::IPv4, AddressType::IPv6, AddressType::Fqdn].into_iter().zip(families) {
+        groups.sort_by(Desired::by_ports);
+        run.family(family, groups)?;
+    }
+    Ok(run.finish())
+}
+
+fn check(service: &Service, managed_by: &str) -> Result<(), Error> {
+    if service.is_external_name {
+        return Err(Error::invalid("an ExternalName Service has no slices").in_field("service"));
+    }
+    if !service.selector.is_empty() {
+        let message = "has a selector, so that its endpoints are its Pods: reconcile does that";
+        return Err(Error::invalid(message).in_field("selector").in_field("spec").in_field("service"));
+    }
+    let trouble = if managed_by.is_empty() || !crate::model::is_label_value(managed_by) {
+        "is not a label value of 1 to 63 characters"
+    } else if managed_by == CONTROLLER || managed_by == MIRRORING_CONTROLLER {
+        "is a controller of Kubernetes, which would take the slices for its own"
+    } else {
+        return Ok(());
+    };
+    Err(Error::invalid(format!("{:?} {trouble}", shorten(managed_by))).in_field("managed_by"))
+}
+
+/// No top-level domain is a number: `10.0.0.300` is a slip and no name, though the API would take it for one.
+fn check_names(endpoint: EndpointRef<'_>) -> Result<(), Error> {
+    for (index, address) in endpoint.addresses().enumerate() {
+        if let Address::Name(name) = address
+            && name.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()))
+        {
+            let message = format!("{:?} is neither an IP address nor a domain name", shorten(name));
+            return Err(Error::invalid(message).in_index(index).in_field("addresses"));
+        }
+    }
+    Ok(())
+}
+
+/// The ports of one endpoint on its slice.
+fn resolve(service: &Service, given: &Ports) -> Result<Vec<EndpointPort>, Error> {
+    use crate::kube::TargetPort;
+    let port = |of: &crate::kube::ServicePort, number: i32| EndpointPort {
+        name: of.name.clone(),
+        protocol: of.protocol.clone(),
+        port: Some(number),
+        app_protocol: of.app_protocol.clone(),
+        ..EndpointPort::default()
+    };
+    match given {
+        Ports::Exact(ports) => Ok(ports.clone()),
+        Ports::OfService => {
+            let of_service = |of: &crate::kube::ServicePort| match &of.target_port {
+                TargetPort::Number(number) => Ok(port(of, *number)),
+                TargetPort::Name(name) => Err(Error::invalid(format!(
+                    "needs a port: targetPort {:?} of the Service is a name, which only Pods can resolve",
+                    shorten(name)
+                ))),
+            };
+            service.ports.iter().map(of_service).collect()
+        }
+        Ports::Number(number) => match &*service.ports {
+            [only] => Ok(vec![port(only, *number)]),
+            [] => Ok(vec![EndpointPort { port: Some(*number), ..EndpointPort::default() }]),
+            many => {
+                let message =
+                    format!("a number is not enough: the Service has {} ports, give them by name", many.len());
+                Err(Error::invalid(message).in_field("port"))
+            }
+        },
+        Ports::Named(numbers) => {
+            if let Some((name, _)) = numbers.iter().find(|(name, _)| !service.ports.iter().any(|of| of.name == *name)) {
+                let message = format!("the Service has no port of the name {:?}", shorten(name));
+                return Err(Error::invalid(message).in_field("ports"));
+            }
+            let number = |of: &crate::kube::ServicePort| {
+                let (_, number) = numbers.iter().find(|(name, _)| of.name == *name)?;
+                Some(port(of, *number))
+            };
+            Ok(service.ports.iter().filter_map(number).collect())
+        }
+    }
+}
+
+/// Split `10.0.0.5:5432`, `[2001:db8::1]:443` or `db.example.org:5432` into address and port; either form may come without port.
+pub(crate) fn split_port(text: &str) -> Result<(&str, Option<i32>), Error> {
+    if let Some(rest) = text.strip_prefix('[') {
+        let Some((address, after)) = rest.split_once(']') else {
+            return Err(Error::invalid(format!("{:?} has no ']'", shorten(text))));
+        };
+        return match after.strip_prefix(':') {
+            Some(port) => Ok((address, Some(parse_port(port)?))),
+            None if after.is_empty() => Ok((address, None)),
+            None => Err(Error::invalid(format!("{:?} has more than a port after ']'", shorten(text)))),
+        };
+    }
+    match text.split_once(':') {
+        // More colons: an IPv6 address without port.
+        Some((address, port)) if !port.contains(':') => Ok((address, Some(parse_port(port)?))),
+        _ => Ok((text, None)),
+    }
+}
+
+fn parse_port(text: &str) -> Result<i32, Error> {
+    let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    let trouble = || Error::invalid(format!("{:?} is no port: 1 to 65535", shorten(text)));
+    number.filter(|number| (1..=65_535).contains(number)).ok_or_else(trouble)
+}
+
+/// Check a port that was given as a number, or with its name.
+pub(crate) fn check_port(number: i32, name: &str) -> Result<(), Error> {
+    if !(1..=65_535).contains(&number) {
+        return Err(Error::invalid(format!("{number} is no port: 1 to 65535")));
+    }
+    if !name.is_empty() && !is_dns_label(name) {
+        return Err(Error::invalid(format!("{:?} is not a DNS label of at most 63 characters", shorten(name))));
+    }
+    Ok(())
+}

@@ -1,0 +1,221 @@
+"""``publish``: a Service without selector, whose endpoints come from outside."""
+
+import json
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import epcore
+from epcore.types import PolicyName
+
+Json = dict[str, Any]
+
+SQL: Json = {
+    "metadata": {"name": "db", "namespace": "shop", "uid": "u-db", "labels": {"team": "storage"}},
+    "spec": {"clusterIP": "10.96.0.9", "ports": [{"name": "sql", "port": 5432}]},
+}
+TWO: Json = {
+    **SQL,
+    "spec": {"ports": [{"name": "sql", "port": 5432}, {"name": "admin", "port": 80, "targetPort": 8080}]},
+}
+NUMBERS = count()
+OWNER = {"apiVersion": "v1", "kind": "Service", "name": "db", "uid": "u-db"}
+OURS = "db-sync.example.com"
+
+
+def published(endpoints: Any, existing: Any = (), service: Json = SQL, **options: Any) -> epcore.Plan:
+    return epcore.publish(service, endpoints, existing, managed_by=OURS, **options)
+
+
+def stored(slices: epcore.SliceSet) -> list[Json]:
+    """As the API server has them afterwards: with names."""
+    found: list[Json] = [dict(one) for one in slices.to_dicts()]
+    for one in found:
+        one["metadata"].setdefault("name", f"db-{next(NUMBERS)}")
+    return found
+
+
+def groups(plan: epcore.Plan) -> dict[tuple[str, tuple[Any, ...]], list[str]]:
+    """Addresses by address type and ports."""
+    return {
+        (one["addressType"], tuple((port["name"], port["port"]) for port in one["ports"] or ())): [
+            endpoint["addresses"][0] for endpoint in one["endpoints"] or ()
+        ]
+        for one in plan.result().to_dicts()
+    }
+
+
+def test_every_form_of_an_address_finds_its_family_and_its_ports() -> None:
+    plan = published(
+        ["10.0.0.5", "10.0.0.6:5433", "[2001:db8::1]:443", "2001:db8::2", "[2001:db8::3]", "db.example.org:1"]
+    )
+    assert groups(plan) == {
+        ("IPv4", (("sql", 5432),)): ["10.0.0.5"],
+        ("IPv4", (("sql", 5433),)): ["10.0.0.6"],
+        ("IPv6", (("sql", 443),)): ["2001:db8::1"],
+        ("IPv6", (("sql", 5432),)): ["2001:db8::2", "2001:db8::3"],
+        ("FQDN", (("sql", 1),)): ["db.example.org"],
+    }
+
+
+def test_a_slice_has_labels_and_owner_of_the_service_and_says_that_its_endpoints_are_ready() -> None:
+    (slice_,) = published(["10.0.0.5"]).result().to_dicts()
+    assert slice_["metadata"] == {
+        "generateName": "db-",
+        "namespace": "shop",
+        "labels": {
+            "team": "storage",
+            "kubernetes.io/service-name": "db",
+            "endpointslice.kubernetes.io/managed-by": OURS,
+        },
+        "ownerReferences": [
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "name": "db",
+                "uid": "u-db",
+                "controller": True,
+                "blockOwnerDeletion": True,
+            }
+        ],
+    }
+    assert slice_["endpoints"] == [{"addresses": ["10.0.0.5"], "conditions": {"ready": True}}]
+
+
+def test_more_than_an_address_comes_in_the_short_form_and_in_that_of_the_api() -> None:
+    more: Json = {"zone": "a", "nodeName": "n", "hostname": "h", "hints": {"forZones": [{"name": "a"}]}}
+    short = {"address": "10.0.0.5:5433", "ready": False, "serving": True, **more}
+    of_api = {"addresses": ["10.0.0.5"], "port": 5433, "conditions": {"ready": False, "serving": True}, **more}
+    results = [published([one]).result().to_json() for one in (short, of_api)]
+    assert results[0] == results[1]
+    exact = {"addresses": ["10.0.0.5"], "ports": [{"name": "other", "port": 7}], "later": 1}
+    (slice_,) = published([exact]).result().to_dicts()
+    assert slice_["ports"] == [{"name": "other", "protocol": "TCP", "port": 7}]
+    assert slice_["endpoints"] == [{"addresses": ["10.0.0.5"], "later": 1}]
+
+
+def test_ports_are_given_by_name_where_the_service_has_several() -> None:
+    endpoints = [
+        "10.0.0.5",
+        {"address": "10.0.0.6", "ports": {"sql": 1, "admin": 2}},
+        {"address": "10.0.0.7", "ports": {"sql": 1}},
+    ]
+    assert groups(published(endpoints, service=TWO)) == {
+        ("IPv4", (("sql", 5432), ("admin", 8080))): ["10.0.0.5"],
+        ("IPv4", (("sql", 1), ("admin", 2))): ["10.0.0.6"],
+        ("IPv4", (("sql", 1),)): ["10.0.0.7"],
+    }
+
+
+@pytest.mark.parametrize("policy", ["balanced", "upstream"])
+def test_what_is_no_longer_given_is_removed_and_what_stays_is_not_touched(policy: PolicyName) -> None:
+    first = stored(published([f"10.0.0.{n}" for n in range(1, 6)], max_endpoints=2, policy=policy).result())
+    plan = published([f"10.0.0.{n}" for n in (1, 2, 4, 5)], first, max_endpoints=2, policy=policy)
+    assert [(write.verb, len(write.slice)) for write in plan.writes] == [("update", 1)]
+    assert not published([f"10.0.0.{n}" for n in (1, 2, 4, 5)], plan.result(), max_endpoints=2, policy=policy)
+    gone = published([], plan.result(), policy=policy)
+    assert {write.verb for write in gone.writes} == {"delete"}
+    assert len(gone.result()) == 0
+
+
+def test_slices_of_others_are_left_alone() -> None:
+    ours = stored(published(["10.0.0.1"]).result())
+    theirs = json.loads(json.dumps(ours))
+    theirs[0]["metadata"] |= {"name": "x", "labels": {**theirs[0]["metadata"]["labels"]}}
+    theirs[0]["metadata"]["labels"]["endpointslice.kubernetes.io/managed-by"] = "someone.example.com"
+    away = json.loads(json.dumps(ours))
+    away[0]["metadata"] |= {"name": "y", "namespace": "elsewhere"}
+    assert {write.name for write in published([], [*ours, *theirs, *away]).writes} == {ours[0]["metadata"]["name"]}
+
+
+def test_another_port_is_there_before_the_old_one_goes() -> None:
+    before = stored(published(["10.0.0.1:1", "10.0.0.2:1"]).result())
+    safe = published(["10.0.0.1:2", "10.0.0.2:2"], before)
+    assert [write.verb for write in safe.writes] == ["create", "delete"]
+    again = published(["10.0.0.1:2", "10.0.0.2:2"], before, replace="recycle")
+    assert [write.verb for write in again.writes] == ["update"]
+
+
+addresses = st.sampled_from([*(f"10.0.0.{n}" for n in range(1, 9)), "2001:db8::1", "2001:db8::2", "a.example.org"])
+given_ports = st.sampled_from([{}, {"port": 1}, {"ports": {"sql": 2}}, {"ports": [{"name": "x", "port": 3}]}])
+many = st.lists(st.builds(lambda address, more: {"address": address, **more}, addresses, given_ports), max_size=12)
+
+
+@given(
+    many,
+    many,
+    st.integers(1, 4),
+    st.sampled_from(["balanced", "lean", "upstream"]),
+    st.sampled_from(["safe", "recycle"]),
+)
+def test_each_endpoint_is_there_once_with_its_ports_and_never_missing_between(
+    first: list[Json], second: list[Json], most: int, policy: Any, replace: Any
+) -> None:
+    options: Any = {"max_endpoints": most, "policy": policy, "replace": replace}
+
+    def held(slices: epcore.SliceSet) -> list[str]:
+        found = []
+        for one in slices.to_dicts():
+            ports = [(port["name"], port["port"]) for port in one["ports"] or ()]
+            found += [f"{endpoint['addresses'][0]} {ports}" for endpoint in one["endpoints"] or ()]
+        return sorted(found)
+
+    before = stored(published(first, **options).result())
+    plan = published(second, before, **options)
+    fresh = published(second)
+    assert held(plan.result()) == held(fresh.result())
+    assert not published(second, stored(plan.result()), **options)
+    staying = set(held(plan.prefix(0))) & set(held(plan.result()))
+    for writes in range(len(plan) + 1):
+        assert staying <= set(held(plan.prefix(writes)))
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "path"),
+    [
+        (["10.0.0.300"], "endpoints[0].addresses[0]"),
+        (["10.0.0.1", "10.0.0.2:0"], "endpoints[1]"),
+        (["10.0.0.2:65536"], "endpoints[0]"),
+        (["[::1"], "endpoints[0]"),
+        (["[2001:db8::1]x"], "endpoints[0]"),
+        ([""], "endpoints[0].addresses[0]"),
+        (["127.0.0.1"], "endpoints[0].addresses[0]"),
+        ([{"address": "10.0.0.1", "Zone": "a"}], "endpoints[0]"),
+        ([{"address": "10.0.0.1:1", "port": 2}], "endpoints[0].address"),
+        ([{"address": "10.0.0.1", "port": 0}], "endpoints[0].port"),
+        ([{"address": "10.0.0.1", "ports": {"x": 1}}], "endpoints[0].ports"),
+        ([{"address": "10.0.0.1", "ready": "yes"}], "endpoints[0].conditions.ready"),
+        ([{"addresses": []}], "endpoints[0].addresses"),
+        ([7], "endpoints[0]"),
+    ],
+)
+def test_bad_endpoints_are_refused_with_their_place(endpoints: Any, path: str) -> None:
+    with pytest.raises(epcore.InvalidInputError) as caught:
+        published(endpoints)
+    assert caught.value.path == path
+
+
+@pytest.mark.parametrize(
+    ("service", "managed_by", "path"),
+    [
+        ({**SQL, "spec": {"selector": {"a": "b"}}}, OURS, "service.spec.selector"),
+        ({**SQL, "spec": {"type": "ExternalName"}}, OURS, "service"),
+        (SQL, "", "managed_by"),
+        (SQL, "no/slash", "managed_by"),
+        (SQL, "endpointslice-controller.k8s.io", "managed_by"),
+    ],
+)
+def test_a_service_that_cannot_be_published_is_refused(service: Json, managed_by: str, path: str) -> None:
+    with pytest.raises(epcore.InvalidInputError) as caught:
+        epcore.publish(service, ["10.0.0.1"], managed_by=managed_by)
+    assert caught.value.path == path
+
+
+def test_a_named_target_port_needs_a_port_with_each_address() -> None:
+    service = {**SQL, "spec": {"ports": [{"name": "sql", "port": 5432, "targetPort": "pg"}]}}
+    with pytest.raises(epcore.InvalidInputError, match="only Pods can resolve"):
+        published(["10.0.0.1"], service=service)
+    assert groups(published(["10.0.0.1:7"], service=service)) == {("IPv4", (("sql", 7),)): ["10.0.0.1"]}
