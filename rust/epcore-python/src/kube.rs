@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use epcore::kube::{self as core, HintState};
+use epcore::kube as core;
 use epcore::model::AddressType;
-use epcore::pack::{Event, Options};
+use epcore::pack::{Event, HintState, Options};
 use epcore::wire::json;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;

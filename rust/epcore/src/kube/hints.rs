@@ -1,23 +1,13 @@
 //! Hints by `trafficDistribution`, which needs nothing but the endpoint itself, and their removal.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 
 use crate::Error;
 use crate::kube::Service;
-use crate::model::{AddressType, EndpointList, EndpointRef, EndpointSlice};
+use crate::model::{EndpointList, EndpointRef, EndpointSlice};
 use crate::wire::json;
-
-/// What the topology heuristic remembers of one Service between two calls.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HintState {
-    /// The last call gave hints.
-    pub is_populated: bool,
-    /// Endpoints that serve each zone, for each address type.
-    pub zones: BTreeMap<AddressType, BTreeMap<String, usize>>,
-}
 
 /// Where hints come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

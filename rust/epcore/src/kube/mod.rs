@@ -14,7 +14,6 @@ mod service;
 mod slices;
 mod topology;
 
-pub use hints::HintState;
 pub use node::Node;
 pub(crate) use node::parse_quantity;
 pub use pod::{ContainerPort, Pod};

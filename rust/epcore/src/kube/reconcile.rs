@@ -8,14 +8,14 @@ use crate::Error;
 use crate::kube::desired::{Desired, desired};
 use crate::kube::hints::{Source, with_hints, without_hints};
 use crate::kube::slices::{has_owner, is_owned, is_placeholder, new_slice};
-use crate::kube::{HintState, Node, Pod, Service};
+use crate::kube::{Node, Pod, Service};
 use crate::model::{
     AddressType, ByIdentity, EndpointList, EndpointSlice, Identity, MANAGED_BY_LABEL, TRIGGER_TIME_ANNOTATION,
     same_ports,
 };
 use crate::pack::{
-    self, AddressReuse, Combination, Naming, Notes, Plan, Policy, Replace, Verb, Write, WriteReason, WriteReasons,
-    canonical_order, pack_group,
+    self, AddressReuse, Combination, HintState, Naming, Notes, Plan, Policy, Replace, Verb, Write, WriteReason,
+    WriteReasons, canonical_order, pack_group,
 };
 
 /// Value of the label `managed-by` on slices that Kubernetes' own controller writes.

@@ -13,6 +13,7 @@ mod draft;
 mod generic;
 mod group;
 mod naming;
+mod notes;
 mod options;
 mod order;
 mod place;
@@ -26,8 +27,9 @@ pub(crate) use combine::Combination;
 pub use generic::{Assigned, Item, assign};
 pub(crate) use group::canonical_order;
 pub(crate) use naming::name as name_slice;
+pub use notes::{Event, HintState, Notes};
 pub use options::{AddressReuse, Compaction, CompactionOrder, Naming, Options, Policy, Prices, Replace};
-pub use plan::{Event, Move, Notes, Plan, Stats};
+pub use plan::{Move, Plan, Stats};
 pub use write::{Verb, Write, WriteReason, WriteReasons};
 
 use std::sync::Arc;

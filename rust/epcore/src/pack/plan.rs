@@ -2,9 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::kube::HintState;
 use crate::model::EndpointSlice;
-use crate::pack::{Verb, Write};
+use crate::pack::{Notes, Verb, Write};
 use crate::wire::json::slice_size;
 
 /// An endpoint that changes its slice.
@@ -112,28 +111,6 @@ pub struct Plan {
     pub(crate) bytes: OnceLock<usize>,
     pub(crate) before: Vec<Arc<EndpointSlice>>,
     pub(crate) notes: Notes,
-}
-
-/// What else is to be told about a plan that was made by Kubernetes' rules.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Notes {
-    /// What could not be published, and why; the rest of the plan is good, and the call is to be made again later.
-    pub errors: Vec<String>,
-    /// What the controller would tell people by Events on the Service.
-    pub events: Vec<Event>,
-    /// What to pass to the next call.
-    pub hints: HintState,
-}
-
-/// An Event on the Service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// It tells of trouble (`Warning`, else `Normal`).
-    pub is_warning: bool,
-    /// One word, as Kubernetes has it.
-    pub reason: &'static str,
-    /// A sentence.
-    pub message: String,
 }
 
 impl Plan {
