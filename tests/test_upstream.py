@@ -16,7 +16,7 @@ from kube_model import asks_for_topology, canonical, hints_by_zone, reconciled, 
 from kube_strategies import Json, cases
 
 PROGRAM = Path(__file__).parent / "upstream" / "upstream"
-pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="tests/upstream is not built: make test does it")
+needs_upstream = pytest.mark.skipif(not PROGRAM.exists(), reason="tests/upstream is not built: make test does it")
 EXAMPLES = settings().max_examples
 
 
@@ -67,6 +67,7 @@ def comparable_outcome(outcome: Any, *, going: bool) -> Any:
     return counts, (None if going else endpoints, shapes), *rest
 
 
+@needs_upstream
 @pytest.mark.parametrize("part", range(10))
 def test_reconcile_does_what_the_library_does(upstream: Upstream, part: int) -> None:
     @settings(max_examples=EXAMPLES * 5 // 2, suppress_health_check=list(HealthCheck))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from epcore._epcore import (
     Assignment,
+    Batch,
     Change,
     Compaction,
     Delta,
@@ -16,9 +17,12 @@ from epcore._epcore import (
     Move,
     Plan,
     Policy,
+    ServiceIndex,
     SliceSet,
+    SliceTracker,
     Stats,
     Transition,
+    TriggerTimes,
     Write,
     __version__,
     assign,
@@ -32,6 +36,7 @@ from epcore.errors import EpcoreError, InvalidInputError, LimitError
 
 __all__ = [
     "Assignment",
+    "Batch",
     "Change",
     "Compaction",
     "Delta",
@@ -44,9 +49,12 @@ __all__ = [
     "Move",
     "Plan",
     "Policy",
+    "ServiceIndex",
     "SliceSet",
+    "SliceTracker",
     "Stats",
     "Transition",
+    "TriggerTimes",
     "Write",
     "__version__",
     "assign",

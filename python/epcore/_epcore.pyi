@@ -541,6 +541,69 @@ def diff(
     """
 
 @final
+class SliceTracker:
+    """Which slices we wrote and in which generation, so that a cache that does not know of it yet is found out.
+
+    Slices need ``metadata.uid`` and ``metadata.generation``. Safe to call from threads.
+    Source: upstream ``EndpointSliceTracker``.
+    """
+
+    def __new__(cls) -> Self: ...
+    def update(self, slice: SlicesInput) -> None:
+        """Note the answer to a create or an update."""
+    def expect_deletion(self, slice: SlicesInput) -> None:
+        """Note that a delete was accepted."""
+    def handle_deletion(self, slice: SlicesInput) -> bool:
+        """Note that a slice is gone. False if that was not expected, so that the Service must be looked at."""
+    def should_sync(self, slice: SlicesInput) -> bool:
+        """True if a slice that was seen is not what we wrote, or newer."""
+    def is_stale(self, namespace: str, service: str, slices: SlicesInput) -> bool:
+        """True if the listed slices of a Service are older than what we wrote: do not plan from them."""
+    def forget(self, namespace: str, service: str) -> None: ...
+
+@final
+class TriggerTimes:
+    """The time of the change that a sync is for. Source: upstream ``TriggerTimeTracker``."""
+
+    def __new__(cls) -> Self: ...
+    def compute(self, service: ObjectInput, pods: ObjectsInput) -> str | None:
+        """Return the ``trigger_time`` for :func:`reconcile`, RFC 3339, and remember what was seen.
+
+        It is the first change since the last call, for a Service that was not known its creation, or ``None`` if
+        nothing can be timed.
+        """
+    def forget(self, namespace: str, service: str) -> None: ...
+
+@final
+class ServiceIndex:
+    """Which Services a Pod concerns: an index over selectors. Source: upstream ``GetServicesToUpdate``."""
+
+    def __new__(cls) -> Self: ...
+    def set(self, service: ObjectInput) -> None:
+        """Add a Service, or note its new selector."""
+    def remove(self, namespace: str, service: str) -> None: ...
+    def affected(self, before: ObjectInput | None, after: ObjectInput | None) -> list[str]:
+        """Names of the Services that an event of a Pod concerns, sorted.
+
+        :param before: its last state, ``None`` if it is new.
+        :param after: its new state, ``None`` if it is gone.
+
+        An update that changes neither deletion, readiness, addresses, host name nor labels concerns none.
+        """
+
+@final
+class Batch:
+    """What waits for its time: the first event of a key sets it, later ones ride along. The clock is the caller's."""
+
+    def __new__(cls) -> Self: ...
+    def add(self, key: str, when: float) -> None:
+        """Let ``key`` be due at ``when``, in seconds, unless it is due earlier."""
+    def take(self, now: float) -> list[str]:
+        """Take the keys that are due, the earliest first."""
+    def next(self) -> float | None:
+        """When the next key is due."""
+
+@final
 class Assignment:
     """Where each item goes. See :func:`assign`."""
 

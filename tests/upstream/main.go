@@ -12,7 +12,10 @@ import (
 )
 
 var operations = map[string]func(json.RawMessage) (any, error){
-	"reconcile": reconcile,
+	"reconcile":    reconcile,
+	"tracker":      tracker,
+	"triggerTimes": triggerTimes,
+	"affected":     affected,
 }
 
 func main() {

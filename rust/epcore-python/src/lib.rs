@@ -10,6 +10,7 @@ mod kube;
 mod options;
 mod plan;
 mod slices;
+mod trackers;
 
 use pyo3::prelude::*;
 
@@ -30,6 +31,8 @@ mod _epcore {
     use crate::plan::{Move, Plan, Stats, Write, cohort_of, pack};
     #[pymodule_export]
     use crate::slices::{EndpointSlice, SliceSet};
+    #[pymodule_export]
+    use crate::trackers::{Batch, ServiceIndex, SliceTracker, TriggerTimes};
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "the name that Python expects")]

@@ -13,6 +13,7 @@ mod reconcile;
 mod service;
 mod slices;
 mod topology;
+mod trackers;
 
 pub use node::Node;
 pub(crate) use node::parse_quantity;
@@ -21,3 +22,4 @@ pub(crate) use publish::{Ports, check_port, split_port};
 pub use publish::{Published, publish};
 pub use reconcile::{CONTROLLER, Options, reconcile};
 pub use service::{Service, ServicePort, TargetPort};
+pub use trackers::{Batch, ServiceIndex, ServiceKey, SliceTracker, TriggerTimes};

@@ -49,6 +49,11 @@ impl ObjectMeta {
         self.unknown.get("deletionTimestamp").is_some_and(|time| time != "null")
     }
 
+    /// How often the object was changed (but for its metadata), zero if it does not say.
+    pub(crate) fn generation(&self) -> i64 {
+        self.unknown.get("generation").and_then(|number| number.parse().ok()).unwrap_or(0)
+    }
+
     /// Versions compare as whole numbers of any length (enhancement proposal 5504).
     pub(crate) fn version(&self) -> (usize, &str) {
         let digits = self.resource_version.trim_start_matches('0');
