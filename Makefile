@@ -72,7 +72,7 @@ fmt: $(VENV)/.tools ## Format the code and mend what lints can mend by themselve
 	$(BIN)/ruff check --fix-only $(LINTED)
 	$(BIN)/ruff format $(LINTED)
 
-bench: $(VENV)/.tools build ## Run the benchmarks and write docs/benchmarks.md: ratios to the peers in the same run
+bench: $(VENV)/.tools build $(UPSTREAM) ## Run the benchmarks and write docs/benchmarks.md: ratios to the peers in the same run
 	@mkdir -p out
 	$(BIN)/pytest -c benches/pytest.ini benches --benchmark-json=out/benchmarks.json --benchmark-columns=median,rounds
 	$(BIN)/python benches/report.py out/benchmarks.json docs/benchmarks.md

@@ -13,6 +13,8 @@ import (
 
 var operations = map[string]func(json.RawMessage) (any, error){
 	"reconcile":    reconcile,
+	"load":         load,
+	"sync":         sync,
 	"tracker":      tracker,
 	"triggerTimes": triggerTimes,
 	"affected":     affected,
