@@ -37,7 +37,7 @@ def table(results: list[Any]) -> list[str]:
         pairs = [("", f"bench_peer_{what}", f"bench_epcore_{what}")]
         pairs += [(form, peer, f"bench_epcore_from_{form}") for form, peer in peers.items()]
         for form, peer, ours in pairs:
-            if (group, ours) in median:
+            if (group, ours) in median and (group, peer) in median:
                 slow, fast = median[group, peer], median[group, ours]
                 cells = [what, size, form, milliseconds(slow), milliseconds(fast), f"{slow / fast:,.1f}"]
                 lines.append(f"| {' | '.join(cells)} |")
@@ -49,7 +49,7 @@ LIBRARY = [
     "## Beside Kubernetes' own library",
     "",
     "One sync of a Service that needs no write: `k8s.io/endpointslice` 0.37 (Go) from JSON by `encoding/json` and from",
-    "objects that are decoded already, beside `epcore.reconcile` from the same JSON. All three look at every Pod and slice.",
+    "objects that are decoded already, beside `epcore.reconcile` from the same JSON. All look at every Pod and slice.",
     "",
     "| Pods | Go from JSON, ms | Go from objects, ms | epcore from JSON, ms | ratio | to objects |",
     "| ---: | ---: | ---: | ---: | ---: | ---: |",
