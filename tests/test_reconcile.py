@@ -16,6 +16,7 @@ from epcore.cli.recording import read_recording
 from epcore.cli.replay import replay
 from kube_model import ports_of, reconciled, summary
 from kube_strategies import Json, cases
+from test_pack_promises import through_an_api_server
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 policies = st.sampled_from(["balanced", "dense", "lean"])
@@ -65,6 +66,14 @@ def test_a_second_sync_writes_nothing(case: Json, policy: Any) -> None:
     case["service"]["metadata"].pop("deletionTimestamp", None)
     first = reconciled(case, policy=policy)
     again = reconciled({**case, "slices": first.result()}, policy=policy, state=first.hints)
+    assert not again, str(again)
+
+
+@given(cases(), policies | st.just("upstream"))
+def test_what_an_api_server_gives_back_needs_no_write(case: Json, policy: Any) -> None:
+    case["service"]["metadata"].pop("deletionTimestamp", None)
+    first = reconciled(case, policy=policy)
+    again = reconciled({**case, "slices": through_an_api_server(first.result())}, policy=policy, state=first.hints)
     assert not again, str(again)
 
 
