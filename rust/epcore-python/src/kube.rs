@@ -1,17 +1,15 @@
 //! `reconcile` and `publish`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use epcore::kube as core;
-use epcore::model::AddressType;
-use epcore::pack::{Event, HintState, Options};
+use epcore::pack::{HintState, Options};
 use epcore::wire::json;
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::input;
+use crate::notes;
 use crate::options;
 use crate::plan::Plan;
 
@@ -33,7 +31,7 @@ pub(crate) fn reconcile(
     options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Plan> {
     let pack = options::read(options, core::Options::default().pack)?;
-    let hints = hints.map_or_else(|| Ok(HintState::default()), hint_state)?;
+    let hints = hints.map_or_else(|| Ok(HintState::default()), notes::hint_state)?;
     let options = core::Options { controller: controller.to_owned(), hints, pack };
     let service = input::objects(service, "service", json::read_service)?;
     let pods = input::objects(pods, "pods", json::read_pods)?;
@@ -63,38 +61,4 @@ pub(crate) fn publish(
     let (slices, document) = existing.map_or_else(|| Ok((Arc::default(), None)), input::slices)?;
     let planned = py.detach(|| core::publish(&service, &endpoints, &slices, managed_by, &options));
     planned.map(Plan::new).map_err(|error| input::exception_in(error, &[("slices", document.as_ref())]))
-}
-
-/// State as a mapping: `{"populated": True, "zones": {"IPv4": {"a": 3}}}`.
-fn hint_state(given: &Bound<'_, PyDict>) -> PyResult<HintState> {
-    let mut state = HintState::default();
-    if let Some(populated) = given.get_item("populated")? {
-        state.is_populated = populated.extract()?;
-    }
-    let zones = given.get_item("zones")?;
-    let zones: BTreeMap<String, BTreeMap<String, usize>> =
-        zones.map_or_else(|| Ok(BTreeMap::new()), |zones| zones.extract())?;
-    for (family, counts) in zones {
-        let family = AddressType::parse(&family)
-            .ok_or_else(|| PyValueError::new_err(format!("hints: {family:?} is not IPv4 or IPv6")))?;
-        state.zones.insert(family, counts);
-    }
-    Ok(state)
-}
-
-pub(crate) fn hint_state_dict<'py>(py: Python<'py>, state: &HintState) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    dict.set_item("populated", state.is_populated)?;
-    let zones: BTreeMap<&str, &BTreeMap<String, usize>> =
-        state.zones.iter().map(|(family, counts)| (family.as_str(), counts)).collect();
-    dict.set_item("zones", zones)?;
-    Ok(dict)
-}
-
-pub(crate) fn event_dict<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    dict.set_item("type", if event.is_warning { "Warning" } else { "Normal" })?;
-    dict.set_item("reason", event.reason)?;
-    dict.set_item("message", &event.message)?;
-    Ok(dict)
 }

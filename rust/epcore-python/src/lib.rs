@@ -7,6 +7,7 @@ mod errors;
 mod input;
 mod iterator;
 mod kube;
+mod notes;
 mod options;
 mod plan;
 mod slices;

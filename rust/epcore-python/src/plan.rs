@@ -11,7 +11,7 @@ use pyo3::types::{PyBytes, PyDict};
 use crate::endpoints::Endpoint;
 use crate::errors::to_exception;
 use crate::input;
-use crate::kube;
+use crate::notes;
 use crate::options::{self, Count};
 use crate::slices::{EndpointSlice, SliceSet, from_json, optional};
 
@@ -80,13 +80,13 @@ impl Plan {
 
     #[getter]
     fn events<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
-        self.0.notes().events.iter().map(|event| kube::event_dict(py, event)).collect()
+        self.0.notes().events.iter().map(|event| notes::event_dict(py, event)).collect()
     }
 
     /// State for the next call.
     #[getter]
     fn hints<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        kube::hint_state_dict(py, &self.0.notes().hints)
+        notes::hint_state_dict(py, &self.0.notes().hints)
     }
 
     #[getter]

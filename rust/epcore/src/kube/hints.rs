@@ -6,7 +6,8 @@ use hashbrown::HashMap;
 
 use crate::Error;
 use crate::kube::Service;
-use crate::model::{EndpointList, EndpointRef, EndpointSlice};
+use crate::kube::reconcile::{Group, Run};
+use crate::model::{AddressType, EndpointList, EndpointRef, EndpointSlice};
 use crate::wire::json;
 
 /// Where hints come from.
@@ -94,4 +95,42 @@ pub(crate) fn key(endpoint: EndpointRef<'_>) -> Key {
 pub(crate) fn current<'a>(slices: impl Iterator<Item = &'a EndpointSlice>) -> Current {
     let endpoints = slices.flat_map(|slice| slice.endpoints.iter());
     endpoints.filter_map(|endpoint| Some((key(endpoint), endpoint.hints()?.to_owned()))).collect()
+}
+
+impl Run<'_> {
+    /// With our own policies hints are known before anything is packed, so that what they change counts as changed.
+    pub(super) fn choose_hints(&mut self, family: AddressType, groups: &mut [Group]) -> Result<(), Error> {
+        let current = self.current_hints(groups);
+        let zones = if self.source == Source::Topology {
+            self.share_zones(family, groups.iter().map(|group| &group.desired.endpoints), &current)
+        } else {
+            self.end_topology(family);
+            None
+        };
+        if self.source == Source::Nothing || (self.source == Source::Topology && zones.is_none()) {
+            return Ok(());
+        }
+        let mut zones = zones.unwrap_or_default().into_iter();
+        for group in groups {
+            group.desired.endpoints = with_hints(&group.desired.endpoints, |_, endpoint| {
+                Some(if is_ready(endpoint) {
+                    match self.source {
+                        Source::Topology => {
+                            zones.next().map_or_else(String::new, |zone| json::write_hints(Some(&zone), None))
+                        }
+                        source => source.hints(endpoint),
+                    }
+                } else {
+                    // Nobody looks at the hints of what is not ready: they may stay as they are.
+                    current.get(&key(endpoint)).cloned().unwrap_or_default()
+                })
+            })?;
+        }
+        Ok(())
+    }
+
+    fn current_hints(&self, groups: &[Group]) -> Current {
+        let slots = groups.iter().flat_map(|group| &group.slots);
+        current(slots.map(|&slot| &*self.plan.before[slot]))
+    }
 }

@@ -6,7 +6,7 @@ use hashbrown::{HashMap, HashSet};
 
 use crate::Error;
 use crate::kube::desired::{Desired, desired};
-use crate::kube::hints::{Source, with_hints, without_hints};
+use crate::kube::hints::{Source, without_hints};
 use crate::kube::slices::{has_owner, is_owned, is_placeholder, new_slice};
 use crate::kube::{Node, Pod, Service};
 use crate::model::{
@@ -115,9 +115,9 @@ pub(super) struct Run<'a> {
 }
 
 /// A group and the slots of the slices that it has.
-struct Group {
-    desired: Desired,
-    slots: Vec<usize>,
+pub(super) struct Group {
+    pub(super) desired: Desired,
+    pub(super) slots: Vec<usize>,
 }
 
 /// The plan of a group, and the slots of the slices that it was made with.
@@ -419,43 +419,5 @@ impl<'a> Run<'a> {
         let mut plan = self.plan.finish();
         plan.notes = self.notes;
         plan
-    }
-}
-
-impl Run<'_> {
-    /// With our own policies hints are known before anything is packed, so that what they change counts as changed.
-    fn choose_hints(&mut self, family: AddressType, groups: &mut [Group]) -> Result<(), Error> {
-        let current = self.current_hints(groups);
-        let zones = if self.source == Source::Topology {
-            self.share_zones(family, groups.iter().map(|group| &group.desired.endpoints), &current)
-        } else {
-            self.end_topology(family);
-            None
-        };
-        if self.source == Source::Nothing || (self.source == Source::Topology && zones.is_none()) {
-            return Ok(());
-        }
-        let mut zones = zones.unwrap_or_default().into_iter();
-        for group in groups {
-            group.desired.endpoints = with_hints(&group.desired.endpoints, |_, endpoint| {
-                Some(if super::hints::is_ready(endpoint) {
-                    match self.source {
-                        Source::Topology => zones
-                            .next()
-                            .map_or_else(String::new, |zone| crate::wire::json::write_hints(Some(&zone), None)),
-                        source => source.hints(endpoint),
-                    }
-                } else {
-                    // Nobody looks at the hints of what is not ready: they may stay as they are.
-                    current.get(&super::hints::key(endpoint)).cloned().unwrap_or_default()
-                })
-            })?;
-        }
-        Ok(())
-    }
-
-    fn current_hints(&self, groups: &[Group]) -> super::hints::Current {
-        let slots = groups.iter().flat_map(|group| &group.slots);
-        super::hints::current(slots.map(|&slot| &*self.plan.before[slot]))
     }
 }
