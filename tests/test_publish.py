@@ -139,6 +139,14 @@ def test_another_port_is_there_before_the_old_one_goes() -> None:
     assert [write.verb for write in again.writes] == ["update"]
 
 
+def test_many_groups_cost_no_more_than_many_endpoints() -> None:
+    """Each endpoint has a port of its own. A search through all groups for each would take hours for these."""
+    many = [f"10.0.{n >> 8}.{n & 255}:{n + 1}" for n in range(1, 60_000)]
+    plan = published(many, naming="deterministic")
+    assert plan.stats.creates == 59_999
+    assert not published(many, plan.result())
+
+
 addresses = st.sampled_from([*(f"10.0.0.{n}" for n in range(1, 9)), "2001:db8::1", "2001:db8::2", "a.example.org"])
 given_ports = st.sampled_from([{}, {"port": 1}, {"ports": {"sql": 2}}, {"ports": [{"name": "x", "port": 3}]}])
 many = st.lists(st.builds(lambda address, more: {"address": address, **more}, addresses, given_ports), max_size=12)

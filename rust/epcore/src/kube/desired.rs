@@ -23,13 +23,10 @@ pub(crate) fn desired(
     family: AddressType,
     errors: &mut Vec<String>,
 ) -> Result<Vec<Desired>, Error> {
-    let mut groups: Vec<Desired> = Vec::new();
+    let mut groups = Groups::default();
     for pod in pods.iter().filter(|pod| pod.has_endpoint()) {
         let ports = ports_of(service, pod);
-        let at = groups.iter().rposition(|group| group.ports == ports).unwrap_or_else(|| {
-            groups.push(Desired { ports, ..Desired::default() });
-            groups.len() - 1
-        });
+        let group = groups.of(ports);
         let node = nodes.get(&*pod.node_name).copied();
         if node.is_none() && !service.publish_not_ready_addresses {
             errors.push(format!(
@@ -38,23 +35,49 @@ pub(crate) fn desired(
             ));
             continue;
         }
-        push(&mut groups[at].endpoints, service, pod, node, family, errors)?;
+        push(&mut group.endpoints, service, pod, node, family, errors)?;
     }
-    groups.sort_by(Desired::by_ports);
-    Ok(groups)
+    Ok(groups.in_order())
 }
 
-impl Desired {
-    /// An order of groups that does not depend on the order of what is in them.
-    pub(crate) fn by_ports(left: &Self, right: &Self) -> std::cmp::Ordering {
-        let keys = |group: &'_ Self| -> Vec<(String, String, Option<i32>, String)> {
-            let key = |port: &EndpointPort| {
-                let (name, protocol, number, app) = port.sort_key();
-                (name.to_owned(), protocol.to_owned(), number, app.to_owned())
-            };
-            group.ports.iter().map(key).collect()
-        };
-        keys(left).cmp(&keys(right))
+/// What makes two lists of ports the same, whatever their order (upstream `NewPortMapKey`).
+pub(crate) type PortsKey = Vec<(String, String, Option<i32>, String)>;
+
+pub(crate) fn ports_key(ports: &[EndpointPort]) -> PortsKey {
+    let key = |port: &EndpointPort| {
+        let (name, protocol, number, app) = port.sort_key();
+        (name.to_owned(), protocol.to_owned(), number, app.to_owned())
+    };
+    let mut keys: PortsKey = ports.iter().map(key).collect();
+    keys.sort_unstable();
+    keys
+}
+
+/// Groups by their ports.
+#[derive(Default)]
+pub(crate) struct Groups {
+    list: Vec<Desired>,
+    by_ports: HashMap<PortsKey, usize>,
+    /// Most endpoints are of the group of the one before.
+    last: usize,
+}
+
+impl Groups {
+    /// The group of these ports, a new one if there is none yet.
+    pub(crate) fn of(&mut self, ports: Vec<EndpointPort>) -> &mut Desired {
+        if self.list.get(self.last).is_none_or(|group| group.ports != ports) {
+            self.last = *self.by_ports.entry(ports_key(&ports)).or_insert(self.list.len());
+            if self.last == self.list.len() {
+                self.list.push(Desired { ports, ..Desired::default() });
+            }
+        }
+        &mut self.list[self.last]
+    }
+
+    /// All groups, in an order that does not depend on that of what is in them.
+    pub(crate) fn in_order(mut self) -> Vec<Desired> {
+        self.list.sort_by_cached_key(|group| ports_key(&group.ports));
+        self.list
     }
 }
 

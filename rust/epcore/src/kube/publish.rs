@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::Error;
 use crate::kube::Service;
-use crate::kube::desired::Desired;
+use crate::kube::desired::Groups;
 use crate::kube::reconcile::{CONTROLLER, Rules, Run};
 use crate::model::{
     Address, AddressType, EndpointList, EndpointPort, EndpointRef, EndpointSlice, is_dns_label, shorten,
@@ -78,24 +78,18 @@ pub fn publish(
 ) -> Result<Plan, Error> {
     options.check()?;
     check(service, managed_by)?;
-    let mut families: [Vec<Desired>; 3] = Default::default();
+    let mut families: [Groups; 3] = Default::default();
     for (index, (endpoint, given)) in endpoints.endpoints.iter().zip(&endpoints.ports).enumerate() {
         let at = |error: Error| error.in_index(index).in_field("endpoints");
         let family = endpoint.address().address_type();
         validate_endpoint(endpoint, Some(family)).map_err(at)?;
         check_names(endpoint).map_err(at)?;
         let ports = resolve(service, given).map_err(at)?;
-        let groups = &mut families[family as usize];
-        let group = groups.iter().rposition(|group| group.ports == ports).unwrap_or_else(|| {
-            groups.push(Desired { ports, ..Desired::default() });
-            groups.len() - 1
-        });
-        groups[group].endpoints.push(endpoint)?;
+        families[family as usize].of(ports).endpoints.push(endpoint)?;
     }
     let mut run = Run::new(service, managed_by, options, Rules::Published, existing);
-    for (family, mut groups) in [AddressType::IPv4, AddressType::IPv6, AddressType::Fqdn].into_iter().zip(families) {
-        groups.sort_by(Desired::by_ports);
-        run.family(family, groups)?;
+    for (family, groups) in [AddressType::IPv4, AddressType::IPv6, AddressType::Fqdn].into_iter().zip(families) {
+        run.family(family, groups.in_order())?;
     }
     Ok(run.finish())
 }

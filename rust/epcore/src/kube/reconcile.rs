@@ -5,13 +5,12 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 
 use crate::Error;
-use crate::kube::desired::{Desired, desired};
+use crate::kube::desired::{Desired, PortsKey, desired, ports_key};
 use crate::kube::hints::{Source, without_hints};
 use crate::kube::slices::{has_owner, is_owned, is_placeholder, new_slice};
 use crate::kube::{Node, Pod, Service};
 use crate::model::{
     AddressType, ByIdentity, EndpointList, EndpointSlice, Identity, MANAGED_BY_LABEL, TRIGGER_TIME_ANNOTATION,
-    same_ports,
 };
 use crate::pack::{
     self, AddressReuse, Combination, HintState, Naming, Notes, Plan, Policy, Replace, Verb, Write, WriteReason,
@@ -175,11 +174,12 @@ impl<'a> Run<'a> {
         let (owned, foreign): (Vec<usize>, Vec<usize>) =
             slots.iter().partition(|&&slot| self.is_owned(&self.plan.before[slot]));
         let mut groups: Vec<Group> = desired.into_iter().map(|desired| Group { desired, slots: Vec::new() }).collect();
+        let by_ports: HashMap<PortsKey, usize> =
+            groups.iter().enumerate().map(|(at, group)| (ports_key(&group.desired.ports), at)).collect();
         let mut stale = Vec::new();
         for slot in owned {
-            let ports = &self.plan.before[slot].ports;
-            match groups.iter_mut().find(|group| same_ports(&group.desired.ports, ports)) {
-                Some(group) => group.slots.push(slot),
+            match by_ports.get(&ports_key(&self.plan.before[slot].ports)) {
+                Some(&group) => groups[group].slots.push(slot),
                 None => stale.push(slot),
             }
         }
@@ -263,9 +263,15 @@ impl<'a> Run<'a> {
         stale: &mut Vec<usize>,
     ) -> Result<(), Error> {
         loop {
-            for (index, group) in groups.iter().enumerate() {
+            let has_deletes = |planned: &Planned| planned.plan.writes.iter().any(|write| write.verb == Verb::Delete);
+            let nothing_is_free = stale.is_empty() && !plans.iter().any(has_deletes);
+            for (index, group) in groups.iter().enumerate().filter(|_| !nothing_is_free) {
+                let needed = needed(&plans[index]);
+                if needed == 0 {
+                    continue;
+                }
                 let mut free = self.free(index, plans, stale);
-                free.truncate(needed(&plans[index]));
+                free.truncate(needed);
                 if free.is_empty() {
                     continue;
                 }
@@ -303,8 +309,9 @@ impl<'a> Run<'a> {
         plans: &mut [Planned],
         stale: &mut Vec<usize>,
     ) -> Result<bool, Error> {
+        let in_need: Vec<usize> = (0..plans.len()).filter(|&index| needed(&plans[index]) > 0).collect();
         for (index, group) in groups.iter().enumerate() {
-            if !plans.iter().enumerate().any(|(other, planned)| other != index && needed(planned) > 0) {
+            if in_need.iter().all(|&other| other == index) {
                 continue;
             }
             for slot in self.refilled(&plans[index]) {
@@ -383,6 +390,9 @@ impl<'a> Run<'a> {
 
     /// A create and a delete become one update (upstream `finalize`): the last new slice gets the first name.
     fn recycle(&mut self, first_write: usize) {
+        if !self.plan.writes[first_write..].iter().any(|part| part.write.verb == Verb::Delete) {
+            return;
+        }
         let mut at = first_write;
         while at < self.plan.writes.len() {
             let write = &self.plan.writes[at].write;

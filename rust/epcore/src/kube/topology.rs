@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hashbrown::HashSet;
+
 use crate::Error;
 use crate::kube::Node;
 use crate::kube::hints::{Current, Source, has_hints, is_ready, key, with_hints};
@@ -223,7 +225,8 @@ impl Run<'_> {
 
     /// Slices that stay as they are.
     fn unwritten(&self, slots: &[usize]) -> Vec<usize> {
-        slots.iter().copied().filter(|&slot| !self.plan.is_written(slot)).collect()
+        let written: HashSet<usize> = self.plan.writes.iter().map(|part| part.write.slot).collect();
+        slots.iter().copied().filter(|slot| !written.contains(slot)).collect()
     }
 
     /// Write a slice for its hints alone.

@@ -25,7 +25,6 @@ pub use metadata::{MANAGED_BY_LABEL, ObjectMeta, SERVICE_NAME_LABEL, TRIGGER_TIM
 pub use names::{is_dns_label, is_dns_subdomain};
 pub(crate) use names::{is_label_value, shorten};
 pub use port::EndpointPort;
-pub(crate) use port::same_ports;
 pub use slice::{EndpointSlice, MAX_ADDRESSES, MAX_ENDPOINTS, MAX_PORTS};
 pub(crate) use text::Text;
 pub(crate) use time::timestamp;

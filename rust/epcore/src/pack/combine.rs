@@ -58,11 +58,6 @@ impl Combination {
         self.counts += plan.counts;
     }
 
-    /// True if a slice that was there is written or deleted.
-    pub(crate) fn is_written(&self, slot: usize) -> bool {
-        self.writes.iter().any(|part| part.write.slot == slot)
-    }
-
     /// Let a new slice take the name and the place of one that is deleted: an update for a create and a delete.
     pub(crate) fn recycle(&mut self, create: usize, delete: usize) {
         let (old, slot) = (self.writes[delete].write.slice.clone(), self.writes[delete].write.slot);
