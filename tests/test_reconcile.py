@@ -25,6 +25,7 @@ SERVICE: Json = {
     "metadata": {"name": "web", "namespace": "shop", "uid": "u-web"},
     "spec": {"selector": {"app": "web"}, "clusterIP": "10.96.0.1", "ipFamilies": ["IPv4"], "ports": [{"port": 80}]},
 }
+TOPOLOGY_MODE = "service.kubernetes.io/topology-mode"
 NODES: list[Json] = [{"metadata": {"name": "n1", "labels": {"topology.kubernetes.io/zone": "a"}}}]
 
 
@@ -215,3 +216,22 @@ def test_pods_that_the_service_does_not_select_are_left_out() -> None:
     other["metadata"]["labels"] = {"app": "other"}
     away["metadata"]["namespace"] = "elsewhere"
     assert [len(one) for one in epcore.reconcile(SERVICE, [pod(1), other, away], NODES).result()] == [1]
+
+
+def test_hints_for_two_zones_are_right_while_both_have_room() -> None:
+    service = {**SERVICE, "metadata": {**SERVICE["metadata"], "annotations": {TOPOLOGY_MODE: "Auto"}}}
+    status = {"conditions": [{"type": "Ready", "status": "True"}], "allocatable": {"cpu": "4"}}
+    nodes = [
+        {"metadata": {"name": f"n{number}", "labels": {"topology.kubernetes.io/zone": zone}}, "status": status}
+        for number, zone in enumerate("ab", 1)
+    ]
+    pods = [pod(number, spec={"nodeName": f"n{number % 2 + 1}"}) for number in range(1, 10)]
+    slices: list[Json] = [dict(one) for one in epcore.reconcile(service, pods, nodes).result().to_dicts()]
+    slices[0]["metadata"]["name"] = "web-1"
+    # Five of nine serve one zone and four the other; each may have five.
+    zones = Counter(endpoint["hints"]["forZones"][0]["name"] for endpoint in slices[0]["endpoints"])
+    crowded = {"forZones": [{"name": max(zones, key=lambda zone: zones[zone])}]}
+    first = next(endpoint for endpoint in slices[0]["endpoints"] if endpoint["hints"] == crowded)
+    first["hints"] = {"forZones": [{"name": "a"}, {"name": "b"}]}
+    assert not epcore.reconcile(service, pods, nodes, slices)
+    assert not epcore.reconcile(service, pods, nodes, slices, policy="upstream")

@@ -101,23 +101,21 @@ impl Run<'_> {
     /// With our own policies hints are known before anything is packed, so that what they change counts as changed.
     pub(super) fn choose_hints(&mut self, family: AddressType, groups: &mut [Group]) -> Result<(), Error> {
         let current = self.current_hints(groups);
-        let zones = if self.source == Source::Topology {
+        let shared = if self.source == Source::Topology {
             self.share_zones(family, groups.iter().map(|group| &group.desired.endpoints), &current)
         } else {
             self.end_topology(family);
             None
         };
-        if self.source == Source::Nothing || (self.source == Source::Topology && zones.is_none()) {
+        if self.source == Source::Nothing || (self.source == Source::Topology && shared.is_none()) {
             return Ok(());
         }
-        let mut zones = zones.unwrap_or_default().into_iter();
+        let mut shared = shared.unwrap_or_default().into_iter();
         for group in groups {
             group.desired.endpoints = with_hints(&group.desired.endpoints, |_, endpoint| {
                 Some(if is_ready(endpoint) {
                     match self.source {
-                        Source::Topology => {
-                            zones.next().map_or_else(String::new, |zone| json::write_hints(Some(&zone), None))
-                        }
+                        Source::Topology => shared.next().unwrap_or_default(),
                         source => source.hints(endpoint),
                     }
                 } else {

@@ -148,7 +148,7 @@ impl Run<'_> {
         self.notes.hints.zones.insert(family, allocated);
     }
 
-    /// The zone that each ready endpoint serves, in order; hints that are still right stay. `None` if there are to be no hints.
+    /// The hints of each ready endpoint, in order; those that are still right stay. `None` if there are to be none.
     pub(super) fn share_zones<'e>(
         &mut self,
         family: AddressType,
@@ -164,19 +164,21 @@ impl Run<'_> {
             }
         };
         let mut allocated = Counts::new();
-        let mut zones: Vec<Option<String>> = Vec::with_capacity(ready.len());
+        let mut chosen: Vec<Option<String>> = Vec::with_capacity(ready.len());
         for endpoint in &ready {
             let hints = current.get(&key(*endpoint)).map_or("", String::as_str);
-            let kept = zones_of(hints).into_iter().next().filter(|zone| {
+            let zones = zones_of(hints);
+            let fits = |zone: &String| {
                 let most = allocations.get(zone).map_or(0, |allocation| allocation.maximum);
                 allocated.get(zone).copied().unwrap_or(0) < most
-            });
-            if let Some(zone) = &kept {
-                *allocated.entry(zone.clone()).or_default() += 1;
+            };
+            let is_right = !zones.is_empty() && zones.iter().all(fits);
+            for zone in zones.into_iter().filter(|_| is_right) {
+                *allocated.entry(zone).or_default() += 1;
             }
-            zones.push(kept);
+            chosen.push(is_right.then(|| hints.to_owned()));
         }
-        let open: Vec<usize> = (0..ready.len()).filter(|&at| zones[at].is_none()).collect();
+        let open: Vec<usize> = (0..ready.len()).filter(|&at| chosen[at].is_none()).collect();
         for &at in &open {
             let Some(zone) = ready[at].zone() else {
                 self.refuse(family, NO_ZONE);
@@ -187,10 +189,11 @@ impl Run<'_> {
         let (mut giving, mut receiving) = transfers(&allocations, &allocated);
         for at in open {
             let own = ready[at].zone().unwrap_or_default().to_owned();
-            zones[at] = Some(self::hand_over(own, &mut giving, &mut receiving, &mut allocated));
+            let zone = hand_over(own, &mut giving, &mut receiving, &mut allocated);
+            chosen[at] = Some(json::write_hints(Some(&zone), None));
         }
         self.remember(family, allocated);
-        Some(zones.into_iter().map(Option::unwrap_or_default).collect())
+        Some(chosen.into_iter().map(Option::unwrap_or_default).collect())
     }
 
     /// Give hints to a packed family, as Kubernetes does (upstream `AddHints`, `RemoveHintsFromSlices` and `ReconcileHints`).
