@@ -111,6 +111,8 @@ pub(super) struct Run<'a> {
     pub(super) nodes: &'a [Node],
     pub(super) plan: Combination,
     pub(super) notes: Notes,
+    /// Endpoints of the family at hand, where it matters whether one is missing for a moment.
+    wanted: HashSet<super::hints::Key>,
 }
 
 /// A group and the slots of the slices that it has.
@@ -150,6 +152,7 @@ impl<'a> Run<'a> {
             nodes: &[],
             plan: Combination::new(ours),
             notes: Notes::default(),
+            wanted: HashSet::new(),
         }
     }
 
@@ -174,6 +177,10 @@ impl<'a> Run<'a> {
         let (owned, foreign): (Vec<usize>, Vec<usize>) =
             slots.iter().partition(|&&slot| self.is_owned(&self.plan.before[slot]));
         let mut groups: Vec<Group> = desired.into_iter().map(|desired| Group { desired, slots: Vec::new() }).collect();
+        if !self.options.recycles() {
+            let endpoints = groups.iter().flat_map(|group| group.desired.endpoints.iter());
+            self.wanted = endpoints.map(super::hints::key).collect();
+        }
         let by_ports: HashMap<PortsKey, usize> =
             groups.iter().enumerate().map(|(at, group)| (ports_key(&group.desired.ports), at)).collect();
         let mut stale = Vec::new();
@@ -343,14 +350,19 @@ impl<'a> Run<'a> {
     /// Slices that no group wants any more and that may be given other content without anybody missing an endpoint.
     fn free(&self, group: usize, plans: &[Planned], stale: &[usize]) -> Vec<usize> {
         let recycles = self.options.recycles();
-        let is_free = |&&slot: &&usize| recycles || self.plan.before[slot].endpoints.is_empty();
-        let mut free: Vec<usize> = stale.iter().filter(is_free).copied().collect();
+        let mut free = stale.to_vec();
         for (_, Planned { plan, slots }) in plans.iter().enumerate().filter(|(other, _)| *other != group) {
             let deleted = plan.writes.iter().filter(|write| write.verb == Verb::Delete);
             free.extend(deleted.filter_map(|write| slots.get(write.slot)));
         }
         free.retain(|slot| !plans[group].slots.contains(slot));
+        free.retain(|&slot| recycles || self.holds_nothing_wanted(&self.plan.before[slot]));
         free
+    }
+
+    /// True if no group of the family wants an endpoint of the slice, so that nobody misses one while it changes.
+    fn holds_nothing_wanted(&self, slice: &EndpointSlice) -> bool {
+        !slice.endpoints.iter().any(|endpoint| self.wanted.contains(&super::hints::key(endpoint)))
     }
 
     fn delete(&mut self, slot: usize) {
@@ -397,8 +409,9 @@ impl<'a> Run<'a> {
         while at < self.plan.writes.len() {
             let write = &self.plan.writes[at].write;
             let is_emptied = write.reasons.contains(WriteReason::Emptied) || write.slice.endpoints.is_empty();
-            let may =
-                write.verb == Verb::Delete && self.is_owned(&write.slice) && (self.options.recycles() || is_emptied);
+            let may = write.verb == Verb::Delete
+                && self.is_owned(&write.slice)
+                && (self.options.recycles() || (is_emptied && self.holds_nothing_wanted(&write.slice)));
             let created = |slot: usize| self.plan.writes.iter().filter(|part| part.write.slot == slot).count() == 1;
             let create = (first_write..self.plan.writes.len()).rev().find(|&at| {
                 let write = &self.plan.writes[at].write;

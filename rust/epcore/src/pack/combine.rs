@@ -78,6 +78,7 @@ impl Combination {
     pub(crate) fn finish(mut self) -> Plan {
         let phases: Vec<u8> = self.writes.iter().map(|part| part.write.verb as u8).collect();
         let mut ordered = order(&phases, &self.edges());
+        self.keep_order_of_slots(&mut ordered);
         let is_replaced = |write: &Write| write.verb == Verb::Delete && write.reasons.contains(WriteReason::Replaced);
         ordered.sort_by_key(|&at| is_replaced(&self.writes[at].write));
         let mut parts: Vec<Option<Part>> = std::mem::take(&mut self.writes).into_iter().map(Some).collect();
@@ -92,6 +93,21 @@ impl Combination {
         };
         plan.count_writes();
         plan
+    }
+
+    /// Where endpoints change places between slices an edge gives way; the writes of one slice never do.
+    fn keep_order_of_slots(&self, ordered: &mut [usize]) {
+        let mut of_slot: HashMap<usize, Vec<usize>> = HashMap::new();
+        for (place, &at) in ordered.iter().enumerate() {
+            of_slot.entry(self.writes[at].write.slot).or_default().push(place);
+        }
+        for places in of_slot.into_values().filter(|places| places.len() > 1) {
+            let mut writes: Vec<usize> = places.iter().map(|&place| ordered[place]).collect();
+            writes.sort_unstable();
+            for (place, at) in places.into_iter().zip(writes) {
+                ordered[place] = at;
+            }
+        }
     }
 
     fn edges(&self) -> Vec<Before> {
@@ -118,8 +134,9 @@ impl Combination {
                         continue;
                     }
                     // The same endpoint in another group is there before it goes; an address goes before another target brings it back.
-                    let (first, second) = if left == one { (at, other) } else { (other, at) };
-                    edges.push(Before { first, second, must: false });
+                    let must = left == one;
+                    let (first, second) = if must { (at, other) } else { (other, at) };
+                    edges.push(Before { first, second, must });
                 }
             }
         }
