@@ -436,6 +436,8 @@ def reconcile(
     :param existing: what is there.
     :param controller: value of the label ``endpointslice.kubernetes.io/managed-by``.
     :param hints: ``Plan.hints`` of the last call.
+    :param replace: ``"recycle"`` rewrites slices in place, as Kubernetes does: an endpoint whose Pod changes its ports
+        may be missing between two writes. ``"safe"`` brings it in before it goes, where that may cost writes.
     :param trigger_time: as for :func:`pack`; left out, the annotation is taken away from every slice written.
 
     The other parameters are those of :func:`pack`. Under ``"upstream"`` neither ``compaction`` nor ``address_reuse``
