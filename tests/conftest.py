@@ -1,9 +1,13 @@
 """What all tests share: the profiles of Hypothesis, and the rule that a run without gaps skips nothing."""
 
 import os
+import subprocess
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from upstream_peer import PROGRAM, Upstream
 
 settings.register_profile("default", max_examples=50, deadline=None, print_blob=True)
 settings.register_profile("ci", max_examples=200, deadline=None, print_blob=True, derandomize=True)
@@ -15,6 +19,14 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("EPCORE_PROFILE", "default"))
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Iterator[Upstream]:
+    """Kubernetes' own library; only for tests that are marked ``needs_upstream``."""
+    with subprocess.Popen([PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        yield Upstream(process)
+    assert process.returncode == 0
 
 
 @pytest.hookimpl(trylast=True)

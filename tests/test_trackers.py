@@ -6,9 +6,7 @@ from hypothesis import strategies as st
 
 import epcore
 from kube_strategies import Json
-from test_upstream import Upstream, needs_upstream, upstream
-
-__all__ = ["upstream"]
+from upstream_peer import Upstream, needs_upstream
 
 
 def slice_of(uid: str, service: str, generation: int) -> Json:

@@ -1,11 +1,7 @@
 """Beside Kubernetes' own library (``tests/upstream``): the same writes, the same endpoints, the same errors."""
 
-import json
-import subprocess
+import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,33 +10,10 @@ from hypothesis import HealthCheck, given, settings
 import epcore
 from kube_model import asks_for_topology, canonical, hints_by_zone, reconciled, summary
 from kube_strategies import Json, cases
+from submitted_strategies import submitted
+from upstream_peer import Upstream, needs_upstream
 
-PROGRAM = Path(__file__).parent / "upstream" / "upstream"
-needs_upstream = pytest.mark.skipif(not PROGRAM.exists(), reason="tests/upstream is not built: make test does it")
 EXAMPLES = settings().max_examples
-
-
-@dataclass
-class Upstream:
-    """The Go program, one question a line."""
-
-    process: subprocess.Popen[bytes]
-
-    def ask(self, **question: object) -> Json:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(question).encode() + b"\n")
-        self.process.stdin.flush()
-        answer: Json = json.loads(self.process.stdout.readline())
-        assert "error" not in answer, answer
-        return answer
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    with subprocess.Popen([PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        yield Upstream(process)
-    assert process.returncode == 0
 
 
 def outcome_of(plan: epcore.Plan, *, shared_zones: bool) -> Any:
@@ -84,5 +57,42 @@ def test_reconcile_does_what_the_library_does(upstream: Upstream, part: int) -> 
             if ours in theirs:
                 break
         assert ours in theirs, f"part {part}: {plan}"
+
+    agrees()
+
+
+def refused(slice_: Json) -> set[str]:
+    """Where the linter says that the API server refuses a slice."""
+    found = epcore.lint([slice_])
+    return {one.path.removeprefix("slices[0].") for one in found if one.rule in ("refused", "unreadable")}
+
+
+def refused_upstream(slice_: Json, violations: list[Json]) -> set[str]:
+    """The same as the API server says it, which names the list where an address is of the wrong family."""
+    paths = set()
+    for violation in violations:
+        path = violation["path"]
+        addresses = re.fullmatch(r"endpoints\[(\d+)\]\.addresses", path)
+        if addresses and violation["value"]:
+            held = slice_["endpoints"][int(addresses[1])]["addresses"]
+            paths |= {f"{path}[{index}]" for index, address in enumerate(held) if address == violation["value"]}
+        else:
+            paths.add(path)
+    return paths
+
+
+def without_keys(paths: set[str]) -> set[str]:
+    """The API server names the whole where a label, an annotation or a finalizer is wrong."""
+    return {re.sub(r"^(metadata\.(?:labels|annotations|finalizers))[.\[].*", r"\1", path) for path in paths}
+
+
+@needs_upstream
+def test_lint_refuses_what_the_api_server_refuses(upstream: Upstream) -> None:
+    @settings(max_examples=EXAMPLES * 10, suppress_health_check=list(HealthCheck))
+    @given(submitted())
+    def agrees(slice_: Json) -> None:
+        answer = upstream.ask(op="validate", slice=slice_)
+        theirs = without_keys(refused_upstream(slice_, answer["violations"]))
+        assert without_keys(refused(slice_)) == theirs, slice_
 
     agrees()

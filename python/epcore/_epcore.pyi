@@ -15,11 +15,14 @@ from epcore.types import (
     EndpointDict,
     EventDict,
     FieldMask,
+    FindingDict,
     HintState,
+    LintRule,
     Naming,
     PolicyName,
     Reason,
     Replace,
+    Severity,
     SliceDict,
     Verb,
     WriteReason,
@@ -444,6 +447,64 @@ def reconcile(
     nor ``cohort`` has a meaning. Raises as :func:`pack`, with paths that begin with ``service``, ``pods``, ``nodes`` or
     ``slices``. Cost: O(n).
     Source: ``k8s.io/endpointslice`` 0.37; what differs on purpose is in ``DESIGN.md``.
+    """
+
+@final
+class Finding:
+    """One thing that is wrong with a slice. ``str()`` is one line."""
+
+    @property
+    def rule(self) -> LintRule: ...
+    @property
+    def severity(self) -> Severity:
+        """``"error"``: the API server refuses the slice; ``"warning"``: readers go wrong; ``"note"``: worth knowing."""
+    @property
+    def help(self) -> str:
+        """Why it is a rule, in one or two sentences."""
+    @property
+    def message(self) -> str: ...
+    @property
+    def path(self) -> str:
+        """Where, for example ``slices[3].endpoints[0].addresses[0]``; objects of other kinds are counted too."""
+    @property
+    def offset(self) -> int | None:
+        """The byte, if the input was bytes; where a member is missing, that of the object that should have it."""
+    @property
+    def namespace(self) -> str | None: ...
+    @property
+    def name(self) -> str | None:
+        """Name of the slice, or the prefix that its name will have."""
+    def to_dict(self) -> FindingDict: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+
+def lint(
+    slices: SlicesInput,
+    *,
+    services: ObjectsInput | None = None,
+    pods: ObjectsInput | None = None,
+    max_endpoints: int = 100,
+) -> list[Finding]:
+    """Look for everything that is wrong with slices, and tell all of it at once.
+
+    That is what the API server would refuse when they are created, and what it takes but readers trip over. Slice by
+    slice, the worst first. Objects of other kinds are passed over.
+
+    :param slices: what to look at; neither checked nor changed before.
+    :param services: all Services that are there: tells slices whose Service is gone, or has other ports.
+    :param pods: all Pods that are there: tells endpoints whose Pod is gone, has ended, or has another address.
+    :param max_endpoints: most endpoints that a slice should hold, 1 to 1000.
+
+    Raises ``InvalidInputError`` for what is no JSON, for watch events, and for Services or Pods that cannot be read;
+    ``TypeError`` as :func:`pack`. A slice that cannot be read is a finding. Cost: O(n).
+    Source: the validation of ``k8s.io/kubernetes`` 1.37 (spellings of addresses as since 1.36).
+
+    >>> import epcore
+    >>> for finding in epcore.lint('{"metadata": {"name": "db"}, "addressType": "IPv4", "endpoints": [{}]}'):
+    ...     print(finding)
+    slices[0].endpoints[0].addresses: at least one address is required [refused]
+    slices[0].metadata.labels: the label kubernetes.io/service-name is missing [no-service-name]
+    slices[0].metadata.labels: the label endpointslice.kubernetes.io/managed-by is missing [no-managed-by]
     """
 
 @final

@@ -13,6 +13,9 @@ Verb: TypeAlias = Literal["create", "update", "delete"]
 DiffKey: TypeAlias = Literal["address", "address-port", "target"]
 FieldMask: TypeAlias = Literal["dns", "proxy", "envoy", "all"]
 
+Severity: TypeAlias = Literal["error", "warning", "note"]
+"""How bad a finding is: the API server refuses the slice, readers go wrong, worth knowing."""
+
 WriteReason: TypeAlias = Literal[
     "endpoints-added",
     "endpoints-updated",
@@ -43,6 +46,45 @@ Reason: TypeAlias = Literal[
     "metadata",
 ]
 """Which part of an endpoint changed."""
+
+
+LintRule: TypeAlias = Literal[
+    "unreadable",
+    "refused",
+    "too-large",
+    "several-addresses",
+    "no-service-name",
+    "duplicate-endpoint",
+    "unhinted-endpoint",
+    "overfull-slice",
+    "fragmented",
+    "port-sets-differ",
+    "port-without-number",
+    "port-out-of-range",
+    "address-type-fqdn",
+    "no-service",
+    "stale-owner",
+    "ports-not-of-service",
+    "stale-endpoint",
+    "being-deleted",
+    "empty-slice",
+    "port-numbers-differ",
+    "no-managed-by",
+    "deprecated-topology",
+]
+"""What can be wrong with a slice. ``Finding.help`` says why it is."""
+
+
+class FindingDict(TypedDict):
+    """One thing that is wrong with a slice."""
+
+    rule: LintRule
+    severity: Severity
+    message: str
+    path: str
+    offset: int | None
+    namespace: str | None
+    name: str | None
 
 
 class EventDict(TypedDict):

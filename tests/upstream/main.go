@@ -18,6 +18,7 @@ var operations = map[string]func(json.RawMessage) (any, error){
 	"tracker":      tracker,
 	"triggerTimes": triggerTimes,
 	"affected":     affected,
+	"validate":     validate,
 }
 
 func main() {

@@ -3,7 +3,7 @@
 import os
 import sys
 import traceback
-from typing import TYPE_CHECKING, Annotated, Final, get_args
+from typing import TYPE_CHECKING, Annotated, Final, Literal, get_args
 
 from cyclopts import App, CycloptsError, Parameter, validators
 
@@ -12,7 +12,7 @@ from epcore.cli.failure import CommandError
 from epcore.cli.inputs import STDIN, read_endpoints, read_slices
 from epcore.cli.output import Form, meter, print_data, print_people
 from epcore.errors import EpcoreError
-from epcore.types import AddressReuse, DiffKey, FieldMask, Naming, PolicyName, Replace
+from epcore.types import AddressReuse, DiffKey, FieldMask, Naming, PolicyName, Replace, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,6 +148,53 @@ def diff(
     else:
         print_data(delta.to_dict(), output)
     return DIFFERENT if delta else SAME
+
+
+@app.command
+def lint(
+    *files: File,
+    services: File | None = None,
+    pods: File | None = None,
+    max_endpoints: Maximum = 100,
+    fail_on: Severity = "warning",
+    output: Annotated[Literal[Form, "sarif"], Parameter(name=["--output", "-o"])] = "table",
+) -> int:
+    """Print everything that is wrong with slices: what the API server refuses, and what readers trip over.
+
+    Files are looked at together. Objects of other kinds are passed over. Exit code: 0 nothing as bad as `--fail-on`,
+    1 something, 2 trouble.
+
+    ```console
+    epcore lint manifests/*.yaml
+    kubectl get endpointslices -A -o json | epcore lint - -o sarif > slices.sarif
+    epcore lint slices.json --services services.json --pods pods.json
+    ```
+
+    :param files: Files of slices.
+    :param services: File of all Services that are there: tells slices whose Service is gone or has other ports.
+    :param pods: File of all Pods that are there: tells endpoints whose Pod is gone.
+    :param max_endpoints: Most endpoints that a slice should hold, 1 to 1000.
+    :param fail_on: error (the API server refuses it), warning (readers go wrong) or note: what makes the exit code 1.
+    :param output: table, json, yaml or sarif.
+    """
+    from epcore.cli.linting import lint as lint_files  # noqa: PLC0415 - the other commands do not wait for it
+    from epcore.cli.linting import sarif  # noqa: PLC0415
+
+    if not files:
+        raise CommandError("lint needs a file: epcore lint FILE...")
+    _read_once(*files, services, pods)
+    found = lint_files(files, services=services, pods=pods, max_endpoints=max_endpoints)
+    if output == "sarif":
+        print_data(sarif(found), "json")
+    elif output == "table":
+        from epcore.cli.tables import finding_tables  # noqa: PLC0415
+
+        print_people(*finding_tables(found))
+    else:
+        print_data([one.to_dict() for one in found], output)
+    severities = get_args(Severity)
+    worst = severities[: severities.index(fail_on) + 1]
+    return DIFFERENT if any(one.finding.severity in worst for one in found) else SAME
 
 
 @app.command

@@ -46,16 +46,22 @@ Watch: TypeAlias = "Callable[[IO[bytes], int | None], IO[bytes]]"
 
 def read_slices(name: str) -> SliceSet:
     """Read every EndpointSlice of a file."""
-    content = _read(name)
+    content = objects_of(name)
     with _told_with(name):
         return SliceSet.from_json(content) if isinstance(content, bytes) else SliceSet.from_objects(content)
 
 
 def read_endpoints(name: str) -> EndpointSet:
     """Read every endpoint of a file: endpoints, or those of slices."""
-    content = _read(name)
+    content = objects_of(name)
     with _told_with(name):
         return EndpointSet.from_json(content) if isinstance(content, bytes) else EndpointSet.from_objects(content)
+
+
+def objects_of(name: str) -> bytes | list[Any]:
+    """Read the objects of a file, whatever they are: JSON as it is, YAML as objects."""
+    content, objects = read_source(name)
+    return content if objects is None else objects
 
 
 def lines(name: str, watch: "Watch | None" = None) -> "Iterator[bytes]":
@@ -64,15 +70,14 @@ def lines(name: str, watch: "Watch | None" = None) -> "Iterator[bytes]":
         yield from file
 
 
-def _read(name: str) -> bytes | list[Any]:
-    """Return JSON as bytes, which the engine reads fastest, and YAML as the objects of its documents."""
+def read_source(name: str) -> tuple[bytes, list[Any] | None]:
+    """Read a file: its content and, if that is YAML, the objects of its documents."""
     with _opened(name, None) as file:
         content = file.read()
-        form = _form(name, content)
-        if form == "json":
-            return content
+        if _form(name, content) == "json":
+            return content, None
         try:
-            return list(_objects(yaml.load_all(content, _Loader)))
+            return content, list(_objects(yaml.load_all(content, YamlLoader)))
         except yaml.MarkedYAMLError as error:
             at = f" at line {error.problem_mark.line + 1}" if error.problem_mark else ""
             raise CommandError(f"{name}: not YAML{at}: {error.problem}") from None
@@ -138,11 +143,11 @@ def _told_with(name: str) -> "Iterator[None]":
         raise CommandError(f"{name}: {error}") from None
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+class YamlLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Reads times as the text they are, as JSON does."""
 
 
-_Loader.yaml_implicit_resolvers = {
+YamlLoader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }

@@ -1,11 +1,13 @@
 """The tables that people see."""
 
-from typing import TYPE_CHECKING, Final
+from collections import Counter
+from typing import TYPE_CHECKING, Final, get_args
 
 from rich.text import Text
 
 from epcore.cli.output import table
 from epcore.cli.replay import KUBERNETES
+from epcore.types import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from epcore import Delta, Plan
+    from epcore.cli.linting import Found
     from epcore.cli.replay import Replay
     from epcore.cli.summary import Summary
 
@@ -100,6 +103,27 @@ def delta_tables(delta: "Delta") -> "Iterator[RenderableType]":
         figures = "endpoints before", "after", "ready before", "ready after"
         yield table(dict.fromkeys(("service", "port", "protocol"), False) | dict.fromkeys(figures, True), ports)
     yield Text(", ".join(f"{len(changes)} {kind}" for kind, changes in kinds.items()))
+
+
+def finding_tables(found: "Sequence[Found]") -> "Iterator[RenderableType]":
+    """Show each finding with its place, and how many there are of each severity."""
+    if not found:
+        yield Text("nothing found")
+        return
+    rows = [
+        (
+            f"{one.file}:{one.line}:{one.column}",
+            one.finding.name,
+            one.finding.severity,
+            f"{one.path}: {one.finding.message}" if one.path else one.finding.message,
+            one.finding.rule,
+        )
+        for one in found
+    ]
+    yield table(dict.fromkeys(("where", "slice", "severity", "what", "rule"), False), rows)
+    counts = Counter(one.finding.severity for one in found)
+    told = [(counts[severity], severity) for severity in get_args(Severity) if counts[severity]]
+    yield Text(", ".join(f"{count} {severity}{'s' * (count > 1)}" for count, severity in told))
 
 
 def replay_tables(replays: "Sequence[Replay]", summary: "Summary") -> "Iterator[RenderableType]":

@@ -28,11 +28,19 @@ pub(crate) enum Document {
 }
 
 impl Document {
-    fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Self::Bytes(bytes) => bytes,
             Self::Text(text) => text.as_bytes(),
             Self::Copied(bytes) | Self::Objects(bytes) => bytes,
+        }
+    }
+
+    /// An error found in this document, without offset where the caller has no bytes.
+    pub(crate) fn placed(&self, error: Error) -> Error {
+        match self {
+            Self::Objects(_) => error.without_offset(),
+            _ => error,
         }
     }
 
@@ -94,12 +102,7 @@ pub(crate) fn objects<T: Send>(
     read: impl Fn(&[u8]) -> Result<T, Error> + Send + Sync,
 ) -> PyResult<T> {
     let document = document(source, root)?;
-    source.py().detach(|| read(document.bytes())).map_err(|error| {
-        to_exception(match document {
-            Document::Objects(_) => error.without_offset(),
-            _ => error,
-        })
-    })
+    source.py().detach(|| read(document.bytes())).map_err(|error| to_exception(document.placed(error)))
 }
 
 /// The exception for an error that may be in one of several documents.
@@ -111,7 +114,7 @@ pub(crate) fn exception_in(error: Error, documents: &[(&str, Option<&Document>)]
     }
 }
 
-fn document(source: &Bound<'_, PyAny>, root: &'static str) -> PyResult<Document> {
+pub(crate) fn document(source: &Bound<'_, PyAny>, root: &'static str) -> PyResult<Document> {
     if source.is_instance_of::<PyBytes>() || source.is_instance_of::<PyByteArray>() {
         return Ok(Document::Bytes(source.extract()?));
     }

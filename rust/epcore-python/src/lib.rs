@@ -7,6 +7,7 @@ mod errors;
 mod input;
 mod iterator;
 mod kube;
+mod lint;
 mod notes;
 mod options;
 mod plan;
@@ -26,6 +27,8 @@ mod _epcore {
     use crate::endpoints::{Endpoint, EndpointSet};
     #[pymodule_export]
     use crate::kube::{publish, reconcile};
+    #[pymodule_export]
+    use crate::lint::{Finding, lint};
     #[pymodule_export]
     use crate::options::{Compaction, Policy};
     #[pymodule_export]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
 /// One step of a path into the input.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Segment {
     /// A member of an object.
     Field(Cow<'static, str>),
@@ -122,6 +122,15 @@ impl Error {
         &self.0.message
     }
 
+    /// What is wrong, without the place but with the numbers of a limit.
+    #[must_use]
+    pub fn told(&self) -> String {
+        match self.0.kind {
+            ErrorKind::InvalidInput => self.0.message.clone(),
+            ErrorKind::Limit { limit, actual } => format!("{} (limit {limit}, actual {actual})", self.0.message),
+        }
+    }
+
     /// The byte of the input at which the error was found.
     #[must_use]
     pub fn offset(&self) -> Option<usize> {
@@ -166,11 +175,7 @@ impl fmt::Display for Error {
         if let Some(offset) = self.0.offset {
             write!(formatter, " (byte {offset})")?;
         }
-        write!(formatter, ": {}", self.0.message)?;
-        if let ErrorKind::Limit { limit, actual } = self.0.kind {
-            write!(formatter, " (limit {limit}, actual {actual})")?;
-        }
-        Ok(())
+        write!(formatter, ": {}", self.told())
     }
 }
 

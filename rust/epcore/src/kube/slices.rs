@@ -52,15 +52,19 @@ pub(crate) fn new_slice(
 
 /// True if the Service owns the slice (upstream `ownedBy`).
 pub(crate) fn is_owned(slice: &EndpointSlice, service: &Service) -> bool {
-    let owners = slice.metadata.unknown.get("ownerReferences").unwrap_or("[]");
-    json::read_owners(owners)
+    owners(slice)
         .iter()
         .any(|owner| owner.uid == service.metadata.uid && owner.kind == "Service" && owner.api_version == "v1")
 }
 
 /// True if anything owns the slice.
 pub(crate) fn has_owner(slice: &EndpointSlice) -> bool {
-    !json::read_owners(slice.metadata.unknown.get("ownerReferences").unwrap_or("[]")).is_empty()
+    !owners(slice).is_empty()
+}
+
+/// The owners of a slice. What is no list of them has none.
+pub(crate) fn owners(slice: &EndpointSlice) -> Vec<json::Owner> {
+    json::read_owners(slice.metadata.unknown.get("ownerReferences").unwrap_or("[]")).unwrap_or_default()
 }
 
 /// True if a slice is just what a placeholder would be; a label `""` is none (upstream `placeholderSliceCompare`).

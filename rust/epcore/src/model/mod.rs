@@ -28,5 +28,5 @@ pub use port::EndpointPort;
 pub use slice::{EndpointSlice, MAX_ADDRESSES, MAX_ENDPOINTS, MAX_PORTS};
 pub(crate) use text::Text;
 pub(crate) use time::timestamp;
-pub(crate) use validate::validate_family;
+pub(crate) use validate::{check_slice, check_submitted_metadata, validate_family};
 pub use validate::{validate_endpoint, validate_slice};

@@ -37,10 +37,10 @@ fn is_label_of_any_length(text: &str) -> bool {
     }
 }
 
-/// A subdomain of at least two labels; one dot may follow (upstream `IsFullyQualifiedDomainName`).
+/// A subdomain of at least two labels of at most 63 bytes; one dot may follow (upstream `IsFullyQualifiedDomainName`).
 pub(crate) fn is_fqdn(text: &str) -> bool {
     let name = text.strip_suffix('.').unwrap_or(text);
-    name.contains('.') && is_dns_subdomain(name)
+    name.contains('.') && is_dns_subdomain(name) && name.split('.').all(|label| label.len() <= 63)
 }
 
 /// `name` or `prefix/name`: letters, digits, `-`, `_`, `.`, the name at most 63 bytes, the prefix a subdomain.

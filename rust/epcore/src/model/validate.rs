@@ -1,12 +1,13 @@
 //! What the API server refuses (upstream `k8s.io/kubernetes/pkg/apis/discovery/validation`), with the place.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::Error;
-use crate::model::names::{is_label_value, is_qualified_name, shorten};
+use crate::model::names::{is_fqdn, is_label_value, is_qualified_name, shorten};
 use crate::model::{
-    AddressType, EndpointPort, EndpointRef, EndpointSlice, MAX_ADDRESSES, MAX_ENDPOINTS, MAX_PORTS, ObjectMeta,
-    is_dns_label, is_dns_subdomain,
+    Address, AddressType, EndpointPort, EndpointRef, EndpointSlice, MAX_ADDRESSES, MAX_ENDPOINTS, MAX_PORTS,
+    ObjectMeta, is_dns_label, is_dns_subdomain,
 };
 use crate::wire::json;
 
@@ -16,15 +17,7 @@ use crate::wire::json;
 ///
 /// The first violation, with its path within the slice.
 pub fn validate_slice(slice: &EndpointSlice) -> Result<(), Error> {
-    validate_metadata(&slice.metadata).map_err(|error| error.in_field("metadata"))?;
-    if slice.endpoints.len() > MAX_ENDPOINTS {
-        return Err(Error::limit("too many endpoints", MAX_ENDPOINTS, slice.endpoints.len()).in_field("endpoints"));
-    }
-    for (index, endpoint) in slice.endpoints.iter().enumerate() {
-        validate_endpoint(endpoint, Some(slice.address_type))
-            .map_err(|error| error.in_index(index).in_field("endpoints"))?;
-    }
-    validate_ports(&slice.ports).map_err(|error| error.in_field("ports"))
+    first(|found| check_slice(slice, Some(slice.address_type), found))
 }
 
 /// Check an endpoint as the API server does, for a slice of the given type if it is known.
@@ -33,120 +26,233 @@ pub fn validate_slice(slice: &EndpointSlice) -> Result<(), Error> {
 ///
 /// The first violation, with its path within the endpoint.
 pub fn validate_endpoint(endpoint: EndpointRef<'_>, address_type: Option<AddressType>) -> Result<(), Error> {
-    let mut count = 0;
-    for (index, address) in endpoint.addresses().enumerate() {
-        address.validate().map_err(|error| error.in_index(index).in_field("addresses"))?;
-        count += 1;
+    first(|found| {
+        if address_type.is_none() {
+            each_address(endpoint, found, |address| address.validate());
+        }
+        check_endpoint(endpoint, address_type, found);
+    })
+}
+
+/// Check that each address fits the type of the slice.
+pub(crate) fn validate_family(endpoint: EndpointRef<'_>, address_type: AddressType) -> Result<(), Error> {
+    first(|found| each_address(endpoint, found, |address| check_family(address, address_type)))
+}
+
+/// Takes one violation after the other.
+pub(crate) type Found<'f> = dyn FnMut(Error) + 'f;
+
+fn first(check: impl FnOnce(&mut Found<'_>)) -> Result<(), Error> {
+    let mut violation = None;
+    check(&mut |error| {
+        violation.get_or_insert(error);
+    });
+    violation.map_or(Ok(()), Err)
+}
+
+/// Tell every violation of a slice; one whose address type is not known has its addresses left unchecked.
+pub(crate) fn check_slice(slice: &EndpointSlice, address_type: Option<AddressType>, found: &mut Found<'_>) {
+    check_metadata(&slice.metadata, &mut |error| found(error.in_field("metadata")));
+    if slice.endpoints.len() > MAX_ENDPOINTS {
+        found(Error::limit("too many endpoints", MAX_ENDPOINTS, slice.endpoints.len()).in_field("endpoints"));
+    } else {
+        for (index, endpoint) in slice.endpoints.iter().enumerate() {
+            check_endpoint(endpoint, address_type, &mut |error| found(error.in_index(index).in_field("endpoints")));
+        }
     }
+    check_ports(&slice.ports, &mut |error| found(error.in_field("ports")));
+}
+
+fn check_endpoint(endpoint: EndpointRef<'_>, address_type: Option<AddressType>, found: &mut Found<'_>) {
     if let Some(address_type) = address_type {
-        validate_family(endpoint, address_type)?;
+        each_address(endpoint, found, |address| {
+            check_family(address, address_type)?;
+            if address_type == AddressType::Fqdn { Ok(()) } else { address.validate() }
+        });
     }
-    match count {
-        0 => return Err(Error::invalid("at least one address is required").in_field("addresses")),
-        1..=MAX_ADDRESSES => {}
-        _ => return Err(Error::limit("too many addresses", MAX_ADDRESSES, count).in_field("addresses")),
+    let count = endpoint.addresses().count();
+    if count == 0 {
+        found(Error::invalid("at least one address is required").in_field("addresses"));
+    } else if count > MAX_ADDRESSES {
+        found(Error::limit("too many addresses", MAX_ADDRESSES, count).in_field("addresses"));
     }
     if let Some(hostname) = endpoint.hostname().filter(|hostname| !is_dns_label(hostname)) {
-        return Err(bad_name(hostname, "a DNS label of at most 63 characters").in_field("hostname"));
+        found(bad_name(hostname, LABEL).in_field("hostname"));
     }
     if let Some(node) = endpoint.node_name().filter(|node| !is_dns_subdomain(node)) {
-        return Err(bad_name(node, "a DNS subdomain of at most 253 characters").in_field("nodeName"));
+        found(bad_name(node, SUBDOMAIN).in_field("nodeName"));
     }
-    match endpoint.hints() {
-        Some(hints) => validate_hints(hints).map_err(|error| error.in_field("hints")),
-        None => Ok(()),
+    if let Some(hints) = endpoint.hints() {
+        check_hints(hints, &mut |error| found(error.in_field("hints")));
     }
 }
 
-/// Check that each address fits the type of the slice. A domain name may look like an IP address.
-pub(crate) fn validate_family(endpoint: EndpointRef<'_>, address_type: AddressType) -> Result<(), Error> {
-    if endpoint.rare().is_none() && endpoint.address().address_type() == address_type {
-        return Ok(());
-    }
+fn each_address(endpoint: EndpointRef<'_>, found: &mut Found<'_>, check: impl Fn(Address<'_>) -> Result<(), Error>) {
     for (index, address) in endpoint.addresses().enumerate() {
-        if address.address_type() != address_type && address_type != AddressType::Fqdn {
-            let message = format!("{:?} is not an {} address", shorten(&address.to_string()), address_type.as_str());
-            return Err(Error::invalid(message).in_index(index).in_field("addresses"));
+        if let Err(error) = check(address) {
+            found(error.in_index(index).in_field("addresses"));
         }
     }
-    Ok(())
+}
+
+/// Check that an address fits the type of the slice. An IPv4 address is a domain name too, for the API.
+fn check_family(address: Address<'_>, address_type: AddressType) -> Result<(), Error> {
+    let (fits, wanted) = match (address_type, address) {
+        (AddressType::IPv4, address) => (matches!(address, Address::V4(_)), "an IPv4 address"),
+        (AddressType::IPv6, address) => (matches!(address, Address::V6(_)), "an IPv6 address"),
+        (AddressType::Fqdn, Address::Name(name)) => (is_fqdn(name), "a domain name"),
+        (AddressType::Fqdn, address) => (matches!(address, Address::V4(_)), "a domain name"),
+    };
+    if fits { Ok(()) } else { Err(bad_name(&address.to_string(), wanted)) }
 }
 
 /// Tells whether a name is valid.
 type Rule = fn(&str) -> bool;
 
 const MAX_HINTS: usize = 8;
+/// Bytes of keys and values.
+const MAX_ANNOTATIONS: usize = 256 << 10;
 
-fn validate_hints(hints: &str) -> Result<(), Error> {
-    let (zones, nodes) = json::read_hints(hints)?;
-    let lists: [(_, _, Rule, _); 2] = [
-        ("forZones", zones, |name| !name.is_empty() && is_label_value(name), "a label value of 1 to 63 characters"),
-        ("forNodes", nodes, is_dns_subdomain, "a DNS subdomain of at most 253 characters"),
-    ];
+const LABEL: &str = "a DNS label of at most 63 characters";
+const SUBDOMAIN: &str = "a DNS subdomain of at most 253 characters";
+const QUALIFIED: &str = "a qualified name";
+const LABEL_VALUE: &str = "a label value of at most 63 characters";
+
+fn check_hints(hints: &str, found: &mut Found<'_>) {
+    let (zones, nodes) = match json::read_hints(hints) {
+        Ok(hints) => hints,
+        Err(error) => return found(error),
+    };
+    let lists: [(_, _, Rule, _); 2] =
+        [("forZones", zones, is_label_value, LABEL_VALUE), ("forNodes", nodes, is_dns_subdomain, SUBDOMAIN)];
     for (field, names, is_valid, rule) in lists {
         if names.len() > MAX_HINTS {
-            return Err(Error::limit("too many hints", MAX_HINTS, names.len()).in_field(field));
+            return found(Error::limit("too many hints", MAX_HINTS, names.len()).in_field(field));
         }
         let mut seen = BTreeSet::new();
         for (index, name) in names.iter().enumerate() {
-            let trouble = if !is_valid(name) {
-                bad_name(name, rule)
+            if !is_valid(name) {
+                found(bad_name(name, rule).in_field("name").in_index(index).in_field(field));
             } else if !seen.insert(name) {
-                Error::invalid(format!("{:?} is there twice", shorten(name)))
-            } else {
-                continue;
-            };
-            return Err(trouble.in_field("name").in_index(index).in_field(field));
+                let error = Error::invalid(format!("{:?} is there twice", shorten(name)));
+                found(error.in_field("name").in_index(index).in_field(field));
+            }
         }
     }
-    Ok(())
 }
 
-fn validate_ports(ports: &[EndpointPort]) -> Result<(), Error> {
+fn check_ports(ports: &[EndpointPort], found: &mut Found<'_>) {
     if ports.len() > MAX_PORTS {
-        return Err(Error::limit("too many ports", MAX_PORTS, ports.len()));
+        return found(Error::limit("too many ports", MAX_PORTS, ports.len()));
     }
     let mut names = BTreeSet::new();
     for (index, port) in ports.iter().enumerate() {
-        let trouble = if !port.name.is_empty() && !is_dns_label(&port.name) {
-            bad_name(&port.name, "a DNS label of at most 63 characters").in_field("name")
+        if !port.name.is_empty() && !is_dns_label(&port.name) {
+            found(bad_name(&port.name, LABEL).in_field("name").in_index(index));
         } else if !names.insert(&port.name) {
-            Error::invalid(format!("a second port has the name {:?}", port.name)).in_field("name")
-        } else if !matches!(&*port.protocol, "TCP" | "UDP" | "SCTP") {
-            bad_name(&port.protocol, "TCP, UDP or SCTP").in_field("protocol")
-        } else if !port.app_protocol.is_empty() && !is_qualified_name(&port.app_protocol) {
-            bad_name(&port.app_protocol, "a qualified name").in_field("appProtocol")
-        } else {
-            continue;
-        };
-        return Err(trouble.in_index(index));
+            let error = Error::invalid(format!("a second port has the name {:?}", port.name));
+            found(error.in_field("name").in_index(index));
+        }
+        if !matches!(&*port.protocol, "TCP" | "UDP" | "SCTP") {
+            found(bad_name(&port.protocol, "TCP, UDP or SCTP").in_field("protocol").in_index(index));
+        }
+        if !port.app_protocol.is_empty() && !is_qualified_name(&port.app_protocol) {
+            found(bad_name(&port.app_protocol, QUALIFIED).in_field("appProtocol").in_index(index));
+        }
     }
-    Ok(())
 }
 
-fn validate_metadata(metadata: &ObjectMeta) -> Result<(), Error> {
-    let prefix = metadata.generate_name.trim_end_matches('-');
+fn check_metadata(metadata: &ObjectMeta, found: &mut Found<'_>) {
+    let prefix = without_dash(&metadata.generate_name);
     let names: [(_, &str, Rule, _); 3] = [
-        ("name", &metadata.name, is_dns_subdomain, "a DNS subdomain of at most 253 characters"),
-        ("generateName", prefix, is_dns_subdomain, "a DNS subdomain of at most 253 characters, dashes may follow"),
-        ("namespace", &metadata.namespace, is_dns_label, "a DNS label of at most 63 characters"),
+        ("name", &metadata.name, is_dns_subdomain, SUBDOMAIN),
+        ("generateName", &prefix, is_dns_subdomain, "a DNS subdomain of at most 253 characters, dashes may follow"),
+        ("namespace", &metadata.namespace, is_dns_label, LABEL),
     ];
     for (field, name, is_valid, rule) in names {
         if !name.is_empty() && !is_valid(name) {
-            return Err(bad_name(name, rule).in_field(field));
+            found(bad_name(name, rule).in_field(field));
         }
     }
     for (key, value) in &metadata.labels {
         if !is_qualified_name(key) {
-            return Err(bad_name(key, "a qualified name").in_field(key.clone()).in_field("labels"));
+            found(bad_name(key, QUALIFIED).in_field(key.clone()).in_field("labels"));
         }
         if !is_label_value(value) {
-            return Err(bad_name(value, "a label value of at most 63 characters")
-                .in_field(key.clone())
-                .in_field("labels"));
+            found(bad_name(value, LABEL_VALUE).in_field(key.clone()).in_field("labels"));
         }
     }
-    Ok(())
+}
+
+/// A prefix with its dash made a letter (upstream `maskTrailingDash`).
+fn without_dash(prefix: &str) -> Cow<'_, str> {
+    match prefix.strip_suffix('-').and_then(|rest| rest.char_indices().next_back()) {
+        Some((last, _)) => Cow::Owned(format!("{}a", &prefix[..last])),
+        None => Cow::Borrowed(prefix),
+    }
+}
+
+/// Tell what the API server refuses in the metadata of an object that is sent to it, beyond what [`check_slice`] tells.
+pub(crate) fn check_submitted_metadata(metadata: &ObjectMeta, found: &mut Found<'_>) {
+    if metadata.name.is_empty() && metadata.generate_name.is_empty() {
+        found(Error::invalid("name or generateName is required").in_field("name"));
+    }
+    if metadata.generation() < 0 {
+        found(Error::invalid("must not be negative").in_field("generation"));
+    }
+    for key in metadata.annotations.keys().filter(|key| !is_qualified_name(&key.to_ascii_lowercase())) {
+        found(bad_name(key, QUALIFIED).in_field(key.clone()).in_field("annotations"));
+    }
+    let size = metadata.annotations.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if size > MAX_ANNOTATIONS {
+        found(Error::limit("too many bytes of annotations", MAX_ANNOTATIONS, size).in_field("annotations"));
+    }
+    check_owners(metadata, &mut |error| found(error.in_field("ownerReferences")));
+    check_finalizers(metadata, &mut |error| found(error.in_field("finalizers")));
+}
+
+fn check_owners(metadata: &ObjectMeta, found: &mut Found<'_>) {
+    let owners = match json::read_owners(metadata.unknown.get("ownerReferences").unwrap_or("[]")) {
+        Ok(owners) => owners,
+        Err(error) => return found(error),
+    };
+    let mut controllers = 0;
+    for (index, owner) in owners.iter().enumerate() {
+        let texts =
+            [("apiVersion", &owner.api_version), ("kind", &owner.kind), ("name", &owner.name), ("uid", &owner.uid)];
+        for (field, _) in texts.into_iter().filter(|(_, text)| text.is_empty()) {
+            found(Error::invalid("required").in_field(field).in_index(index));
+        }
+        let version = &owner.api_version;
+        if version.matches('/').count() > 1 || version.ends_with('/') {
+            found(bad_name(version, "group/version or version").in_field("apiVersion").in_index(index));
+        }
+        if owner.kind == "Event" && version.strip_prefix('/').unwrap_or(version) == "v1" {
+            found(Error::invalid("an Event owns nothing").in_index(index));
+        }
+        controllers += usize::from(owner.is_controller);
+    }
+    if controllers > 1 {
+        found(Error::invalid(format!("{controllers} owners have controller set to true, at most one may")));
+    }
+}
+
+fn check_finalizers(metadata: &ObjectMeta, found: &mut Found<'_>) {
+    const STANDARD: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
+    let names = match json::read_texts(metadata.unknown.get("finalizers").unwrap_or("[]")) {
+        Ok(names) => names,
+        Err(error) => return found(error),
+    };
+    for (index, name) in names.iter().enumerate() {
+        if !is_qualified_name(name) {
+            found(bad_name(name, QUALIFIED).in_index(index));
+        } else if !name.contains('/') && !STANDARD.contains(&name.as_str()) {
+            found(bad_name(name, "a standard finalizer or a name with a domain").in_index(index));
+        }
+    }
+    if STANDARD[1..].iter().all(|standard| names.iter().any(|name| name == standard)) {
+        found(Error::invalid("orphan and foregroundDeletion exclude each other"));
+    }
 }
 
 fn bad_name(name: &str, rule: &str) -> Error {

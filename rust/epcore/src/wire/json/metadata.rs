@@ -59,20 +59,30 @@ pub(crate) fn read_text_map(reader: &mut Reader<'_>) -> Result<BTreeMap<String, 
 pub(crate) struct Owner {
     pub(crate) api_version: String,
     pub(crate) kind: String,
+    pub(crate) name: String,
     pub(crate) uid: String,
+    pub(crate) is_controller: bool,
 }
 
-/// The owners in the JSON of `ownerReferences`. What is no list of them has none.
-pub(crate) fn read_owners(json: &str) -> Vec<Owner> {
+/// The owners in the JSON of `ownerReferences`.
+pub(crate) fn read_owners(json: &str) -> Result<Vec<Owner>, Error> {
     let mut owners = Vec::new();
     let mut reader = Reader::new(json);
-    let read = reader.array(|reader, _| {
+    if reader.null()? {
+        return Ok(owners);
+    }
+    reader.array(|reader, _| {
         let mut owner = Owner::default();
         reader.object(|reader, name| {
             let target = match name {
                 "apiVersion" => &mut owner.api_version,
                 "kind" => &mut owner.kind,
+                "name" => &mut owner.name,
                 "uid" => &mut owner.uid,
+                "controller" => {
+                    owner.is_controller = !reader.null()? && reader.boolean()?;
+                    return Ok(());
+                }
                 _ => return reader.skip(),
             };
             *target = reader.optional_string()?.into_owned();
@@ -80,11 +90,22 @@ pub(crate) fn read_owners(json: &str) -> Vec<Owner> {
         })?;
         owners.push(owner);
         Ok(())
-    });
-    if read.is_err() {
-        owners.clear();
+    })?;
+    Ok(owners)
+}
+
+/// A list of texts, such as `finalizers`.
+pub(crate) fn read_texts(json: &str) -> Result<Vec<String>, Error> {
+    let mut texts = Vec::new();
+    let mut reader = Reader::new(json);
+    if reader.null()? {
+        return Ok(texts);
     }
-    owners
+    reader.array(|reader, _| {
+        texts.push(reader.string()?.into_owned());
+        Ok(())
+    })?;
+    Ok(texts)
 }
 
 /// `ownerReferences` with one owner, which controls the object, as canonical JSON.

@@ -26,6 +26,20 @@ pub fn read_service(document: &[u8]) -> Result<Service, Error> {
     }
 }
 
+/// Read Services: one, a `ServiceList`, a `v1` `List`, an array or JSON lines.
+///
+/// # Errors
+///
+/// As [`read_service`], with paths such as `services[7].spec.ports`.
+pub fn read_services(document: &[u8]) -> Result<Vec<Service>, Error> {
+    let mut services = Vec::new();
+    single_items(document, "services", "ServiceList", |reader| {
+        services.push(service(reader)?);
+        Ok(())
+    })?;
+    Ok(services)
+}
+
 /// Read Pods: one, a `PodList`, a `v1` `List`, an array or JSON lines.
 ///
 /// # Errors
@@ -74,7 +88,10 @@ fn members(
 }
 
 /// Read the items of an array that may be `null`.
-fn each(reader: &mut Reader<'_>, mut item: impl FnMut(&mut Reader<'_>) -> Result<(), Error>) -> Result<(), Error> {
+pub(super) fn each(
+    reader: &mut Reader<'_>,
+    mut item: impl FnMut(&mut Reader<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
     if reader.null()? { Ok(()) } else { reader.array(|reader, _| item(reader)) }
 }
 

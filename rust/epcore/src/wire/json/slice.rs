@@ -12,8 +12,17 @@ pub(crate) const KIND: &str = "EndpointSlice";
 
 /// Read one slice. Nothing but its form is checked.
 pub(crate) fn read_slice(reader: &mut Reader<'_>) -> Result<EndpointSlice, Error> {
+    let (mut slice, address_type) = read_slice_of_any_type(reader)?;
+    slice.address_type = address_type?;
+    Ok(slice)
+}
+
+/// Read one slice and, apart from it, its address type, which may be none that the API knows.
+pub(crate) fn read_slice_of_any_type(
+    reader: &mut Reader<'_>,
+) -> Result<(EndpointSlice, Result<AddressType, Error>), Error> {
     let mut metadata = ObjectMeta::default();
-    let mut address_type = None;
+    let mut address_type: Option<Result<AddressType, Error>> = None;
     let mut ports = Vec::new();
     let mut endpoints = EndpointList::default();
     let mut unknown = Members::default();
@@ -28,10 +37,16 @@ pub(crate) fn read_slice(reader: &mut Reader<'_>) -> Result<EndpointSlice, Error
         }
         "addressType" => {
             seen.once(3)?;
-            let word = reader.string()?;
+            reader.peek();
+            let start = reader.position();
+            let word = reader.optional_string()?;
+            if word.is_empty() {
+                return Ok(());
+            }
             address_type = Some(AddressType::parse(&word).ok_or_else(|| {
-                Error::invalid(format!("{:?} is not IPv4, IPv6 or FQDN", crate::model::shorten(&word)))
-            })?);
+                let message = format!("{:?} is not IPv4, IPv6 or FQDN", crate::model::shorten(&word));
+                Error::invalid(message).at(start).in_field("addressType")
+            }));
             Ok(())
         }
         "endpoints" => {
@@ -53,8 +68,8 @@ pub(crate) fn read_slice(reader: &mut Reader<'_>) -> Result<EndpointSlice, Error
         }
         _ => reader.unknown(name, &mut unknown),
     })?;
-    let address_type = address_type.ok_or_else(|| missing_address_type(&unknown).in_field("addressType"))?;
-    Ok(EndpointSlice { metadata, address_type, ports, endpoints, unknown })
+    let address_type = address_type.unwrap_or_else(|| Err(missing_address_type(&unknown).in_field("addressType")));
+    Ok((EndpointSlice { metadata, address_type: AddressType::IPv4, ports, endpoints, unknown }, address_type))
 }
 
 fn missing_address_type(unknown: &Members) -> Error {

@@ -60,33 +60,40 @@ pub fn read_endpoints(document: &[u8]) -> Result<EndpointList, Error> {
 /// Find the byte that the path of `error` names in a document of slices or endpoints, and put it into the error.
 #[must_use]
 pub fn locate(document: &[u8], error: Error) -> Error {
-    let steps: Vec<Segment> = error.segments().cloned().collect();
-    let [Segment::Field(root), Segment::Index(wanted), rest @ ..] = &*steps else {
-        return error;
-    };
-    let mut found = None;
-    let mut index = 0;
+    let unknown = error.clone();
+    locate_all(document, vec![error]).pop().unwrap_or(unknown)
+}
+
+/// The same for many errors, in one pass. All paths begin as the first does.
+pub(crate) fn locate_all(document: &[u8], errors: Vec<Error>) -> Vec<Error> {
+    let paths: Vec<Vec<Segment>> = errors.iter().map(|error| error.segments().cloned().collect()).collect();
+    let mut in_item: HashMap<usize, Wanted<'_>> = HashMap::new();
+    for (which, path) in paths.iter().enumerate() {
+        if let [Segment::Field(_), Segment::Index(item), rest @ ..] = &**path {
+            in_item.entry(*item).or_default().push((which, rest));
+        }
+    }
+    let mut offsets = vec![None; errors.len()];
+    let mut item = 0;
     let mut visit = |reader: &mut Reader<'_>, event: Option<Event>| {
-        if event.is_some() {
+        if event.is_some() || in_item.is_empty() {
             // Slices that events leave are not numbered as the events are.
             return Err(Error::invalid("enough seen"));
         }
-        if index == *wanted {
-            found = Some(offset_of(&mut reader.clone(), rest));
+        if let Some(wanted) = in_item.remove(&item) {
+            offsets_of(&mut reader.clone(), wanted, &mut offsets);
         }
-        index += 1;
+        item += 1;
         reader.skip()
     };
     // The document was read before, so that it can be read again; an error here could only repeat the first.
-    let _ = if root == ENDPOINTS {
-        each_endpoint(document, |reader| visit(reader, None))
-    } else {
-        items(document, SLICES, SLICE_LIST, visit)
+    let _ = match paths.first().and_then(|path| path.first()) {
+        Some(Segment::Field(root)) if root == ENDPOINTS => each_endpoint(document, |reader| visit(reader, None)),
+        _ => items(document, SLICES, SLICE_LIST, visit),
     };
-    match found {
-        Some(offset) => error.at(offset),
-        None => error,
-    }
+    let place =
+        |(error, offset): (Error, Option<usize>)| if let Some(offset) = offset { error.at(offset) } else { error };
+    errors.into_iter().zip(offsets).map(place).collect()
 }
 
 /// Put into `error` the byte that its path names, seen from `reader`.
@@ -98,27 +105,34 @@ pub(crate) fn locate_in(mut reader: Reader<'_>, error: Error) -> Error {
 
 /// The byte at which the value under a path begins; where a member is missing, that of the object that should have it.
 fn offset_of(reader: &mut Reader<'_>, steps: &[Segment]) -> usize {
-    reader.peek();
+    let mut offset = [None];
+    offsets_of(reader, vec![(0, steps)], &mut offset);
+    offset[0].unwrap_or_default()
+}
+
+/// Numbers of places that are looked for, each with the path that leads there.
+type Wanted<'p> = Vec<(usize, &'p [Segment])>;
+
+fn offsets_of(reader: &mut Reader<'_>, wanted: Wanted<'_>, offsets: &mut [Option<usize>]) {
+    let first = reader.peek();
     let here = reader.position();
-    let Some((step, rest)) = steps.split_first() else {
-        return here;
+    let mut deeper: HashMap<&Segment, Wanted<'_>> = HashMap::new();
+    for (which, steps) in wanted {
+        offsets[which] = Some(here);
+        if let Some((step, rest)) = steps.split_first() {
+            deeper.entry(step).or_default().push((which, rest));
+        }
+    }
+    let mut visit = |reader: &mut Reader<'_>, step: &Segment| {
+        if let Some(wanted) = deeper.remove(step) {
+            offsets_of(&mut reader.clone(), wanted, offsets);
+        }
+        if deeper.is_empty() { Err(Error::invalid("enough seen")) } else { reader.skip() }
     };
-    let mut found = None;
-    let _ = match step {
-        Segment::Field(field) => reader.object(|reader, name| {
-            if name == field {
-                found.get_or_insert(offset_of(&mut reader.clone(), rest));
-            }
-            reader.skip()
-        }),
-        Segment::Index(wanted) => reader.array(|reader, index| {
-            if index == *wanted {
-                found = Some(offset_of(&mut reader.clone(), rest));
-            }
-            reader.skip()
-        }),
+    let _ = match first {
+        Some(b'{') => reader.object(|reader, name| visit(reader, &Segment::Field(name.to_owned().into()))),
+        _ => reader.array(|reader, index| visit(reader, &Segment::Index(index))),
     };
-    found.unwrap_or(here)
 }
 
 const SLICES: &str = "slices";
