@@ -31,12 +31,7 @@ fn check_family(slices: &[&Item], options: &Options, report: &mut Report) {
     for item in slices {
         groups.entry(ports_key(&item.slice.ports)).or_default().push(item);
     }
-    let numbers: HashMap<usize, usize> = groups
-        .values()
-        .enumerate()
-        .flat_map(|(number, group)| group.iter().map(move |item| (item.index, number)))
-        .collect();
-    check_duplicates(slices, &numbers, report);
+    check_duplicates(slices, report);
     let others = slices.iter().any(|item| !item.slice.endpoints.is_empty());
     for item in slices.iter().filter(|item| others && item.slice.endpoints.is_empty()) {
         report.add(Rule::EmptySlice, item, Error::invalid("no endpoints").in_field("endpoints"));
@@ -52,36 +47,31 @@ fn check_family(slices: &[&Item], options: &Options, report: &mut Report) {
     }
 }
 
-/// Tell addresses that are held twice with a port in common. `groups` gives slices with the same ports the same number.
-fn check_duplicates(slices: &[&Item], groups: &HashMap<usize, usize>, report: &mut Report) {
-    let mut holders: HashMap<Address<'_>, Vec<(&Item, EndpointRef<'_>)>> = HashMap::new();
-    let mut shared: HashMap<(usize, usize), bool> = HashMap::new();
+/// Tell addresses that are held twice with a port in common: the same name, protocol and number, or no ports on either side.
+fn check_duplicates(slices: &[&Item], report: &mut Report) {
+    type Port<'a> = (&'a str, &'a str, Option<i32>);
+    let mut numbers: HashMap<Option<Port<'_>>, usize> = HashMap::new();
+    let mut holders: HashMap<(Address<'_>, usize), (&Item, EndpointRef<'_>)> = HashMap::new();
     for item in slices {
+        let ports = item.slice.ports.iter().map(|port| Some((&*port.name, &*port.protocol, port.port)));
+        let none = item.slice.ports.is_empty().then_some(None);
+        let mut number = |port| {
+            let next = numbers.len();
+            *numbers.entry(port).or_insert(next)
+        };
+        let ports: Vec<usize> = ports.chain(none).map(&mut number).collect();
         for (index, endpoint) in item.slice.endpoints.iter().enumerate() {
-            let before = holders.entry(endpoint.address()).or_default();
-            let first = before.iter().find(|(other, _)| {
-                let pair = (groups[&other.index], groups[&item.index]);
-                *shared.entry(pair).or_insert_with(|| share_a_port(&other.slice.ports, &item.slice.ports))
-            });
-            match first {
-                None => before.push((item, endpoint)),
-                Some((other, held)) => {
-                    let whose = if held.target_name() == endpoint.target_name() { "" } else { " of another target" };
-                    let place = if other.index == item.index { "this slice".to_owned() } else { other.label() };
-                    let message = format!("{} is in {place} already, with a port in common{whose}", endpoint.address());
-                    let error = Error::invalid(message).in_index(index).in_field("endpoints");
-                    report.add(Rule::DuplicateEndpoint, item, error);
-                }
-            }
+            let address = endpoint.address();
+            let Some((other, held)) = ports.iter().find_map(|&port| holders.get(&(address, port)).copied()) else {
+                holders.extend(ports.iter().map(|&port| ((address, port), (*item, endpoint))));
+                continue;
+            };
+            let whose = if held.target_name() == endpoint.target_name() { "" } else { " of another target" };
+            let place = if other.index == item.index { "this slice".to_owned() } else { other.label() };
+            let message = format!("{address} is in {place} already, with a port in common{whose}");
+            report.add(Rule::DuplicateEndpoint, item, Error::invalid(message).in_index(index).in_field("endpoints"));
         }
     }
-}
-
-/// True if a reader would see one endpoint in two: the same name, number and protocol, or no ports on either side.
-fn share_a_port(left: &[EndpointPort], right: &[EndpointPort]) -> bool {
-    let key = |port: &EndpointPort| (port.name.clone(), port.protocol.clone(), port.port);
-    let known: BTreeSet<_> = left.iter().map(key).collect();
-    (left.is_empty() && right.is_empty()) || right.iter().any(|port| known.contains(&key(port)))
 }
 
 /// Hints count only if every ready endpoint behind a port has them (upstream kube-proxy's `CategorizeEndpoints`).
