@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import epcore
 from epcore.types import CompactionOrder
+from parts import examples_of
 from reference_pack import Settings, order_key, pack
 from strategies import TEMPLATE, Json, groups
 
@@ -60,9 +61,10 @@ def planned(wanted: list[Json], existing: list[Json], chosen: Settings) -> Any:
 # Ten runs of a thousand in CI (of 250 by default), so that a failure names the part of the space it is in.
 @pytest.mark.parametrize("part", range(10))
 def test_plans_what_the_reference_plans(part: int) -> None:
+    @examples_of(part)
     @settings(max_examples=5 * EXAMPLES)
-    @given(groups(), options, st.just(part))
-    def agrees(group: tuple[list[Json], list[Json]], chosen: Settings, _part: int) -> None:
+    @given(groups(), options)
+    def agrees(group: tuple[list[Json], list[Json]], chosen: Settings) -> None:
         wanted, existing = group
         if chosen.upstream:
             chosen.epsilon = None
