@@ -2,10 +2,13 @@
 
 import json
 from collections import Counter
+from itertools import count
 from typing import Any
 
 import epcore
 from kube_strategies import HEADLESS, Json
+
+NUMBERS = count()
 
 
 def ports_of(slice_: Json) -> str:
@@ -68,3 +71,11 @@ def reconciled(case: Json, state: Any = None, **options: Any) -> epcore.Plan:
         trigger_time=case["triggerTime"] or None,
         **options,
     )
+
+
+def stored(slices: epcore.SliceSet) -> list[Json]:
+    """As the API server has them afterwards: with names."""
+    found: list[Json] = [dict(one) for one in slices.to_dicts()]
+    for one in found:
+        one["metadata"].setdefault("name", f"db-{next(NUMBERS)}")
+    return found

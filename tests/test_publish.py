@@ -1,7 +1,6 @@
 """``publish``: a Service without selector, whose endpoints come from outside."""
 
 import json
-from itertools import count
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 
 import epcore
 from epcore.types import PolicyName
+from kube_model import stored
 
 Json = dict[str, Any]
 
@@ -21,21 +21,12 @@ TWO: Json = {
     **SQL,
     "spec": {"ports": [{"name": "sql", "port": 5432}, {"name": "admin", "port": 80, "targetPort": 8080}]},
 }
-NUMBERS = count()
 OWNER = {"apiVersion": "v1", "kind": "Service", "name": "db", "uid": "u-db"}
 OURS = "db-sync.example.com"
 
 
 def published(endpoints: Any, existing: Any = (), service: Json = SQL, **options: Any) -> epcore.Plan:
     return epcore.publish(service, endpoints, existing, managed_by=OURS, **options)
-
-
-def stored(slices: epcore.SliceSet) -> list[Json]:
-    """As the API server has them afterwards: with names."""
-    found: list[Json] = [dict(one) for one in slices.to_dicts()]
-    for one in found:
-        one["metadata"].setdefault("name", f"db-{next(NUMBERS)}")
-    return found
 
 
 def groups(plan: epcore.Plan) -> dict[tuple[str, tuple[Any, ...]], list[str]]:

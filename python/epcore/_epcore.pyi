@@ -9,11 +9,13 @@ from typing import Any, Final, Protocol, Self, TypeAlias, final, overload
 from epcore.types import (
     AddressReuse,
     AddressTypeName,
+    ChangeCostDict,
     CohortName,
     CompactionOrder,
     DiffKey,
     EndpointDict,
     EventDict,
+    FamilyName,
     FieldMask,
     FindingDict,
     HintState,
@@ -43,6 +45,9 @@ SlicesInput: TypeAlias = JsonBytes | SliceSet | Mapping[str, Any] | SupportsToDi
 
 ObjectInput: TypeAlias = JsonBytes | Mapping[str, Any] | SupportsToDict
 """One object of the API."""
+
+EndpointsObjectInput: TypeAlias = LegacyEndpoints | ObjectInput
+"""A ``v1`` Endpoints object."""
 
 ObjectsInput: TypeAlias = JsonBytes | Mapping[str, Any] | SupportsToDict | Sequence[Any]
 """Objects of the API: one, a list of the API, an array or JSON lines, or a sequence of them."""
@@ -447,6 +452,177 @@ def reconcile(
     nor ``cohort`` has a meaning. Raises as :func:`pack`, with paths that begin with ``service``, ``pods``, ``nodes`` or
     ``slices``. Cost: O(n).
     Source: ``k8s.io/endpointslice`` 0.37; what differs on purpose is in ``DESIGN.md``.
+    """
+
+@final
+class LegacyEndpoints:
+    """A ``v1`` Endpoints object, the API before slices: all addresses of a Service, by their ports. Immutable."""
+
+    @staticmethod
+    def from_json(data: JsonBytes) -> LegacyEndpoints:
+        """Read the object from JSON. Raises ``InvalidInputError`` with path and byte offset."""
+    @staticmethod
+    def from_object(object: Mapping[str, Any] | SupportsToDict) -> LegacyEndpoints:
+        """Read the object from a mapping or a client's model. Raises ``InvalidInputError`` with the path."""
+    def repack(self) -> LegacyEndpoints:
+        """Give the same with subsets in canonical form, as Kubernetes writes it (upstream ``RepackSubsets``).
+
+        Each port is there once, ports with the same addresses are together, an address that is ready and not ready is
+        not, and all is sorted.
+        """
+    @property
+    def name(self) -> str:
+        """Name of the object, which is that of the Service."""
+    @property
+    def namespace(self) -> str | None: ...
+    @property
+    def labels(self) -> dict[str, str]: ...
+    @property
+    def annotations(self) -> dict[str, str]: ...
+    @property
+    def ready(self) -> int:
+        """Addresses that are ready, over all subsets."""
+    @property
+    def not_ready(self) -> int: ...
+    @property
+    def truncated(self) -> bool:
+        """Addresses were left out because there were more than 1000."""
+    def to_json(self) -> bytes: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+
+@final
+class EndpointsPlan:
+    """What to write of the Endpoints of a Service. True if there is something to write."""
+
+    @property
+    def verb(self) -> Verb | None:
+        """``"create"``, ``"update"``, or ``None``."""
+    @property
+    def object(self) -> LegacyEndpoints | None:
+        """The object as it should be; ``None`` if the Service has none."""
+    @property
+    def errors(self) -> list[str]:
+        """Pods that were left out, and why."""
+    def __bool__(self) -> bool: ...
+
+def build_endpoints(
+    service: ObjectInput,
+    pods: ObjectsInput,
+    existing: EndpointsObjectInput | None = None,
+    *,
+    trigger_time: str | None = None,
+) -> EndpointsPlan:
+    """Make the Endpoints object that Kubernetes writes for a Service with selector, for readers that know no slices.
+
+    It has the Service's first family alone, no Pod that is terminating (unless the Service publishes what is not
+    ready), and at most 1000 addresses, ready ones first; subsets, ports and addresses are in the order that Kubernetes
+    gives them. A Service without selector or of type ``ExternalName`` needs nothing.
+
+    :param service: a ``v1`` Service.
+    :param pods: Pods; those of the whole namespace will do.
+    :param existing: the object that is there.
+    :param trigger_time: value of the annotation ``endpoints.kubernetes.io/last-change-trigger-time``; left out, it is
+        taken away where the object is written.
+
+    Raises ``InvalidInputError`` with paths that begin with ``service``, ``pods`` or ``existing``; ``TypeError`` as
+    :func:`pack`. Cost: O(n log n).
+    Source: the Endpoints controller of ``k8s.io/kubernetes`` 1.37; what differs on purpose is in ``DESIGN.md``.
+    """
+
+def merge_endpoints(slices: SlicesInput, *, family: FamilyName | None = None) -> LegacyEndpoints:
+    """Make the Endpoints object that says what slices of one Service say, for readers that know no slices.
+
+    Endpoints that are terminating and not ready are left out, and what is above 1000 addresses. The object bears the
+    label ``endpointslice.kubernetes.io/skip-mirror``, so that Kubernetes makes no slices of it again.
+
+    :param slices: all slices of one Service.
+    :param family: which addresses; needed where there are two families. Take the Service's first.
+
+    Raises ``InvalidInputError`` for slices of several Services, without one, or of domain names.
+    """
+
+def mirror(
+    service: ObjectInput | None,
+    endpoints_object: EndpointsObjectInput | None,
+    existing: SlicesInput = ...,
+    *,
+    controller: str = "endpointslicemirroring-controller.k8s.io",
+    max_endpoints: int = 100,
+    max_bytes: int = 1_500_000,
+    policy: PolicyName | Policy = "balanced",
+    cohort: CohortName | str | None = "auto",
+    compaction: Compaction | None = None,
+    address_reuse: AddressReuse = "ordered",
+    replace: Replace = "recycle",
+    naming: Naming = "generate",
+    trigger_time: str | None = None,
+) -> Plan:
+    """Plan the slices that mirror Endpoints which somebody wrote for a Service without selector.
+
+    With ``policy="upstream"`` it does what Kubernetes does: one slice for each family and set of ports, rewritten
+    whole, with at most ``max_endpoints`` addresses of each subset, ready ones first (1000 if not given). With any other
+    policy all addresses are mirrored, in slices of ``max_endpoints``, and endpoints keep their slices. Labels and
+    annotations are those of the Endpoints, which own the slices.
+
+    Mirrored slices are deleted if ``service`` or ``endpoints_object`` is ``None``, the Service has a selector, or the
+    Endpoints bear the label ``endpointslice.kubernetes.io/skip-mirror: "true"`` or a leader's lock. Addresses that the
+    API refuses, or that are too many, are told in ``Plan.events``.
+
+    :param service: the Service, or ``None`` if it is not there.
+    :param endpoints_object: the Endpoints, or ``None`` if they are not there.
+    :param existing: what is there.
+    :param controller: value of the label ``endpointslice.kubernetes.io/managed-by``; other slices are left alone.
+
+    The other parameters are those of :func:`pack`. Raises as :func:`pack`, with paths that begin with ``service``,
+    ``endpoints`` or ``slices``; ``InvalidInputError`` if both are ``None``, or they are not of one name.
+    Source: the mirroring controller of ``k8s.io/kubernetes`` 1.37; what differs on purpose is in ``DESIGN.md``.
+    """
+
+@final
+class ChangeCost:
+    """Bytes that are sent when one endpoint changes, as JSON, without what a watch puts around objects."""
+
+    @property
+    def endpoints(self) -> int: ...
+    @property
+    def slices(self) -> int: ...
+    @property
+    def watchers(self) -> int: ...
+    @property
+    def slice_bytes(self) -> int:
+        """To one watcher of slices: the slice that holds the endpoint, on average over the endpoints."""
+    @property
+    def slice_bytes_most(self) -> int:
+        """The largest slice."""
+    @property
+    def slice_bytes_total(self) -> int:
+        """``slice_bytes`` to all watchers."""
+    @property
+    def endpoints_bytes(self) -> int:
+        """To one watcher of Endpoints, as Kubernetes writes them: without the addresses above 1000."""
+    @property
+    def endpoints_bytes_whole(self) -> int:
+        """The same with all addresses, as it was before Kubernetes 1.22."""
+    @property
+    def endpoints_bytes_total(self) -> int:
+        """``endpoints_bytes_whole`` to all watchers."""
+    @property
+    def left_out(self) -> int:
+        """Addresses that Kubernetes leaves out of Endpoints."""
+    def to_dict(self) -> ChangeCostDict: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+
+def change_cost(slices: SlicesInput, *, watchers: int = 1, family: FamilyName | None = None) -> ChangeCost:
+    """Tell what it costs that one endpoint of a Service changes: one slice to each watcher, or one object with all.
+
+    :param slices: all slices of one Service.
+    :param watchers: how many watch, usually one on each node.
+    :param family: as for :func:`merge_endpoints`.
+
+    Raises as :func:`merge_endpoints`.
     """
 
 @final

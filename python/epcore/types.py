@@ -3,6 +3,7 @@
 from typing import Any, Literal, Required, TypeAlias, TypedDict
 
 AddressTypeName: TypeAlias = Literal["IPv4", "IPv6", "FQDN"]
+FamilyName: TypeAlias = Literal["IPv4", "IPv6"]
 PolicyName: TypeAlias = Literal["balanced", "dense", "lean", "upstream"]
 CohortName: TypeAlias = Literal["auto", "node", "zone", "revision"]
 CompactionOrder: TypeAlias = Literal["make-before-break", "break-before-make", "make-break-touch"]
@@ -85,6 +86,21 @@ class FindingDict(TypedDict):
     offset: int | None
     namespace: str | None
     name: str | None
+
+
+class ChangeCostDict(TypedDict):
+    """What one change costs under each API, in bytes of JSON."""
+
+    endpoints: int
+    slices: int
+    watchers: int
+    slice_bytes: int
+    slice_bytes_most: int
+    slice_bytes_total: int
+    endpoints_bytes: int
+    endpoints_bytes_whole: int
+    endpoints_bytes_total: int
+    left_out: int
 
 
 class EventDict(TypedDict):

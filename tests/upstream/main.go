@@ -19,6 +19,9 @@ var operations = map[string]func(json.RawMessage) (any, error){
 	"triggerTimes": triggerTimes,
 	"affected":     affected,
 	"validate":     validate,
+	"repack":       repack,
+	"endpoints":    buildEndpoints,
+	"mirror":       mirror,
 }
 
 func main() {

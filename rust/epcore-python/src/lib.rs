@@ -7,6 +7,7 @@ mod errors;
 mod input;
 mod iterator;
 mod kube;
+mod legacy;
 mod lint;
 mod notes;
 mod options;
@@ -27,6 +28,10 @@ mod _epcore {
     use crate::endpoints::{Endpoint, EndpointSet};
     #[pymodule_export]
     use crate::kube::{publish, reconcile};
+    #[pymodule_export]
+    use crate::legacy::{
+        ChangeCost, EndpointsPlan, LegacyEndpoints, build_endpoints, change_cost, merge_endpoints, mirror,
+    };
     #[pymodule_export]
     use crate::lint::{Finding, lint};
     #[pymodule_export]

@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 
 use crate::Error;
 use crate::kube::{Node, Pod, Service};
-use crate::model::{Address, AddressType, Conditions, EndpointList, EndpointPort, Rare, Record, StoredAddress};
+use crate::model::{Address, AddressType, Conditions, EndpointList, EndpointPort, Rare, Record};
 
 /// The endpoints of one group.
 #[derive(Default)]
@@ -82,7 +82,7 @@ impl Groups {
 }
 
 /// The ports of a Service on one Pod; one that the Pod does not have is left out (upstream `getEndpointPorts`).
-fn ports_of(service: &Service, pod: &Pod) -> Vec<EndpointPort> {
+pub(crate) fn ports_of(service: &Service, pod: &Pod) -> Vec<EndpointPort> {
     let port = |port: &crate::kube::ServicePort| {
         Some(EndpointPort {
             name: port.name.clone(),
@@ -123,15 +123,11 @@ fn push(
     let Some((first, more)) = addresses.split_first() else { return Ok(()) };
     let is_terminating = pod.is_terminating();
     let is_ready = service.publish_not_ready_addresses || (pod.is_ready && !is_terminating);
-    let has_hostname = pod.subdomain == service.metadata.name && pod.namespace == service.metadata.namespace;
+    let has_hostname = pod.has_hostname_for(service);
     let zone = node.map_or("", |node| &node.zone);
-    let buffer = list.text_mut();
     let mut record = Record::default();
-    record.address = match first {
-        Address::V4(address) => StoredAddress::V4(*address),
-        Address::V6(address) => StoredAddress::V6(*address),
-        Address::Name(name) => StoredAddress::Name(buffer.push(name)?),
-    };
+    record.address = list.store(*first)?;
+    let buffer = list.text_mut();
     record.conditions = Conditions::new(Some(is_ready), Some(pod.is_ready), Some(is_terminating));
     record.hostname = buffer.push(if has_hostname { &pod.hostname } else { "" })?;
     record.node_name = buffer.intern(&pod.node_name)?;

@@ -2,10 +2,12 @@
 //!
 //! Pure functions over objects that were read: [`reconcile`] stands where the EndpointSlice controller's library stands
 //! (`k8s.io/endpointslice`), [`publish`] makes slices for a Service without selector. Read in this order: `desired` (which endpoints), `hints` and `topology` (which zones they serve), `reconcile`
-//! (the slices of all groups and families of a Service). [`lint`](lint::lint) tells what is wrong with slices.
+//! (the slices of all groups and families of a Service). [`legacy`] knows Endpoints, the API
+//! before slices; [`lint`](lint::lint) tells what is wrong with slices.
 
 mod desired;
 mod hints;
+pub mod legacy;
 pub mod lint;
 mod node;
 mod pod;

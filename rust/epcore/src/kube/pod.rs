@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::kube::service::{ServicePort, TargetPort};
+use crate::kube::service::{Service, ServicePort, TargetPort};
 
 /// A `v1` Pod, as far as endpoints depend on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,6 +65,11 @@ impl Pod {
     #[must_use]
     pub fn matches(&self, selector: &BTreeMap<String, String>) -> bool {
         selector.iter().all(|(key, value)| self.labels.get(key) == Some(value))
+    }
+
+    /// True if its host name is that of its endpoint (upstream `ShouldSetHostname`).
+    pub(crate) fn has_hostname_for(&self, service: &Service) -> bool {
+        self.subdomain == service.metadata.name && self.namespace == service.metadata.namespace
     }
 
     /// The number that a port of a Service means here (upstream `FindPort`).

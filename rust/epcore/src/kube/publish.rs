@@ -5,15 +5,14 @@ use std::sync::Arc;
 use crate::Error;
 use crate::kube::Service;
 use crate::kube::desired::Groups;
+use crate::kube::legacy::MIRRORING_CONTROLLER;
 use crate::kube::reconcile::{CONTROLLER, Rules, Run};
+use crate::kube::slices::Origin;
 use crate::model::{
     Address, AddressType, EndpointList, EndpointPort, EndpointRef, EndpointSlice, is_dns_label, shorten,
     validate_endpoint,
 };
 use crate::pack::{self, Plan};
-
-/// Value of the label `managed-by` on slices that Kubernetes mirrors from Endpoints.
-const MIRRORING_CONTROLLER: &str = "endpointslicemirroring-controller.k8s.io";
 
 /// Endpoints from outside, each with its ports.
 #[derive(Clone, Debug, Default)]
@@ -87,7 +86,7 @@ pub fn publish(
         let ports = resolve(service, given).map_err(at)?;
         families[family as usize].of(ports).endpoints.push(endpoint)?;
     }
-    let mut run = Run::new(service, managed_by, options, Rules::Published, existing);
+    let mut run = Run::new(Origin::of_service(service, managed_by), options, Rules::Published, existing);
     for (family, groups) in [AddressType::IPv4, AddressType::IPv6, AddressType::Fqdn].into_iter().zip(families) {
         run.family(family, groups.in_order())?;
     }

@@ -7,11 +7,9 @@ use hashbrown::{HashMap, HashSet};
 use crate::Error;
 use crate::kube::desired::{Desired, PortsKey, desired, ports_key};
 use crate::kube::hints::{Source, without_hints};
-use crate::kube::slices::{has_owner, is_owned, is_placeholder, new_slice};
+use crate::kube::slices::{Origin, has_owner, is_placeholder};
 use crate::kube::{Node, Pod, Service};
-use crate::model::{
-    AddressType, ByIdentity, EndpointList, EndpointSlice, Identity, MANAGED_BY_LABEL, TRIGGER_TIME_ANNOTATION,
-};
+use crate::model::{AddressType, ByIdentity, EndpointList, EndpointSlice, Identity, TRIGGER_TIME_ANNOTATION};
 use crate::pack::{
     self, AddressReuse, Combination, HintState, Naming, Notes, Plan, Policy, Replace, Verb, Write, WriteReason,
     WriteReasons, canonical_order, pack_group,
@@ -59,7 +57,8 @@ pub fn reconcile(
     if !service.selects_pods() {
         return Ok(Combination::default().finish());
     }
-    let mut run = Run::new(service, &options.controller, &options.pack, Rules::Pods, existing);
+    let mut run = Run::new(Origin::of_service(service, &options.controller), &options.pack, Rules::Pods, existing);
+    run.source = Source::of(service);
     run.nodes = nodes;
     run.notes.hints = options.hints.clone();
     let namespace = &service.metadata.namespace;
@@ -86,12 +85,6 @@ pub fn reconcile(
     Ok(run.finish())
 }
 
-fn is_ours(slice: &EndpointSlice, service: &Service, controller: &str) -> bool {
-    slice.metadata.namespace == service.metadata.namespace
-        && slice.metadata.service() == service.metadata.name
-        && slice.metadata.labels.get(MANAGED_BY_LABEL).is_some_and(|manager| manager == controller)
-}
-
 /// Whose rules a call follows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rules {
@@ -99,13 +92,14 @@ pub(super) enum Rules {
     Pods,
     /// Our own: no placeholder, and hints are as given.
     Published,
+    /// Those of the mirroring controller, for legacy Endpoints.
+    Mirrored,
 }
 
 /// One call.
 pub(super) struct Run<'a> {
-    service: &'a Service,
-    manager: &'a str,
-    options: &'a pack::Options,
+    pub(super) origin: Origin,
+    pub(super) options: &'a pack::Options,
     rules: Rules,
     pub(super) source: Source,
     pub(super) nodes: &'a [Node],
@@ -135,20 +129,18 @@ fn needed(planned: &Planned) -> usize {
 
 impl<'a> Run<'a> {
     pub(super) fn new(
-        service: &'a Service,
-        manager: &'a str,
+        origin: Origin,
         options: &'a pack::Options,
         rules: Rules,
         existing: &[Arc<EndpointSlice>],
     ) -> Self {
-        let ours: Vec<_> = existing.iter().filter(|slice| is_ours(slice, service, manager)).cloned().collect();
+        let ours: Vec<_> = existing.iter().filter(|slice| origin.is_of(slice)).cloned().collect();
         let ours = canonical_order(&ours).into_iter().map(|(_, slice)| slice.clone()).collect();
         Self {
-            service,
-            manager,
+            origin,
             options,
             rules,
-            source: Source::of(service),
+            source: Source::Nothing,
             nodes: &[],
             plan: Combination::new(ours),
             notes: Notes::default(),
@@ -163,9 +155,11 @@ impl<'a> Run<'a> {
 
     fn is_owned(&self, slice: &EndpointSlice) -> bool {
         match self.rules {
-            Rules::Pods => is_owned(slice, self.service),
+            Rules::Pods => self.origin.owns(slice),
             // A slice that was made by hand may have no owner; that of an earlier Service of the name is being collected.
-            Rules::Published => is_owned(slice, self.service) || !has_owner(slice),
+            Rules::Published => self.origin.owns(slice) || !has_owner(slice),
+            // Those of earlier Endpoints of the name are given to the new ones.
+            Rules::Mirrored => true,
         }
     }
 
@@ -194,6 +188,10 @@ impl<'a> Run<'a> {
             for group in &groups {
                 self.pack_as_upstream(family, group)?;
             }
+        } else if self.rules == Rules::Mirrored && self.options.policy == Policy::Upstream {
+            for group in &groups {
+                self.rewrite_one(family, group, &mut stale)?;
+            }
         } else {
             if self.rules == Rules::Pods {
                 self.choose_hints(family, &mut groups)?;
@@ -214,8 +212,9 @@ impl<'a> Run<'a> {
     }
 
     fn options_for(&self, family: AddressType, group: &Group) -> pack::Options {
-        let template = new_slice(self.service, self.manager, family, group.desired.ports.clone());
-        pack::Options { template: Some(Arc::new(template)), trigger_time: None, ..self.options.clone() }
+        let template = self.origin.new_slice(family, group.desired.ports.clone());
+        let whole_metadata = self.rules == Rules::Mirrored;
+        pack::Options { template: Some(Arc::new(template)), trigger_time: None, whole_metadata, ..self.options.clone() }
     }
 
     fn slices(&self, slots: &[usize]) -> Vec<Arc<EndpointSlice>> {
@@ -365,7 +364,7 @@ impl<'a> Run<'a> {
         !slice.endpoints.iter().any(|endpoint| self.wanted.contains(&super::hints::key(endpoint)))
     }
 
-    fn delete(&mut self, slot: usize) {
+    pub(super) fn delete(&mut self, slot: usize) {
         let slice = self.plan.before[slot].clone();
         self.plan.counts.endpoints_removed += slice.endpoints.len();
         self.plan.counts.write_floor += 1;
@@ -381,7 +380,7 @@ impl<'a> Run<'a> {
         if writes.len() > deletes.len() || deletes.len() != slots.len() {
             return Ok(());
         }
-        let mut slice = new_slice(self.service, self.manager, family, Vec::new());
+        let mut slice = self.origin.new_slice(family, Vec::new());
         if let [delete] = *deletes
             && is_placeholder(&self.plan.writes[delete].write.slice, &slice)
         {
@@ -426,7 +425,7 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn finish(mut self) -> Plan {
-        if self.service.is_being_deleted() {
+        if self.origin.is_being_deleted {
             // Its slices are being collected; new ones would race with that.
             self.plan.writes.retain(|part| part.write.verb != Verb::Create);
         }

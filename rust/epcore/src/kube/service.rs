@@ -62,10 +62,6 @@ impl Service {
         !self.is_external_name && !self.selector.is_empty()
     }
 
-    pub(crate) fn is_being_deleted(&self) -> bool {
-        self.metadata.is_being_deleted()
-    }
-
     /// Address types of its slices (upstream `getAddressTypesForService`).
     #[must_use]
     pub fn address_types(&self) -> Vec<AddressType> {

@@ -1,11 +1,9 @@
-//! What belongs to a Service: labels, owners, new slices.
+//! What belongs to a Service, or to legacy Endpoints: labels, owners, new slices.
 
 use std::collections::BTreeMap;
 
 use crate::kube::Service;
-use crate::model::{
-    AddressType, EndpointList, EndpointPort, EndpointSlice, MANAGED_BY_LABEL, Members, ObjectMeta, SERVICE_NAME_LABEL,
-};
+use crate::model::{AddressType, EndpointPort, EndpointSlice, MANAGED_BY_LABEL, ObjectMeta, SERVICE_NAME_LABEL};
 use crate::wire::json;
 
 /// Label of slices of headless Services.
@@ -23,38 +21,56 @@ pub(crate) fn labels(service: &Service, manager: &str) -> BTreeMap<String, Strin
     labels
 }
 
-/// A slice without endpoints, as a new one of the Service begins (upstream `newEndpointSlice`).
-pub(crate) fn new_slice(
-    service: &Service,
-    manager: &str,
-    family: AddressType,
-    ports: Vec<EndpointPort>,
-) -> EndpointSlice {
-    let mut unknown = Members::default();
-    // Without a UID, as in a manifest that no API server has seen, nothing can be owned.
-    if !service.metadata.uid.is_empty() {
-        unknown.insert("ownerReferences", json::owner_reference("v1", "Service", &service.metadata));
-    }
-    EndpointSlice {
-        metadata: ObjectMeta {
-            generate_name: format!("{}-", service.metadata.name),
-            namespace: service.metadata.namespace.clone(),
-            labels: labels(service, manager),
-            unknown,
-            ..ObjectMeta::default()
-        },
-        address_type: family,
-        ports,
-        endpoints: EndpointList::default(),
-        unknown: Members::default(),
-    }
+/// The object that slices are made for: a Service, or legacy Endpoints.
+pub(crate) struct Origin {
+    kind: &'static str,
+    uid: String,
+    pub(crate) is_being_deleted: bool,
+    /// A slice without endpoints and ports, as a new one begins.
+    prototype: EndpointSlice,
 }
 
-/// True if the Service owns the slice (upstream `ownedBy`).
-pub(crate) fn is_owned(slice: &EndpointSlice, service: &Service) -> bool {
-    owners(slice)
-        .iter()
-        .any(|owner| owner.uid == service.metadata.uid && owner.kind == "Service" && owner.api_version == "v1")
+impl Origin {
+    /// Upstream `newEndpointSlice` of either controller.
+    pub(crate) fn new(
+        kind: &'static str,
+        owner: &ObjectMeta,
+        labels: BTreeMap<String, String>,
+        annotations: BTreeMap<String, String>,
+    ) -> Self {
+        let mut prototype = EndpointSlice::empty();
+        prototype.metadata.generate_name = format!("{}-", owner.name);
+        prototype.metadata.namespace.clone_from(&owner.namespace);
+        prototype.metadata.labels = labels;
+        prototype.metadata.annotations = annotations;
+        // Without a UID, as in a manifest that no API server has seen, nothing can be owned.
+        if !owner.uid.is_empty() {
+            let owners = json::owner_reference("v1", kind, owner);
+            prototype.metadata.unknown.insert("ownerReferences", owners);
+        }
+        Self { kind, uid: owner.uid.clone(), is_being_deleted: owner.is_being_deleted(), prototype }
+    }
+
+    pub(crate) fn of_service(service: &Service, manager: &str) -> Self {
+        Self::new("Service", &service.metadata, labels(service, manager), BTreeMap::new())
+    }
+
+    pub(crate) fn new_slice(&self, family: AddressType, ports: Vec<EndpointPort>) -> EndpointSlice {
+        EndpointSlice { address_type: family, ports, ..self.prototype.clone() }
+    }
+
+    /// True if a slice is of the same Service, and written by the same controller.
+    pub(crate) fn is_of(&self, slice: &EndpointSlice) -> bool {
+        let (ours, theirs) = (&self.prototype.metadata, &slice.metadata);
+        theirs.namespace == ours.namespace
+            && theirs.service() == ours.service()
+            && theirs.labels.get(MANAGED_BY_LABEL) == ours.labels.get(MANAGED_BY_LABEL)
+    }
+
+    /// True if the object owns the slice (upstream `ownedBy`).
+    pub(crate) fn owns(&self, slice: &EndpointSlice) -> bool {
+        owners(slice).iter().any(|owner| owner.uid == self.uid && owner.kind == self.kind && owner.api_version == "v1")
+    }
 }
 
 /// True if anything owns the slice.

@@ -120,11 +120,7 @@ impl EndpointList {
     /// The list would hold more than 4 GiB of text.
     pub fn push(&mut self, endpoint: EndpointRef<'_>) -> Result<(), Error> {
         let (from, record) = (&endpoint.list.text, endpoint.record);
-        let address = match endpoint.address() {
-            Address::V4(address) => StoredAddress::V4(address),
-            Address::V6(address) => StoredAddress::V6(address),
-            Address::Name(name) => StoredAddress::Name(self.text.push(name)?),
-        };
+        let address = self.store(endpoint.address())?;
         let copy = Record {
             address,
             conditions: record.conditions,
@@ -155,6 +151,24 @@ impl EndpointList {
         Ok(())
     }
 
+    /// Append the address, host name, node and target of `endpoint`, in this condition.
+    pub(crate) fn push_with_conditions(
+        &mut self,
+        endpoint: EndpointRef<'_>,
+        conditions: Conditions,
+    ) -> Result<(), Error> {
+        self.push(endpoint)?;
+        if let Some(record) = self.records.last_mut() {
+            record.conditions = conditions;
+        }
+        Ok(())
+    }
+
+    /// Keep the first `count` endpoints.
+    pub(crate) fn truncate(&mut self, count: usize) {
+        self.records.truncate(count);
+    }
+
     /// Append `endpoint`, with the fields of a newer API that `kept` has and `endpoint` doesn't name.
     pub(crate) fn push_over(&mut self, endpoint: EndpointRef<'_>, kept: EndpointRef<'_>) -> Result<(), Error> {
         self.push(endpoint)?;
@@ -183,6 +197,15 @@ impl EndpointList {
         }
         self.records.push(record);
         Ok(())
+    }
+
+    /// An address as records of this list have it.
+    pub(crate) fn store(&mut self, address: Address<'_>) -> Result<StoredAddress, Error> {
+        Ok(match address {
+            Address::V4(address) => StoredAddress::V4(address),
+            Address::V6(address) => StoredAddress::V6(address),
+            Address::Name(name) => StoredAddress::Name(self.text.push(name)?),
+        })
     }
 
     pub(crate) fn text_mut(&mut self) -> &mut TextBuffer {

@@ -40,6 +40,14 @@ impl Members {
         self.0.insert(name.into(), json.into_boxed_str()).is_none()
     }
 
+    /// Set a member, or take it away.
+    pub(crate) fn replace(&mut self, name: &str, json: Option<&str>) {
+        match json {
+            Some(json) => drop(self.0.insert(name.into(), json.into())),
+            None => drop(self.0.remove(name)),
+        }
+    }
+
     /// Name and canonical JSON of each member that is not `null`, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().filter(|(_, json)| &***json != "null").map(|(name, json)| (&**name, &**json))

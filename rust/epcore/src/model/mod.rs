@@ -16,7 +16,7 @@ mod validate;
 pub use address::{Address, AddressType};
 pub use conditions::Conditions;
 pub use endpoint::{EndpointList, EndpointRef, TargetRef};
-pub(crate) use endpoint::{Rare, Record, StoredAddress};
+pub(crate) use endpoint::{Rare, Record};
 pub use identity::Identity;
 pub(crate) use identity::{ByIdentity, keeps, preferred};
 pub use members::Members;
@@ -28,5 +28,7 @@ pub use port::EndpointPort;
 pub use slice::{EndpointSlice, MAX_ADDRESSES, MAX_ENDPOINTS, MAX_PORTS};
 pub(crate) use text::Text;
 pub(crate) use time::timestamp;
-pub(crate) use validate::{check_slice, check_submitted_metadata, validate_family};
+pub(crate) use validate::{
+    check_endpoint, check_metadata, check_ports, check_slice, check_submitted_metadata, validate_family,
+};
 pub use validate::{validate_endpoint, validate_slice};

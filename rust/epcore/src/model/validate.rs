@@ -63,7 +63,7 @@ pub(crate) fn check_slice(slice: &EndpointSlice, address_type: Option<AddressTyp
     check_ports(&slice.ports, &mut |error| found(error.in_field("ports")));
 }
 
-fn check_endpoint(endpoint: EndpointRef<'_>, address_type: Option<AddressType>, found: &mut Found<'_>) {
+pub(crate) fn check_endpoint(endpoint: EndpointRef<'_>, address_type: Option<AddressType>, found: &mut Found<'_>) {
     if let Some(address_type) = address_type {
         each_address(endpoint, found, |address| {
             check_family(address, address_type)?;
@@ -141,7 +141,7 @@ fn check_hints(hints: &str, found: &mut Found<'_>) {
     }
 }
 
-fn check_ports(ports: &[EndpointPort], found: &mut Found<'_>) {
+pub(crate) fn check_ports(ports: &[EndpointPort], found: &mut Found<'_>) {
     if ports.len() > MAX_PORTS {
         return found(Error::limit("too many ports", MAX_PORTS, ports.len()));
     }
@@ -162,7 +162,7 @@ fn check_ports(ports: &[EndpointPort], found: &mut Found<'_>) {
     }
 }
 
-fn check_metadata(metadata: &ObjectMeta, found: &mut Found<'_>) {
+pub(crate) fn check_metadata(metadata: &ObjectMeta, found: &mut Found<'_>) {
     let prefix = without_dash(&metadata.generate_name);
     let names: [(_, &str, Rule, _); 3] = [
         ("name", &metadata.name, is_dns_subdomain, SUBDOMAIN),

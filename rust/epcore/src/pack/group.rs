@@ -17,7 +17,7 @@ use crate::pack::choose::Bytes;
 use crate::pack::problem::{CohortIds, Items, Problem};
 use crate::pack::settle::{Bin, Held, settle};
 use crate::pack::{Cohort, CompactionOrder, Options, Policy, naming};
-use crate::wire::json::{endpoint_size, slice_size};
+use crate::wire::json::{self, endpoint_size, slice_size};
 
 /// Label of slices of headless Services.
 const HEADLESS_LABEL: &str = "service.kubernetes.io/headless";
@@ -209,10 +209,13 @@ impl<'a> Group<'a> {
         bins
     }
 
-    /// True if the labels are those of the template that the caller gave (upstream leaves its own three out of the comparison) and no move
-    /// was left half done.
+    /// True if the labels are those of the template that the caller gave (upstream leaves its own three out of the comparison), the rest too
+    /// where it counts, and no move was left half done.
     fn has_metadata(&self, slice: &EndpointSlice) -> bool {
         if slice.metadata.annotations.contains_key(MOVING_ANNOTATION) {
+            return false;
+        }
+        if self.options.whole_metadata && !same_annotations_and_owners(&slice.metadata, &self.template.metadata) {
             return false;
         }
         if self.options.template.is_none() {
@@ -238,6 +241,11 @@ impl<'a> Group<'a> {
         };
         if self.options.template.is_some() || slice.metadata.service() != self.template.metadata.service() {
             slice.metadata.labels.clone_from(&self.template.metadata.labels);
+        }
+        if self.options.whole_metadata {
+            let (metadata, template) = (&mut slice.metadata, &self.template.metadata);
+            metadata.annotations.clone_from(&template.annotations);
+            metadata.unknown.replace("ownerReferences", template.unknown.get("ownerReferences"));
         }
         slice.metadata.annotations.remove(MOVING_ANNOTATION);
         stamp(&mut slice.metadata, self.options);
@@ -438,6 +446,22 @@ fn template(
         endpoints: EndpointList::default(),
         unknown: source.unknown.clone(),
     })
+}
+
+/// True if a slice has the template's annotations, and no owner that the template's owner took the place of (upstream
+/// `needRebuildExistingSlices`).
+pub(crate) fn same_annotations_and_owners(metadata: &ObjectMeta, template: &ObjectMeta) -> bool {
+    let own = [TRIGGER_TIME_ANNOTATION, MOVING_ANNOTATION];
+    let counts = |(key, _): &(&String, &String)| !own.contains(&key.as_str());
+    let owners = |metadata: &ObjectMeta| {
+        json::read_owners(metadata.unknown.get("ownerReferences").unwrap_or("[]")).unwrap_or_default()
+    };
+    let wanted = owners(template);
+    let replaced = |owner: &json::Owner| {
+        wanted.iter().any(|new| new.kind == owner.kind && new.name == owner.name && new.uid != owner.uid)
+    };
+    metadata.annotations.iter().filter(counts).eq(template.annotations.iter().filter(counts))
+        && !owners(metadata).iter().any(replaced)
 }
 
 /// Set the trigger time of a slice that is to be written.

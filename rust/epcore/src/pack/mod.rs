@@ -25,7 +25,7 @@ mod write;
 pub use cohort::Cohort;
 pub(crate) use combine::Combination;
 pub use generic::{Assigned, Item, assign};
-pub(crate) use group::canonical_order;
+pub(crate) use group::{canonical_order, same_annotations_and_owners};
 pub(crate) use naming::name as name_slice;
 pub use notes::{Event, HintState, Notes};
 pub use options::{AddressReuse, Compaction, CompactionOrder, Naming, Options, Policy, Prices, Replace};

@@ -12,6 +12,9 @@ pub struct Options {
     /// A slice without endpoints: namespace, name prefix, labels, owner references, ports and address type of the group. Left out, it is
     /// taken from the existing slices, which must then agree.
     pub template: Option<Arc<EndpointSlice>>,
+    /// Annotations of the template are those of every slice, as its labels are, and slices that earlier owners of the same kind and name
+    /// have left get the template's owners. Else both are for new slices only.
+    pub whole_metadata: bool,
     /// Most endpoints in a slice, 1 to 1000.
     pub max_endpoints: usize,
     /// Largest JSON size of a slice in bytes.
@@ -36,6 +39,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             template: None,
+            whole_metadata: false,
             max_endpoints: 100,
             max_bytes: 1_500_000,
             policy: Policy::BALANCED,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::Error;
-use crate::model::{Address, Conditions, EndpointList, EndpointRef, Members, Rare, Record, StoredAddress};
+use crate::model::{Address, Conditions, EndpointList, EndpointRef, Members, Rare, Record};
 use crate::wire::json::reader::{Reader, Seen};
 use crate::wire::json::writer::{Object, write_array, write_raw_object, write_string, write_text};
 
@@ -74,11 +74,7 @@ fn read_addresses(
             return Ok(());
         }
         found = true;
-        record.address = match address {
-            Address::V4(address) => StoredAddress::V4(address),
-            Address::V6(address) => StoredAddress::V6(address),
-            Address::Name(name) => StoredAddress::Name(list.text_mut().push(name)?),
-        };
+        record.address = list.store(address)?;
         Ok(())
     })?;
     Ok(found)
@@ -107,7 +103,7 @@ fn read_conditions(reader: &mut Reader<'_>, record: &mut Record, rare: &mut Opti
     Ok(())
 }
 
-fn read_target(
+pub(super) fn read_target(
     reader: &mut Reader<'_>,
     list: &mut EndpointList,
     record: &mut Record,
@@ -284,6 +280,21 @@ pub(crate) fn write_endpoint_into(out: &mut Vec<u8>, endpoint: EndpointRef<'_>) 
         inner.end();
     }
     object.text("hostname", endpoint.hostname().unwrap_or(""));
+    write_target(&mut object, endpoint);
+    object.text("nodeName", endpoint.node_name().unwrap_or(""));
+    object.text("zone", endpoint.zone().unwrap_or(""));
+    let hints = (endpoint.hints(), endpoint.hints_unknown());
+    if hints.0.is_some() || hints.1.is_some() {
+        let mut inner = Object::start(object.member("hints"));
+        inner.spread(hints.0.unwrap_or_default());
+        inner.members(hints.1);
+        inner.end();
+    }
+    object.members(endpoint.unknown());
+    object.end();
+}
+
+pub(super) fn write_target(object: &mut Object<'_>, endpoint: EndpointRef<'_>) {
     if let Some(target) = endpoint.target_ref() {
         let mut inner = Object::start(object.member("targetRef"));
         inner.text("kind", target.kind);
@@ -296,17 +307,6 @@ pub(crate) fn write_endpoint_into(out: &mut Vec<u8>, endpoint: EndpointRef<'_>) 
         inner.members(endpoint.target_unknown());
         inner.end();
     }
-    object.text("nodeName", endpoint.node_name().unwrap_or(""));
-    object.text("zone", endpoint.zone().unwrap_or(""));
-    let hints = (endpoint.hints(), endpoint.hints_unknown());
-    if hints.0.is_some() || hints.1.is_some() {
-        let mut inner = Object::start(object.member("hints"));
-        inner.spread(hints.0.unwrap_or_default());
-        inner.members(hints.1);
-        inner.end();
-    }
-    object.members(endpoint.unknown());
-    object.end();
 }
 
 /// Bytes of JSON that an endpoint takes.

@@ -236,7 +236,7 @@ fn form(mut reader: Reader<'_>) -> Form {
         form = match name {
             "items" => Form::List,
             "object" => Form::Event,
-            "addressType" | "endpoints" | "addresses" | "ports" | "spec" | "status" => Form::Item,
+            "addressType" | "endpoints" | "addresses" | "ports" | "spec" | "status" | "subsets" => Form::Item,
             _ => return reader.skip(),
         };
         Err(Error::invalid("enough seen"))

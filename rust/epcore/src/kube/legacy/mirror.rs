@@ -1,0 +1,322 @@
+//! Slices of Endpoints that somebody wrote, for a Service without selector.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use super::merge::SKIP_MIRROR_LABEL;
+use super::{EndpointSubset, Endpoints, repack};
+use crate::Error;
+use crate::kube::Service;
+use crate::kube::desired::Groups;
+use crate::kube::reconcile::{Group, Rules, Run};
+use crate::kube::slices::Origin;
+use crate::model::{
+    Address, AddressType, ByIdentity, Conditions, EndpointList, EndpointPort, EndpointRef, EndpointSlice, Identity,
+    MANAGED_BY_LABEL, ObjectMeta, SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION, check_endpoint, check_metadata,
+    check_ports, keeps,
+};
+use crate::pack::{self, Event, Naming, Plan, Policy, Replace, Verb, WriteReason, WriteReasons};
+use crate::wire::json;
+
+/// Value of the label `managed-by` on slices that Kubernetes mirrors from Endpoints.
+pub(crate) const MIRRORING_CONTROLLER: &str = "endpointslicemirroring-controller.k8s.io";
+
+/// Annotation of Endpoints that only hold a leader's lock.
+const LEADER_ANNOTATION: &str = "control-plane.alpha.kubernetes.io/leader";
+/// Annotation that `kubectl apply` leaves.
+const LAST_APPLIED_ANNOTATION: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// Options of [`mirror`].
+#[derive(Clone, Debug)]
+pub struct MirrorOptions {
+    /// Value of the label `endpointslice.kubernetes.io/managed-by`; slices with another one are left alone.
+    pub controller: String,
+    /// How to pack. With [`Policy::Upstream`] `max_endpoints` is the most addresses of a subset that are mirrored, 1000 in Kubernetes.
+    pub pack: pack::Options,
+}
+
+impl Default for MirrorOptions {
+    fn default() -> Self {
+        let pack = pack::Options { replace: Replace::Recycle, ..pack::Options::default() };
+        Self { controller: MIRRORING_CONTROLLER.to_owned(), pack }
+    }
+}
+
+/// Plan the slices that mirror Endpoints which somebody wrote for a Service without selector.
+///
+/// With [`Policy::Upstream`] it does what the mirroring controller does: one slice for each family and set of ports, rewritten
+/// whole, with at most `max_endpoints` addresses of each subset. Any other policy mirrors all addresses, in slices of `max_endpoints`, and
+/// endpoints keep their slices. Labels and annotations are those of the Endpoints, which own the slices.
+///
+/// Mirrored slices go if the Service or the Endpoints are not there, the Service has a selector, or the Endpoints bear the label
+/// `endpointslice.kubernetes.io/skip-mirror: "true"` or a leader's lock. Addresses that the API refuses are told in the plan's Events.
+///
+/// # Errors
+///
+/// `InvalidInput` if there is neither Service nor Endpoints, they are not of one name, or the Endpoints have a host name, node, port, label or
+/// annotation that the API refuses; else as [`pack`](crate::pack::pack).
+///
+/// # Examples
+///
+/// ```
+/// use epcore::kube::legacy::{MirrorOptions, mirror};
+/// use epcore::wire::json;
+///
+/// let service = json::read_service(br#"{"metadata": {"name": "db", "namespace": "shop"}}"#)?;
+/// let endpoints = json::read_legacy_endpoints(br#"{"metadata": {"name": "db", "namespace": "shop"},
+///     "subsets": [{"addresses": [{"ip": "10.0.0.5"}, {"ip": "2001:db8::5"}], "ports": [{"port": 5432}]}]}"#)?;
+/// let plan = mirror(Some(&service), Some(&endpoints), &[], &MirrorOptions::default())?;
+/// assert_eq!(plan.stats().creates, 2);
+/// # Ok::<(), epcore::Error>(())
+/// ```
+pub fn mirror(
+    service: Option<&Service>,
+    endpoints: Option<&Endpoints>,
+    existing: &[Arc<EndpointSlice>],
+    options: &MirrorOptions,
+) -> Result<Plan, Error> {
+    options.pack.check()?;
+    let owner = owner(service, endpoints)?;
+    endpoints.map_or(Ok(()), check)?;
+    let (labels, annotations) = (labels(owner, options), annotations(owner));
+    let mut run =
+        Run::new(Origin::new("Endpoints", owner, labels, annotations), &options.pack, Rules::Mirrored, existing);
+    let mirrored = endpoints.filter(|endpoints| {
+        service.is_some_and(|service| service.selector.is_empty())
+            && endpoints.metadata.labels.get(SKIP_MIRROR_LABEL).is_none_or(|skip| skip != "true")
+            && !endpoints.metadata.annotations.contains_key(LEADER_ANNOTATION)
+    });
+    let mut families: [Groups; 2] = Default::default();
+    if let Some(endpoints) = mirrored {
+        let mut tally = Tally::default();
+        let limit = if options.pack.policy == Policy::Upstream { options.pack.max_endpoints } else { usize::MAX };
+        for subset in repack(&endpoints.subsets)? {
+            add(&mut families, &subset, limit, &mut tally)?;
+        }
+        run.notes.events = tally.events(limit);
+    }
+    for (family, groups) in [AddressType::IPv4, AddressType::IPv6].into_iter().zip(families) {
+        run.family(family, groups.in_order())?;
+    }
+    Ok(run.finish())
+}
+
+/// Metadata of the object that owns the slices.
+fn owner<'a>(service: Option<&'a Service>, endpoints: Option<&'a Endpoints>) -> Result<&'a ObjectMeta, Error> {
+    let name = |metadata: &'_ ObjectMeta| (metadata.namespace.clone(), metadata.name.clone());
+    match (service, endpoints) {
+        (Some(service), Some(endpoints)) if name(&service.metadata) != name(&endpoints.metadata) => {
+            let message = format!("not of the Service {}/{}", service.metadata.namespace, service.metadata.name);
+            Err(Error::invalid(message).in_field("metadata").in_field("endpoints"))
+        }
+        (_, Some(endpoints)) => Ok(&endpoints.metadata),
+        (Some(service), None) => Ok(&service.metadata),
+        (None, None) => Err(Error::invalid("a Service or Endpoints is needed, to tell whose slices they are")),
+    }
+}
+
+fn labels(owner: &ObjectMeta, options: &MirrorOptions) -> BTreeMap<String, String> {
+    let mut labels = owner.labels.clone();
+    labels.insert(SERVICE_NAME_LABEL.to_owned(), owner.name.clone());
+    labels.insert(MANAGED_BY_LABEL.to_owned(), options.controller.clone());
+    labels
+}
+
+fn annotations(owner: &ObjectMeta) -> BTreeMap<String, String> {
+    let own = [TRIGGER_TIME_ANNOTATION, LAST_APPLIED_ANNOTATION];
+    let copied = owner.annotations.iter().filter(|(key, _)| !own.contains(&key.as_str()));
+    copied.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// Addresses that are not mirrored.
+#[derive(Default)]
+struct Tally {
+    invalid: usize,
+    too_many: usize,
+}
+
+impl Tally {
+    fn events(&self, limit: usize) -> Vec<Event> {
+        let mut events = Vec::new();
+        let mut warn = |reason, message| events.push(Event { is_warning: true, reason, message });
+        if self.invalid > 0 {
+            warn(
+                "InvalidIPAddress",
+                format!("{} addresses are none that a slice may have: not mirrored", self.invalid),
+            );
+        }
+        if self.too_many > 0 {
+            let message = format!("{} addresses above {limit} of a subset are not mirrored", self.too_many);
+            warn("TooManyAddressesToMirror", message);
+        }
+        events
+    }
+}
+
+impl Run<'_> {
+    /// One slice for each group, the first of those that are there, rewritten whole (upstream `reconcileByPortMapping`).
+    pub(in crate::kube) fn rewrite_one(
+        &mut self,
+        family: AddressType,
+        group: &Group,
+        stale: &mut Vec<usize>,
+    ) -> Result<(), Error> {
+        let (first, others) = group.slots.split_at(group.slots.len().min(1));
+        stale.extend(others);
+        if group.desired.endpoints.is_empty() {
+            stale.extend(first);
+            return Ok(());
+        }
+        let template = self.origin.new_slice(family, group.desired.ports.clone());
+        let before = first.first().map(|&slot| self.plan.before[slot].clone());
+        let (endpoints, reasons) = self.merged(before.as_deref(), &group.desired.endpoints)?;
+        let has_metadata = before.as_ref().is_some_and(|slice| {
+            slice.metadata.labels == template.metadata.labels
+                && pack::same_annotations_and_owners(&slice.metadata, &template.metadata)
+        });
+        let reasons = reasons.with(WriteReason::Metadata, before.is_some() && !has_metadata);
+        if reasons == WriteReasons::default() {
+            return Ok(());
+        }
+        let mut slice = EndpointSlice { endpoints, ..template };
+        if let Some(before) = &before {
+            slice.metadata.name.clone_from(&before.metadata.name);
+            slice.metadata.uid.clone_from(&before.metadata.uid);
+            slice.metadata.resource_version.clone_from(&before.metadata.resource_version);
+            slice.metadata.creation_timestamp.clone_from(&before.metadata.creation_timestamp);
+        } else if self.options.naming == Naming::Deterministic {
+            let mut taken = self.plan.before.iter().map(|slice| slice.metadata.name.clone()).collect();
+            pack::name_slice(&mut slice, &mut taken)?;
+        }
+        let (size, limit) = (json::slice_size(&slice), self.options.max_bytes);
+        if size > limit {
+            return Err(
+                Error::limit("a slice of one subset would have too many bytes", limit, size).in_field("endpoints")
+            );
+        }
+        self.plan.counts.write_floor += 1;
+        let (verb, slot) = match first.first() {
+            Some(&slot) => (Verb::Update, slot),
+            None => (Verb::Create, self.plan.new_slot()),
+        };
+        self.plan.push(verb, slot, Arc::new(slice), reasons);
+        Ok(())
+    }
+
+    /// What stays, in its order, then what is new; and what changed.
+    fn merged(
+        &mut self,
+        before: Option<&EndpointSlice>,
+        desired: &EndpointList,
+    ) -> Result<(EndpointList, WriteReasons), Error> {
+        let by_identity = |endpoint| ByIdentity { endpoint, identity: Identity::Kubernetes };
+        let mut missing: HashMap<ByIdentity<'_>, EndpointRef<'_>> =
+            desired.iter().map(|endpoint| (by_identity(endpoint), endpoint)).collect();
+        let mut endpoints = EndpointList::default();
+        let (mut updated, mut removed) = (0, 0);
+        for held in before.into_iter().flat_map(|slice| slice.endpoints.iter()) {
+            match missing.remove(&by_identity(held)) {
+                None => removed += 1,
+                Some(wanted) if keeps(held, wanted) => endpoints.push(held)?,
+                Some(wanted) => {
+                    updated += 1;
+                    endpoints.push(wanted)?;
+                }
+            }
+        }
+        let counts = &mut self.plan.counts;
+        counts.endpoints_added += missing.len();
+        counts.endpoints_updated += updated;
+        counts.endpoints_removed += removed;
+        counts.slices_ideal += 1;
+        let reasons = WriteReasons::default()
+            .with(WriteReason::EndpointsAdded, !missing.is_empty())
+            .with(WriteReason::EndpointsUpdated, updated > 0)
+            .with(WriteReason::EndpointsRemoved, removed > 0);
+        for endpoint in desired.iter().filter(|endpoint| missing.contains_key(&by_identity(*endpoint))) {
+            endpoints.push(endpoint)?;
+        }
+        if reasons != WriteReasons::default() {
+            counts.endpoints_resent += desired.len() - missing.len() - updated;
+        }
+        Ok((endpoints, reasons))
+    }
+}
+
+/// Add the endpoints of a subset: at most `limit`, those that are ready first.
+fn add(families: &mut [Groups; 2], subset: &EndpointSubset, limit: usize, tally: &mut Tally) -> Result<(), Error> {
+    let lists = [(&subset.addresses, true), (&subset.not_ready_addresses, false)];
+    let mut taken = 0;
+    // Of addresses that are one endpoint the last counts, as in upstream's set.
+    let mut last: [HashMap<ByIdentity<'_>, (EndpointRef<'_>, bool)>; 2] = Default::default();
+    let mut order: [Vec<EndpointRef<'_>>; 2] = Default::default();
+    for (address, is_ready) in lists.into_iter().flat_map(|(list, ready)| list.iter().map(move |one| (one, ready))) {
+        if taken >= limit {
+            tally.too_many += 1;
+            continue;
+        }
+        let family = match address.address() {
+            Address::V4(_) => 0,
+            Address::V6(_) => 1,
+            Address::Name(_) => usize::MAX,
+        };
+        if family > 1 || address.address().validate().is_err() {
+            tally.invalid += 1;
+            continue;
+        }
+        taken += 1;
+        let key = ByIdentity { endpoint: address, identity: Identity::Kubernetes };
+        if last[family].insert(key, (address, is_ready)).is_none() {
+            order[family].push(address);
+        }
+    }
+    let ports = by_name(&subset.ports);
+    for (family, groups) in families.iter_mut().enumerate() {
+        // A subset without addresses of a family is no group of it.
+        for address in &order[family] {
+            let key = ByIdentity { endpoint: *address, identity: Identity::Kubernetes };
+            if let Some(&(address, is_ready)) = last[family].get(&key) {
+                for ports in &ports {
+                    let conditions = Conditions::new(Some(is_ready), None, None);
+                    groups.of(ports.clone()).endpoints.push_with_conditions(address, conditions)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Sets of ports in which each name is there once, as the API wants it of a slice. Endpoints may have one name with two numbers, on which
+/// upstream's slices are refused.
+fn by_name(ports: &[EndpointPort]) -> Vec<Vec<EndpointPort>> {
+    let mut sets: Vec<Vec<EndpointPort>> = vec![Vec::new()];
+    for port in ports {
+        let free = sets.iter().position(|set| set.iter().all(|other| other.name != port.name));
+        match free {
+            Some(at) => sets[at].push(port.clone()),
+            None => sets.push(vec![port.clone()]),
+        }
+    }
+    sets
+}
+
+/// Check what becomes part of slices, but for the addresses, which are left out where they are wrong.
+fn check(endpoints: &Endpoints) -> Result<(), Error> {
+    let mut first = None;
+    let mut found = |error: Error| {
+        first.get_or_insert(error);
+    };
+    check_metadata(&endpoints.metadata, &mut |error| found(error.in_field("metadata")));
+    for (index, subset) in endpoints.subsets.iter().enumerate() {
+        let mut found = |error: Error| found(error.in_index(index).in_field("subsets"));
+        for (field, list) in [("addresses", &subset.addresses), ("notReadyAddresses", &subset.not_ready_addresses)] {
+            for (index, address) in list.iter().enumerate() {
+                check_endpoint(address, None, &mut |error| found(error.in_index(index).in_field(field)));
+            }
+        }
+        check_ports(&subset.ports, &mut |error| found(error.in_field("ports")));
+    }
+    first.map_or(Ok(()), |error| Err(error.in_field("endpoints")))
+}

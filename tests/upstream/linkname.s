@@ -1,0 +1,1 @@
+// Lets Go take functions without a body, which go:linkname finds elsewhere.
