@@ -77,5 +77,5 @@ def stored(slices: epcore.SliceSet) -> list[Json]:
     """As the API server has them afterwards: with names."""
     found: list[Json] = [dict(one) for one in slices.to_dicts()]
     for one in found:
-        one["metadata"].setdefault("name", f"db-{next(NUMBERS)}")
+        one["metadata"].setdefault("name", f"new-{next(NUMBERS)}")
     return found

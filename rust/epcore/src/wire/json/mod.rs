@@ -5,6 +5,7 @@
 
 mod delta;
 mod endpoint;
+mod legacy;
 mod metadata;
 mod objects;
 mod plan;
@@ -18,8 +19,9 @@ mod writer;
 pub use delta::{write_change, write_delta, write_transition};
 pub use endpoint::write_endpoint;
 pub(crate) use endpoint::{endpoint_size, read_hints, write_hints};
+pub use legacy::{read_legacy_endpoints, write_legacy_endpoints};
 pub(crate) use metadata::{Owner, owner_reference, read_owners, read_texts};
-pub use objects::{read_legacy_endpoints, read_nodes, read_pods, read_service, read_services, write_legacy_endpoints};
+pub use objects::{read_nodes, read_pods, read_service, read_services};
 pub use plan::{write_plan, write_stats};
 pub use published::read_published;
 pub(crate) use slice::slice_size;
