@@ -1,5 +1,6 @@
 """Every block of code in the documentation runs and prints what it says."""
 
+import ast
 import doctest
 import re
 from pathlib import Path
@@ -18,4 +19,20 @@ def test_the_examples_of_a_page_run(page: Path) -> None:
     report: list[str] = []
     results = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(examples, out=report.append)
     assert results.attempted > 0
+    assert results.failed == 0, "".join(report)
+
+
+STUBS = ROOT / "python" / "epcore" / "_epcore.pyi"
+DOCUMENTED = {
+    node.name: text
+    for node in ast.walk(ast.parse(STUBS.read_text()))
+    if isinstance(node, ast.ClassDef | ast.FunctionDef) and ">>>" in (text := ast.get_docstring(node) or "")
+}
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_the_examples_of_the_reference_run(name: str) -> None:
+    examples = doctest.DocTestParser().get_doctest(DOCUMENTED[name], {}, name, str(STUBS), 0)
+    report: list[str] = []
+    results = doctest.DocTestRunner().run(examples, out=report.append)
     assert results.failed == 0, "".join(report)

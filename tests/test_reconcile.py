@@ -62,12 +62,18 @@ def test_other_policies_publish_the_same_and_never_write_more(case: Json, policy
         assert has_two_places(case) or len(ours) <= len(theirs)
 
 
+def never_rests(plan: epcore.Plan, policy: Any) -> bool:
+    """Where an endpoint has no zone the library writes slices without hints at every sync, for the annotation Auto."""
+    disabled = any(event["reason"] == "TopologyAwareHintsDisabled" for event in plan.events)
+    return bool(policy == "upstream" and disabled and all(write.reasons == ["hints"] for write in plan.writes))
+
+
 @given(cases(), policies | st.just("upstream"))
 def test_a_second_sync_writes_nothing(case: Json, policy: Any) -> None:
     case["service"]["metadata"].pop("deletionTimestamp", None)
     first = reconciled(case, policy=policy)
     again = reconciled({**case, "slices": first.result()}, policy=policy, state=first.hints)
-    assert not again, str(again)
+    assert not again or never_rests(again, policy), str(again)
 
 
 @given(cases(), policies | st.just("upstream"))
@@ -75,7 +81,7 @@ def test_what_an_api_server_gives_back_needs_no_write(case: Json, policy: Any) -
     case["service"]["metadata"].pop("deletionTimestamp", None)
     first = reconciled(case, policy=policy)
     again = reconciled({**case, "slices": through_an_api_server(first.result())}, policy=policy, state=first.hints)
-    assert not again, str(again)
+    assert not again or never_rests(again, policy), str(again)
 
 
 @given(cases(), policies)

@@ -13,6 +13,7 @@ from kube_model import asks_for_topology, canonical, hints_by_zone, reconciled, 
 from kube_strategies import HEADLESS, MANAGED_BY, SERVICE_NAME, Json, cases, pods, services
 from legacy_strategies import MIRRORING, endpoints_objects, mirrors
 from parts import examples_of
+from reader_strategies import readable
 from submitted_strategies import submitted
 from upstream_peer import Upstream, needs_upstream
 
@@ -236,3 +237,60 @@ def mirror_outcome(slices: Any, verbs: list[str], events: Any, *, going: bool) -
     """Which of the slices are made is chance if the Endpoints are being deleted."""
     contents = None if going else summary([dict(one) for one in slices], shared_zones=False)
     return sorted(verbs), contents, sorted(event["reason"] for event in events)
+
+
+NODES, ZONES = ["n", "m", "x"], ["z", "y", ""]
+
+
+def is_ambiguous(slices: list[Json]) -> bool:
+    """kube-proxy's winner among entries for one endpoint is chance, unless just one of them is not terminating."""
+    said: dict[Any, set[str]] = {}
+    for slice_ in slices:
+        for endpoint in slice_["endpoints"]:
+            conditions = endpoint.get("conditions", {})
+            for port in slice_["ports"]:
+                words = [
+                    slice_["metadata"]["labels"][SERVICE_NAME],
+                    port["name"],
+                    port.get("port"),
+                    endpoint["addresses"][0],
+                ]
+                kept = [conditions, endpoint.get("nodeName"), endpoint.get("hints")]
+                said.setdefault((*words, conditions.get("terminating", False)), set()).add(repr(kept))
+    return any(len(texts) > 1 for texts in said.values())
+
+
+@needs_upstream
+def test_a_view_reaches_what_kube_proxy_reaches(upstream: Upstream) -> None:
+    @settings(max_examples=EXAMPLES * 10, suppress_health_check=list(HealthCheck))
+    @given(st.lists(readable(), min_size=1, max_size=3), st.sampled_from(NODES), st.sampled_from(ZONES))
+    def agrees(states: list[list[Json]], node: str, zone: str) -> None:
+        view, events = epcore.View(), []
+        held: dict[str, Json] = {}
+        for state in states:
+            for slice_ in state:
+                del slice_["metadata"]["resourceVersion"]  # it is the same in all of them
+                # kube-proxy keeps what a slice held for a Service that its label no longer names.
+                slice_["metadata"]["labels"][SERVICE_NAME] = "db" if slice_["metadata"]["name"] == "web-3" else "web"
+            now = {one["metadata"]["name"]: one for one in canonical(state)}
+            present = [{"type": "MODIFIED", "object": one} for one in now.values()]
+            gone = [{"type": "DELETED", "object": held[name]} for name in held.keys() - now.keys()]
+            events += present + gone
+            view.apply(present + gone)
+            held = now
+        assume(not is_ambiguous(list(held.values())))
+        answer = upstream.ask(op="proxy", events=events, node=node, zone=zone)
+        ports = {(one["service"], one["port"], one["protocol"]): one for one in answer["ports"]}
+        for service, port, protocol in [*ports, ("web", "gone", "TCP")]:
+            theirs = ports.get((service, port, protocol), {"all": [], "cluster": [], "local": []})
+            asked: Any = {"namespace": "shop", "node": node, "zone": zone, "protocol": protocol}
+            for policy in ("Cluster", "Local"):
+                reached = view.reachable(service, port, policy=policy, **asked)
+                assert sorted(f"{one.address}:{one.port}" for one in reached.endpoints) == theirs[policy.lower()]
+            everything = [one for one in view.endpoints(service, port) if one.port]
+            assert sorted(f"{one.address}:{one.port}" for one in everything) == theirs["all"]
+        for service in ("web", "db"):
+            expected = answer["localReady"].get(f"shop/{service}", 0)
+            assert view.local_ready(service, namespace="shop", node=node) == expected
+
+    agrees()

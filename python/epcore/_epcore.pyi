@@ -26,6 +26,8 @@ from epcore.types import (
     Replace,
     Severity,
     SliceDict,
+    TrafficPolicy,
+    TriggerTimeDict,
     Verb,
     WriteReason,
 )
@@ -719,7 +721,10 @@ class Change:
 
 @final
 class Transition:
-    """A service port that went from no endpoint to some, or back."""
+    """A service port that went from no endpoint, or none that is ready, to some, or back.
+
+    Or one whose hints became complete, or no longer are.
+    """
 
     @property
     def namespace(self) -> str | None: ...
@@ -737,6 +742,11 @@ class Transition:
     def ready_before(self) -> int: ...
     @property
     def ready_after(self) -> int: ...
+    @property
+    def hints_complete_before(self) -> bool:
+        """Every ready endpoint had hints, and there was one: only then do proxies follow them."""
+    @property
+    def hints_complete_after(self) -> bool: ...
     def to_dict(self) -> dict[str, Any]: ...
 
 @final
@@ -755,6 +765,12 @@ class Delta:
         """Endpoints that only changed their slice."""
     @property
     def transitions(self) -> Sequence[Transition]: ...
+    @property
+    def stale_udp(self) -> list[Change]:
+        """UDP endpoints to which old flows must be cut: gone, or no longer serving. For ``key="address-port"``."""
+    @property
+    def trigger_times(self) -> list[TriggerTimeDict]:
+        """Trigger times that came with the slices of a :class:`View`; the time since then is the latency."""
     def to_json(self) -> bytes: ...
     def to_dict(self) -> dict[str, Any]: ...
     def __bool__(self) -> bool: ...
@@ -883,3 +899,171 @@ def assign(
 
 def cohort_of(endpoint: EndpointsInput, cohort: CohortName | str = "auto") -> list[str | None]:
     """The cohort that :func:`pack` gives to each endpoint."""
+
+WatchInput: TypeAlias = JsonBytes | Mapping[str, Any] | Sequence[Any]
+"""Watch events (``{"type": "ADDED", "object": {...}}``): one, several, or JSON lines; or slices that are there."""
+
+@final
+class PortEndpoint:
+    """One endpoint behind one port. Conditions are as readers take them: unset is ready, serving, not terminating."""
+
+    @property
+    def address(self) -> str:
+        """The first address."""
+    @property
+    def port_name(self) -> str | None:
+        """``None`` for a slice without ports."""
+    @property
+    def protocol(self) -> str | None: ...
+    @property
+    def port(self) -> int | None:
+        """``None`` also for a port without number, which stands for all."""
+    @property
+    def app_protocol(self) -> str | None: ...
+    @property
+    def ready(self) -> bool: ...
+    @property
+    def serving(self) -> bool: ...
+    @property
+    def terminating(self) -> bool: ...
+    @property
+    def namespace(self) -> str | None: ...
+    @property
+    def service(self) -> str | None: ...
+    @property
+    def slice(self) -> str:
+        """Name of the slice that holds it."""
+    @property
+    def endpoint(self) -> Endpoint: ...
+
+@final
+class Reachable:
+    """What a node may send traffic to."""
+
+    @property
+    def endpoints(self) -> list[PortEndpoint]:
+        """By family, number of the port and address."""
+    @property
+    def fallback(self) -> bool:
+        """The endpoints are terminating, and only serve on because nothing else is ready."""
+    @property
+    def exists(self) -> bool:
+        """Some node has an endpoint for the port."""
+
+@final
+class Duplicate:
+    """Entries that claim to be one endpoint."""
+
+    @property
+    def entries(self) -> list[PortEndpoint]:
+        """The one that counts, then the others in order of precedence."""
+    @property
+    def reason(self) -> str:
+        """Why the first counts."""
+
+@final
+class View:
+    """A reader's view of slices, of one Service or of many, that is right at every moment.
+
+    Feed it what a watch sends, or lists; each checkout tells what changed for each endpoint since the last one. An
+    endpoint is removed only when no slice holds it any more, and a change that was undone is none. Events may come
+    twice, late (where they have resource versions), or after a new list: the view is the same. Of several entries for
+    one endpoint the one that is not terminating counts, then the newer trigger time, the newer slice, the name. Safe to
+    call from threads.
+
+    :param key: what makes two endpoints the same, as for :func:`diff`.
+    :param fields: which fields count as a change, as for :func:`diff`.
+    :param hold: seconds for which a removal is kept back; what comes back in time was never gone. The clock is the
+        ``now`` that you pass.
+
+    An event costs what its slice costs, and slices that hold the same endpoints; not what the Service costs.
+
+    >>> import epcore
+    >>> view = epcore.View()
+    >>> slice = {"metadata": {"name": "web-1", "labels": {"kubernetes.io/service-name": "web"}}, "addressType": "IPv4",
+    ...          "ports": [{"port": 80}], "endpoints": [{"addresses": ["10.0.0.1"]}]}
+    >>> view.apply({"type": "ADDED", "object": slice})
+    <Delta: 1 added, 0 removed, 0 updated, 0 moved>
+    >>> view.endpoints("web")
+    [<PortEndpoint 10.0.0.1:80>]
+    """
+
+    def __new__(cls, *, key: DiffKey = "address-port", fields: FieldMask = "proxy", hold: float = 0.0) -> Self: ...
+    def feed(self, events: WatchInput) -> None:
+        """Take in events, to be told by the next checkout.
+
+        ``ERROR`` (410: the watch has ended) sets :attr:`expired`. Raises ``InvalidInputError`` with path
+        (``events[3].object.endpoints[0]``) and byte offset; the view stays as it was then.
+        """
+    def feed_list(self, slices: SlicesInput, *, resource_version: str | None = None) -> None:
+        """Take a list for all that is there, to be told by the next checkout.
+
+        ``resource_version`` is that of the list; it is read from JSON of a list if not given. Raises
+        ``InvalidInputError`` as :func:`diff`, and for a slice without name or two of one.
+        """
+    def checkout(self, now: float | None = None) -> Delta:
+        """Tell what changed since the last checkout. ``now`` is seconds on a clock that does not go back."""
+    def apply(self, events: WatchInput, *, now: float | None = None) -> Delta:
+        """Feed events and check out."""
+    def replace(self, slices: SlicesInput, *, resource_version: str | None = None, now: float | None = None) -> Delta:
+        """Feed a list and check out."""
+    def remove(self, name: str, namespace: str | None = None, *, now: float | None = None) -> Delta:
+        """Forget a slice, as if it were deleted, and check out."""
+    @property
+    def pending(self) -> bool:
+        """Something was fed that the next checkout may tell."""
+    @property
+    def next_due(self) -> float | None:
+        """When the next removal that is kept back is due, on the clock of ``now``."""
+    @property
+    def expired(self) -> bool:
+        """The watch has ended: only a new list tells what is there."""
+    @property
+    def resource_version(self) -> str | None:
+        """The newest that was seen, to go on watching from."""
+    def slices(self) -> SliceSet:
+        """All slices, by namespace and name."""
+    def services(self) -> list[tuple[str, str]]:
+        """Namespace and name of each Service that has slices; ``""`` where not set."""
+    def endpoints(
+        self, service: str | None = None, port: str | None = None, *, namespace: str | None = None
+    ) -> list[PortEndpoint]:
+        """List endpoints, each once for each of its ports; of all Services, namespaces or ports where none is given."""
+    def find(self, address: str) -> SliceSet:
+        """Find the slices that hold an address, whatever their Service."""
+    def reachable(
+        self,
+        service: str,
+        port: str,
+        *,
+        namespace: str,
+        node: str,
+        zone: str = "",
+        protocol: str = "TCP",
+        policy: TrafficPolicy = "Cluster",
+    ) -> Reachable:
+        """List the endpoints that a node sends traffic for a service port to, as kube-proxy does.
+
+        Those that are ready: by node or zone where every ready endpoint has such hints and one is for us; on the node
+        itself with ``policy="Local"``. If there is none, those that still serve while they terminate. Ports without
+        number are passed over. Each family is looked at by itself.
+        Source: ``CategorizeEndpoints`` of kube-proxy 1.37.
+
+        :param port: name of the port, ``""`` for one without.
+        """
+    def local_ready(self, service: str, *, namespace: str, node: str) -> int:
+        """Count the ready endpoints of a Service on a node, each address once: what health checks of nodes ask."""
+    def explain_duplicates(self) -> list[Duplicate]:
+        """List endpoints that several entries claim to be, and why which one counts."""
+    def snapshot(self) -> bytes:
+        """Write the view with what was handed out, so that a restart goes on without a gap. JSON."""
+    @staticmethod
+    def restore(snapshot: JsonBytes, *, hold: float = 0.0) -> View:
+        """Read a snapshot; the next checkout tells what came since the last one before it.
+
+        What was kept back is told as removed, unless the new view keeps it back too. Raises ``InvalidInputError``.
+        """
+    def __len__(self) -> int:
+        """Count the slices."""
+    def __bool__(self) -> bool:
+        """Return true, also for a view of nothing."""

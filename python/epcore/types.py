@@ -10,6 +10,7 @@ CompactionOrder: TypeAlias = Literal["make-before-break", "break-before-make", "
 AddressReuse: TypeAlias = Literal["ordered", "strict"]
 Replace: TypeAlias = Literal["safe", "recycle"]
 Naming: TypeAlias = Literal["generate", "deterministic"]
+TrafficPolicy: TypeAlias = Literal["Cluster", "Local"]
 Verb: TypeAlias = Literal["create", "update", "delete"]
 DiffKey: TypeAlias = Literal["address", "address-port", "target"]
 FieldMask: TypeAlias = Literal["dns", "proxy", "envoy", "all"]
@@ -109,6 +110,14 @@ class EventDict(TypedDict):
     type: Literal["Normal", "Warning"]
     reason: str
     message: str
+
+
+class TriggerTimeDict(TypedDict):
+    """When that happened which led to the write of a slice, RFC 3339."""
+
+    namespace: str | None
+    service: str | None
+    time: str
 
 
 class HintState(TypedDict, total=False):

@@ -20,6 +20,8 @@ var operations = map[string]func(json.RawMessage) (any, error){
 	"affected":     affected,
 	"validate":     validate,
 	"repack":       repack,
+	"proxy":        proxyEvents,
+	"fold":         foldOne,
 	"endpoints":    buildEndpoints,
 	"mirror":       mirror,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use epcore::diff::{self as core, Change as CoreChange, Fields, Key, Options, Outcome};
 use epcore::wire::json;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PySlice};
+use pyo3::types::{PyBytes, PyDict, PySlice};
 
 use crate::endpoints::Endpoint;
 use crate::input;
@@ -23,12 +23,10 @@ pub(crate) fn diff(
     key: &str,
     fields: &str,
 ) -> PyResult<Delta> {
-    let keys = [("address", Key::Address), ("address-port", Key::AddressPort), ("target", Key::Target)];
-    let masks = [("dns", Fields::Dns), ("proxy", Fields::Proxy), ("envoy", Fields::Envoy), ("all", Fields::All)];
-    let options = Options { key: word("key", key, &keys)?, fields: word("fields", fields, &masks)? };
+    let options = Options { key: word("key", key, &Key::WORDS)?, fields: word("fields", fields, &Fields::WORDS)? };
     let (before, _) = input::slices_at(before, "before")?;
     let (after, _) = input::slices_at(after, "after")?;
-    Ok(Delta(Arc::new(py.detach(|| core::diff(&before, &after, options)))))
+    Ok(Delta::new(py.detach(|| core::diff(&before, &after, options))))
 }
 
 /// What changed for each endpoint. True if anything did.
@@ -62,6 +60,24 @@ impl Delta {
     #[getter]
     fn transitions(&self) -> Vec<Transition> {
         self.0.transitions().iter().cloned().map(Transition).collect()
+    }
+
+    #[getter]
+    fn stale_udp(&self) -> Vec<Change> {
+        let change = |(outcome, index)| Change { delta: self.0.clone(), outcome, index };
+        self.0.stale_udp().into_iter().map(change).collect()
+    }
+
+    #[getter]
+    fn trigger_times<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let dict = |found: &core::TriggerTime| {
+            let dict = PyDict::new(py);
+            dict.set_item("namespace", optional(&found.namespace))?;
+            dict.set_item("service", optional(&found.service))?;
+            dict.set_item("time", &found.time)?;
+            Ok(dict)
+        };
+        self.0.trigger_times().iter().map(dict).collect()
     }
 
     fn to_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
@@ -98,6 +114,10 @@ impl Delta {
 }
 
 impl Delta {
+    pub(crate) fn new(delta: core::Delta) -> Self {
+        Self(Arc::new(delta))
+    }
+
     fn changes(&self, outcome: Outcome) -> Changes {
         let indexes = (0..self.0.count(outcome)).collect();
         Changes { delta: self.0.clone(), outcome, indexes }
@@ -277,6 +297,16 @@ impl Transition {
     #[getter]
     fn ready_after(&self) -> usize {
         self.0.ready_after
+    }
+
+    #[getter]
+    fn hints_complete_before(&self) -> bool {
+        self.0.hints_complete_before
+    }
+
+    #[getter]
+    fn hints_complete_after(&self) -> bool {
+        self.0.hints_complete_after
     }
 
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

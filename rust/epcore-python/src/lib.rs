@@ -14,6 +14,7 @@ mod options;
 mod plan;
 mod slices;
 mod trackers;
+mod view;
 
 use pyo3::prelude::*;
 
@@ -42,6 +43,8 @@ mod _epcore {
     use crate::slices::{EndpointSlice, SliceSet};
     #[pymodule_export]
     use crate::trackers::{Batch, ServiceIndex, SliceTracker, TriggerTimes};
+    #[pymodule_export]
+    use crate::view::{Duplicate, PortEndpoint, Reachable, View};
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "the name that Python expects")]

@@ -9,6 +9,7 @@
 //! | [`pack`] | what should be there + what is there -> ordered writes |
 //! | [`kube`] | what Kubernetes wants the slices of a Service to be |
 //! | [`diff`] | two sets of slices -> what changed for each endpoint |
+//! | [`engine`] | the stateful forms: a view that follows events |
 //!
 //! # One endpoint from bytes to a write
 //!
@@ -28,6 +29,7 @@
 //! ```
 
 pub mod diff;
+pub mod engine;
 mod error;
 pub mod kube;
 pub mod model;

@@ -1,54 +1,14 @@
 //! The promises of `diff`, beside a slow and obvious fold.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+mod readers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use epcore::diff::{Change, Delta, Fields, Key, Options, Reason, diff};
+use epcore::diff::{Fields, Key, Options, Reason, diff};
 use epcore::model::EndpointSlice;
-use epcore::wire::json;
 use proptest::prelude::*;
-
-type Slices = Vec<Arc<EndpointSlice>>;
-
-/// Address, target, conditions, node.
-type Spec = (u8, u8, u8, u8);
-
-fn endpoint((address, target, conditions, node): Spec) -> String {
-    let word = |value: u8| ["null", "true", "false"][usize::from(value % 3)];
-    format!(
-        r#"{{"addresses":["{}"],"conditions":{{"ready":{},"terminating":{}}},"nodeName":"n{node}","targetRef":{{"uid":"{}"}}}}"#,
-        ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.00.0.3"][usize::from(address % 4)],
-        word(conditions),
-        word(conditions / 3),
-        ["", "u1", "u2"][usize::from(target % 3)],
-    )
-}
-
-fn slices() -> impl Strategy<Value = Slices> {
-    let spec = (0u8..4, 0u8..3, 0u8..9, 0u8..2);
-    let slice = (prop::collection::vec(spec, 0..5), 0u8..2, 0u8..3, 0u8..3);
-    prop::collection::vec(slice, 0..4).prop_map(|slices| {
-        let text = |(name, (endpoints, service, port, time)): (usize, &(Vec<Spec>, u8, u8, u8))| {
-            let endpoints: Vec<String> = endpoints.iter().copied().map(endpoint).collect();
-            let ports = ["", r#"{"name":"a","port":80}"#, r#"{"name":"a","port":80},{"name":"b"}"#][usize::from(*port)];
-            format!(
-                r#"{{"metadata":{{"name":"s-{name}","namespace":"shop","labels":{{"kubernetes.io/service-name":"web-{service}"}},
-                    "annotations":{{"endpoints.kubernetes.io/last-change-trigger-time":"2026-01-01T00:00:0{time}Z"}}}},
-                    "addressType":"IPv4","ports":[{ports}],"endpoints":[{}]}}"#,
-                endpoints.join(",")
-            )
-        };
-        let slices: Vec<String> = slices.iter().enumerate().map(text).collect();
-        json::read_slices(format!("[{}]", slices.join(",")).as_bytes()).unwrap()
-    })
-}
-
-fn options() -> impl Strategy<Value = Options> {
-    let keys = prop_oneof![Just(Key::Address), Just(Key::AddressPort), Just(Key::Target)];
-    let fields = prop_oneof![Just(Fields::Dns), Just(Fields::Proxy), Just(Fields::Envoy), Just(Fields::All)];
-    (keys, fields).prop_map(|(key, fields)| Options { key, fields })
-}
+use readers::{Slices, options, sets, slices};
 
 /// What an entry looks like to a reader: ready, and for those that look further serving, terminating, node.
 type Seen = (bool, bool, bool, String);
@@ -93,14 +53,6 @@ fn plain(slices: &Slices, options: Options) -> BTreeMap<String, (Seen, String)> 
         }
     }
     best.into_iter().map(|(key, (_, value))| (key, value)).collect()
-}
-
-fn keys(changes: &[Change<'_>]) -> Vec<String> {
-    changes.iter().map(Change::key).collect()
-}
-
-fn sets(delta: &Delta) -> [BTreeSet<String>; 4] {
-    [delta.added(), delta.removed(), delta.updated(), delta.moved()].map(|changes| keys(&changes).into_iter().collect())
 }
 
 proptest! {
@@ -154,7 +106,7 @@ proptest! {
     }
 
     #[test]
-    fn transitions_are_the_service_ports_whose_counts_cross_zero(before in slices(), after in slices(), options in options()) {
+    fn transitions_are_the_service_ports_that_go_from_or_to_nothing(before in slices(), after in slices(), options in options()) {
         let count = |slices: &Slices| {
             let mut counts: BTreeMap<String, [usize; 2]> = BTreeMap::new();
             for (key, (seen, _)) in plain(slices, Options { key: Key::AddressPort, ..options }) {
@@ -175,7 +127,13 @@ proptest! {
             .filter(|(_, was, is)| (was[0] == 0) != (is[0] == 0) || (was[1] == 0) != (is[1] == 0))
             .collect();
         let delta = diff(&before, &after, options);
-        let found: Vec<(String, [usize; 2], [usize; 2])> = delta.transitions().iter().map(|found| (
+        let of_counts = |found: &&epcore::diff::Transition| {
+            (found.endpoints_before == 0) != (found.endpoints_after == 0) || (found.ready_before == 0) != (found.ready_after == 0)
+        };
+        let of_hints = |found: &epcore::diff::Transition| of_counts(&found) || found.hints_complete_before != found.hints_complete_after;
+        prop_assert!(delta.transitions().iter().all(of_hints));
+
+        let found: Vec<(String, [usize; 2], [usize; 2])> = delta.transitions().iter().filter(of_counts).map(|found| (
             format!("{}/{} {} {}", found.namespace, found.service, found.port_name, found.protocol),
             [found.endpoints_before, found.ready_before],
             [found.endpoints_after, found.ready_after],

@@ -3,8 +3,8 @@
 use std::cmp::{Ordering, Reverse};
 use std::sync::Arc;
 
-use hashbrown::HashMap;
 use hashbrown::hash_map::Entry as Slot;
+use hashbrown::{HashMap, HashSet};
 
 use crate::diff::mask::Side;
 use crate::model::{Address, AddressType, EndpointRef, EndpointSlice, timestamp};
@@ -19,6 +19,12 @@ pub enum Key {
     AddressPort,
     /// The UID of the target, else its namespace and name, else the first address.
     Target,
+}
+
+impl Key {
+    /// The words for keys.
+    pub const WORDS: [(&'static str, Self); 3] =
+        [("address", Self::Address), ("address-port", Self::AddressPort), ("target", Self::Target)];
 }
 
 /// Where an entry stands.
@@ -77,12 +83,26 @@ pub(crate) struct Fold<'a> {
 
 impl<'a> Fold<'a> {
     pub(crate) fn new(slices: &'a [Arc<EndpointSlice>], key: Key, groups: &mut Groups<'a>) -> Self {
+        Self::of_some(slices, key, groups, None)
+    }
+
+    /// The same with nothing but `some`, if that is given.
+    pub(crate) fn of_some(
+        slices: &'a [Arc<EndpointSlice>],
+        key: Key,
+        groups: &mut Groups<'a>,
+        some: Option<&HashSet<Who<'_>>>,
+    ) -> Self {
         let count: usize = slices.iter().map(|slice| slice.endpoints.len()).sum();
-        let mut fold = Self { slices, entries: HashMap::with_capacity(count) };
+        let capacity = some.map_or(count, HashSet::len);
+        let mut fold = Self { slices, entries: HashMap::with_capacity(capacity) };
         for (at, slice) in (0u32..).zip(slices) {
             let numbers = groups.of(slice, key);
             for (index, endpoint) in (0u32..).zip(slice.endpoints.iter()) {
                 let who = who(endpoint, key);
+                if some.is_some_and(|some| !some.contains(&who)) {
+                    continue;
+                }
                 for &(port, group) in &numbers {
                     fold.add((group, who), Place { slice: at, endpoint: index, port });
                 }
@@ -114,6 +134,32 @@ pub(crate) fn side(slices: &[Arc<EndpointSlice>], place: Place) -> Side<'_> {
     let endpoint = slice.endpoints.get(place.endpoint as usize);
     let endpoint = endpoint.unwrap_or_else(|| unreachable!("places are made from the slices they are used with"));
     Side { endpoint, slice, port: place.port.map(|port| port as usize) }
+}
+
+/// Whom a change of one slice can concern, if that can be told by a look at its endpoints one by one: no other slice plays a part, and nothing
+/// changed but endpoints.
+pub(crate) fn concerned<'a>(
+    before: &'a [Arc<EndpointSlice>],
+    after: &'a [Arc<EndpointSlice>],
+    key: Key,
+    by_metadata: bool,
+) -> Option<HashSet<Who<'a>>> {
+    let ([old], [new]) = (before, after) else { return None };
+    let same = old.metadata.name == new.metadata.name
+        && service_of(old) == service_of(new)
+        && old.ports == new.ports
+        && !(by_metadata && old.metadata != new.metadata);
+    if !same {
+        return None;
+    }
+    let common = old.endpoints.len().min(new.endpoints.len());
+    let mut concerned = HashSet::new();
+    for (left, right) in old.endpoints.iter().zip(new.endpoints.iter()).filter(|(left, right)| left != right) {
+        concerned.extend([who(left, key), who(right, key)]);
+    }
+    let rest = old.endpoints.iter().skip(common).chain(new.endpoints.iter().skip(common));
+    concerned.extend(rest.map(|endpoint| who(endpoint, key)));
+    Some(concerned)
 }
 
 /// The key of an entry in words, for order and for people.
@@ -149,7 +195,7 @@ fn who(endpoint: EndpointRef<'_>, key: Key) -> Who<'_> {
 /// Not terminating before terminating, so that a running Pod beats the ghost of one that had its address (kube-proxy since its
 /// pull request 135593); then the newer trigger time, which says whose conditions are newer; then the newer slice; then by name, place and content,
 /// so that the order of the input does not show.
-fn precedence(left: Side<'_>, left_place: Place, right: Side<'_>, right_place: Place) -> Ordering {
+pub(crate) fn precedence(left: Side<'_>, left_place: Place, right: Side<'_>, right_place: Place) -> Ordering {
     let rank = |side: Side<'_>| {
         let metadata = &side.slice.metadata;
         (

@@ -87,6 +87,10 @@ pub(crate) struct Side<'a> {
 }
 
 impl Fields {
+    /// The words for masks.
+    pub const WORDS: [(&'static str, Self); 4] =
+        [("dns", Self::Dns), ("proxy", Self::Proxy), ("envoy", Self::Envoy), ("all", Self::All)];
+
     /// Which of the fields differ.
     pub(crate) fn compare(self, before: Side<'_>, after: Side<'_>) -> Reasons {
         let mut reasons = Reasons::default();

@@ -6,8 +6,10 @@ mod delta;
 mod fold;
 mod mask;
 
-pub use delta::{Change, Delta, Outcome, Transition};
+pub use delta::{Change, Delta, Outcome, Transition, TriggerTime};
+pub(crate) use delta::{Counts, Held};
 pub use fold::Key;
+pub(crate) use fold::{Fold, Groups, Place, Port, precedence, side};
 pub use mask::{Fields, Reason, Reasons};
 
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use crate::diff::{Change, Delta, Outcome, Transition};
 use crate::wire::json::endpoint::write_endpoint_into;
 use crate::wire::json::writer::{Object, write_array, write_string};
 
-/// Write `{"added": [...], "removed": [...], "updated": [...], "moved": [...], "transitions": [...]}`.
+/// Write `{"added": [...], "removed": [...], "updated": [...], "moved": [...], "transitions": [...], "trigger_times": [...]}`.
 #[must_use]
 pub fn write_delta(delta: &Delta) -> Vec<u8> {
     let mut out = Vec::new();
@@ -21,6 +21,13 @@ pub fn write_delta(delta: &Delta) -> Vec<u8> {
     }
     write_array(object.member("transitions"), delta.transitions(), |out, transition| {
         out.extend(write_transition(transition));
+    });
+    write_array(object.member("trigger_times"), delta.trigger_times(), |out, found| {
+        let mut object = Object::start(out);
+        object.text("namespace", &found.namespace);
+        object.text("service", &found.service);
+        object.text("time", &found.time);
+        object.end();
     });
     object.end();
     out
@@ -75,6 +82,8 @@ pub fn write_transition(transition: &Transition) -> Vec<u8> {
     object.number("endpoints_after", transition.endpoints_after);
     object.number("ready_before", transition.ready_before);
     object.number("ready_after", transition.ready_after);
+    object.boolean("hints_complete_before", Some(transition.hints_complete_before));
+    object.boolean("hints_complete_after", Some(transition.hints_complete_after));
     object.end();
     out
 }

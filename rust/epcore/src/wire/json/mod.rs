@@ -5,6 +5,7 @@
 
 mod delta;
 mod endpoint;
+mod events;
 mod legacy;
 mod metadata;
 mod objects;
@@ -19,6 +20,7 @@ mod writer;
 pub use delta::{write_change, write_delta, write_transition};
 pub use endpoint::write_endpoint;
 pub(crate) use endpoint::{endpoint_size, read_hints, write_hints};
+pub use events::{read_events, read_list_version, read_view, write_view};
 pub use legacy::{read_legacy_endpoints, write_legacy_endpoints};
 pub(crate) use metadata::{Owner, owner_reference, read_owners, read_texts};
 pub use objects::{read_nodes, read_pods, read_service, read_services};

@@ -1,0 +1,348 @@
+//! `View` and what it is asked.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use epcore::diff::{Fields, Key, Options};
+use epcore::engine::{self as core, TrafficPolicy, WatchEvent};
+use epcore::wire::json;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use crate::diff::Delta;
+use crate::endpoints::Endpoint;
+use crate::errors::to_exception;
+use crate::input;
+use crate::options::word;
+use crate::slices::{EndpointSlice, SliceSet, optional};
+
+/// A reader's view of slices.
+#[pyclass(frozen, module = "epcore")]
+pub(crate) struct View(Mutex<core::View>);
+
+impl View {
+    fn lock(&self) -> MutexGuard<'_, core::View> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[pymethods]
+impl View {
+    #[new]
+    #[pyo3(signature = (*, key="address-port", fields="proxy", hold=0.0))]
+    fn new(key: &str, fields: &str, hold: f64) -> PyResult<Self> {
+        let options = Options { key: word("key", key, &Key::WORDS)?, fields: word("fields", fields, &Fields::WORDS)? };
+        Ok(Self(Mutex::new(core::View::new(options).holding(seconds("hold", hold)?))))
+    }
+
+    /// Take in events, to be told by the next checkout.
+    fn feed(&self, py: Python<'_>, events: &Bound<'_, PyAny>) -> PyResult<()> {
+        let events = match parsed(events)? {
+            Some(events) => events,
+            None => input::objects(events, "events", json::read_events)?,
+        };
+        py.detach(|| events.into_iter().try_for_each(|event| self.lock().feed(event))).map_err(to_exception)
+    }
+
+    /// Take a list for all that is there, to be told by the next checkout.
+    #[pyo3(signature = (slices, *, resource_version=None))]
+    fn feed_list(&self, py: Python<'_>, slices: &Bound<'_, PyAny>, resource_version: Option<&str>) -> PyResult<()> {
+        let (slices, document) = input::slices(slices)?;
+        let found = document.as_ref().map(|document| json::read_list_version(document.bytes())).unwrap_or_default();
+        let version = resource_version.unwrap_or(&found);
+        let fed = py.detach(|| self.lock().replace(&slices, version));
+        fed.map_err(|error| input::exception_in(error, &[("slices", document.as_ref())]))
+    }
+
+    /// What changed since the last checkout.
+    #[pyo3(signature = (now=None))]
+    fn checkout(&self, py: Python<'_>, now: Option<f64>) -> PyResult<Delta> {
+        let now = now.map(|now| seconds("now", now)).transpose()?;
+        Ok(Delta::new(py.detach(|| {
+            let mut view = self.lock();
+            if let Some(now) = now { view.checkout_at(now) } else { view.checkout() }
+        })))
+    }
+
+    #[pyo3(signature = (events, *, now=None))]
+    fn apply(&self, py: Python<'_>, events: &Bound<'_, PyAny>, now: Option<f64>) -> PyResult<Delta> {
+        self.feed(py, events)?;
+        self.checkout(py, now)
+    }
+
+    #[pyo3(signature = (slices, *, resource_version=None, now=None))]
+    fn replace(
+        &self,
+        py: Python<'_>,
+        slices: &Bound<'_, PyAny>,
+        resource_version: Option<&str>,
+        now: Option<f64>,
+    ) -> PyResult<Delta> {
+        self.feed_list(py, slices, resource_version)?;
+        self.checkout(py, now)
+    }
+
+    #[pyo3(signature = (name, namespace=None, *, now=None))]
+    fn remove(&self, py: Python<'_>, name: &str, namespace: Option<&str>, now: Option<f64>) -> PyResult<Delta> {
+        self.lock().remove(namespace.unwrap_or(""), name);
+        self.checkout(py, now)
+    }
+
+    #[getter]
+    fn pending(&self) -> bool {
+        self.lock().has_pending()
+    }
+
+    #[getter]
+    fn next_due(&self) -> Option<f64> {
+        self.lock().next_due().map(|due| due.as_secs_f64())
+    }
+
+    #[getter]
+    fn expired(&self) -> bool {
+        self.lock().is_expired()
+    }
+
+    #[getter]
+    fn resource_version(&self) -> Option<String> {
+        optional(self.lock().resource_version()).map(str::to_owned)
+    }
+
+    fn slices(&self, py: Python<'_>) -> SliceSet {
+        SliceSet::new(py.detach(|| self.lock().slices()))
+    }
+
+    fn services(&self) -> Vec<(String, String)> {
+        let owned = |(namespace, name): (&str, &str)| (namespace.to_owned(), name.to_owned());
+        self.lock().services().into_iter().map(owned).collect()
+    }
+
+    #[pyo3(signature = (service=None, port=None, *, namespace=None))]
+    fn endpoints(
+        &self,
+        py: Python<'_>,
+        service: Option<&str>,
+        port: Option<&str>,
+        namespace: Option<&str>,
+    ) -> Vec<PortEndpoint> {
+        let found = py.detach(|| {
+            let view = self.lock();
+            let services = view.matching(namespace, service);
+            services.flat_map(|(namespace, name)| view.endpoints(namespace, name)).collect::<Vec<_>>()
+        });
+        let is_wanted =
+            |entry: &core::PortEndpoint| port.is_none_or(|port| entry.port().is_some_and(|of| of.0 == port));
+        found.into_iter().filter(is_wanted).map(PortEndpoint).collect()
+    }
+
+    /// Slices that hold an address.
+    fn find(&self, address: &str) -> SliceSet {
+        SliceSet::new(self.lock().find(address))
+    }
+
+    #[pyo3(signature = (service, port, *, namespace, node, zone="", protocol="TCP", policy="Cluster"))]
+    #[expect(clippy::too_many_arguments, reason = "keywords of Python")]
+    fn reachable(
+        &self,
+        py: Python<'_>,
+        service: &str,
+        port: &str,
+        namespace: &str,
+        node: &str,
+        zone: &str,
+        protocol: &str,
+        policy: &str,
+    ) -> PyResult<Reachable> {
+        let policies = [("Cluster", TrafficPolicy::Cluster), ("Local", TrafficPolicy::Local)];
+        let policy = word("policy", policy, &policies)?;
+        Ok(Reachable(py.detach(|| self.lock().reachable(namespace, service, (port, protocol), (node, zone), policy))))
+    }
+
+    #[pyo3(signature = (service, *, namespace, node))]
+    fn local_ready(&self, service: &str, namespace: &str, node: &str) -> usize {
+        self.lock().local_ready(namespace, service, node)
+    }
+
+    fn explain_duplicates(&self, py: Python<'_>) -> Vec<Duplicate> {
+        py.detach(|| self.lock().duplicates()).into_iter().map(Duplicate).collect()
+    }
+
+    fn snapshot<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let json = py.detach(|| json::write_view(&self.lock()));
+        PyBytes::new(py, &json)
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (snapshot, *, hold=0.0))]
+    fn restore(snapshot: &Bound<'_, PyAny>, hold: f64) -> PyResult<Self> {
+        let view = input::objects(snapshot, "snapshot", json::read_view)?;
+        Ok(Self(Mutex::new(view.holding(seconds("hold", hold)?))))
+    }
+
+    fn __len__(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Without it an empty view would be false.
+    #[expect(clippy::unused_self, reason = "a method of Python's protocol")]
+    fn __bool__(&self) -> bool {
+        true
+    }
+
+    fn __repr__(&self) -> String {
+        let view = self.lock();
+        let pending = if view.has_pending() { ", pending" } else { "" };
+        format!("<View: {} slices of {} services{pending}>", view.len(), view.services().len())
+    }
+}
+
+/// Events whose slices were parsed before: a handle is there, and an event may have one for its object.
+fn parsed(events: &Bound<'_, PyAny>) -> PyResult<Option<Vec<WatchEvent>>> {
+    if events.is_instance_of::<SliceSet>() || events.is_instance_of::<EndpointSlice>() {
+        let (slices, _) = input::slices(events)?;
+        return Ok(Some(slices.iter().cloned().map(WatchEvent::Present).collect()));
+    }
+    let Ok(event) = events.cast::<PyDict>() else { return Ok(None) };
+    let Some(object) = event.get_item("object")? else { return Ok(None) };
+    let Ok(slice) = object.cast::<EndpointSlice>() else { return Ok(None) };
+    let slice = slice.get().slice();
+    let kind: Option<String> = event.get_item("type")?.and_then(|kind| kind.extract().ok());
+    Ok(match kind.as_deref() {
+        Some("ADDED" | "MODIFIED") => Some(vec![WatchEvent::Present(slice)]),
+        Some("DELETED") => Some(vec![WatchEvent::Deleted(slice)]),
+        _ => None,
+    })
+}
+
+fn seconds(name: &str, given: f64) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(given)
+        .map_err(|_| PyValueError::new_err(format!("{name} must be seconds, 0 or more, not {given}")))
+}
+
+/// One endpoint behind one port.
+#[pyclass(frozen, module = "epcore")]
+pub(crate) struct PortEndpoint(core::PortEndpoint);
+
+#[pymethods]
+impl PortEndpoint {
+    #[getter]
+    fn address(&self) -> String {
+        self.0.endpoint().address().to_string()
+    }
+
+    #[getter]
+    fn port_name(&self) -> Option<&str> {
+        self.0.port().map(|(name, _, _)| name)
+    }
+
+    #[getter]
+    fn protocol(&self) -> Option<&str> {
+        self.0.port().map(|(_, protocol, _)| protocol)
+    }
+
+    #[getter]
+    fn port(&self) -> Option<i32> {
+        self.0.port().and_then(|(_, _, number)| number)
+    }
+
+    #[getter]
+    fn app_protocol(&self) -> Option<&str> {
+        optional(self.0.app_protocol())
+    }
+
+    #[getter]
+    fn ready(&self) -> bool {
+        self.0.endpoint().conditions().is_ready()
+    }
+
+    #[getter]
+    fn serving(&self) -> bool {
+        self.0.endpoint().conditions().is_serving()
+    }
+
+    #[getter]
+    fn terminating(&self) -> bool {
+        self.0.endpoint().conditions().is_terminating()
+    }
+
+    #[getter]
+    fn namespace(&self) -> Option<&str> {
+        optional(&self.0.slice().metadata.namespace)
+    }
+
+    #[getter]
+    fn service(&self) -> Option<&str> {
+        optional(self.0.slice().metadata.service())
+    }
+
+    /// Name of the slice that holds it.
+    #[getter]
+    fn slice(&self) -> &str {
+        &self.0.slice().metadata.name
+    }
+
+    #[getter]
+    fn endpoint(&self) -> PyResult<Endpoint> {
+        let endpoint = Endpoint::of_slice(Arc::clone(self.0.slice()), self.0.index());
+        endpoint.ok_or_else(|| PyValueError::new_err("the slice has no such endpoint"))
+    }
+
+    fn __repr__(&self) -> String {
+        let port = self.port().map_or_else(String::new, |port| format!(":{port}"));
+        let ready = if self.ready() { "" } else { ", not ready" };
+        let address = self.address();
+        let address = if address.contains(':') && !port.is_empty() { format!("[{address}]") } else { address };
+        format!("<PortEndpoint {address}{port}{ready}>")
+    }
+}
+
+/// What a node may send traffic to.
+#[pyclass(frozen, module = "epcore")]
+pub(crate) struct Reachable(core::Reachable);
+
+#[pymethods]
+impl Reachable {
+    #[getter]
+    fn endpoints(&self) -> Vec<PortEndpoint> {
+        self.0.endpoints.iter().cloned().map(PortEndpoint).collect()
+    }
+
+    #[getter]
+    fn fallback(&self) -> bool {
+        self.0.is_fallback
+    }
+
+    #[getter]
+    fn exists(&self) -> bool {
+        self.0.exists
+    }
+
+    fn __repr__(&self) -> String {
+        let fallback = if self.0.is_fallback { ", terminating" } else { "" };
+        format!("<Reachable: {} endpoints{fallback}>", self.0.endpoints.len())
+    }
+}
+
+/// Entries that claim to be one endpoint.
+#[pyclass(frozen, module = "epcore")]
+pub(crate) struct Duplicate(core::Duplicate);
+
+#[pymethods]
+impl Duplicate {
+    #[getter]
+    fn entries(&self) -> Vec<PortEndpoint> {
+        self.0.entries.iter().cloned().map(PortEndpoint).collect()
+    }
+
+    #[getter]
+    fn reason(&self) -> &'static str {
+        self.0.reason()
+    }
+
+    fn __repr__(&self) -> String {
+        let slices: Vec<&str> = self.0.entries.iter().map(|entry| &*entry.slice().metadata.name).collect();
+        let address = self.0.entries.first().map(|entry| entry.endpoint().address().to_string()).unwrap_or_default();
+        format!("<Duplicate {address} in {}: {}>", slices.join(", "), self.reason())
+    }
+}

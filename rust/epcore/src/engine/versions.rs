@@ -1,0 +1,83 @@
+//! Which events are older than what is known already.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
+
+use crate::model::EndpointSlice;
+
+/// Deletions that are remembered, so that a late event does not bring a slice back.
+const MOST_TOMBSTONES: usize = 10_000;
+
+/// Namespace and name.
+pub(super) type Name = (String, String);
+
+/// What is known of versions beyond the slices that are there.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Versions {
+    /// The newest that was seen.
+    pub(super) newest: String,
+    /// That of the last list: what it does not name was gone then.
+    pub(super) list: String,
+    tombstones: HashMap<Name, String>,
+    order: VecDeque<Name>,
+}
+
+/// Versions are whole numbers of any length (enhancement proposal 5504); anything else is not comparable.
+fn number(version: &str) -> Option<(usize, &str)> {
+    let digits = version.trim_start_matches('0');
+    (!version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit())).then_some((digits.len(), digits))
+}
+
+fn is_older(version: &str, than: &str) -> bool {
+    number(version).zip(number(than)).is_some_and(|(version, than)| version < than)
+}
+
+impl Versions {
+    /// Note a version that was seen.
+    pub(super) fn see(&mut self, version: &str) {
+        if self.newest.is_empty() || is_older(&self.newest, version) {
+            version.clone_into(&mut self.newest);
+        }
+    }
+
+    /// Note a whole list of that version.
+    pub(super) fn see_list(&mut self, version: &str) {
+        version.clone_into(&mut self.list);
+        version.clone_into(&mut self.newest);
+        self.tombstones.clear();
+        self.order.clear();
+    }
+
+    /// True if a slice is older than what is known: than the one that is held, or than its deletion.
+    pub(super) fn is_stale(&self, name: &Name, slice: &EndpointSlice, held: Option<&EndpointSlice>) -> bool {
+        let version = &slice.metadata.resource_version;
+        if let Some(held) = held {
+            return is_older(version, &held.metadata.resource_version);
+        }
+        let gone = self.tombstones.get(name).unwrap_or(&self.list);
+        number(version).zip(number(gone)).is_some_and(|(version, gone)| version <= gone)
+    }
+
+    /// Note that a slice is gone.
+    pub(super) fn bury(&mut self, name: &Name, version: &str) {
+        if number(version).is_none() {
+            return;
+        }
+        if self.tombstones.insert(name.clone(), version.to_owned()).is_none() {
+            self.order.push_back(name.clone());
+        }
+        while self.order.len() > MOST_TOMBSTONES {
+            if let Some(oldest) = self.order.pop_front() {
+                self.tombstones.remove(&oldest);
+            }
+        }
+    }
+
+    /// A slice is there again.
+    pub(super) fn raise(&mut self, name: &Name) {
+        if self.tombstones.remove(name).is_some() {
+            self.order.retain(|other| other != name);
+        }
+    }
+}

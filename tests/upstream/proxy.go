@@ -1,0 +1,107 @@
+// kube-proxy's bookkeeping of EndpointSlices.
+package main
+
+import (
+	"encoding/json"
+	"sort"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/kubernetes/pkg/proxy"
+)
+
+type sliceEvent struct {
+	Type   string
+	Object *discoveryv1.EndpointSlice
+}
+
+// servicePort answers what CategorizeEndpoints asks of a Service.
+type servicePort struct {
+	proxy.ServicePort
+	local bool
+}
+
+func (port servicePort) UsesClusterEndpoints() bool { return !port.local }
+func (port servicePort) UsesLocalEndpoints() bool   { return port.local }
+func (port servicePort) String() string             { return "port" }
+
+type usable struct {
+	Namespace string   `json:"namespace"`
+	Service   string   `json:"service"`
+	Port      string   `json:"port"`
+	Protocol  string   `json:"protocol"`
+	All       []string `json:"all"`
+	Cluster   []string `json:"cluster"`
+	Local     []string `json:"local"`
+}
+
+// proxyEvents feeds events to kube-proxy's trackers of both families and answers which endpoints it would use for each port.
+func proxyEvents(line json.RawMessage) (any, error) {
+	var input struct {
+		Events []sliceEvent
+		Node   string
+		Zone   string
+	}
+	if err := json.Unmarshal(line, &input); err != nil {
+		return nil, err
+	}
+	found := []usable{}
+	localReady := map[string]int{}
+	labels := map[string]string{corev1.LabelTopologyZone: input.Zone}
+	for _, family := range []corev1.IPFamily{corev1.IPv4Protocol, corev1.IPv6Protocol} {
+		tracker := proxy.NewEndpointsChangeTracker(family, input.Node, nil, nil)
+		held := proxy.EndpointsMap{}
+		for _, event := range input.Events {
+			tracker.EndpointSliceUpdate(event.Object, event.Type == "DELETED")
+			held.Update(tracker)
+		}
+		for name, endpoints := range held {
+			cluster, _, _, _ := proxy.CategorizeEndpoints(endpoints, servicePort{}, input.Node, labels)
+			_, local, _, _ := proxy.CategorizeEndpoints(endpoints, servicePort{local: true}, input.Node, labels)
+			found = append(found, usable{name.Namespace, name.Name, name.Port, string(name.Protocol),
+				texts(endpoints), texts(cluster), texts(local)})
+		}
+		for service, count := range held.LocalReadyEndpoints() {
+			localReady[service.String()] += count
+		}
+	}
+	return map[string]any{"ports": found, "localReady": localReady}, nil
+}
+
+func texts(endpoints []proxy.Endpoint) []string {
+	list := []string{}
+	for _, endpoint := range endpoints {
+		list = append(list, endpoint.String())
+	}
+	sort.Strings(list)
+	return list
+}
+
+// foldOne times what kube-proxy does for one changed slice of a Service that it holds already.
+func foldOne(line json.RawMessage) (any, error) {
+	var input struct {
+		Slices []*discoveryv1.EndpointSlice
+		Change []*discoveryv1.EndpointSlice
+		Rounds int
+	}
+	if err := json.Unmarshal(line, &input); err != nil {
+		return nil, err
+	}
+	tracker := proxy.NewEndpointsChangeTracker(corev1.IPv4Protocol, "node", nil, nil)
+	held := proxy.EndpointsMap{}
+	for _, slice := range input.Slices {
+		tracker.EndpointSliceUpdate(slice, false)
+	}
+	held.Update(tracker)
+	times := []float64{}
+	for round := range input.Rounds {
+		slice := input.Change[round%len(input.Change)]
+		start := time.Now()
+		tracker.EndpointSliceUpdate(slice, false)
+		held.Update(tracker)
+		times = append(times, time.Since(start).Seconds())
+	}
+	sort.Float64s(times)
+	return map[string]any{"seconds": times[len(times)/2]}, nil
+}
