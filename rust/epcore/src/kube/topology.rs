@@ -163,37 +163,21 @@ impl Run<'_> {
                 return None;
             }
         };
-        let mut allocated = Counts::new();
-        let mut chosen: Vec<Option<String>> = Vec::with_capacity(ready.len());
-        for endpoint in &ready {
-            let hints = current.get(&key(*endpoint)).map_or("", String::as_str);
-            let zones = zones_of(hints);
-            let fits = |zone: &String| {
-                let most = allocations.get(zone).map_or(0, |allocation| allocation.maximum);
-                allocated.get(zone).copied().unwrap_or(0) < most
-            };
-            let is_right = !zones.is_empty() && zones.iter().all(fits);
-            for zone in zones.into_iter().filter(|_| is_right) {
-                *allocated.entry(zone).or_default() += 1;
-            }
-            chosen.push(is_right.then(|| hints.to_owned()));
-        }
-        let open: Vec<usize> = (0..ready.len()).filter(|&at| chosen[at].is_none()).collect();
-        for &at in &open {
-            let Some(zone) = ready[at].zone() else {
-                self.refuse(family, NO_ZONE);
-                return None;
-            };
-            *allocated.entry(zone.to_owned()).or_default() += 1;
-        }
-        let (mut giving, mut receiving) = transfers(&allocations, &allocated);
-        for at in open {
-            let own = ready[at].zone().unwrap_or_default().to_owned();
-            let zone = hand_over(own, &mut giving, &mut receiving, &mut allocated);
-            chosen[at] = Some(json::write_hints(Some(&zone), None));
-        }
+        let hints: Vec<&str> =
+            ready.iter().map(|endpoint| current.get(&key(*endpoint)).map_or("", String::as_str)).collect();
+        let shared = share(&ready, &hints, &allocations, usize::MAX);
+        // An endpoint that counts in several zones may unsettle others: it stays so only if a second look changes nothing.
+        let rests = |(chosen, _): &(Vec<String>, Counts)| {
+            let chosen: Vec<&str> = chosen.iter().map(String::as_str).collect();
+            share(&ready, &chosen, &allocations, usize::MAX).is_some_and(|(again, _)| again == chosen)
+        };
+        let shared = shared.filter(rests).or_else(|| share(&ready, &hints, &allocations, 1));
+        let Some((chosen, allocated)) = shared else {
+            self.refuse(family, NO_ZONE);
+            return None;
+        };
         self.remember(family, allocated);
-        Some(chosen.into_iter().map(Option::unwrap_or_default).collect())
+        Some(chosen)
     }
 
     /// Give hints to a packed family, as Kubernetes does (upstream `AddHints`, `RemoveHintsFromSlices` and `ReconcileHints`).
@@ -301,6 +285,43 @@ impl Run<'_> {
 }
 
 const NO_ZONE: &str = "an endpoint has no zone";
+
+/// The hints of each endpoint, and how many serve each zone; `None` if one needs a hint and has no zone. Hints that name at most `most_zones`
+/// stay while each zone has room.
+fn share(
+    ready: &[EndpointRef<'_>],
+    hints: &[&str],
+    allocations: &BTreeMap<String, Allocation>,
+    most_zones: usize,
+) -> Option<(Vec<String>, Counts)> {
+    let mut allocated = Counts::new();
+    let mut chosen: Vec<Option<String>> = Vec::with_capacity(ready.len());
+    for &hints in hints {
+        let zones = zones_of(hints);
+        let fits = |zone: &String| {
+            let most = allocations.get(zone).map_or(0, |allocation| allocation.maximum);
+            allocated.get(zone).copied().unwrap_or(0) < most
+        };
+        let is_right = (1..=most_zones).contains(&zones.len()) && zones.iter().all(fits);
+        for zone in zones.into_iter().filter(|_| is_right) {
+            *allocated.entry(zone).or_default() += 1;
+        }
+        chosen.push(is_right.then(|| hints.to_owned()));
+    }
+    let open: Vec<(usize, &str)> = (0..ready.len())
+        .filter(|&at| chosen[at].is_none())
+        .map(|at| Some((at, ready[at].zone()?)))
+        .collect::<Option<_>>()?;
+    for &(_, zone) in &open {
+        *allocated.entry(zone.to_owned()).or_default() += 1;
+    }
+    let (mut giving, mut receiving) = transfers(allocations, &allocated);
+    for (at, own) in open {
+        let zone = hand_over(own.to_owned(), &mut giving, &mut receiving, &mut allocated);
+        chosen[at] = Some(json::write_hints(Some(&zone), None));
+    }
+    Some((chosen.into_iter().map(Option::unwrap_or_default).collect(), allocated))
+}
 
 /// The zone that an endpoint of zone `own` serves.
 fn hand_over(own: String, giving: &mut Counts, receiving: &mut Counts, allocated: &mut Counts) -> String {
