@@ -46,9 +46,7 @@ def must_be_mended(case: Json) -> bool:
         for slice_ in case["slices"]
         for one in slice_["endpoints"]
     )
-    zones = [
-        (one.get("hints") or {}).get("forZones") or [] for slice_ in case["slices"] for one in slice_["endpoints"]
-    ]
+    zones = [(one.get("hints") or {}).get("forZones") or [] for slice_ in case["slices"] for one in slice_["endpoints"]]
     return (
         any(count > 1 for count in held.values())
         or any(len(one["endpoints"]) > case["max"] for one in case["slices"])

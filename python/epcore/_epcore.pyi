@@ -26,6 +26,8 @@ from epcore.types import (
     Replace,
     Severity,
     SliceDict,
+    SlotAction,
+    SlotState,
     TrafficPolicy,
     TriggerTimeDict,
     Verb,
@@ -1067,3 +1069,94 @@ class View:
         """Count the slices."""
     def __bool__(self) -> bool:
         """Return true, also for a view of nothing."""
+
+@final
+class Server:
+    """What a slot serves."""
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def state(self) -> SlotState:
+        """``ready`` takes traffic, ``drain`` finishes what it has, ``maint`` takes nothing."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+
+@final
+class SlotChange:
+    """A slot that is to serve something else, or otherwise."""
+
+    @property
+    def index(self) -> int:
+        """Number of the slot, from 0."""
+    @property
+    def action(self) -> SlotAction:
+        """What to do: ``assign``, ``retarget``, ``free``, or ``state`` where only the state changes."""
+    @property
+    def before(self) -> Server | None: ...
+    @property
+    def after(self) -> Server | None: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+
+@final
+class Slots:
+    """The server slots of one backend of a proxy that cannot add servers without a reload.
+
+    An endpoint keeps its slot for as long as it is there. One that is not ready and terminates drains, and takes
+    traffic only while none is ready; one that does not serve keeps its slot in maintenance until another needs it. A
+    new one takes a slot that was given up in the same step, else a free one, the lowest first: no other slot changes
+    than must. Endpoints of ports without number are passed over, since no proxy can be told where they are.
+
+    :param port: name of the port, ``""`` for one without.
+    :param capacity: how many slots there are; at least as many as there are ``servers``.
+    :param family: the address type of the endpoints to serve.
+    :param servers: what the slots serve now, for one that goes on where another stopped: address and port, or ``None``
+        for a free slot. Call :meth:`replace` then.
+
+    Raises ``LimitError`` for more than 1,000,000 slots. Safe to call from threads.
+
+    >>> import epcore
+    >>> view = epcore.View()
+    >>> slice = {"metadata": {"name": "web-1", "namespace": "shop", "labels": {"kubernetes.io/service-name": "web"}},
+    ...          "addressType": "IPv4", "ports": [{"name": "http", "port": 80}],
+    ...          "endpoints": [{"addresses": ["10.0.0.1"]}]}
+    >>> slots = epcore.Slots("web", "http", namespace="shop", capacity=4)
+    >>> slots.apply(view.apply({"type": "ADDED", "object": slice}))
+    [<SlotChange 0: assign 10.0.0.1:80 ready>]
+    """
+
+    def __new__(
+        cls,
+        service: str,
+        port: str,
+        *,
+        namespace: str,
+        capacity: int = 0,
+        protocol: str = "TCP",
+        family: AddressTypeName = "IPv4",
+        servers: Sequence[tuple[str, int] | None] = (),
+    ) -> Self: ...
+    def apply(self, delta: Delta) -> list[SlotChange]:
+        """Follow what a view tells; costs what changed. Every delta of the view must come, and once.
+
+        The view must have key ``address-port`` and field mask ``proxy`` or wider. Raises ``InvalidInputError`` for
+        another key.
+        """
+    def replace(self, view: View) -> list[SlotChange]:
+        """Follow a view, whatever was told before; costs what the Service costs."""
+    def grow(self, capacity: int) -> list[SlotChange]:
+        """Add slots, after a reload; endpoints that wait take them. Raises ``InvalidInputError`` for fewer."""
+    @property
+    def capacity(self) -> int:
+        """How many slots there are."""
+    @property
+    def fits(self) -> bool:
+        """Every endpoint that serves has a slot: no reload is needed."""
+    @property
+    def waiting(self) -> list[tuple[str, int]]:
+        """Address and port of endpoints that should have a slot and have none, the ready ones first."""
+    def servers(self) -> list[Server | None]:
+        """List what each slot is to serve."""

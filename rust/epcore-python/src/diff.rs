@@ -118,6 +118,10 @@ impl Delta {
         Self(Arc::new(delta))
     }
 
+    pub(crate) fn inner(&self) -> &core::Delta {
+        &self.0
+    }
+
     fn changes(&self, outcome: Outcome) -> Changes {
         let indexes = (0..self.0.count(outcome)).collect();
         Changes { delta: self.0.clone(), outcome, indexes }

@@ -13,6 +13,7 @@ mod notes;
 mod options;
 mod plan;
 mod slices;
+mod slots;
 mod trackers;
 mod view;
 
@@ -41,6 +42,8 @@ mod _epcore {
     use crate::plan::{Move, Plan, Stats, Write, cohort_of, pack};
     #[pymodule_export]
     use crate::slices::{EndpointSlice, SliceSet};
+    #[pymodule_export]
+    use crate::slots::{Server, SlotChange, Slots};
     #[pymodule_export]
     use crate::trackers::{Batch, ServiceIndex, SliceTracker, TriggerTimes};
     #[pymodule_export]

@@ -22,7 +22,7 @@ use crate::slices::{EndpointSlice, SliceSet, optional};
 pub(crate) struct View(Mutex<core::View>);
 
 impl View {
-    fn lock(&self) -> MutexGuard<'_, core::View> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, core::View> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

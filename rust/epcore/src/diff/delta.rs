@@ -243,6 +243,11 @@ impl Delta {
         }
     }
 
+    /// True if each change is one of a port.
+    pub(crate) fn has_ports(&self) -> bool {
+        self.key == Key::AddressPort
+    }
+
     /// Changes of every kind.
     pub(crate) fn all(&self) -> impl Iterator<Item = Change<'_>> {
         self.changes.iter().flatten().map(|changed| Change { delta: self, changed })

@@ -1,0 +1,175 @@
+"""Server slots: an endpoint keeps its slot, no other slot changes than must, and a delta does what a list would do."""
+
+from typing import Any, TypeAlias
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import epcore
+
+Json: TypeAlias = dict[str, Any]
+Target: TypeAlias = tuple[str, int]
+
+READY: Json = {"ready": True, "serving": True, "terminating": False}
+LEAVING: Json = {"ready": False, "serving": True, "terminating": True}
+IDLE: Json = {"ready": False, "serving": False, "terminating": False}
+
+# One step: what each of eight endpoints is, None if it is not there.
+steps = st.lists(st.lists(st.sampled_from([None, READY, READY, LEAVING, IDLE]), min_size=8, max_size=8), max_size=8)
+
+
+def slices_of(step: list[Json | None], port: int = 80) -> list[Json]:
+    """Two slices of the Service, and one of each that is not the backend's."""
+    endpoints = [
+        {"addresses": [f"10.0.0.{number}"], "conditions": conditions}
+        for number, conditions in enumerate(step)
+        if conditions is not None
+    ]
+    ours = [slice_of(f"web-{part}", endpoints[part::2], port=port) for part in (0, 1)]
+    other: Json = {"addresses": ["10.9.9.9"]}
+    return [
+        *ours,
+        slice_of("web-port", [other], port_name="admin"),
+        slice_of("web-udp", [other], protocol="UDP"),
+        slice_of("db-1", [other], service="db"),
+        slice_of("web-all-ports", [other], port=None),
+        {**slice_of("web-v6", [{"addresses": ["fd00::9"]}]), "addressType": "IPv6"},
+    ]
+
+
+def slice_of(name: str, endpoints: list[Json], *, service: str = "web", port: int | None = 80, **more: str) -> Json:
+    ports = [{"name": more.get("port_name", "http"), "protocol": more.get("protocol", "TCP"), "port": port}]
+    labels = {"kubernetes.io/service-name": service}
+    metadata = {"name": name, "namespace": "shop", "labels": labels}
+    return {"metadata": metadata, "addressType": "IPv4", "ports": ports, "endpoints": endpoints}
+
+
+def slots_of(capacity: int, servers: list[Target | None] | None = None) -> epcore.Slots:
+    return epcore.Slots("web", "http", namespace="shop", capacity=capacity, servers=servers or [])
+
+
+def held(slots: epcore.Slots) -> dict[Target, int]:
+    return {(one.address, one.port): index for index, one in enumerate(slots.servers()) if one is not None}
+
+
+def targets(step: list[Json | None], *kinds: Json) -> set[Target]:
+    return {(f"10.0.0.{number}", 80) for number, conditions in enumerate(step) if conditions in kinds}
+
+
+@given(steps, st.integers(0, 10))
+def test_an_endpoint_keeps_its_slot_and_no_other_slot_changes_than_must(given: list[Any], capacity: int) -> None:
+    view, slots = epcore.View(), slots_of(capacity)
+    for step in given:
+        before = held(slots)
+        changes = slots.apply(view.replace(slices_of(step)))
+        after = held(slots)
+        there = targets(step, READY, LEAVING, IDLE)
+        lost = before.keys() - after.keys()
+        new = after.keys() - before.keys()
+        assert all(after[target] == before[target] for target in before.keys() & after.keys())
+        assert after.keys() <= there
+        # Who was there and lost its slot did not take traffic, and lost it to one that does, where no slot was free.
+        evicted = lost & there
+        assert not evicted & targets(step, READY)
+        assert not evicted or len(after) == capacity
+        retargeted = sum(change.action in {"assign", "retarget", "free"} for change in changes)
+        assert retargeted == max(len(new), len(lost))
+
+
+@given(steps, st.integers(0, 10))
+def test_who_has_a_slot_and_its_state_follow_from_the_endpoints_alone(given: list[Any], capacity: int) -> None:
+    view, slots = epcore.View(), slots_of(capacity)
+    for step in given:
+        changes = slots.apply(view.replace(slices_of(step)))
+        ready, leaving = targets(step, READY), targets(step, LEAVING)
+        after = held(slots)
+        states = {(one.address, one.port): one.state for one in slots.servers() if one is not None}
+        assert len(ready & after.keys()) == min(len(ready), capacity)
+        assert len((ready | leaving) & after.keys()) == min(len(ready | leaving), capacity)
+        assert set(slots.waiting) == (ready | leaving) - after.keys()
+        assert slots.fits == (not slots.waiting)
+        for target, state in states.items():
+            expected = (
+                "ready" if target in ready else "maint" if target not in leaving else "drain" if ready else "ready"
+            )
+            assert state == expected or capacity == 0
+        for change in changes:
+            assert change.before != change.after
+            assert change.after == slots.servers()[change.index]
+
+
+@given(steps, st.integers(0, 10))
+def test_the_changes_are_what_leads_from_one_state_to_the_next(given: list[Any], capacity: int) -> None:
+    view, slots = epcore.View(), slots_of(capacity)
+    mirrored = slots.servers()
+    for step in given:
+        for change in slots.apply(view.replace(slices_of(step))):
+            assert mirrored[change.index] == change.before
+            mirrored[change.index] = change.after
+        assert mirrored == slots.servers()
+
+
+@given(steps, st.integers(0, 10))
+def test_one_that_goes_on_from_what_the_slots_served_needs_no_change_but_those_it_missed(
+    given: list[Any], capacity: int
+) -> None:
+    view, slots = epcore.View(), slots_of(capacity)
+    for step in given:
+        slots.apply(view.replace(slices_of(step)))
+        assert slots.replace(view) == []
+        kept = [None if one is None else (one.address, one.port) for one in slots.servers()]
+        again = slots_of(capacity, kept)
+        assert all(change.action == "state" for change in again.replace(view))
+        assert held(again) == held(slots)
+        assert again.servers() == slots.servers()
+        assert again.waiting == slots.waiting
+
+
+@given(steps, st.integers(0, 10))
+def test_after_a_reload_with_more_slots_all_fit_and_none_moved(given: list[Any], capacity: int) -> None:
+    view, slots = epcore.View(), slots_of(capacity)
+    for step in given:
+        slots.apply(view.replace(slices_of(step)))
+    before = held(slots)
+    slots.grow(capacity + len(slots.waiting))
+    assert slots.fits
+    assert before.items() <= held(slots).items()
+    assert slots.replace(view) == []
+
+
+def test_a_server_whose_port_changes_is_retargeted() -> None:
+    view, slots = epcore.View(), slots_of(2)
+    slots.apply(view.replace(slices_of([READY])))
+    (change,) = slots.apply(view.replace(slices_of([READY], port=81)))
+    assert (change.index, change.action) == (0, "retarget")
+    assert change.before is not None
+    assert change.after is not None
+    assert (change.before.port, change.after.port, change.after.address) == (80, 81, "10.0.0.0")
+
+
+def test_what_is_wrong_is_refused_and_nothing_changes() -> None:
+    view, slots = epcore.View(), slots_of(2)
+    slots.apply(view.replace(slices_of([READY])))
+    servers = slots.servers()
+    by_address = epcore.diff([], slices_of([READY, READY]), key="address")
+    with pytest.raises(epcore.InvalidInputError, match="address-port"):
+        slots.apply(by_address)
+    with pytest.raises(epcore.InvalidInputError, match="already"):
+        slots.grow(1)
+    with pytest.raises(epcore.InvalidInputError, match="negative"):
+        slots.grow(-1)
+    for huge in (1_000_001, 1 << 70):
+        with pytest.raises(epcore.LimitError, match="too many slots"):
+            slots.grow(huge)
+    with pytest.raises(ValueError, match="family"):
+        epcore.Slots("web", "http", namespace="shop", family="IPv5")  # type: ignore[arg-type]
+    assert slots.servers() == servers
+    assert repr(slots) == '<Slots of shop/web "http": 1 of 2 used, 0 waiting>'
+    assert repr(servers[0]) == "<Server 10.0.0.0:80 ready>"
+
+
+def test_a_target_that_was_given_twice_has_one_slot() -> None:
+    slots = slots_of(0, [("10.0.0.1", 80), None, ("10.0.0.1", 80)])
+    assert slots.capacity == 3
+    assert list(held(slots).values()) == [0]
