@@ -39,7 +39,7 @@ venv: $(VENV)/.tools ## Make .venv and install the pinned tools of the developer
 
 build: $(VENV)/.wheel ## Build the release wheel into dist/ and install it in .venv, if a source changed
 
-test: $(VENV)/.tools build $(UPSTREAM) test-rust test-stubs test-smoke test-python ## Run every test: Rust, stubs, each supported Python
+test: $(VENV)/.tools build $(UPSTREAM) $(VENV)/.proxies test-rust test-stubs test-smoke test-python ## Run every test: Rust, stubs, each supported Python
 	@missing=$$(.ci/find-python --missing $(PYTHONS)); \
 	[ -z "$$missing" ] || echo "WARNING: Python $${missing}was not found on this machine; the wheel was NOT tested on it."
 
@@ -52,7 +52,7 @@ test-stubs: $(VENV)/.tools build ## Compare the type stubs with the native modul
 test-smoke: $(VENV)/.tools build ## Run tests/test_smoke.py on every supported Python but that of .venv
 	@.ci/smoke $(PYTHONS)
 
-test-python: $(VENV)/.tools build $(UPSTREAM) ## Run the Python tests; EPCORE_PROFILE=deep makes Hypothesis try harder
+test-python: $(VENV)/.tools build $(UPSTREAM) $(VENV)/.proxies ## Run the Python tests; EPCORE_PROFILE=deep makes Hypothesis try harder
 	$(BIN)/pytest
 
 lint: $(VENV)/.tools build deny test-stubs ## Check format, lints, types, stubs, docs, and the licences of what is linked
@@ -120,6 +120,11 @@ $(VENV)/.wheel: $(LOCK) $(SOURCES) | $(BIN)/python cargo-is-there
 $(VENV)/.tools: $(LOCK) | $(BIN)/python
 	@echo "Installing the pinned tools into $(VENV) (half a minute the first time)"
 	$(BIN)/python -m pip install --quiet --requirement $(LOCK)
+	@touch $@
+
+$(VENV)/.proxies: .ci/proxies | $(BIN)/python
+	@echo "Fetching HAProxy, NGINX and promtool for the tests that drive them"
+	.ci/proxies
 	@touch $@
 
 # A debug build: it compiles in half the time and runs for seconds.

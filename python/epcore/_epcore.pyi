@@ -913,6 +913,8 @@ class PortEndpoint:
     def address(self) -> str:
         """The first address."""
     @property
+    def address_type(self) -> AddressTypeName: ...
+    @property
     def port_name(self) -> str | None:
         """``None`` for a slice without ports."""
     @property
@@ -1027,6 +1029,8 @@ class View:
         """All slices, by namespace and name."""
     def services(self) -> list[tuple[str, str]]:
         """Namespace and name of each Service that has slices; ``""`` where not set."""
+    def ports(self) -> list[tuple[str, str, str, str]]:
+        """List namespace, Service, name and protocol of each port of the slices, whether it has endpoints or not."""
     def endpoints(
         self, service: str | None = None, port: str | None = None, *, namespace: str | None = None
     ) -> list[PortEndpoint]:

@@ -118,6 +118,11 @@ impl View {
         self.lock().services().into_iter().map(owned).collect()
     }
 
+    fn ports(&self) -> Vec<(String, String, String, String)> {
+        let owned = |port: [&str; 4]| port.map(str::to_owned).into();
+        self.lock().ports().into_iter().map(owned).collect()
+    }
+
     #[pyo3(signature = (service=None, port=None, *, namespace=None))]
     fn endpoints(
         &self,
@@ -229,6 +234,11 @@ impl PortEndpoint {
     #[getter]
     fn address(&self) -> String {
         self.0.endpoint().address().to_string()
+    }
+
+    #[getter]
+    fn address_type(&self) -> &'static str {
+        self.0.slice().address_type.as_str()
     }
 
     #[getter]

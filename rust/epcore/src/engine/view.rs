@@ -263,6 +263,19 @@ impl View {
         services
     }
 
+    /// Namespace, Service, name and protocol of each port that slices have, in order, whether it has endpoints or not.
+    #[must_use]
+    pub fn ports(&self) -> Vec<[&str; 4]> {
+        let slices = self.slices.iter().flatten();
+        let all = slices.flat_map(|slice| {
+            slice
+                .ports
+                .iter()
+                .map(move |port| [&*slice.metadata.namespace, slice.metadata.service(), &*port.name, &*port.protocol])
+        });
+        all.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
     /// The endpoints of a Service, each once for each of its ports, by family, port and address.
     #[must_use]
     pub fn endpoints(&self, namespace: &str, service: &str) -> Vec<PortEndpoint> {

@@ -1,0 +1,264 @@
+"""What proxies are told: the same bytes while nothing changed, the right endpoints, what their checkers accept."""
+
+import ipaddress
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import dns.zone
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import epcore
+from epcore.proxy import Locality, ServicePort, envoy, haproxy, nginx, ports_of, prometheus, usable
+from epcore.proxy import dns as names
+from programs import needs, program
+from reader_strategies import readable
+from strategies import Json
+
+HTTP = ServicePort("shop", "web", "http")
+AUTHORITY = "epcore"
+
+
+def slice_of(name: str, *endpoints: Json, family: str = "IPv4", ports: list[Json] | None = None) -> Json:
+    labels = {"kubernetes.io/service-name": "web"}
+    return {
+        "metadata": {"name": name, "namespace": "shop", "labels": labels},
+        "addressType": family,
+        "ports": [{"name": "http", "port": 80}] if ports is None else ports,
+        "endpoints": list(endpoints),
+    }
+
+
+def view_of(*slices: Json) -> epcore.View:
+    view = epcore.View()
+    view.replace(list(slices))
+    return view
+
+
+def endpoint(number: int, conditions: Json | None = None, **more: Any) -> Json:
+    return {"addresses": [f"10.0.0.{number}"], "conditions": conditions, **more}
+
+
+LEAVING = {"ready": False, "serving": True, "terminating": True}
+IDLE = {"ready": False}
+
+
+def texts(view: epcore.View) -> list[str]:
+    """Every output of a view."""
+    ports = ports_of(view, None)
+    services = names.services_of(ports)
+    delta = epcore.diff([], view.slices())
+    backends = [haproxy.Backend(port) for port in ports]
+    return [
+        envoy.eds(view, ports, draining=True),
+        json.dumps(envoy.delta_eds(view, delta, ports)),
+        json.dumps(envoy.leds(view, ports, authority=AUTHORITY)),
+        *(nginx.upstream(view, port) for port in ports),
+        prometheus.file_sd(view, ports),
+        names.hosts(view, services),
+        names.records(view, services),
+        *(str(backend.replace(view)) + backend.section() for backend in backends),
+    ]
+
+
+@given(readable(), st.randoms(use_true_random=False))
+def test_the_same_endpoints_are_the_same_bytes_however_they_are_sliced(slices: list[Json], random: Any) -> None:
+    before = view_of(*slices)
+    shuffled: list[Json] = json.loads(json.dumps(slices))
+    for slice_ in shuffled:
+        slice_["metadata"]["resourceVersion"] = str(random.randint(1, 99))
+        slice_["metadata"]["labels"]["other"] = str(random.random())
+        random.shuffle(slice_["ports"] or [])
+    random.shuffle(shuffled)
+    assert texts(view_of(*shuffled)) == texts(before)
+    half = [{**one, "endpoints": one["endpoints"][part::2]} for one in slices for part in (0, 1)]
+    renamed = [
+        {**one, "metadata": {**one["metadata"], "name": f"{one['metadata']['name']}-{index % 2}"}}
+        for index, one in enumerate(half)
+    ]
+    random.shuffle(renamed)
+    if not before.explain_duplicates():
+        assert texts(view_of(*renamed)) == texts(before)
+
+
+@given(readable())
+def test_every_output_sends_traffic_to_what_is_reachable_and_to_nothing_else(slices: list[Json]) -> None:
+    view = view_of(*slices)
+    for port in ports_of(view, None):
+        found = view.reachable(port.service, port.name, namespace=port.namespace, node="", protocol=port.protocol)
+        wanted = sorted(f"{one.address}:{one.port}" for one in found.endpoints)
+        assert sorted(re.findall(r"server (10\.\S+);", nginx.upstream(view, port))) == wanted
+        assignment = envoy.cluster_load_assignment(view, port)
+        assert sorted(hosts_of(assignment, "HEALTHY")) == wanted
+        backend = haproxy.Backend(port)
+        backend.replace(view)
+        assert sorted(re.findall(r"server s\d+ (10\.\S+)$", backend.section(), re.MULTILINE)) == wanted
+
+
+def hosts_of(assignment: Json, *health: str) -> list[str]:
+    sockets = [
+        host["endpoint"]["address"]["socket_address"]
+        for locality in assignment["endpoints"]
+        for host in locality["lb_endpoints"]
+        if host["health_status"] in health
+    ]
+    return [f"{socket['address']}:{socket['port_value']}" for socket in sockets]
+
+
+@given(st.lists(readable(), min_size=1, max_size=4))
+def test_what_deltas_tell_adds_up_to_what_a_new_proxy_is_told(steps: list[list[Json]]) -> None:
+    view = epcore.View()
+    endpoints: dict[str, Json] = {}
+    assignments: dict[str, Json] = {}
+    known: set[ServicePort] = set()
+    for slices in steps:
+        delta = view.replace(slices)
+        known.update(ports_of(view))
+        changed = envoy.delta_leds(delta, authority=AUTHORITY)
+        for name in changed["removed_resources"]:
+            del endpoints[name]
+        endpoints.update({one["name"]: one["resource"] for one in changed["resources"]})
+        whole = envoy.leds(view, known, authority=AUTHORITY)
+        assert endpoints == {one["name"]: one["resource"] for one in whole["resources"]}
+        told = envoy.delta_eds(view, delta, known)["resources"]
+        assignments.update({one["name"]: one["resource"] for one in told})
+        empty = {"@type": envoy.ASSIGNMENT, "endpoints": []}
+        for port in known:
+            name = port.joined("/")
+            assert assignments.get(name, {**empty, "cluster_name": name}) == envoy.cluster_load_assignment(view, port)
+
+
+def test_a_port_whose_endpoints_are_all_leaving_keeps_them_until_one_is_ready() -> None:
+    view = view_of(slice_of("web-1", endpoint(1, LEAVING), endpoint(2, IDLE)))
+    assert [one.address for one in usable(view, HTTP)] == ["10.0.0.1"]
+    assert hosts_of(envoy.cluster_load_assignment(view, HTTP), "HEALTHY") == ["10.0.0.1:80"]
+    view.replace([slice_of("web-1", endpoint(1, LEAVING), endpoint(3))])
+    assert [one.address for one in usable(view, HTTP)] == ["10.0.0.3"]
+    both = envoy.cluster_load_assignment(view, HTTP, draining=True)
+    assert (hosts_of(both, "HEALTHY"), hosts_of(both, "DRAINING")) == (["10.0.0.3:80"], ["10.0.0.1:80"])
+
+
+def test_of_two_families_one_is_used_and_hints_are_followed_where_we_say_where_we_are() -> None:
+    hinted = {**endpoint(1, zone="a"), "hints": {"forZones": [{"name": "a"}]}}
+    other = {**endpoint(2, zone="b"), "hints": {"forZones": [{"name": "b"}]}}
+    view = view_of(slice_of("web-1", hinted, other), slice_of("web-2", {"addresses": ["fd00::1"]}, family="IPv6"))
+    assert [one.address for one in usable(view, HTTP)] == ["10.0.0.1", "10.0.0.2"]
+    assert [one.address for one in usable(view, HTTP, Locality(zone="b"))] == ["10.0.0.2"]
+    view.remove("web-1", "shop")
+    assert "server [fd00::1]:80;" in nginx.upstream(view, HTTP)
+    zones = envoy.cluster_load_assignment(view_of(slice_of("web-1", hinted, other)), HTTP)["endpoints"]
+    assert [one["locality"] for one in zones] == [{"zone": "a"}, {"zone": "b"}]
+
+
+def test_a_port_without_endpoints_is_still_there() -> None:
+    empty = epcore.View()
+    assert "down" in nginx.upstream(empty, HTTP)
+    assert json.loads(envoy.eds(empty, [HTTP]))["resources"][0]["endpoints"] == []
+    assert haproxy.Backend(HTTP, block=1).section() == "backend shop_web_http\n    server s1 127.0.0.1:1 disabled\n"
+    assert prometheus.file_sd(empty, [HTTP]) == "[]\n"
+    assert names.hosts(empty, [("shop", "web")]) == names.records(empty, [("shop", "web")]) == ""
+
+
+@pytest.mark.parametrize("text", ["", "web", "/web", "shop/", "shop/web:http/", "shop"])
+def test_what_names_no_port_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="NAMESPACE/SERVICE"):
+        ServicePort.parse(text)
+    assert ServicePort.parse("shop/web") == ServicePort("shop", "web")
+
+
+def test_dns_records_are_those_of_a_headless_service() -> None:
+    view = view_of(
+        slice_of("web-1", endpoint(1, hostname="web-0"), endpoint(2), endpoint(3, IDLE)),
+        slice_of("web-2", {"addresses": ["fd00::1"]}, family="IPv6"),
+        slice_of("web-3", {"addresses": ["example.org"]}, family="FQDN"),
+    )
+    zone = dns.zone.from_text(names.records(view, [("shop", "web")]), origin="cluster.local.", check_origin=False)
+    answers: dict[tuple[str, str], list[str]] = {}
+    for name, _, record in zone.iterate_rdatas():
+        answers.setdefault((str(name), record.rdtype.name), []).append(str(record))
+    for found in answers.values():
+        found.sort()
+    assert answers == {
+        ("web.shop.svc", "A"): ["10.0.0.1", "10.0.0.2"],
+        ("web.shop.svc", "AAAA"): ["fd00::1"],
+        ("web-0.web.shop.svc", "A"): ["10.0.0.1"],
+        ("10-0-0-2.web.shop.svc", "A"): ["10.0.0.2"],
+        ("fd00--1.web.shop.svc", "AAAA"): ["fd00::1"],
+        ("_http._tcp.web.shop.svc", "SRV"): [
+            f"0 100 80 {name}.web.shop.svc" for name in ("10-0-0-2", "fd00--1", "web-0")
+        ],
+    }
+    lines = names.hosts(view, [("shop", "web")]).splitlines()
+    assert [str(ipaddress.ip_address(line.split()[0])) for line in lines] == ["10.0.0.1", "10.0.0.2", "fd00::1"]
+    assert all("web.shop.svc.cluster.local" in line.split() for line in lines)
+
+
+@needs("promtool")
+@given(slices=readable())
+@settings(max_examples=10)
+def test_prometheus_reads_its_file_and_finds_every_endpoint(slices: list[Json], tmp_path_factory: Any) -> None:
+    view = view_of(*slices)
+    folder = tmp_path_factory.mktemp("prometheus")
+    (folder / "targets.json").write_text(prometheus.file_sd(view, ports_of(view, None)))
+    config: Json = {"scrape_configs": [{"job_name": "web", "file_sd_configs": [{"files": ["targets.json"]}]}]}
+    (folder / "prometheus.yml").write_text(json.dumps(config))
+    checked = run("promtool", "check", "service-discovery", "--timeout=1s", "prometheus.yml", "web", folder=folder)
+    found = {one["labels"]["instance"] for one in json.loads(checked.stdout) or []}
+    assert found == {f"{one.address}:{one.port}" for one in view.endpoints() if one.port}
+
+
+@needs("nginx")
+@given(slices=readable())
+@settings(max_examples=10)
+def test_nginx_accepts_its_upstreams(slices: list[Json], tmp_path_factory: Any) -> None:
+    view = view_of(*slices)
+    folder = tmp_path_factory.mktemp("nginx")
+    blocks = "".join(nginx.upstream(view, port, options=["least_conn"]) for port in {HTTP, *ports_of(view, None)})
+    files = f"error_log stderr; pid {folder}/pid; events {{}} http {{ access_log off;"
+    paths = " ".join(f"{one}_temp_path {folder};" for one in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    (folder / "nginx.conf").write_text(f"{files} {paths} {blocks} }}")
+    run("nginx", "-t", "-p", str(folder), "-c", "nginx.conf", "-e", "stderr", folder=folder)
+
+
+@needs("haproxy")
+@given(slices=readable())
+@settings(max_examples=10)
+def test_haproxy_accepts_its_backends(slices: list[Json], tmp_path_factory: Any) -> None:
+    view = view_of(*slices)
+    folder = tmp_path_factory.mktemp("haproxy")
+    backends = [haproxy.Backend(port, block=4, options=["balance leastconn"]) for port in {HTTP, *ports_of(view, None)}]
+    for backend in backends:
+        backend.replace(view)
+    defaults = "defaults\n    mode http\n    timeout connect 1s\n    timeout client 1s\n    timeout server 1s\n"
+    listener = f"frontend main\n    bind unix@{folder}/socket\n    default_backend {HTTP.joined('_')}\n"
+    (folder / "haproxy.cfg").write_text(defaults + listener + "\n".join(backend.section() for backend in backends))
+    run("haproxy", "-c", "-f", "haproxy.cfg", folder=folder)
+
+
+@needs("envoy")
+@given(slices=readable())
+@settings(max_examples=3)
+def test_envoy_accepts_its_assignments(slices: list[Json], tmp_path_factory: Any) -> None:
+    """As parts of its configuration, which it checks to the last field."""
+    view = view_of(*slices)
+    folder = tmp_path_factory.mktemp("envoy")
+    clusters = []
+    for port in {HTTP, *ports_of(view, None)}:
+        assignment = envoy.cluster_load_assignment(view, port, draining=True)
+        del assignment["@type"]
+        clusters.append({"name": assignment["cluster_name"], "type": "STATIC", "load_assignment": assignment})
+    (folder / "envoy.json").write_text(json.dumps({"static_resources": {"clusters": clusters}}))
+    run("envoy", "--mode", "validate", "-c", "envoy.json", "--log-level", "error", folder=folder)
+
+
+def run(name: str, *arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Run a checker, which must accept what it is given."""
+    done = subprocess.run(
+        [program(name), *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
