@@ -17,6 +17,7 @@ import yaml
 
 import epcore
 from epcore.cli import main
+from epcore.testing import judge
 from epcore.types import DiffKey, FieldMask
 
 EPCORE = [sys.executable, "-m", "epcore.cli"]
@@ -121,6 +122,22 @@ def test_plan_hands_every_option_to_the_engine(tmp_path: Path, capsys: pytest.Ca
         naming="deterministic",
     )
     assert json.loads(capsys.readouterr().out) == plan.to_dict()
+
+
+def test_plan_tells_which_readers_lose_what(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    slices = [one_slice(endpoints(2, first=10 * n + 1), f"web-{n}") for n in range(4)]
+    held = [endpoint for slice_ in slices for endpoint in slice_["endpoints"]]
+    arguments = ["plan", "--readers", "--endpoints", save(tmp_path / "e.json", held)]
+    arguments += ["--existing", save(tmp_path / "s.json", slices)]
+    assert main(arguments) == 0
+    assert "readers:   nothing is lost" in capsys.readouterr().out
+    assert main([*arguments, "--compact", "0.0"]) == 1
+    assert re.search(r"Linkerd +lost +/?\S* \S+ \S* *TCP \d+ +\d+ +for good", capsys.readouterr().out)
+    assert main([*arguments, "--compact", "0.0", "-o", "json"]) == 1
+    told = json.loads(capsys.readouterr().out)["readers"]
+    plan = epcore.pack(held, slices, compaction=epcore.Compaction(epsilon=0.0))
+    assert told == [one.to_dict() for one in judge(plan)]
+    assert {one["kind"] for one in told} == {"lost"}
 
 
 def test_plan_needs_no_existing_slices_if_there_is_a_template(

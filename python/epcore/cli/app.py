@@ -12,6 +12,7 @@ from epcore.cli.failure import CommandError
 from epcore.cli.inputs import STDIN, read_endpoints, read_slices
 from epcore.cli.output import Form, meter, print_data, print_people
 from epcore.errors import EpcoreError
+from epcore.testing import judge
 from epcore.types import AddressReuse, DiffKey, FieldMask, Naming, PolicyName, Replace, Severity
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def plan(  # noqa: PLR0913 - the options of epcore.pack
     address_reuse: AddressReuse = "ordered",
     replace: Replace = "safe",
     naming: Naming = "generate",
+    readers: Annotated[bool, Parameter(negative="")] = False,
     output: Output = "table",
 ) -> int:
     """Print the writes that make slices hold the endpoints that should be there, in the order to send them.
@@ -90,6 +92,7 @@ def plan(  # noqa: PLR0913 - the options of epcore.pack
     :param replace: How slices with other ports go: safe (new ones first) or recycle (rewritten in place, as
         Kubernetes does).
     :param naming: generate: the API server names new slices; deterministic: the name follows from the content.
+    :param readers: Tell too what kube-proxy, Istio, Cilium and Linkerd would lose on the way, by models of their books.
     :param output: table, json or yaml.
     """
     _read_once(endpoints, existing, template)
@@ -105,12 +108,14 @@ def plan(  # noqa: PLR0913 - the options of epcore.pack
         replace=replace,
         naming=naming,
     )
+    troubles = judge(made) if readers else None
     if output == "table":
-        from epcore.cli.tables import plan_tables  # noqa: PLC0415
+        from epcore.cli.tables import plan_tables, reader_tables  # noqa: PLC0415
 
-        print_people(*plan_tables(made))
+        print_people(*plan_tables(made), *(() if troubles is None else reader_tables(troubles)))
     else:
-        print_data(made.to_dict(), output)
+        told = {} if troubles is None else {"readers": [one.to_dict() for one in troubles]}
+        print_data({**made.to_dict(), **told}, output)
     return DIFFERENT if made else SAME
 
 

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from epcore.cli.output import table
 from epcore.cli.replay import KUBERNETES
+from epcore.testing import READERS
 from epcore.types import Severity
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from epcore.cli.linting import Found
     from epcore.cli.replay import Replay
     from epcore.cli.summary import Summary
+    from epcore.testing import Trouble
 
 COLUMNS: Final = {
     "max": "max_endpoints",
@@ -73,6 +75,28 @@ def plan_tables(plan: "Plan") -> "Iterator[RenderableType]":
     yield Text(
         f"slices:    {stats.slices_before} before, {stats.slices_after} after, {stats.slices_ideal} at least needed"
     )
+
+
+def reader_tables(troubles: "Sequence[Trouble]") -> "Iterator[RenderableType]":
+    """Show who among the readers of slices would lose what by a plan; writes are numbered as the plan shows them."""
+    if not troubles:
+        everybody = ", ".join(reader.programs for reader in READERS)
+        yield Text(f"readers:   nothing is lost, late or stale in {everybody}")
+        return
+    rows = [
+        (
+            one.programs,
+            one.kind,
+            str(one.key),
+            one.after + 1,
+            "for good" if one.until is None else str(one.until + 1),
+        )
+        for one in troubles
+    ]
+    headings = {"reader": False, "what": False, "endpoint": False, "after write": True, "until write": True}
+    yield table(headings, rows)
+    kinds = Counter(f"{one.kind} in {one.programs}" for one in troubles)
+    yield Text("readers:   " + "; ".join(f"{count:,} {what}" for what, count in kinds.items()))
 
 
 def delta_tables(delta: "Delta") -> "Iterator[RenderableType]":
