@@ -13,7 +13,7 @@ from epcore.cli.inputs import STDIN, read_endpoints, read_slices
 from epcore.cli.output import Form, meter, print_data, print_people
 from epcore.errors import EpcoreError
 from epcore.testing import judge
-from epcore.types import AddressReuse, DiffKey, FieldMask, Naming, PolicyName, Replace, Severity
+from epcore.types import AddressReuse, DiffKey, FamilyName, FieldMask, Naming, PolicyName, Replace, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +37,8 @@ def _refuse_option(_: object, value: object) -> None:
 File = Annotated[str, Parameter(metavar="FILE", allow_leading_hyphen=True, validator=_refuse_option)]
 Maximum = Annotated[int, Parameter(metavar="N", validator=validators.Number(gte=1, lte=1000))]
 Output = Annotated[Form, Parameter(name=["--output", "-o"])]
+
+WatchOutput = Literal["table", "json", "envoy", "haproxy", "nginx", "prometheus", "hosts", "dns"]
 
 app = App(
     name="epcore",
@@ -255,6 +257,94 @@ def replay(
         print_people(*replay_tables(replays, summary), narrowest=NARROWEST)
     else:
         print_data({"recordings": [one.to_dict() for one in replays], "summary": summary.to_dict()}, output)
+    return SAME
+
+
+@app.command
+def watch(  # noqa: PLR0913 - a command line has options
+    log: File | None = None,
+    /,
+    *,
+    service: Annotated[list[str] | None, Parameter(negative="", metavar="SERVICE")] = None,
+    namespace: Annotated[str | None, Parameter(name=["--namespace", "-n"])] = None,
+    kubeconfig: Annotated[str | None, Parameter(metavar="PATH")] = None,
+    context: str | None = None,
+    output: Annotated[WatchOutput, Parameter(name=["--output", "-o"])] = "table",
+    to: Annotated[str | None, Parameter(metavar="PATH")] = None,
+    on_change: Annotated[str | None, Parameter(metavar="COMMAND")] = None,
+    once: Annotated[bool, Parameter(negative="")] = False,
+    batch: Annotated[float, Parameter(metavar="SECONDS", validator=validators.Number(gte=0))] = 0.1,
+    hold: Annotated[float, Parameter(metavar="SECONDS", validator=validators.Number(gte=0))] = 0.0,
+    node: str = "",
+    zone: str = "",
+    family: FamilyName = "IPv4",
+    option: Annotated[list[str] | None, Parameter(negative="", metavar="LINE", allow_leading_hyphen=True)] = None,
+    slots: Annotated[int, Parameter(metavar="N", validator=validators.Number(gte=1, lte=1_000_000))] = 32,
+    socket: Annotated[str | None, Parameter(metavar="ADDRESS")] = None,
+    domain: str = "cluster.local",
+    state: Annotated[str | None, Parameter(metavar="PATH")] = None,
+) -> int:
+    """Follow slices, and show what changes for each endpoint, or keep the file of a proxy right.
+
+    Reads the cluster of the kubeconfig (with the extra `kubernetes`), or a log of watch events. A file is written only
+    when it has to say something else, and at once. Exit code: 0 the log has ended, 2 trouble.
+
+    ```console
+    epcore watch --service shop/web
+    epcore watch --service shop/web:http -o nginx --to /etc/nginx/conf.d/web.conf --on-change "nginx -s reload"
+    epcore watch --service shop/web:http -o haproxy --to web.cfg --socket /run/haproxy.sock --on-change "./reload"
+    kubectl get endpointslices --watch --output-watch-events -o json | epcore watch -
+    epcore watch examples/rollout.jsonl.xz
+    ```
+
+    :param log: File of watch events, or of a recording; `-` is stdin, followed as it grows. Left out, the cluster.
+    :param service: A Service to follow, NAMESPACE/NAME, or one port of it, NAMESPACE/NAME:PORT or :PORT/PROTOCOL, which
+        is there for good then. May be repeated. Left out: all.
+    :param namespace: Only this one; also for Services named without.
+    :param kubeconfig: File to use in place of the usual one.
+    :param context: Context of the kubeconfig to use.
+    :param output: table or json (a line for each change), envoy (EDS), haproxy, nginx, prometheus (file_sd), hosts or
+        dns.
+    :param to: File to keep right. Left out: print.
+    :param on_change: Command to run when the file has changed; for haproxy with --socket only when slots do not
+        suffice. It is run again where it fails.
+    :param once: End with the first list, or tell of a log only what is there in the end.
+    :param batch: Seconds for which changes are collected; events of a file are told one by one.
+    :param hold: Seconds for which a removal is kept back: what comes back in time was never gone.
+    :param node: Name of the node that the proxy runs on, to follow topology hints.
+    :param zone: Zone that the proxy runs in, to follow topology hints.
+    :param family: Family of the addresses for haproxy; the others take IPv4 where a Service has it.
+    :param option: A line for each backend (haproxy) or upstream (nginx), such as `balance leastconn`; may be repeated.
+    :param slots: Server slots of a backend come in blocks of so many (haproxy).
+    :param socket: Path or HOST:PORT of HAProxy's Runtime API, with level admin.
+    :param domain: Domain of the cluster, for hosts and dns.
+    :param state: File that keeps what was told, so that a restart tells what changed in between.
+    """
+    from epcore.cli.watch import Settings, run_watch  # noqa: PLC0415 - the other commands do not wait for it
+
+    run_watch(
+        Settings(
+            log=log,
+            services=service or [],
+            namespace=namespace,
+            kubeconfig=kubeconfig,
+            context=context,
+            output=output,
+            to=to,
+            on_change=on_change,
+            once=once,
+            batch=batch,
+            hold=hold,
+            node=node,
+            zone=zone,
+            family=family,
+            options=option or [],
+            slots=slots,
+            socket=socket,
+            domain=domain,
+            state=state,
+        )
+    )
     return SAME
 
 

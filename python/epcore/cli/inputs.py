@@ -64,10 +64,10 @@ def objects_of(name: str) -> bytes | list[Any]:
     return content if objects is None else objects
 
 
-def lines(name: str, watch: "Watch | None" = None) -> "Iterator[bytes]":
-    """Yield the lines of a file, with no more of it in memory than one."""
+def lines(name: str, watch: "Watch | None" = None, *, longest: int = -1) -> "Iterator[bytes]":
+    """Yield the lines of a file, with no more of it in memory than one; one that is too long in parts."""
     with _opened(name, watch) as file:
-        yield from file
+        yield from iter(lambda: file.readline(longest), b"")
 
 
 def read_source(name: str) -> tuple[bytes, list[Any] | None]:

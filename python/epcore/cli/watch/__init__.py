@@ -1,0 +1,126 @@
+"""``epcore watch``: follow slices, show what changes, and keep a file right.
+
+:mod:`.sources` bring events, of a cluster or of a log; :mod:`.follow` feeds them to a view; :mod:`.targets` show what
+changed or write it.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from epcore.cli.failure import CommandError
+from epcore.cli.inputs import STDIN
+from epcore.cli.watch.follow import Follower
+from epcore.cli.watch.selection import Selection
+from epcore.cli.watch.sources import Cluster, log
+from epcore.cli.watch.targets import File, HAProxy, Lines, Target
+from epcore.proxy import Locality, dns, envoy, nginx, prometheus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from epcore import View
+    from epcore.types import FamilyName
+
+__all__ = ["Settings", "run_watch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The options of the command, which tell what they are for."""
+
+    log: str | None
+    services: list[str]
+    namespace: str | None
+    kubeconfig: str | None
+    context: str | None
+    output: str
+    to: str | None
+    on_change: str | None
+    once: bool
+    batch: float
+    hold: float
+    node: str
+    zone: str
+    family: "FamilyName"
+    options: list[str]
+    slots: int
+    socket: str | None
+    domain: str
+    state: str | None
+
+
+def run_watch(settings: Settings) -> None:
+    """Follow slices until the source ends."""
+    _check(settings)
+    selection = Selection(settings.services, settings.namespace)
+    target = _target(settings, selection)
+    follower = Follower(target, batch=settings.batch, hold=settings.hold, state=settings.state)
+    if settings.log is not None:
+        events = log(settings.log)
+        if settings.log == STDIN and not settings.once:
+            follower.follow(events)
+        else:
+            follower.follow_log(events, once=settings.once)
+        return
+    cluster = Cluster(
+        kubeconfig=settings.kubeconfig,
+        context=settings.context,
+        namespace=settings.namespace,
+        services=selection.names,
+    )
+    follower.follow(cluster.once() if settings.once else cluster.follow(follower.version))
+
+
+def _check(settings: Settings) -> None:
+    """Refuse options that would do nothing."""
+    is_shown = settings.output in {"table", "json"}
+    wrong = {
+        "--to": settings.to is not None and is_shown,
+        "--on-change": settings.on_change is not None and settings.to is None,
+        "--socket": settings.socket is not None and settings.output != "haproxy",
+        "--option": bool(settings.options) and settings.output not in {"haproxy", "nginx"},
+        "--kubeconfig": settings.kubeconfig is not None and settings.log is not None,
+        "--context": settings.context is not None and settings.log is not None,
+    }
+    for option, is_wrong in wrong.items():
+        if is_wrong:
+            what = "without --to" if option == "--on-change" else f"with --output {settings.output}"
+            what = "with a log" if option in {"--kubeconfig", "--context"} else what
+            raise CommandError(f"{option} does nothing {what}")
+
+
+def _target(settings: Settings, selection: Selection) -> Target:
+    if settings.output in {"table", "json"}:
+        is_live = settings.log in (None, STDIN)
+        return Lines(selection, is_json=settings.output == "json", is_live=is_live)
+    if settings.output == "haproxy":
+        return HAProxy(
+            selection,
+            settings.to,
+            settings.on_change,
+            address=settings.socket,
+            block=settings.slots,
+            options=settings.options,
+            family=settings.family,
+        )
+    return File(_renderer(settings, selection), settings.to, settings.on_change)
+
+
+def _renderer(settings: Settings, selection: Selection) -> "Callable[[View], str]":
+    at = Locality(settings.node, settings.zone)
+
+    def upstreams(view: "View") -> str:
+        ports = selection.ports(view)
+        return "\n".join(nginx.upstream(view, port, options=settings.options, at=at) for port in ports)
+
+    def services(view: "View") -> list[tuple[str, str]]:
+        return selection.names or [service for service in view.services() if selection.has(*service)]
+
+    renderers: dict[str, Callable[[View], str]] = {
+        "envoy": lambda view: envoy.eds(view, selection.ports(view), at=at),
+        "nginx": upstreams,
+        "prometheus": lambda view: prometheus.file_sd(view, selection.ports(view)),
+        "hosts": lambda view: dns.hosts(view, services(view), domain=settings.domain),
+        "dns": lambda view: dns.records(view, services(view), domain=settings.domain),
+    }
+    return renderers[settings.output]

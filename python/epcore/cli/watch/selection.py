@@ -1,0 +1,52 @@
+"""Which Services are followed."""
+
+from typing import TYPE_CHECKING
+
+from epcore.cli.failure import CommandError
+from epcore.proxy import ServicePort, ports_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from epcore import View
+
+
+class Selection:
+    """Services and ports by name: ``NAMESPACE/SERVICE`` for all ports, ``NAMESPACE/SERVICE:PORT[/PROTOCOL]`` for one.
+
+    A port that is named is there for good; of a Service without port those that were seen once are. None for all.
+    """
+
+    def __init__(self, texts: "Sequence[str]", namespace: str | None = None) -> None:
+        self._namespace = namespace
+        self._ports: set[ServicePort] = set()
+        self._services: set[tuple[str, str]] = set()
+        self.names: list[tuple[str, str]] = []
+        """Namespace and name of each Service that is named."""
+        for text in texts:
+            given = text if "/" in text.partition(":")[0] or not namespace else f"{namespace}/{text}"
+            try:
+                port = ServicePort.parse(given)
+            except ValueError as error:
+                raise CommandError(f"--service {error}") from None
+            service = (port.namespace, port.service)
+            if ":" in text:
+                self._ports.add(port)
+            else:
+                self._services.add(service)
+            if service not in self.names:
+                self.names.append(service)
+
+    def has(self, namespace: str | None, service: str | None) -> bool:
+        """Tell whether a Service is followed."""
+        if self.names:
+            return (namespace or "", service or "") in self.names
+        return self._namespace in (None, namespace)
+
+    def ports(self, view: "View") -> list[ServicePort]:
+        """List the ports that are followed, in order."""
+        for port in ports_of(view):
+            service = (port.namespace, port.service)
+            if service in self._services or (not self.names and self.has(*service)):
+                self._ports.add(port)
+        return sorted(self._ports)

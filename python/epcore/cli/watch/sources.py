@@ -1,0 +1,231 @@
+"""Where events come from: a log of watch events, or the API server of a cluster."""
+
+import json
+import random
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from epcore import SliceSet
+from epcore.cli.failure import CommandError
+from epcore.cli.inputs import lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+LARGEST: Final = 64 << 20
+"""Bytes of one event. The API server's store takes 1.5 MiB; a line without end must not eat all memory."""
+
+PAGE: Final = 500
+"""Slices in one answer to a list, as kubectl asks."""
+
+_LONGEST_WATCH: Final = 280
+"""Seconds after which the API server is asked to end a watch, so that one that hangs is noticed."""
+
+_LONGEST_WAIT: Final = 30.0
+_SHORT: Final = 1.0
+_SERVICE_LABEL: Final = "kubernetes.io/service-name"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """All slices that are there."""
+
+    slices: list[Any]
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One watch event, as JSON."""
+
+    event: bytes
+    where: str
+    """For people: where it was read."""
+    time: float | None = None
+    """Seconds on the clock of a recording."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """The source cannot be read for now and tries again."""
+
+    message: str
+
+
+def log(name: str) -> "Iterator[Told]":
+    """Yield the events of a log: watch events as JSON lines or as kubectl prints them, or a recording.
+
+    Events of other kinds are passed over. Raises ``CommandError`` with file and line for anything else.
+    """
+    for number, text in _documents(name):
+        where = f"{name}: line {number}"
+        try:
+            event = json.loads(text)
+        except (ValueError, RecursionError):
+            raise CommandError(f"{where}: not JSON; a log is watch events, one after the other") from None
+        item = event.get("object", event) if isinstance(event, dict) else None
+        if not isinstance(item, dict):
+            raise CommandError(f"{where}: no watch event: it has no object")
+        kind = event.get("kind") if "object" in event else None
+        if (kind or item.get("kind") or "EndpointSlice") in {"EndpointSlice", "Status"}:
+            seconds = event.get("t")
+            yield Told(text, where, float(seconds) if isinstance(seconds, int | float) else None)
+
+
+def _documents(name: str) -> "Iterator[tuple[int, bytes]]":
+    """Yield JSON documents with the line that they begin in: one a line, or indented and closed by ``}`` alone."""
+    parts: list[bytes] = []
+    begin = size = 0
+    for number, line in enumerate(lines(name, longest=LARGEST + 1), start=1):
+        if not parts and line.isspace():
+            continue
+        begin = begin if parts else number
+        parts.append(line)
+        size += len(line)
+        if size > LARGEST:
+            raise CommandError(f"{name}: line {begin}: an event of more than {LARGEST:,} bytes")
+        is_whole = line.startswith(b"}") if len(parts) > 1 else line.strip() != b"{"
+        if is_whole:
+            yield begin, b"".join(parts)
+            parts, size = [], 0
+    if parts:
+        yield begin, b"".join(parts)
+
+
+class Cluster:
+    """The slices of a cluster, through the official client: its kubeconfig or, inside of a Pod, its account.
+
+    :param services: namespace and name of the Services to follow; none for all.
+    """
+
+    def __init__(
+        self,
+        *,
+        kubeconfig: str | None,
+        context: str | None,
+        namespace: str | None,
+        services: "Sequence[tuple[str, str]]",
+        wait: "Callable[[float], None]" = time.sleep,
+    ) -> None:
+        try:
+            from kubernetes import client, config  # noqa: PLC0415 - an extra, which only this needs
+        except ModuleNotFoundError:
+            message = "a cluster is read with the kubernetes client: pip install 'epcore[kubernetes]'"
+            raise CommandError(message) from None
+        try:
+            config.load_config(config_file=kubeconfig, context=context)  # type: ignore[no-untyped-call]
+        except (config.ConfigException, OSError) as error:
+            raise CommandError(f"kubeconfig: {error}") from None
+        api = client.DiscoveryV1Api()
+        namespaces = {namespace} if namespace else {of for of, _ in services}
+        self._options: dict[str, Any] = {"_preload_content": False}
+        self._list: Callable[..., Any]  # its answer is of urllib3, unread
+        if len(namespaces) == 1:
+            self._list = api.list_namespaced_endpoint_slice
+            self._options["namespace"] = namespaces.pop()
+        else:
+            self._list = api.list_endpoint_slice_for_all_namespaces
+        if services:
+            names = ",".join(sorted({name for _, name in services}))
+            self._options["label_selector"] = f"{_SERVICE_LABEL} in ({names})"
+        self._wait = wait
+
+    def listed(self) -> Listed:
+        """List all slices, page by page."""
+        slices: list[Any] = []
+        following = None
+        while True:
+            answer = self._list(limit=PAGE, **({"_continue": following} if following else {}), **self._options)
+            page = answer.read()
+            metadata = json.loads(page).get("metadata") or {}
+            slices.extend(SliceSet.from_json(page))
+            following = metadata.get("continue")
+            if not following:
+                return Listed(slices, metadata.get("resourceVersion", ""))
+
+    def watched(self, version: str) -> "Iterator[bytes]":
+        """Watch from a version until the API server ends it."""
+        answer = self._list(
+            watch=True,
+            resource_version=version,
+            allow_watch_bookmarks=True,
+            timeout_seconds=_LONGEST_WATCH,
+            _request_timeout=(10, _LONGEST_WATCH + 20),
+            **self._options,
+        )
+        try:
+            yield from split_lines(answer.stream(decode_content=False))
+        finally:
+            answer.close()
+            answer.release_conn()
+
+    def once(self) -> "Iterator[Listed]":
+        """Yield a list. Raises ``CommandError`` where there is none to be had."""
+        try:
+            yield self.listed()
+        except Exception as error:  # noqa: BLE001 - of three libraries; told in one line
+            raise _as_command_error(error) from None
+
+    def follow(self, version: "Callable[[], str | None]") -> "Iterator[Listed | Told | Trouble]":
+        """Yield a list, then events; a list again where the watch has lost its place. Never ends.
+
+        :param version: tells, of what was yielded so far, the version to go on from, or ``None`` for a list.
+        """
+        failures = 0
+        must_list = was_there = False
+        while True:
+            begin = time.monotonic()
+            try:
+                if must_list or version() is None:
+                    yield self.listed()
+                    was_there, must_list = True, False
+                for event in self.watched(version() or ""):
+                    yield Told(event, "watch")
+                    was_there = True
+            except Exception as error:  # noqa: BLE001 - of three libraries; what will not pass is raised
+                status = getattr(error, "status", None)
+                if not _is_passing(error, status) and not (was_there and status == HTTPStatus.UNAUTHORIZED):
+                    raise _as_command_error(error) from None
+                must_list = must_list or status == HTTPStatus.GONE
+                yield Trouble(f"API server: {_told(error)}; trying again")
+            # A watch that ends at once is trouble too, though nobody says so.
+            failures = 0 if time.monotonic() - begin > _SHORT else failures + 1
+            if failures:
+                self._wait(min(_LONGEST_WAIT, 0.25 * 2**failures) * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+
+
+def split_lines(chunks: "Iterator[bytes]") -> "Iterator[bytes]":
+    """Cut a stream into its lines. Raises ``CommandError`` for one without end."""
+    rest: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        *whole, last = chunk.split(b"\n")
+        for line in whole:
+            rest.append(line)
+            yield b"".join(rest)
+            rest, size = [], 0
+        rest.append(last)
+        size += len(last)
+        if size > LARGEST:
+            raise CommandError(f"API server: an event of more than {LARGEST:,} bytes")
+
+
+def _is_passing(error: Exception, status: object) -> bool:
+    """Tell whether it may be better later: no connection, too many requests, trouble of the server."""
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with the client
+
+    if isinstance(status, int) and status:
+        passing = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GONE, HTTPStatus.TOO_MANY_REQUESTS}
+        return status in passing or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return isinstance(error, HTTPError | OSError)
+
+
+def _as_command_error(error: Exception) -> CommandError:
+    return error if isinstance(error, CommandError) else CommandError(f"API server: {_told(error)}")
+
+
+def _told(error: Exception) -> str:
+    status, reason = getattr(error, "status", None), getattr(error, "reason", None)
+    return f"{status} {reason}" if status else " ".join(str(error).split())
