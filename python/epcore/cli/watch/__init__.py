@@ -55,6 +55,7 @@ def run_watch(settings: Settings) -> None:
     selection = Selection(settings.services, settings.namespace)
     target = _target(settings, selection)
     follower = Follower(target, batch=settings.batch, hold=settings.hold, state=settings.state)
+    follower.catch_up()
     if settings.log is not None:
         events = log(settings.log)
         if settings.log == STDIN and not settings.once:

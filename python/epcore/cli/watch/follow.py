@@ -47,6 +47,11 @@ class Follower:
         self._is_listed = False
         self._waiting: queue.Queue[Message | BaseException | None] = queue.Queue(_QUEUED)
 
+    def catch_up(self) -> None:
+        """Tell what was about to be told when the process before this one ended."""
+        if self.view.pending:
+            self._tell(0.0, time.time())
+
     def follow_log(self, messages: "Iterable[Told]", *, once: bool) -> None:
         """Follow a log to its end, each event by itself; or, for ``once``, tell what is there in the end."""
         now = 0.0
@@ -105,7 +110,11 @@ class Follower:
                 raise CommandError(f"{message.where}: {error}") from None
 
     def _tell(self, now: float, moment: float) -> None:
+        """Tell what changed. It is in the state before, so that one that is killed tells it again and forgets none."""
+        if self.view.pending:
+            self._save()
         delta = self.view.checkout(now)
+        self._is_unsaved = True
         if delta or self._is_first:
             self._is_first = False
             self._target.update(self.view, delta, moment)

@@ -1,0 +1,463 @@
+"""`epcore watch`: what a log or a cluster says reaches the screen or a file, whatever happens on the way."""
+
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import epcore
+from api_server import GONE, Script, serving
+from epcore.cli import main
+from epcore.cli.watch import sources, targets
+from epcore.proxy import ServicePort, haproxy
+from programs import needs, program
+from test_real_proxies import free_port
+
+Json = dict[str, Any]
+PATIENCE = 30.0
+ROUNDS = 8
+ROLLOUT = str(Path(__file__).parent.parent / "examples" / "rollout.jsonl.xz")
+
+
+def slice_of(name: str, *numbers: int, service: str = "web", namespace: str = "shop") -> Json:
+    labels = {"kubernetes.io/service-name": service}
+    return {
+        "kind": "EndpointSlice",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "addressType": "IPv4",
+        "ports": [{"name": "http", "port": 80}],
+        "endpoints": [{"addresses": [f"10.0.0.{number}"]} for number in numbers],
+    }
+
+
+def added(slice_: Json) -> Json:
+    return {"type": "ADDED", "object": slice_}
+
+
+def save(path: Path, events: list[Json]) -> str:
+    path.write_text("".join(json.dumps(event) + "\n" for event in events))
+    return str(path)
+
+
+@contextmanager
+def watching(*arguments: str, **more: Any) -> Iterator["subprocess.Popen[str]"]:
+    """`epcore watch` as a user runs it, ended by its own id."""
+    command = [sys.executable, "-m", "epcore.cli", "watch", *arguments]
+    process = subprocess.Popen(command, stdin=-1, stdout=-1, stderr=-1, text=True, **more)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
+
+
+def until(is_so: Callable[[], object], process: "subprocess.Popen[str]") -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < deadline, "it takes too long"
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+
+
+def addresses(path: Path) -> list[str]:
+    return re.findall(r"server (10\.[\d.]+):80;", path.read_text()) if path.exists() else ["no file"]
+
+
+def is_said(path: Path, wanted: list[str]) -> bool:
+    return addresses(path) == wanted
+
+
+def send(process: "subprocess.Popen[str]", *events: Json) -> None:
+    assert process.stdin is not None
+    process.stdin.write("".join(json.dumps(event) + "\n" for event in events))
+    process.stdin.flush()
+
+
+def test_each_event_of_a_log_is_told_with_the_time_of_the_recording(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leaving = slice_of("web-1", 1, 2)
+    leaving["endpoints"][0]["conditions"] = {"ready": False, "serving": True, "terminating": True}
+    events = [
+        {"t": 1.0, **added(slice_of("web-1", 1))},
+        {"t": 1.5, "kind": "Pod", "type": "ADDED", "object": {"metadata": {"name": "web-0"}}},
+        {"t": 2.25, "type": "MODIFIED", "object": leaving},
+        {"t": 3.0, "type": "DELETED", "object": leaving},
+    ]
+    assert main(["watch", save(tmp_path / "log.jsonl", events)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "   1.000 + shop/web 10.0.0.1 http TCP 80 ready  [web-1]",
+        "   1.000 ! shop/web http TCP: 1 ready now, 0 before",
+        "   2.250 + shop/web 10.0.0.2 http TCP 80 ready  [web-1]",
+        "   2.250 ~ shop/web 10.0.0.1 http TCP 80 not ready, terminating (conditions)  [web-1]",
+        "   3.000 - shop/web 10.0.0.1 http TCP 80  [web-1]",
+        "   3.000 - shop/web 10.0.0.2 http TCP 80  [web-1]",
+        "   3.000 ! shop/web http TCP: 0 ready now, 1 before",
+    ]
+
+
+def test_json_lines_add_up_to_what_diff_says(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["watch", ROLLOUT, "-o", "json"]) == 0
+    held: set[str] = set()
+    for line in capsys.readouterr().out.splitlines():
+        told = json.loads(line)
+        held |= {one["key"] for one in told["added"]}
+        held -= {one["key"] for one in told["removed"]}
+    assert main(["watch", ROLLOUT, "-o", "json", "--once"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert {one["key"] for one in json.loads(line)["added"]} == held
+    assert len(held) == 1200, "600 Pods, two ports"
+
+
+def test_only_the_services_that_are_named_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    slices = [slice_of("web-1", 1), slice_of("db-1", 2, service="db"), slice_of("x", 3, namespace="y")]
+    events = [added(one) for one in slices]
+    log = save(tmp_path / "log.jsonl", events)
+    assert main(["watch", log, "--service", "shop/db"]) == 0
+    assert "10.0.0.2" in (out := capsys.readouterr().out)
+    assert "10.0.0.1" not in out
+    assert main(["watch", log, "-n", "y"]) == 0
+    assert set(re.findall(r"10\.\S+", capsys.readouterr().out)) == {"10.0.0.3"}
+    assert main(["watch", log, "-n", "shop", "--service", "web:http", "--once", "-o", "nginx"]) == 0
+    assert capsys.readouterr().out == "upstream shop_web_http {\n    server 10.0.0.1:80;\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "line 2: not JSON"),
+        ("[]", "line 2: no watch event"),
+        ('{"type": "ADDED"}', "line 2: events[0].object (byte 0): required"),
+        ('{"type": "CHANGED", "object": {"kind": "EndpointSlice"}}', "line 2: events[0].type"),
+        (json.dumps(added({**slice_of("a", 1), "addressType": "IPv9"})), "line 2: events[0].object.addressType"),
+        (json.dumps(added(slice_of("", 1))), "line 2: events[0].object.metadata.name"),
+    ],
+)
+def test_garbage_in_a_log_is_told_with_its_line_and_the_file_stays_as_it_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str, message: str
+) -> None:
+    log, target = tmp_path / "log.jsonl", tmp_path / "web.conf"
+    log.write_text(json.dumps(added(slice_of("web-1", 1))) + "\n" + line + "\n" + json.dumps(added(slice_of("b", 2))))
+    assert main(["watch", str(log), "-o", "nginx", "--to", str(target)]) == 2
+    assert message in capsys.readouterr().err
+    assert addresses(target) == ["10.0.0.1"]
+
+
+def test_a_line_without_end_is_refused_and_not_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "LARGEST", 1000)
+    for text in ("{" + " " * 5000, "{\n" + " \n" * 5000):
+        (tmp_path / "log").write_text(text)
+        assert main(["watch", str(tmp_path / "log")]) == 2
+        assert "line 1: an event of more than 1,000 bytes" in capsys.readouterr().err
+    with pytest.raises(epcore.EpcoreError, match="more than 1,000"):
+        list(sources.split_lines(iter([b"x" * 600, b"y" * 600])))
+    assert list(sources.split_lines(iter([b"a\nb", b"c\n", b"d"]))) == [b"a", b"bc"]
+
+
+def test_stdin_is_followed_as_kubectl_prints_it(tmp_path: Path) -> None:
+    target = tmp_path / "web.conf"
+    with watching("-", "-o", "nginx", "--to", str(target), "--service", "shop/web:http") as process:
+        assert process.stdin is not None
+        for numbers in [(1,), (1, 2), (2,)]:
+            process.stdin.write(json.dumps(added(slice_of("web-1", *numbers)), indent=4) + "\n")
+            process.stdin.flush()
+            wanted = [f"10.0.0.{one}" for one in numbers]
+            until(partial(is_said, target, wanted), process)
+        send(process, {"type": "DELETED", "object": slice_of("web-1", 2)})
+        until(lambda: "127.0.0.1:1 down" in target.read_text(), process)
+        process.stdin.close()
+        assert process.wait(PATIENCE) == 0
+
+
+def test_changes_are_collected_and_removals_held_back(tmp_path: Path) -> None:
+    log = tmp_path / "versions"
+    keep = tmp_path / "keep"
+    keep.write_text(f"#!/bin/sh\ntr '\\n' ' ' <{tmp_path}/web.conf >>{log}\necho >>{log}\n")
+    keep.chmod(0o755)
+    arguments = ["-", "-o", "nginx", "--to", str(tmp_path / "web.conf"), "--service", "shop/web:http"]
+    with watching(*arguments, "--batch", "0.5", "--hold", "1", "--on-change", str(keep)) as process:
+        send(process, *[added(slice_of("web-1", *range(1, number))) for number in range(2, 6)])
+        until(log.exists, process)
+        send(process, added(slice_of("web-1", 2, 3, 4)))
+        time.sleep(0.7)
+        assert "10.0.0.1" in addresses(tmp_path / "web.conf")
+        until(lambda: addresses(tmp_path / "web.conf") == [f"10.0.0.{number}" for number in (2, 3, 4)], process)
+    assert len(log.read_text().splitlines()) <= 3, "four events at once are one change"
+
+
+def test_a_cluster_is_followed_through_cuts_errors_and_a_list_that_is_needed_again(tmp_path: Path) -> None:
+    script = Script()
+    for number in range(1, 6):
+        script.set(slice_of(f"web-{number}", number))
+    target = tmp_path / "web.conf"
+    with serving(script, tmp_path) as kubeconfig:
+        changed = slice_of("web-1", 1, 7)
+        changed["metadata"]["resourceVersion"] = "106"
+        bookmark: Json = {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "150"}}}
+        script.watches = [[{"type": "MODIFIED", "object": changed}, b"cut"], [bookmark, GONE]]
+        arguments = ["--kubeconfig", kubeconfig, "--service", "shop/web:http", "-o", "nginx", "--to", str(target)]
+        with watching(*arguments) as process:
+            until(lambda: addresses(target)[:1] == ["10.0.0.1"], process)
+            # After the cut it goes on from what it saw; after 410 it lists, and finds that web-2 is gone.
+            script.delete("web-2")
+            script.version = 151
+            until(lambda: sum("watch" in query for _, query in script.requests) >= 3, process)
+            until(lambda: addresses(target) == ["10.0.0.1", "10.0.0.3", "10.0.0.4", "10.0.0.5"], process)
+        paths = {path for path, _ in script.requests}
+        assert paths == {"/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices"}
+        queries = [query for _, query in script.requests]
+        assert all(query["labelSelector"] == "kubernetes.io/service-name in (web)" for query in queries)
+        watches = [query for query in queries if query.get("watch")]
+        assert [query["resourceVersion"] for query in watches] == ["105", "106", "151"]
+        assert watches[0]["allowWatchBookmarks"] in {"true", "True"}
+        assert [query.get("continue") for query in queries[:3]] == [None, "2", "4"]
+
+
+def test_a_cluster_that_fails_is_asked_again_and_the_file_stays(tmp_path: Path) -> None:
+    script = Script(page=100)
+    script.set(slice_of("web-1", 1))
+    target = tmp_path / "web.conf"
+    target.write_text("upstream old {}\n")
+    script.failures = [500, 429, 503]
+    script.watches = [[]]
+    with serving(script, tmp_path) as kubeconfig:
+        arguments = ["--kubeconfig", kubeconfig, "-n", "shop", "-o", "nginx", "--to", str(target)]
+        with watching(*arguments) as process:
+            until(lambda: len(script.failures) < 2, process)
+            assert target.read_text() == "upstream old {}\n"
+            until(lambda: addresses(target) == ["10.0.0.1"], process)
+            process.terminate()
+            _, err = process.communicate()
+        assert "API server: 500" in err
+        assert "trying again" in err
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_cluster_that_refuses_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str], status: int) -> None:
+    script = Script(failures=[status])
+    with serving(script, tmp_path) as kubeconfig:
+        assert main(["watch", "--kubeconfig", kubeconfig]) == 2
+    assert f"API server: {status}" in capsys.readouterr().err
+
+
+def test_once_writes_the_list_and_ends_and_an_empty_cluster_is_an_empty_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = Script()
+    with serving(script, tmp_path) as kubeconfig:
+        arguments = ["watch", "--once", "--kubeconfig", kubeconfig, "-o", "prometheus"]
+        arguments += ["--to", str(tmp_path / "p.json")]
+        assert main(arguments) == 0
+        assert json.loads((tmp_path / "p.json").read_text()) == []
+        script.set(slice_of("web-1", 1, 2))
+        assert main(arguments) == 0
+        assert len(json.loads((tmp_path / "p.json").read_text())) == 1
+        script.failures = [500]
+        assert main(arguments) == 2
+    assert "API server: 500" in capsys.readouterr().err
+    assert len(json.loads((tmp_path / "p.json").read_text())) == 1
+
+
+def test_what_a_server_sends_that_is_no_event_ends_the_watch_with_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = Script(watches=[[b"garbage\n"]])
+    script.set(slice_of("web-1", 1))
+    with serving(script, tmp_path) as kubeconfig:
+        assert main(["watch", "--kubeconfig", kubeconfig]) == 2
+    assert "watch: " in capsys.readouterr().err
+
+
+def test_a_command_that_fails_is_told_and_run_again(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(targets, "_AGAIN", 0.0)
+    flag = tmp_path / "flag"
+    command = targets.Command(f"test -e '{flag}'")
+    assert not command.run()
+    assert "test: exit code 1; trying again" in capfd.readouterr().err
+    command.retry()
+    flag.touch()
+    command.retry()
+    capfd.readouterr()
+    flag.unlink()
+    command.retry()
+    assert capfd.readouterr().err == "", "it is run again until it succeeded, and not after that"
+    assert not targets.Command(str(tmp_path / "missing")).run()
+    assert "No such file" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--to", "x"], "--to does nothing with --output table"),
+        (["--on-change", "x", "-o", "nginx"], "--on-change does nothing without --to"),
+        (["--socket", "x", "-o", "nginx"], "--socket does nothing with --output nginx"),
+        (["--option", "x", "-o", "dns"], "--option does nothing with --output dns"),
+        (["--context", "x"], "--context does nothing with a log"),
+        (["--service", "web"], "is not NAMESPACE/SERVICE"),
+        (["--batch", "-1"], "--batch"),
+        (["--state", "/dev/null/x"], "Not a directory"),
+        (["-o", "nginx", "--to", "/nowhere/x"], "/nowhere"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    log = save(tmp_path / "log.jsonl", [added(slice_of("web-1", 1))])
+    assert main(["watch", log, *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_file_keeps_its_mode_and_is_not_touched_where_nothing_changed(tmp_path: Path) -> None:
+    log = save(tmp_path / "log.jsonl", [added(slice_of("web-1", 1))])
+    target = tmp_path / "web.conf"
+    target.write_text("")
+    target.chmod(0o640)
+    arguments = ["watch", log, "-o", "nginx", "--to", str(target), "--on-change", f"touch {tmp_path}/told"]
+    assert main(arguments) == 0
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "told").exists()
+    (tmp_path / "told").unlink()
+    before = target.stat()
+    assert main(arguments) == 0
+    assert target.stat() == before
+    assert not (tmp_path / "told").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log.jsonl", "web.conf"]
+
+
+def test_a_kill_at_any_moment_leaves_a_whole_file_and_no_removal_is_lost(tmp_path: Path) -> None:
+    """Killed again and again while events come: each new process goes on from the state, and all is right at last."""
+    target, state = tmp_path / "targets.json", tmp_path / "state"
+    told = tmp_path / "told"
+    chance = random.Random(7)
+    held: set[int] = set()
+    known: set[str] = set()
+    for round_ in range(ROUNDS):
+        arguments = ["-", "-o", "json", "--state", str(state), "--batch", "0"]
+        also = ["-", "-o", "prometheus", "--to", str(target), "--batch", "0"]
+        with told.open("a") as out, watching(*also) as process:
+            shown = subprocess.Popen(
+                [sys.executable, "-m", "epcore.cli", "watch", *arguments], stdin=-1, stdout=out, text=True
+            )
+            try:
+                assert shown.stdin is not None
+                for _ in range(40):
+                    held = held ^ {chance.randint(1, 200)}
+                    send(process, added(slice_of("web-1", *sorted(held))))
+                    send(shown, added(slice_of("web-1", *sorted(held))))
+                    time.sleep(chance.random() / 100)
+                if round_ == 9:
+                    until(partial(has_targets, target, held), process)
+                    shown.stdin.close()
+                    assert shown.wait(PATIENCE) == 0
+                else:
+                    time.sleep(chance.random())
+            finally:
+                shown.kill()
+                shown.wait()
+                if shown.stdin is not None:
+                    with suppress(BrokenPipeError):
+                        shown.stdin.close()
+        assert not target.exists() or read_targets(target) <= set(range(1, 201)), "never half a file"
+    for line in told.read_text().splitlines():
+        if not line.endswith("}"):
+            continue  # the kill came in the middle of a line
+        delta = json.loads(line)
+        known |= {one["address"] for one in delta["added"]}
+        known -= {one["address"] for one in delta["removed"]}
+    assert known == {f"10.0.0.{number}" for number in held}
+
+
+def read_targets(path: Path) -> set[int]:
+    targets = [target for group in json.loads(path.read_text()) for target in group["targets"]]
+    return {int(target.partition(":")[0].rpartition(".")[2]) for target in targets}
+
+
+def has_targets(path: Path, numbers: set[int]) -> bool:
+    return path.exists() and read_targets(path) == numbers
+
+
+@needs("haproxy")
+def test_haproxy_is_started_by_the_command_and_then_kept_right_through_its_socket(tmp_path: Path) -> None:
+    port = free_port()
+    main_file = f"""
+global
+    stats socket {tmp_path}/socket level admin
+    pidfile {tmp_path}/pid
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 1s
+    timeout server 1s
+frontend main
+    bind 127.0.0.1:{port}
+    default_backend shop_web_http
+"""
+    (tmp_path / "main.cfg").write_text(main_file)
+    reload = tmp_path / "reload"
+    start = f"{program('haproxy')} -D -f {tmp_path}/main.cfg -f {tmp_path}/web.cfg -p {tmp_path}/pid"
+    old = f"$(test -e {tmp_path}/pid && echo -sf $(cat {tmp_path}/pid))"
+    reload.write_text(f"#!/bin/sh\necho reload >>{tmp_path}/reloads\n{start} {old}\n")
+    reload.chmod(0o755)
+    runtime = haproxy.Runtime(str(tmp_path / "socket"))
+
+    def serves(*numbers: int) -> bool:
+        try:
+            servers = runtime.servers(ServicePort("shop", "web", "http").joined("_"))
+        except haproxy.HAProxyError:
+            return False
+        return {one[0] for one in servers if one} == {f"10.0.0.{number}" for number in numbers}
+
+    def reloads() -> int:
+        return len((tmp_path / "reloads").read_text().split())
+
+    arguments = ["-", "--service", "shop/web:http", "-o", "haproxy", "--to", str(tmp_path / "web.cfg"), "--slots", "4"]
+    arguments += ["--socket", str(tmp_path / "socket"), "--on-change", str(reload), "--option", "balance leastconn"]
+    pids: list[int] = []
+    try:
+        with watching(*arguments) as process:
+            # The socket is not there yet: epcore says so and tries again once HAProxy runs.
+            send(process, added(slice_of("web-1", 1, 2)))
+            (tmp_path / "web.cfg").write_text("backend shop_web_http\n    server s1 127.0.0.1:1 disabled\n")
+            subprocess.run([str(reload)], check=True)
+            pids.append(int((tmp_path / "pid").read_text()))
+            until(lambda: serves(1, 2), process)
+            assert reloads() == 2, "one slot was there, and four are needed"
+            send(process, added(slice_of("web-1", 1, 2, 3, 4)))
+            until(lambda: serves(1, 2, 3, 4), process)
+            assert reloads() == 2
+            send(process, added(slice_of("web-1", 2, 3, 4, 5, 6)))
+            until(lambda: serves(2, 3, 4, 5, 6), process)
+            assert reloads() == 3
+        assert "balance leastconn" in (tmp_path / "web.cfg").read_text()
+        # Killed; while it was away an endpoint went. The next one asks HAProxy what it serves.
+        with watching(*arguments) as process:
+            before = runtime.servers("shop_web_http")
+            send(process, added(slice_of("web-1", 2, 3, 5, 6, 7)))
+            until(lambda: {one[0] for one in runtime.servers("shop_web_http") if one} >= {"10.0.0.7"}, process)
+            after = runtime.servers("shop_web_http")
+            assert reloads() == 3
+            assert [was for was, now in zip(before, after, strict=True) if was != now] == [("10.0.0.4", 80)]
+    finally:
+        for pid in {*pids, int((tmp_path / "pid").read_text() or 0)} - {0}:
+            try:
+                os.kill(pid, 15)
+            except ProcessLookupError:
+                continue
