@@ -1,7 +1,10 @@
 """Beside Kubernetes' own library (``tests/upstream``): the same writes, the same endpoints, the same errors."""
 
+import json
+import lzma
 import re
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +21,7 @@ from submitted_strategies import submitted
 from upstream_peer import Upstream, needs_upstream
 
 EXAMPLES = settings().max_examples
+RECORDINGS = Path(__file__).parent.parent / "examples"
 
 
 def outcome_of(plan: epcore.Plan, *, shared_zones: bool) -> Any:
@@ -260,6 +264,22 @@ def is_ambiguous(slices: list[Json]) -> bool:
     return any(len(texts) > 1 for texts in said.values())
 
 
+def reaches_the_same(view: epcore.View, answer: Json, node: str, zone: str, services: list[str]) -> None:
+    """Compare every question of a proxy with kube-proxy's answers."""
+    ports = {(one["service"], one["port"], one["protocol"]): one for one in answer["ports"]}
+    for service, port, protocol in [*ports, (services[0], "gone", "TCP")]:
+        theirs = ports.get((service, port, protocol), {"all": [], "cluster": [], "local": []})
+        asked: Any = {"namespace": "shop", "node": node, "zone": zone, "protocol": protocol}
+        for policy in ("Cluster", "Local"):
+            reached = view.reachable(service, port, policy=policy, **asked)
+            assert sorted(f"{one.address}:{one.port}" for one in reached.endpoints) == theirs[policy.lower()]
+        everything = [one for one in view.endpoints(service, port) if one.port]
+        assert sorted(f"{one.address}:{one.port}" for one in everything) == theirs["all"]
+    for service in services:
+        expected = answer["localReady"].get(f"shop/{service}", 0)
+        assert view.local_ready(service, namespace="shop", node=node) == expected
+
+
 @needs_upstream
 def test_a_view_reaches_what_kube_proxy_reaches(upstream: Upstream) -> None:
     @settings(max_examples=EXAMPLES * 10, suppress_health_check=list(HealthCheck))
@@ -280,17 +300,25 @@ def test_a_view_reaches_what_kube_proxy_reaches(upstream: Upstream) -> None:
             held = now
         assume(not is_ambiguous(list(held.values())))
         answer = upstream.ask(op="proxy", events=events, node=node, zone=zone)
-        ports = {(one["service"], one["port"], one["protocol"]): one for one in answer["ports"]}
-        for service, port, protocol in [*ports, ("web", "gone", "TCP")]:
-            theirs = ports.get((service, port, protocol), {"all": [], "cluster": [], "local": []})
-            asked: Any = {"namespace": "shop", "node": node, "zone": zone, "protocol": protocol}
-            for policy in ("Cluster", "Local"):
-                reached = view.reachable(service, port, policy=policy, **asked)
-                assert sorted(f"{one.address}:{one.port}" for one in reached.endpoints) == theirs[policy.lower()]
-            everything = [one for one in view.endpoints(service, port) if one.port]
-            assert sorted(f"{one.address}:{one.port}" for one in everything) == theirs["all"]
-        for service in ("web", "db"):
-            expected = answer["localReady"].get(f"shop/{service}", 0)
-            assert view.local_ready(service, namespace="shop", node=node) == expected
+        reaches_the_same(view, answer, node, zone, ["web", "db"])
 
     agrees()
+
+
+@needs_upstream
+@pytest.mark.parametrize("name", ["rollout", "scale"])
+def test_on_a_recording_a_view_reaches_what_kube_proxy_reaches(upstream: Upstream, name: str) -> None:
+    """After each of eight parts of the recording, for a node that has endpoints and one that has none."""
+    with lzma.open(RECORDINGS / f"{name}.jsonl.xz") as file:
+        recorded = [json.loads(line) for line in file]
+    events = [{"type": one["type"], "object": one["object"]} for one in recorded if one["kind"] == "EndpointSlice"]
+    nodes = {one["nodeName"]: one["zone"] for event in events for one in event["object"].get("endpoints") or ()}
+    view = epcore.View()
+    part = -(-len(events) // 8)
+    for begin in range(0, len(events), part):
+        view.apply(events[begin : begin + part])
+        node, zone = sorted(nodes.items())[begin % len(nodes)]
+        for name_, where in ((node, zone), ("elsewhere", "")):
+            answer = upstream.ask(op="proxy", events=events[: begin + part], node=name_, zone=where)
+            assert answer["ports"] or not view.endpoints("checkout")
+            reaches_the_same(view, answer, name_, where, ["checkout"])
