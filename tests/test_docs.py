@@ -2,10 +2,15 @@
 
 import ast
 import doctest
+import importlib
+import pkgutil
 import re
 from pathlib import Path
 
 import pytest
+
+import epcore.proxy
+import epcore.testing
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -36,3 +41,15 @@ def test_the_examples_of_the_reference_run(name: str) -> None:
     report: list[str] = []
     results = doctest.DocTestRunner().run(examples, out=report.append)
     assert results.failed == 0, "".join(report)
+
+
+MODULES = [
+    module.name
+    for package in (epcore.proxy, epcore.testing)
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+]
+
+
+@pytest.mark.parametrize("name", ["epcore.proxy", "epcore.testing", *MODULES])
+def test_the_examples_of_a_module_run(name: str) -> None:
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
