@@ -233,13 +233,13 @@ def places(slices: epcore.SliceSet) -> dict[tuple[str, str], list[tuple[str | No
     return found
 
 
-@given(cases(), policies)
+@given(cases(), st.sampled_from(["balanced", "dense", "lean"]))
 def test_a_plan_of_reconcile_in_which_every_address_keeps_its_slice_is_right_for_every_reader(
     case: Json, policy: Any
 ) -> None:
     """An endpoint whose ports change has to go to another slice, and an address of several Pods is nobody's.
 
-    A Pod whose address changes stays twice with Linkerd, whatever is written.
+    A Pod whose address changes stays twice with Linkerd, whatever is written. Kubernetes' rule orders nothing.
     """
     plan = reconciled(case, policy=policy, replace="safe", address_reuse="strict")
     before, after = places(plan.prefix(0)), places(plan.result())

@@ -274,6 +274,14 @@ def test_once_writes_the_list_and_ends_and_an_empty_cluster_is_an_empty_file(
     assert len(json.loads((tmp_path / "p.json").read_text())) == 1
 
 
+def test_without_the_client_a_cluster_cannot_be_read_and_that_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "kubernetes", None)
+    assert main(["watch"]) == 2
+    assert "pip install 'epcore[kubernetes]'" in capsys.readouterr().err
+
+
 def test_what_a_server_sends_that_is_no_event_ends_the_watch_with_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

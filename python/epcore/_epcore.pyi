@@ -21,6 +21,8 @@ from epcore.types import (
     HintState,
     LintRule,
     Naming,
+    ObjectKind,
+    Outcome,
     PolicyName,
     Reason,
     Replace,
@@ -1164,3 +1166,101 @@ class Slots:
         """Address and port of endpoints that should have a slot and have none, the ready ones first."""
     def servers(self) -> list[Server | None]:
         """List what each slot is to serve."""
+
+@final
+class Packer:
+    """The state of a controller that writes slices, of many Services.
+
+    Feed it what watches of slices, Services, Pods and Nodes say, endpoints from outside for Services without selector,
+    and what became of its own writes. It tells which Services need writes, and the plan of each: that of
+    :func:`reconcile` or :func:`publish` from the same state, byte for byte. Events may come twice, late (where they
+    have resource versions), or after a new list. Safe to call from threads.
+
+    :param managed_by: value of the label ``endpointslice.kubernetes.io/managed-by`` for endpoints from outside.
+    :param controller: the same for Services with selector.
+    :param replace: as for :func:`pack`; left out, ``recycle`` for Services with selector and ``safe`` for others.
+
+    The other options are those of :func:`pack`. An event costs what it changes; a plan costs what its Service costs.
+
+    >>> import epcore
+    >>> packer = epcore.Packer(managed_by="db-sync.example.com")
+    >>> packer.apply({"type": "ADDED", "object": {"kind": "Service", "metadata": {"name": "db", "namespace": "shop"},
+    ...               "spec": {"ports": [{"port": 5432}]}}})
+    >>> packer.publish("db", ["10.0.0.5", "10.0.0.6"], namespace="shop")
+    >>> packer.dirty
+    [('shop', 'db')]
+    >>> for write in packer.plan("db", namespace="shop").writes:
+    ...     made = {**write.to_dict()}  # send it; the API server gives it back with name and version
+    ...     made["metadata"] |= {"name": "db-x7k2p", "resourceVersion": "7"}
+    ...     packer.answer(write, "accepted", made)
+    >>> packer.dirty
+    []
+    """
+
+    def __new__(
+        cls,
+        *,
+        managed_by: str = "epcore",
+        controller: str = "endpointslice-controller.k8s.io",
+        max_endpoints: int = 100,
+        max_bytes: int | None = 1_500_000,
+        policy: PolicyName | Policy = "balanced",
+        cohort: CohortName | str | None = "auto",
+        compaction: Compaction | None = None,
+        address_reuse: AddressReuse = "ordered",
+        replace: Replace | None = None,
+        naming: Naming = "generate",
+        trigger_time: str | None = None,
+    ) -> Self: ...
+    def apply(self, events: WatchInput, *, kind: ObjectKind | None = None) -> None:
+        """Take in events of any of the kinds.
+
+        ``kind`` is that of objects that do not tell, and of the watch that an ``ERROR`` ends. Raises
+        ``InvalidInputError`` with path (``events[3].object.spec``) and byte offset; nothing is changed then.
+        """
+    def replace(
+        self, objects: ObjectsInput, *, kind: ObjectKind | None = None, resource_version: str | None = None
+    ) -> None:
+        """Take a list for all that is there of a kind.
+
+        ``kind`` is needed where nothing tells it, as in an empty sequence. ``resource_version`` is that of the list; it
+        is read from JSON of a list if not given. Raises ``InvalidInputError`` as :meth:`apply`, and for two objects of
+        one name.
+        """
+    def publish(self, service: str, endpoints: PublishedInput, *, namespace: str) -> None:
+        """Make endpoints all that a Service has from outside; they are given as for :func:`epcore.publish`."""
+    def upsert(self, service: str, endpoints: PublishedInput, *, namespace: str) -> None:
+        """Add endpoints from outside, or change those that are there with the same addresses and ports."""
+    def remove(self, service: str, endpoints: PublishedInput, *, namespace: str) -> None:
+        """Take endpoints from outside away, by addresses and ports; those that are not there are passed over."""
+    @property
+    def dirty(self) -> list[tuple[str, str]]:
+        """Namespace and name of each Service that may need writes and does not wait for news."""
+    @property
+    def waiting(self) -> list[tuple[str, str]]:
+        """Services of which news must come first: an event of the slice in question, or a list of all slices."""
+    def plan(self, service: str, *, namespace: str, trigger_time: str | None = None) -> Plan:
+        """Plan a Service from what is known.
+
+        Nothing for a Service that is not there, or has neither selector nor endpoints from outside. Asking changes
+        nothing: without answers or events the same plan comes again. Raises as :func:`reconcile` and :func:`publish`.
+        """
+    def answer(
+        self,
+        write: Write,
+        outcome: Outcome,
+        object: Mapping[str, Any] | SupportsToDict | JsonBytes | EndpointSlice | None = None,
+    ) -> None:
+        """Tell what became of a write of a plan.
+
+        ``accepted`` with the object that the API server gave back (a delete has none; without it an event must come
+        first); ``conflict``: refused, since the slice is another or there already (409); ``gone``: it is not there
+        (404); ``unknown``: the answer was lost. After the last accepted write of a plan a Service is clean, unless
+        something else happened. Raises ``InvalidInputError`` for an object that is not the one of the write.
+        """
+    def slices(self, service: str, *, namespace: str) -> SliceSet:
+        """List the slices of a Service as they are known."""
+    def resource_version(self, kind: ObjectKind) -> str | None:
+        """Tell the newest that was seen of a kind, to go on watching from."""
+    def expired(self, kind: ObjectKind) -> bool:
+        """Tell whether the watch of a kind has ended: only a new list tells what is there."""

@@ -11,6 +11,7 @@ mod legacy;
 mod lint;
 mod notes;
 mod options;
+mod packer;
 mod plan;
 mod slices;
 mod slots;
@@ -38,6 +39,8 @@ mod _epcore {
     use crate::lint::{Finding, lint};
     #[pymodule_export]
     use crate::options::{Compaction, Policy};
+    #[pymodule_export]
+    use crate::packer::Packer;
     #[pymodule_export]
     use crate::plan::{Move, Plan, Stats, Write, cohort_of, pack};
     #[pymodule_export]

@@ -191,6 +191,7 @@ pub(crate) fn read(keywords: Option<&Bound<'_, PyDict>>, mut options: Options) -
     for (name, value) in keywords.into_iter().flat_map(PyDictMethods::iter) {
         let text = || value.extract::<String>();
         match &*name.extract::<String>()? {
+            "replace" if value.is_none() => {} // as the caller has it
             "max_endpoints" => options.max_endpoints = value.extract::<Count>()?.read("max_endpoints")?,
             "max_bytes" => options.max_bytes = value.extract::<Count>()?.read("max_bytes")?,
             "policy" => options.policy = policy(&value)?,

@@ -149,6 +149,10 @@ pub(crate) struct Write {
 }
 
 impl Write {
+    pub(crate) fn inner(&self) -> &core::Write {
+        self.get()
+    }
+
     fn get(&self) -> &core::Write {
         &self.plan.writes()[self.at]
     }

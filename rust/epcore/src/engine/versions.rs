@@ -4,15 +4,13 @@ use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
-use crate::model::EndpointSlice;
-
-/// Deletions that are remembered, so that a late event does not bring a slice back.
+/// Deletions that are remembered, so that a late event does not bring an object back.
 const MOST_TOMBSTONES: usize = 10_000;
 
 /// Namespace and name.
 pub(super) type Name = (String, String);
 
-/// What is known of versions beyond the slices that are there.
+/// What is known of versions beyond the objects that are there.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Versions {
     /// The newest that was seen.
@@ -49,17 +47,16 @@ impl Versions {
         self.order.clear();
     }
 
-    /// True if a slice is older than what is known: than the one that is held, or than its deletion.
-    pub(super) fn is_stale(&self, name: &Name, slice: &EndpointSlice, held: Option<&EndpointSlice>) -> bool {
-        let version = &slice.metadata.resource_version;
+    /// True if a version of an object is older than what is known: than the one that is held, or than its deletion.
+    pub(super) fn is_stale(&self, name: &Name, version: &str, held: Option<&str>) -> bool {
         if let Some(held) = held {
-            return is_older(version, &held.metadata.resource_version);
+            return is_older(version, held);
         }
         let gone = self.tombstones.get(name).unwrap_or(&self.list);
         number(version).zip(number(gone)).is_some_and(|(version, gone)| version <= gone)
     }
 
-    /// Note that a slice is gone.
+    /// Note that an object is gone.
     pub(super) fn bury(&mut self, name: &Name, version: &str) {
         if number(version).is_none() {
             return;
@@ -74,7 +71,7 @@ impl Versions {
         }
     }
 
-    /// A slice is there again.
+    /// An object is there again.
     pub(super) fn raise(&mut self, name: &Name) {
         if self.tombstones.remove(name).is_some() {
             self.order.retain(|other| other != name);

@@ -150,7 +150,7 @@ impl View {
         match event {
             WatchEvent::Present(slice) => {
                 let name = name_of(&slice)?;
-                if !self.versions.is_stale(&name, &slice, self.get(&name)) {
+                if !self.is_stale(&name, &slice) {
                     self.versions.see(&slice.metadata.resource_version);
                     self.versions.raise(&name);
                     self.set(name, Some(&slice));
@@ -158,7 +158,7 @@ impl View {
             }
             WatchEvent::Deleted(slice) => {
                 let name = name_of(&slice)?;
-                if !self.versions.is_stale(&name, &slice, self.get(&name)) {
+                if !self.is_stale(&name, &slice) {
                     self.versions.see(&slice.metadata.resource_version);
                     self.versions.bury(&name, &slice.metadata.resource_version);
                     self.set(name, None);
@@ -168,6 +168,11 @@ impl View {
             WatchEvent::Expired(_) => self.is_expired = true,
         }
         Ok(())
+    }
+
+    fn is_stale(&self, name: &Name, slice: &EndpointSlice) -> bool {
+        let held = self.get(name).map(|held| &*held.metadata.resource_version);
+        self.versions.is_stale(name, &slice.metadata.resource_version, held)
     }
 
     /// Take a list for all that is there. `version` is that of the list, `""` if unknown.

@@ -5,6 +5,8 @@
 pub struct Node {
     /// Name.
     pub name: String,
+    /// Version of the object.
+    pub resource_version: String,
     /// Label `topology.kubernetes.io/zone`, `""` if unset.
     pub zone: String,
     /// The condition `Ready` is true.

@@ -34,6 +34,21 @@ pub(crate) enum Ports {
     Exact(Vec<EndpointPort>),
 }
 
+impl Ports {
+    /// Text that differs for different ports.
+    pub(crate) fn key(&self) -> String {
+        match self {
+            Self::OfService => String::new(),
+            Self::Number(number) => number.to_string(),
+            Self::Named(numbers) => format!("{numbers:?}"),
+            Self::Exact(ports) => {
+                let key: Vec<_> = ports.iter().map(EndpointPort::sort_key).collect();
+                format!("{key:?}")
+            }
+        }
+    }
+}
+
 impl Published {
     /// The number of endpoints.
     #[must_use]

@@ -1,5 +1,7 @@
 //! The slices of a Service with selector: what Kubernetes' library for its EndpointSlice controller does, as a plan.
 
+use std::borrow::Borrow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
@@ -46,10 +48,10 @@ impl Default for Options {
 /// # Errors
 ///
 /// As [`pack`](crate::pack::pack).
-pub fn reconcile(
+pub fn reconcile<P: Borrow<Pod>, N: Borrow<Node>>(
     service: &Service,
-    pods: &[Pod],
-    nodes: &[Node],
+    pods: &[P],
+    nodes: &[N],
     existing: &[Arc<EndpointSlice>],
     options: &Options,
 ) -> Result<Plan, Error> {
@@ -59,12 +61,16 @@ pub fn reconcile(
     }
     let mut run = Run::new(Origin::of_service(service, &options.controller), &options.pack, Rules::Pods, existing);
     run.source = Source::of(service);
-    run.nodes = nodes;
+    let nodes: Vec<&Node> = nodes.iter().map(Borrow::borrow).collect();
     run.notes.hints = options.hints.clone();
     let namespace = &service.metadata.namespace;
-    let pods: Vec<&Pod> =
-        pods.iter().filter(|pod| pod.namespace == *namespace && pod.matches(&service.selector)).collect();
-    let by_name: HashMap<&str, &Node> = nodes.iter().map(|node| (&*node.name, node)).collect();
+    let pods: Vec<&Pod> = pods
+        .iter()
+        .map(Borrow::borrow)
+        .filter(|pod| pod.namespace == *namespace && pod.matches(&service.selector))
+        .collect();
+    let by_name: HashMap<&str, &Node> = nodes.iter().map(|node| (&*node.name, *node)).collect();
+    run.nodes = nodes;
     let families = service.address_types();
     let unsupported: Vec<usize> =
         (0..run.plan.before.len()).filter(|&slot| !families.contains(&run.plan.before[slot].address_type)).collect();
@@ -102,7 +108,9 @@ pub(super) struct Run<'a> {
     pub(super) options: &'a pack::Options,
     rules: Rules,
     pub(super) source: Source,
-    pub(super) nodes: &'a [Node],
+    pub(super) nodes: Vec<&'a Node>,
+    /// Names of all slices given, also of other groups and other writers: a name that follows from the content may be one of them.
+    names_taken: Arc<BTreeSet<String>>,
     pub(super) plan: Combination,
     pub(super) notes: Notes,
     /// Endpoints of the family at hand, where it matters whether one is missing for a moment.
@@ -134,6 +142,7 @@ impl<'a> Run<'a> {
         rules: Rules,
         existing: &[Arc<EndpointSlice>],
     ) -> Self {
+        let names_taken = Arc::new(existing.iter().map(|slice| slice.metadata.name.clone()).collect());
         let ours: Vec<_> = existing.iter().filter(|slice| origin.is_of(slice)).cloned().collect();
         let ours = canonical_order(&ours).into_iter().map(|(_, slice)| slice.clone()).collect();
         Self {
@@ -141,7 +150,8 @@ impl<'a> Run<'a> {
             options,
             rules,
             source: Source::Nothing,
-            nodes: &[],
+            nodes: Vec::new(),
+            names_taken,
             plan: Combination::new(ours),
             notes: Notes::default(),
             wanted: HashSet::new(),
@@ -214,7 +224,13 @@ impl<'a> Run<'a> {
     fn options_for(&self, family: AddressType, group: &Group) -> pack::Options {
         let template = self.origin.new_slice(family, group.desired.ports.clone());
         let whole_metadata = self.rules == Rules::Mirrored;
-        pack::Options { template: Some(Arc::new(template)), trigger_time: None, whole_metadata, ..self.options.clone() }
+        pack::Options {
+            template: Some(Arc::new(template)),
+            trigger_time: None,
+            whole_metadata,
+            names_taken: self.names_taken.clone(),
+            ..self.options.clone()
+        }
     }
 
     fn slices(&self, slots: &[usize]) -> Vec<Arc<EndpointSlice>> {
@@ -389,8 +405,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         if self.options.naming == Naming::Deterministic {
-            let mut taken = self.plan.before.iter().map(|slice| slice.metadata.name.clone()).collect();
-            pack::name_slice(&mut slice, &mut taken)?;
+            pack::name_slice(&mut slice, &mut self.names_taken.as_ref().clone())?;
         }
         let slot = self.plan.new_slot();
         self.plan.counts.write_floor += 1;

@@ -27,8 +27,8 @@ pub(crate) struct Allocation {
 }
 
 /// The share of each zone in the CPU of all nodes, `None` if any node does not tell (upstream `SetNodes`).
-pub(crate) fn ratios(nodes: &[Node]) -> Option<BTreeMap<&str, f64>> {
-    let mut zones: BTreeMap<&str, i128> = BTreeMap::new();
+pub(crate) fn ratios<'n>(nodes: &[&'n Node]) -> Option<BTreeMap<&'n str, f64>> {
+    let mut zones: BTreeMap<&'n str, i128> = BTreeMap::new();
     for node in nodes.iter().filter(|node| node.is_ready && !node.is_control_plane) {
         if node.zone.is_empty() || node.cpu == 0 {
             return None;
@@ -156,7 +156,7 @@ impl Run<'_> {
         current: &Current,
     ) -> Option<Vec<String>> {
         let ready: Vec<EndpointRef<'e>> = lists.flat_map(EndpointList::iter).filter(|one| is_ready(*one)).collect();
-        let allocations = match allocations(ratios(self.nodes).as_ref(), ready.len()) {
+        let allocations = match allocations(ratios(&self.nodes).as_ref(), ready.len()) {
             Ok(allocations) => allocations,
             Err(why) => {
                 self.refuse(family, &why);
@@ -242,7 +242,7 @@ impl Run<'_> {
         let written = self.plan.writes[first_write..].iter().filter(|part| part.write.verb != Verb::Delete);
         let ready = written.map(|part| count(&part.write.slice)).sum::<usize>()
             + unwritten.iter().map(|&slot| count(&self.plan.before[slot])).sum::<usize>();
-        let allocations = match allocations(ratios(self.nodes).as_ref(), ready) {
+        let allocations = match allocations(ratios(&self.nodes).as_ref(), ready) {
             Ok(allocations) => allocations,
             Err(why) => {
                 self.refuse(family, &why);

@@ -121,7 +121,7 @@ impl<'a, 'g> Draft<'a, 'g> {
     }
 
     fn name_new_slices(&mut self) -> Result<(), Error> {
-        let mut taken = self.group.names.clone();
+        let mut taken = &self.group.names | &*self.options.names_taken;
         for slice in self.slices.iter_mut().skip(self.group.existing.len()).flatten() {
             naming::name(Arc::make_mut(slice), &mut taken)?;
         }
@@ -130,7 +130,7 @@ impl<'a, 'g> Draft<'a, 'g> {
 
     /// A slice that is created and then written again is known by its name in between.
     fn name_slices_written_twice(&mut self) -> Result<(), Error> {
-        let mut taken = self.group.names.clone();
+        let mut taken = &self.group.names | &*self.options.names_taken;
         for (bin, last) in self.slices.iter_mut().enumerate().skip(self.group.existing.len()) {
             let Some(last) = last.as_mut().filter(|last| last.metadata.name.is_empty()) else { continue };
             let mut writes: Vec<&mut Draught> = self.writes.iter_mut().filter(|write| write.bin == bin).collect();

@@ -1,5 +1,6 @@
 //! The choices a caller has.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::Error;
@@ -31,6 +32,8 @@ pub struct Options {
     pub replace: Replace,
     /// Names of new slices.
     pub naming: Naming,
+    /// Names that no new slice may get, besides those of the slices given: of others beside them.
+    pub names_taken: Arc<BTreeSet<String>>,
     /// Value of the trigger-time annotation of every slice written, RFC 3339.
     pub trigger_time: Option<String>,
 }
@@ -48,6 +51,7 @@ impl Default for Options {
             address_reuse: AddressReuse::Ordered,
             replace: Replace::Safe,
             naming: Naming::Generate,
+            names_taken: Arc::default(),
             trigger_time: None,
         }
     }

@@ -1,17 +1,15 @@
-//! Watch events and snapshots of a view.
+//! Watch events.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::Error;
-use crate::diff::{Fields, Key, Options};
-use crate::engine::{View, WatchEvent};
+use crate::engine::{Kind, Object, ObjectEvent, WatchEvent};
 use crate::model::{EndpointSlice, shorten, validate_slice};
 use crate::wire::json::metadata::read_metadata;
+use crate::wire::json::objects;
 use crate::wire::json::reader::{Reader, Seen};
-use crate::wire::json::slice::{read_slice, write_slice_into};
-use crate::wire::json::stream::locate_in;
-use crate::wire::json::writer::{Object, write_array};
+use crate::wire::json::slice::read_slice;
+use crate::wire::json::stream::{locate_in, single_items};
 
 /// Read watch events, one after the other; a slice by itself says that it is there.
 ///
@@ -19,27 +17,41 @@ use crate::wire::json::writer::{Object, write_array};
 ///
 /// The first place that is not JSON, no event, or that the API would refuse, with path (`events[3].object.endpoints[0]`) and byte offset.
 pub fn read_events(document: &[u8]) -> Result<Vec<WatchEvent>, Error> {
+    each_event(document, read_event)
+}
+
+/// Read what watches of several kinds say, one event after the other; an object by itself says that it is there. `kind` is that of objects
+/// that do not tell, and of an `ERROR`.
+///
+/// # Errors
+///
+/// As [`read_events`]; an object of another kind, or of one that nobody tells.
+pub fn read_object_events(document: &[u8], kind: Option<Kind>) -> Result<Vec<ObjectEvent>, Error> {
+    each_event(document, |reader| read_object_event(reader, kind))
+}
+
+fn each_event<T>(document: &[u8], mut read: impl FnMut(&mut Reader<'_>) -> Result<T, Error>) -> Result<Vec<T>, Error> {
     let text = std::str::from_utf8(document).map_err(|error| Error::invalid("not UTF-8").at(error.valid_up_to()))?;
     let mut reader = Reader::new(text);
     let mut events = Vec::new();
     if reader.peek() == Some(b'[') {
         reader
             .array(|reader, _| {
-                events.push(read_event(reader)?);
+                events.push(read(reader)?);
                 Ok(())
             })
             .map_err(|error| error.in_field("events"))?;
     }
     while reader.peek().is_some() {
         let start = reader.position();
-        let event = read_event(&mut reader);
+        let event = read(&mut reader);
         events.push(event.map_err(|error| error.at(start).in_index(events.len()).in_field("events"))?);
     }
     Ok(events)
 }
 
-fn read_event(reader: &mut Reader<'_>) -> Result<WatchEvent, Error> {
-    let start = reader.clone();
+/// The type of an event and its object, or `None` for an object by itself.
+fn parts_of<'r>(reader: &mut Reader<'r>) -> Result<Option<(String, Reader<'r>)>, Error> {
     let (mut kind, mut object) = (None, None);
     let mut seen = Seen::default();
     reader.object(|reader, name| match name {
@@ -55,26 +67,122 @@ fn read_event(reader: &mut Reader<'_>) -> Result<WatchEvent, Error> {
         }
         _ => reader.skip(),
     })?;
-    let (Some(kind), Some(mut object)) = (&kind, object) else {
-        if kind.is_some() {
-            return Err(Error::invalid("required").in_field("object"));
-        }
-        return slice_of(&mut start.clone()).map(WatchEvent::Present);
+    match (kind, object) {
+        (Some(kind), Some(object)) => Ok(Some((kind, object))),
+        (Some(_), None) => Err(Error::invalid("required").in_field("object")),
+        (None, _) => Ok(None),
+    }
+}
+
+fn unknown_type(start: Reader<'_>, word: &str) -> Error {
+    let error = Error::invalid(format!("{:?} is no type of watch event", shorten(word))).in_field("type");
+    locate_in(start, error)
+}
+
+fn read_object_event(reader: &mut Reader<'_>, kind: Option<Kind>) -> Result<ObjectEvent, Error> {
+    let start = reader.clone();
+    let Some((word, mut object)) = parts_of(reader)? else {
+        return read_object(&mut start.clone(), kind).map(ObjectEvent::Present);
     };
-    let event = match &**kind {
-        "ADDED" | "MODIFIED" => slice_of(&mut object).map(WatchEvent::Present),
-        "DELETED" => slice_of(&mut object).map(WatchEvent::Deleted),
-        "BOOKMARK" => version_of(&mut object).map(WatchEvent::Bookmark),
-        "ERROR" => status_of(&mut object).map(WatchEvent::Expired),
-        other => {
-            let error = Error::invalid(format!("{:?} is no type of watch event", shorten(other))).in_field("type");
-            return Err(locate_in(start, error));
-        }
+    let event = match &*word {
+        "ADDED" | "MODIFIED" => read_object(&mut object, kind).map(ObjectEvent::Present),
+        "DELETED" => read_object(&mut object, kind).map(ObjectEvent::Deleted),
+        "BOOKMARK" => kind_of(&object, kind)
+            .and_then(|kind| version_of(&mut object).map(|version| ObjectEvent::Bookmark(kind, version))),
+        "ERROR" => kind.map(ObjectEvent::Expired).ok_or_else(|| Error::invalid("of which watch? give its kind")),
+        other => return Err(unknown_type(start, other)),
     };
     event.map_err(|error| error.in_field("object"))
 }
 
-fn slice_of(reader: &mut Reader<'_>) -> Result<Arc<EndpointSlice>, Error> {
+/// The kind that an object tells, or the one that it is known to have.
+fn kind_of(object: &Reader<'_>, known: Option<Kind>) -> Result<Kind, Error> {
+    let mut word = String::new();
+    object.clone().object(|reader, name| {
+        if name != "kind" {
+            return reader.skip();
+        }
+        word = reader.optional_string()?.into_owned();
+        Ok(())
+    })?;
+    let found = if word.is_empty() { known } else { Kind::parse(&word).filter(|_| !word.ends_with("List")) };
+    let trouble = || match &*word {
+        "" => Error::invalid("required, where no kind is given"),
+        other => Error::invalid(format!("{:?} is not one of EndpointSlice, Service, Pod, Node", shorten(other))),
+    };
+    found.ok_or_else(|| locate_in(object.clone(), trouble().in_field("kind")))
+}
+
+fn read_object(reader: &mut Reader<'_>, kind: Option<Kind>) -> Result<Object, Error> {
+    Ok(match kind_of(reader, kind)? {
+        Kind::EndpointSlice => Object::EndpointSlice(slice_of(reader)?),
+        Kind::Service => Object::Service(Arc::new(objects::service(reader)?)),
+        Kind::Pod => Object::Pod(Arc::new(objects::pod(reader)?)),
+        Kind::Node => Object::Node(Arc::new(objects::node(reader)?)),
+    })
+}
+
+/// Read all objects of a kind: a list of the API, an array or JSON lines. `kind` is needed where nothing in the document tells it.
+///
+/// # Errors
+///
+/// As [`read_object_events`], with paths such as `objects[7].spec.ports`.
+pub fn read_objects(document: &[u8], kind: Option<Kind>) -> Result<(Kind, Vec<Object>), Error> {
+    let kind = kind.or_else(|| kind_of_document(document));
+    let Some(kind) = kind else {
+        return Err(Error::invalid("nothing tells of which kind they are: give kind").in_field("objects"));
+    };
+    let mut objects = Vec::new();
+    single_items(document, "objects", kind.list(), |reader| {
+        let object = read_object(reader, Some(kind))?;
+        if object.kind() != kind {
+            let message = format!("expected {:?}, found {:?}", kind.as_str(), object.kind().as_str());
+            return Err(Error::invalid(message).in_field("kind"));
+        }
+        objects.push(object);
+        Ok(())
+    })?;
+    Ok((kind, objects))
+}
+
+/// The kind of a list, or of the first object of an array.
+fn kind_of_document(document: &[u8]) -> Option<Kind> {
+    let mut reader = Reader::new(std::str::from_utf8(document).ok()?);
+    let mut first = None;
+    if reader.peek()? == b'[' {
+        let read = reader.array(|reader, index| {
+            first = if index == 0 { kind_of(reader, None).ok() } else { first };
+            reader.skip()
+        });
+        return read.ok().and(first);
+    }
+    let mut word = String::new();
+    let read = reader.object(|reader, name| {
+        if name != "kind" {
+            return reader.skip();
+        }
+        word = reader.optional_string()?.into_owned();
+        Ok(())
+    });
+    read.ok().and_then(|()| Kind::parse(&word))
+}
+
+fn read_event(reader: &mut Reader<'_>) -> Result<WatchEvent, Error> {
+    let start = reader.clone();
+    let Some((kind, mut object)) = parts_of(reader)? else {
+        return slice_of(&mut start.clone()).map(WatchEvent::Present);
+    };
+    let event = match &*kind {
+        "ADDED" | "MODIFIED" => slice_of(&mut object).map(WatchEvent::Present),
+        "DELETED" => slice_of(&mut object).map(WatchEvent::Deleted),
+        "BOOKMARK" => version_of(&mut object).map(WatchEvent::Bookmark),
+        "ERROR" => status_of(&mut object).map(WatchEvent::Expired),
+        other => return Err(unknown_type(start, other)),
+    };
+    event.map_err(|error| error.in_field("object"))
+}
+
+pub(super) fn slice_of(reader: &mut Reader<'_>) -> Result<Arc<EndpointSlice>, Error> {
     let start = reader.clone();
     let slice = read_slice(reader)?;
     validate_slice(&slice).map_err(|error| locate_in(start.clone(), error))?;
@@ -130,128 +238,4 @@ pub fn read_list_version(document: &[u8]) -> String {
         _ => reader.skip(),
     });
     if is_list && read.is_ok() && reader.peek().is_none() { version } else { String::new() }
-}
-
-const FORMAT: &str = "epcore-view-1";
-
-/// Write a snapshot of a view: what was handed out, what came since, and the version to go on from.
-#[must_use]
-pub fn write_view(view: &View) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut object = Object::start(&mut out);
-    object.text("format", FORMAT);
-    object.text("key", word_of(&Key::WORDS, view.options().key));
-    object.text("fields", word_of(&Fields::WORDS, view.options().fields));
-    object.text("resourceVersion", view.resource_version());
-    write_array(object.member("slices"), view.slices().iter(), |out, slice| write_slice_into(out, slice));
-    // Slices that changed since the last checkout, as they were; of one that was not there, its name alone.
-    write_array(object.member("pending"), view.pending(), |out, ((namespace, name), old)| {
-        let mut object = Object::start(out);
-        object.text("namespace", namespace);
-        object.text("name", name);
-        if let Some(old) = old {
-            write_slice_into(object.member("slice"), old);
-        }
-        object.end();
-    });
-    write_array(object.member("held"), &view.held_back(), write_slice_into);
-    object.end();
-    out
-}
-
-/// Read a snapshot of a view. What it kept back is told as removed by the next checkout, unless the new view keeps it back too.
-///
-/// # Errors
-///
-/// It is none, or is damaged; with path (`snapshot.slices[3]`) and byte offset.
-pub fn read_view(document: &[u8]) -> Result<View, Error> {
-    let text = std::str::from_utf8(document).map_err(|error| Error::invalid("not UTF-8").at(error.valid_up_to()))?;
-    let (mut format, mut version) = (String::new(), String::new());
-    let mut options = Options::default();
-    let (mut slices, mut pending, mut held) = (Vec::new(), Vec::new(), Vec::new());
-    let mut reader = Reader::new(text);
-    let mut seen = Seen::default();
-    reader
-        .object(|reader, name| match name {
-            "format" => {
-                seen.once(0)?;
-                format = reader.string()?.into_owned();
-                Ok(())
-            }
-            "resourceVersion" => {
-                seen.once(1)?;
-                version = reader.string()?.into_owned();
-                Ok(())
-            }
-            "key" => {
-                seen.once(4)?;
-                options.key = read_word(reader, &Key::WORDS)?;
-                Ok(())
-            }
-            "fields" => {
-                seen.once(5)?;
-                options.fields = read_word(reader, &Fields::WORDS)?;
-                Ok(())
-            }
-            "slices" => {
-                seen.once(2)?;
-                reader.array(|reader, _| {
-                    slices.push(slice_of(reader)?);
-                    Ok(())
-                })
-            }
-            "held" => {
-                seen.once(6)?;
-                reader.array(|reader, _| {
-                    held.push(Arc::new(read_slice(reader)?));
-                    Ok(())
-                })
-            }
-            "pending" => {
-                seen.once(3)?;
-                reader.array(|reader, _| {
-                    pending.push(read_pending(reader)?);
-                    Ok(())
-                })
-            }
-            _ => reader.skip(),
-        })
-        .map_err(|error| error.in_field("snapshot"))?;
-    if format != FORMAT {
-        return Err(Error::invalid(format!("expected {FORMAT:?}")).in_field("format").in_field("snapshot"));
-    }
-    let changed: BTreeSet<&(String, String)> = pending.iter().map(|(name, _)| name).collect();
-    let is_pending =
-        |slice: &EndpointSlice| changed.contains(&(slice.metadata.namespace.clone(), slice.metadata.name.clone()));
-    let kept = slices.iter().filter(|slice| !is_pending(slice)).cloned();
-    let applied = kept.chain(pending.iter().filter_map(|(_, old)| old.clone())).chain(held);
-    let applied: Vec<Arc<EndpointSlice>> = applied.collect();
-    View::resume(options, &applied, &slices, &version).map_err(|error| error.in_field("snapshot"))
-}
-
-fn word_of<T: PartialEq + Copy>(words: &[(&'static str, T)], value: T) -> &'static str {
-    words.iter().find(|(_, of)| *of == value).map_or("", |(word, _)| word)
-}
-
-fn read_word<T: Copy>(reader: &mut Reader<'_>, words: &[(&str, T)]) -> Result<T, Error> {
-    let text = reader.string()?;
-    let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
-    found.ok_or_else(|| Error::invalid(format!("{:?} is not one of the words for it", shorten(&text))))
-}
-
-/// Namespace and name, and what was there under them.
-type Pending = ((String, String), Option<Arc<EndpointSlice>>);
-
-fn read_pending(reader: &mut Reader<'_>) -> Result<Pending, Error> {
-    let (mut namespace, mut name, mut slice) = (String::new(), String::new(), None);
-    reader.object(|reader, member| {
-        match member {
-            "namespace" => namespace = reader.string()?.into_owned(),
-            "name" => name = reader.string()?.into_owned(),
-            "slice" => slice = Some(slice_of(reader)?),
-            _ => reader.skip()?,
-        }
-        Ok(())
-    })?;
-    Ok(((namespace, name), slice))
 }

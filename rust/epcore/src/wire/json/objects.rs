@@ -118,7 +118,7 @@ fn text(reader: &mut Reader<'_>, target: &mut String) -> Result<(), Error> {
     Ok(())
 }
 
-fn service(reader: &mut Reader<'_>) -> Result<Service, Error> {
+pub(super) fn service(reader: &mut Reader<'_>) -> Result<Service, Error> {
     let start = reader.clone();
     let mut service = Service::default();
     members(reader, &["kind", "metadata", "spec"], |reader, index| match index {
@@ -193,7 +193,7 @@ fn service_port(reader: &mut Reader<'_>) -> Result<ServicePort, Error> {
     Ok(port)
 }
 
-fn pod(reader: &mut Reader<'_>) -> Result<Pod, Error> {
+pub(super) fn pod(reader: &mut Reader<'_>) -> Result<Pod, Error> {
     let start = reader.clone();
     let mut pod = Pod::default();
     members(reader, &["kind", "metadata", "spec", "status"], |reader, index| match index {
@@ -321,14 +321,16 @@ fn ready_condition(reader: &mut Reader<'_>) -> Result<Option<(bool, String)>, Er
     Ok(found)
 }
 
-fn node(reader: &mut Reader<'_>) -> Result<Node, Error> {
+pub(super) fn node(reader: &mut Reader<'_>) -> Result<Node, Error> {
     let start = reader.clone();
     let mut node = Node::default();
     members(reader, &["kind", "metadata", "status"], |reader, index| match index {
         0 => expect_kind(reader, "Node"),
-        1 => members(reader, &["name", "labels"], |reader, index| {
-            if index == 0 {
-                return text(reader, &mut node.name);
+        1 => members(reader, &["name", "resourceVersion", "labels"], |reader, index| {
+            match index {
+                0 => return text(reader, &mut node.name),
+                1 => return text(reader, &mut node.resource_version),
+                _ => {}
             }
             let mut labels = super::metadata::read_text_map(reader)?;
             let roles = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];

@@ -1,0 +1,166 @@
+//! `Packer`, the writer's state.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use epcore::engine::{self as core, Answer, Kind, PackerOptions};
+use epcore::kube::{self, Published};
+use epcore::pack;
+use epcore::wire::json;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::errors::to_exception;
+use crate::input;
+use crate::options::{self, word};
+use crate::plan::{Plan, Write};
+use crate::slices::{SliceSet, optional};
+
+/// The writer's state of many Services.
+#[pyclass(frozen, module = "epcore")]
+pub(crate) struct Packer(Mutex<core::Packer>);
+
+impl Packer {
+    fn lock(&self) -> MutexGuard<'_, core::Packer> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Endpoints from outside, for one of the three verbs that take some.
+    fn outside(
+        &self,
+        py: Python<'_>,
+        service: (&str, &str),
+        endpoints: &Bound<'_, PyAny>,
+        give: impl Fn(&mut core::Packer, &(String, String), &Published) -> Result<(), epcore::Error> + Send + Sync,
+    ) -> PyResult<()> {
+        let endpoints = input::objects(endpoints, "endpoints", json::read_published)?;
+        let name = (service.0.to_owned(), service.1.to_owned());
+        py.detach(|| give(&mut self.lock(), &name, &endpoints)).map_err(to_exception)
+    }
+}
+
+#[pymethods]
+impl Packer {
+    #[new]
+    #[pyo3(signature = (*, managed_by="epcore", controller=kube::CONTROLLER, **options),
+        text_signature = "(*, managed_by='epcore', controller='endpointslice-controller.k8s.io', max_endpoints=100, \
+        max_bytes=1500000, policy='balanced', cohort='auto', compaction=None, address_reuse='ordered', replace=None, \
+        naming='generate', trigger_time=None)")]
+    fn new(managed_by: &str, controller: &str, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let options = PackerOptions {
+            controller: controller.to_owned(),
+            managed_by: managed_by.to_owned(),
+            reconcile: options::read(options, kube::Options::default().pack)?,
+            publish: options::read(options, pack::Options::default())?,
+        };
+        Ok(Self(Mutex::new(core::Packer::new(options).map_err(to_exception)?)))
+    }
+
+    /// Take in what watches say.
+    #[pyo3(signature = (events, *, kind=None))]
+    fn apply(&self, py: Python<'_>, events: &Bound<'_, PyAny>, kind: Option<&str>) -> PyResult<()> {
+        let kind = read_kind(kind)?;
+        let events = input::objects(events, "events", |document| json::read_object_events(document, kind))?;
+        py.detach(|| {
+            let mut packer = self.lock();
+            for event in events {
+                packer.feed(event);
+            }
+        });
+        Ok(())
+    }
+
+    /// Take a list for all that is there of a kind.
+    #[pyo3(signature = (objects, *, kind=None, resource_version=None))]
+    fn replace(
+        &self,
+        py: Python<'_>,
+        objects: &Bound<'_, PyAny>,
+        kind: Option<&str>,
+        resource_version: Option<&str>,
+    ) -> PyResult<()> {
+        let kind = read_kind(kind)?;
+        let read = |document: &[u8]| Ok((json::read_objects(document, kind)?, json::read_list_version(document)));
+        let ((kind, objects), found) = input::objects(objects, "objects", read)?;
+        let version = resource_version.unwrap_or(&found);
+        py.detach(|| self.lock().replace(kind, objects, version)).map_err(to_exception)
+    }
+
+    /// Make endpoints all that a Service has from outside.
+    #[pyo3(signature = (service, endpoints, *, namespace))]
+    fn publish(&self, py: Python<'_>, service: &str, endpoints: &Bound<'_, PyAny>, namespace: &str) -> PyResult<()> {
+        self.outside(py, (namespace, service), endpoints, core::Packer::publish)
+    }
+
+    /// Add endpoints from outside, or change them.
+    #[pyo3(signature = (service, endpoints, *, namespace))]
+    fn upsert(&self, py: Python<'_>, service: &str, endpoints: &Bound<'_, PyAny>, namespace: &str) -> PyResult<()> {
+        self.outside(py, (namespace, service), endpoints, core::Packer::upsert)
+    }
+
+    /// Take endpoints from outside away.
+    #[pyo3(signature = (service, endpoints, *, namespace))]
+    fn remove(&self, py: Python<'_>, service: &str, endpoints: &Bound<'_, PyAny>, namespace: &str) -> PyResult<()> {
+        self.outside(py, (namespace, service), endpoints, core::Packer::remove)
+    }
+
+    #[getter]
+    fn dirty(&self) -> Vec<(String, String)> {
+        self.lock().dirty().into_iter().cloned().collect()
+    }
+
+    #[getter]
+    fn waiting(&self) -> Vec<(String, String)> {
+        self.lock().waiting().into_iter().cloned().collect()
+    }
+
+    /// Plan a Service from what is known.
+    #[pyo3(signature = (service, *, namespace, trigger_time=None))]
+    fn plan(&self, py: Python<'_>, service: &str, namespace: &str, trigger_time: Option<&str>) -> PyResult<Plan> {
+        let name = (namespace.to_owned(), service.to_owned());
+        py.detach(|| self.lock().plan(&name, trigger_time)).map(Plan::new).map_err(to_exception)
+    }
+
+    /// Tell what became of a write.
+    #[pyo3(signature = (write, outcome, object=None))]
+    fn answer(&self, py: Python<'_>, write: &Write, outcome: &str, object: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let answers = [
+            ("accepted", Answer::Accepted as fn(_) -> _),
+            ("conflict", |_| Answer::Conflict),
+            ("gone", |_| Answer::Gone),
+            ("unknown", |_| Answer::Unknown),
+        ];
+        let object = object.map(|object| input::slices_at(object, "object")).transpose()?;
+        let object = match object.as_ref().map(|(slices, _)| slices.as_slice()) {
+            None => None,
+            Some([only]) => Some(Arc::clone(only)),
+            Some(many) => return Err(PyValueError::new_err(format!("object must be one slice, not {}", many.len()))),
+        };
+        let answer = word("outcome", outcome, &answers)?(object);
+        py.detach(|| self.lock().answer(write.inner(), answer)).map_err(to_exception)
+    }
+
+    #[pyo3(signature = (service, *, namespace))]
+    fn slices(&self, service: &str, namespace: &str) -> SliceSet {
+        SliceSet::new(self.lock().slices(&(namespace.to_owned(), service.to_owned())))
+    }
+
+    fn resource_version(&self, kind: &str) -> PyResult<Option<String>> {
+        let kind = word("kind", kind, &Kind::WORDS)?;
+        Ok(optional(self.lock().resource_version(kind)).map(str::to_owned))
+    }
+
+    fn expired(&self, kind: &str) -> PyResult<bool> {
+        let kind = word("kind", kind, &Kind::WORDS)?;
+        Ok(self.lock().is_expired(kind))
+    }
+
+    fn __repr__(&self) -> String {
+        let packer = self.lock();
+        format!("<Packer: {} dirty, {} waiting>", packer.dirty().len(), packer.waiting().len())
+    }
+}
+
+fn read_kind(given: Option<&str>) -> PyResult<Option<Kind>> {
+    given.map(|given| word("kind", given, &Kind::WORDS)).transpose()
+}

@@ -1,0 +1,246 @@
+//! What is known of a cluster, and which Services a change of it concerns.
+
+use std::borrow::Borrow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hash;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::engine::packer::object::{Kind, Object};
+use crate::engine::versions::{Name, Versions};
+use crate::kube::{Node, Pod, Service, ServiceIndex};
+use crate::model::EndpointSlice;
+
+/// Objects by kind and name, with the indexes that tell what belongs together.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cluster {
+    slices: HashMap<Name, Arc<EndpointSlice>>,
+    services: HashMap<Name, Arc<Service>>,
+    /// By namespace.
+    pods: HashMap<String, BTreeMap<String, Arc<Pod>>>,
+    nodes: BTreeMap<String, Arc<Node>>,
+    versions: BTreeMap<Kind, Versions>,
+    index: ServiceIndex,
+    /// Names of the slices of a Service, and of the Pods that it selects.
+    slices_of: HashMap<Name, BTreeSet<String>>,
+    pods_of: HashMap<Name, BTreeSet<String>>,
+    /// Services that share endpoints by the CPU of Nodes.
+    topology: BTreeSet<Name>,
+    pods_on: HashMap<String, BTreeSet<Name>>,
+}
+
+/// Services, by namespace and name.
+pub(super) type Names = BTreeSet<Name>;
+
+impl Cluster {
+    pub(super) fn service(&self, name: &Name) -> Option<&Arc<Service>> {
+        self.services.get(name)
+    }
+
+    pub(super) fn slice(&self, name: &Name) -> Option<&Arc<EndpointSlice>> {
+        self.slices.get(name)
+    }
+
+    pub(super) fn versions(&mut self, kind: Kind) -> &mut Versions {
+        self.versions.entry(kind).or_default()
+    }
+
+    pub(super) fn newest(&self, kind: Kind) -> &str {
+        self.versions.get(&kind).map_or("", |versions| &versions.newest)
+    }
+
+    /// The slices of a Service, by name.
+    pub(super) fn slices_of(&self, service: &Name) -> Vec<Arc<EndpointSlice>> {
+        let names = self.slices_of.get(service).into_iter().flatten();
+        names.filter_map(|name| self.slices.get(&(service.0.clone(), name.clone())).cloned()).collect()
+    }
+
+    /// The Pods that a Service selects, by name.
+    pub(super) fn pods_of(&self, service: &Name) -> Vec<Arc<Pod>> {
+        let Some(pods) = self.pods.get(&service.0) else { return Vec::new() };
+        self.pods_of.get(service).into_iter().flatten().filter_map(|name| pods.get(name).cloned()).collect()
+    }
+
+    /// The Nodes that the slices of a Service depend on.
+    pub(super) fn nodes_of(&self, service: &Name, pods: &[Arc<Pod>]) -> Vec<Arc<Node>> {
+        if self.topology.contains(service) {
+            return self.nodes.values().cloned().collect();
+        }
+        let names: BTreeSet<&str> = pods.iter().map(|pod| &*pod.node_name).collect();
+        names.into_iter().filter_map(|name| self.nodes.get(name).cloned()).collect()
+    }
+
+    /// Names of all objects of a kind.
+    pub(super) fn names(&self, kind: Kind) -> Names {
+        match kind {
+            Kind::EndpointSlice => self.slices.keys().cloned().collect(),
+            Kind::Service => self.services.keys().cloned().collect(),
+            Kind::Node => self.nodes.keys().map(|name| (String::new(), name.clone())).collect(),
+            Kind::Pod => {
+                let of = |(namespace, pods): (&String, &BTreeMap<String, Arc<Pod>>)| {
+                    pods.keys().map(|name| (namespace.clone(), name.clone())).collect::<Vec<_>>()
+                };
+                self.pods.iter().flat_map(of).collect()
+            }
+        }
+    }
+
+    /// True if an object is older than what is known of it.
+    pub(super) fn is_stale(&self, object: &Object) -> bool {
+        let name = object.name();
+        let held = match object.kind() {
+            Kind::EndpointSlice => self.slices.get(&name).map(|slice| &*slice.metadata.resource_version),
+            Kind::Service => self.services.get(&name).map(|service| &*service.metadata.resource_version),
+            Kind::Pod => self.pods.get(&name.0).and_then(|pods| pods.get(&name.1)).map(|pod| &*pod.resource_version),
+            Kind::Node => self.nodes.get(&name.1).map(|node| &*node.resource_version),
+        };
+        let versions = self.versions.get(&object.kind());
+        versions.is_some_and(|versions| versions.is_stale(&name, object.resource_version(), held))
+            || (versions.is_none() && Versions::default().is_stale(&name, object.resource_version(), held))
+    }
+
+    /// Make an object so, `None` if it is not there; tells the Services that it concerns, before or after.
+    pub(super) fn set(&mut self, kind: Kind, name: &Name, object: Option<&Object>) -> Names {
+        match (kind, object) {
+            (Kind::EndpointSlice, Some(Object::EndpointSlice(slice))) => self.set_slice(name, Some(slice)),
+            (Kind::Service, Some(Object::Service(service))) => self.set_service(name, Some(service)),
+            (Kind::Pod, Some(Object::Pod(pod))) => self.set_pod(name, Some(pod)),
+            (Kind::Node, Some(Object::Node(node))) => self.set_node(&name.1, Some(node)),
+            (Kind::EndpointSlice, _) => self.set_slice(name, None),
+            (Kind::Service, _) => self.set_service(name, None),
+            (Kind::Pod, _) => self.set_pod(name, None),
+            (Kind::Node, _) => self.set_node(&name.1, None),
+        }
+    }
+
+    fn set_slice(&mut self, name: &Name, slice: Option<&Arc<EndpointSlice>>) -> Names {
+        let service = |slice: &EndpointSlice| (name.0.clone(), slice.metadata.service().to_owned());
+        let after = slice.map(|slice| service(slice));
+        let before = match slice {
+            Some(slice) => self.slices.insert(name.clone(), slice.clone()),
+            None => self.slices.remove(name),
+        };
+        if before.as_ref() == slice {
+            return Names::new();
+        }
+        let before = before.map(|slice| service(&slice));
+        if let Some(service) = before.as_ref().filter(|before| Some(*before) != after.as_ref()) {
+            remove_from(&mut self.slices_of, service, &*name.1);
+        }
+        if let Some(service) = &after {
+            self.slices_of.entry(service.clone()).or_default().insert(name.1.clone());
+        }
+        before.into_iter().chain(after).collect()
+    }
+
+    fn set_service(&mut self, name: &Name, service: Option<&Arc<Service>>) -> Names {
+        let before = match service {
+            Some(service) => self.services.insert(name.clone(), service.clone()),
+            None => self.services.remove(name),
+        };
+        if before.as_ref() == service {
+            return Names::new();
+        }
+        let selector = |service: Option<&Arc<Service>>| {
+            service.filter(|service| service.selects_pods()).map(|service| service.selector.clone())
+        };
+        let wanted = selector(service);
+        if selector(before.as_ref()) != wanted {
+            match service {
+                Some(service) => self.index.set(service),
+                None => self.index.remove(&name.0, &name.1),
+            }
+            let pods = self.pods.get(&name.0).into_iter().flat_map(BTreeMap::values);
+            let selected = wanted.map(|wanted| {
+                pods.filter(|pod| pod.matches(&wanted)).map(|pod| pod.name.clone()).collect::<BTreeSet<_>>()
+            });
+            match selected.filter(|selected| !selected.is_empty()) {
+                Some(selected) => drop(self.pods_of.insert(name.clone(), selected)),
+                None => drop(self.pods_of.remove(name)),
+            }
+        }
+        if service.is_some_and(|service| service.asks_for_topology_hints()) {
+            self.topology.insert(name.clone());
+        } else {
+            self.topology.remove(name);
+        }
+        Names::from([name.clone()])
+    }
+
+    fn set_pod(&mut self, name: &Name, pod: Option<&Arc<Pod>>) -> Names {
+        let pods = self.pods.entry(name.0.clone()).or_default();
+        let before = match pod {
+            Some(pod) => pods.insert(name.1.clone(), pod.clone()),
+            None => pods.remove(&name.1),
+        };
+        if pods.is_empty() {
+            self.pods.remove(&name.0);
+        }
+        let concerns = |pod: Option<&Arc<Pod>>| -> BTreeSet<String> {
+            pod.map(|pod| self.index.services_of(pod).into_iter().collect()).unwrap_or_default()
+        };
+        let (old, new) = (concerns(before.as_ref()), concerns(pod));
+        for service in old.difference(&new) {
+            remove_from(&mut self.pods_of, &(name.0.clone(), service.clone()), &*name.1);
+        }
+        for service in new.difference(&old) {
+            self.pods_of.entry((name.0.clone(), service.clone())).or_default().insert(name.1.clone());
+        }
+        if let Some(before) = before.as_ref().filter(|before| pod.is_none_or(|pod| pod.node_name != before.node_name)) {
+            remove_from(&mut self.pods_on, &before.node_name, name);
+        }
+        if let Some(pod) = pod {
+            self.pods_on.entry(pod.node_name.clone()).or_default().insert(name.clone());
+        }
+        let in_namespace = |service: &String| (name.0.clone(), service.clone());
+        if matters(before.as_deref()) == matters(pod.map(|pod| &**pod)) {
+            old.symmetric_difference(&new).map(in_namespace).collect()
+        } else {
+            old.union(&new).map(in_namespace).collect()
+        }
+    }
+
+    fn set_node(&mut self, name: &str, node: Option<&Arc<Node>>) -> Names {
+        let before = match node {
+            Some(node) => self.nodes.insert(name.to_owned(), node.clone()),
+            None => self.nodes.remove(name),
+        };
+        let part =
+            |node: Option<&Arc<Node>>| node.map(|node| Node { resource_version: String::new(), ..Node::clone(node) });
+        if part(before.as_ref()) == part(node) {
+            return Names::new();
+        }
+        let mut concerned = self.topology.clone();
+        for (namespace, pod) in self.pods_on.get(name).into_iter().flatten() {
+            let pod = self.pods.get(namespace).and_then(|pods| pods.get(pod));
+            let services = pod.map(|pod| self.index.services_of(pod)).unwrap_or_default();
+            concerned.extend(services.into_iter().map(|service| (namespace.clone(), service)));
+        }
+        concerned
+    }
+}
+
+/// What endpoints depend on of a Pod.
+fn matters(pod: Option<&Pod>) -> Option<Pod> {
+    pod.map(|pod| Pod {
+        resource_version: String::new(),
+        ready_since: String::new(),
+        labels: BTreeMap::new(),
+        ..pod.clone()
+    })
+}
+
+fn remove_from<K, V, Q>(index: &mut HashMap<K, BTreeSet<V>>, key: &K, name: &Q)
+where
+    K: Eq + Hash,
+    V: Ord + Borrow<Q>,
+    Q: Ord + ?Sized,
+{
+    if let Some(names) = index.get_mut(key) {
+        names.remove(name);
+        if names.is_empty() {
+            index.remove(key);
+        }
+    }
+}

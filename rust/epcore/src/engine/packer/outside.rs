@@ -1,0 +1,34 @@
+//! Endpoints that are given from outside, one by one.
+
+use crate::Error;
+use crate::kube::{Ports, Published};
+use crate::model::EndpointList;
+
+/// What makes an endpoint the same: its addresses, and its ports.
+pub(super) type Key = (Vec<String>, String);
+
+/// What it says: a list of one, and its ports.
+pub(super) type Content = (EndpointList, Ports);
+
+/// Take a list apart.
+pub(super) fn each(endpoints: &Published) -> Result<Vec<(Key, Content)>, Error> {
+    let each = endpoints.endpoints.iter().zip(&endpoints.ports).map(|(endpoint, ports)| {
+        let mut alone = EndpointList::default();
+        alone.push(endpoint)?;
+        let addresses = endpoint.addresses().map(|address| address.to_string()).collect();
+        Ok(((addresses, ports.key()), (alone, ports.clone())))
+    });
+    each.collect()
+}
+
+/// Put a list together.
+pub(super) fn joined<'a>(contents: impl Iterator<Item = &'a Content>) -> Result<Published, Error> {
+    let mut joined = Published::default();
+    for (endpoint, ports) in contents {
+        for one in endpoint.iter() {
+            joined.endpoints.push(one)?;
+        }
+        joined.ports.push(ports.clone());
+    }
+    Ok(joined)
+}
