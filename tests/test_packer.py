@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any, TypeAlias
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
@@ -482,3 +482,58 @@ def test_threads_may_feed_and_ask_at_once() -> None:
         thread.join()
     assert failures == []
     assert packer.plan("db", namespace="shop").stats.endpoints_added == 200
+
+
+ADDRESSES = [f"10.9.{number // 10}.{number % 10 + 1}" for number in range(40)]
+some_addresses = st.lists(st.sampled_from(ADDRESSES), max_size=4)
+changes = st.lists(
+    st.tuples(st.sampled_from(["upsert", "remove", "write"]), some_addresses, st.sampled_from([None, "one", "two"])),
+    max_size=12,
+)
+
+
+@given(
+    st.lists(st.sampled_from(ADDRESSES), unique=True, max_size=30),
+    changes,
+    st.sampled_from(["balanced", "dense", "lean", "upstream"]),
+    st.sampled_from(["ordered", "strict"]),
+    st.sampled_from(["generate", "deterministic"]),
+)
+def test_the_plan_of_what_changed_is_the_plan_of_everything(
+    begin: list[str], steps: list[tuple[str, list[str], str | None]], policy: Any, reuse: Any, naming: Any
+) -> None:
+    """One group, and every write accepted: most plans are made from a part of the slices."""
+    options: Any = {"policy": policy, "max_endpoints": 4, "naming": naming, "address_reuse": reuse}
+    packer = packer_of(*begin, **options)
+    wanted: dict[str, Json | str] = dict(zip(begin, begin, strict=True))
+    version = 10
+
+    def write() -> None:
+        nonlocal version
+        for one in packer.plan("db", namespace="shop").writes:
+            version += 1
+            answer = None if one.verb == "delete" else made(one, one.name or f"db-{version}", version)
+            packer.answer(one, "accepted", answer)
+        assert packer.dirty == []
+
+    write()
+    for verb, addresses, target in steps:
+        if verb == "write":
+            write()
+        elif verb == "remove":
+            packer.remove("db", addresses, namespace="shop")
+            wanted = {address: endpoint for address, endpoint in wanted.items() if address not in addresses}
+        else:
+            given: list[Json] = [
+                {"addresses": [one], "targetRef": {"kind": "VM", "name": f"{one}-{target}"} if target else None}
+                for one in addresses
+            ]
+            packer.upsert("db", given, namespace="shop")
+            wanted |= dict(zip(addresses, given, strict=True))
+        plan = packer.plan("db", namespace="shop")
+        slices = packer.slices("db", namespace="shop")
+        whole = epcore.publish(SERVICE, list(wanted.values()), slices, managed_by=MANAGED_BY, **options)
+        assert plan.to_json() == whole.to_json()
+        assert plan.result() == whole.result()
+        for count in range(len(plan)):
+            assert plan.prefix(count) == whole.prefix(count)

@@ -1180,7 +1180,8 @@ class Packer:
     :param controller: the same for Services with selector.
     :param replace: as for :func:`pack`; left out, ``recycle`` for Services with selector and ``safe`` for others.
 
-    The other options are those of :func:`pack`. An event costs what it changes; a plan costs what its Service costs.
+    The other options are those of :func:`pack`. An event costs what it changes; a plan costs what its Service costs
+    or, where nothing but a few endpoints from outside changed, what they and a look at each slice cost.
 
     >>> import epcore
     >>> packer = epcore.Packer(managed_by="db-sync.example.com")

@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use crate::diff::Key;
+use crate::engine::holders::Holders;
 use crate::engine::packer::object::{Kind, Object};
 use crate::engine::versions::{Name, Versions};
 use crate::kube::{Node, Pod, Service, ServiceIndex};
-use crate::model::EndpointSlice;
+use crate::model::{Address, EndpointSlice};
 
 /// Objects by kind and name, with the indexes that tell what belongs together.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +30,11 @@ pub(super) struct Cluster {
     /// Services that share endpoints by the CPU of Nodes.
     topology: BTreeSet<Name>,
     pods_on: HashMap<String, BTreeSet<Name>>,
+    /// Which slices hold an address, by number.
+    holders: Holders,
+    numbers: HashMap<Name, u32>,
+    by_number: HashMap<u32, Name>,
+    next_number: u32,
 }
 
 /// Services, by namespace and name.
@@ -54,6 +61,11 @@ impl Cluster {
     pub(super) fn slices_of(&self, service: &Name) -> Vec<Arc<EndpointSlice>> {
         let names = self.slices_of.get(service).into_iter().flatten();
         names.filter_map(|name| self.slices.get(&(service.0.clone(), name.clone())).cloned()).collect()
+    }
+
+    /// Names of the slices, of whatever Service in any namespace, that hold an address.
+    pub(super) fn holding(&self, address: &str) -> impl Iterator<Item = &Name> {
+        self.holders.of(Address::parse(address)).iter().filter_map(|number| self.by_number.get(number))
     }
 
     /// The Pods that a Service selects, by name.
@@ -124,6 +136,12 @@ impl Cluster {
         if before.as_ref() == slice {
             return Names::new();
         }
+        let number = self.number(name);
+        self.holders.replace(before.as_deref(), slice.map(|slice| &**slice), number, Key::Address);
+        if slice.is_none() {
+            self.numbers.remove(name);
+            self.by_number.remove(&number);
+        }
         let before = before.map(|slice| service(&slice));
         if let Some(service) = before.as_ref().filter(|before| Some(*before) != after.as_ref()) {
             remove_from(&mut self.slices_of, service, &*name.1);
@@ -132,6 +150,14 @@ impl Cluster {
             self.slices_of.entry(service.clone()).or_default().insert(name.1.clone());
         }
         before.into_iter().chain(after).collect()
+    }
+
+    fn number(&mut self, name: &Name) -> u32 {
+        *self.numbers.entry(name.clone()).or_insert_with(|| {
+            self.next_number = self.next_number.wrapping_add(1);
+            self.by_number.insert(self.next_number, name.clone());
+            self.next_number
+        })
     }
 
     fn set_service(&mut self, name: &Name, service: Option<&Arc<Service>>) -> Names {

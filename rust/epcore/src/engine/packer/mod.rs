@@ -3,6 +3,7 @@
 mod cluster;
 mod object;
 mod outside;
+mod part;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::kube::{self, Published};
 use crate::model::EndpointSlice;
 use crate::pack::{self, HintState, Plan, Verb, Write};
 use cluster::{Cluster, Names};
+use part::Part;
 
 pub use object::{Kind, Object, ObjectEvent};
 
@@ -49,6 +51,8 @@ pub enum Answer {
 struct Entry {
     /// Endpoints from outside, once some were given; each a list of one.
     outside: Option<BTreeMap<outside::Key, outside::Content>>,
+    /// Endpoints from outside that changed since the slices held what was wanted; `None` if anything else may have.
+    changed: Option<BTreeSet<outside::Key>>,
     hints: HintState,
     /// Counts what changed, so that an answer can tell whether a plan is still all that there is to do.
     epoch: u64,
@@ -180,14 +184,14 @@ impl Packer {
     pub fn upsert(&mut self, service: &Name, endpoints: &Published) -> Result<(), Error> {
         let given = outside::each(endpoints)?;
         let known = self.entries.entry(service.clone()).or_default().outside.get_or_insert_with(BTreeMap::new);
-        let mut is_changed = false;
+        let mut changed = Vec::new();
         for (key, content) in given {
-            is_changed |= known.get(&key) != Some(&content);
-            known.insert(key, content);
+            if known.get(&key) != Some(&content) {
+                changed.push(key.clone());
+                known.insert(key, content);
+            }
         }
-        if is_changed {
-            self.mark(service);
-        }
+        self.mark_outside(service, changed);
         Ok(())
     }
 
@@ -201,13 +205,8 @@ impl Packer {
         let Some(known) = self.entries.get_mut(service).and_then(|entry| entry.outside.as_mut()) else {
             return Ok(());
         };
-        let before = known.len();
-        for (key, _) in given {
-            known.remove(&key);
-        }
-        if known.len() != before {
-            self.mark(service);
-        }
+        let gone = given.into_iter().map(|(key, _)| key).filter(|key| known.remove(key).is_some()).collect();
+        self.mark_outside(service, gone);
         Ok(())
     }
 
@@ -259,6 +258,7 @@ impl Packer {
         if plan.writes().is_empty() {
             entry.hints = hints;
             entry.sent = None;
+            entry.changed = Some(BTreeSet::new());
             self.dirty.remove(service);
         } else {
             let left = plan.writes().iter().map(|write| (write.verb, write.slice.clone())).collect();
@@ -288,8 +288,29 @@ impl Packer {
         let Some(outside) = entry.and_then(|entry| entry.outside.as_ref()) else {
             return Ok(pack::Combination::default().finish());
         };
+        let (managed_by, options) = (&self.options.managed_by, timed(&self.options.publish));
+        let part = entry.and_then(|entry| entry.changed.as_ref()).map(|changed| {
+            let concerned = self.concerned(name, &slices, changed);
+            Part { service, slices: &slices, concerned, outside, changed }
+        });
+        if let Some(plan) = part.and_then(|part| part.plan(managed_by, &options)) {
+            return Ok(plan);
+        }
         let endpoints = outside::joined(outside.values())?;
-        kube::publish(service, &endpoints, &slices, &self.options.managed_by, &timed(&self.options.publish))
+        kube::publish(service, &endpoints, &slices, managed_by, &options)
+    }
+
+    /// Places of the slices of a Service, by name, that hold an address that changed.
+    fn concerned(
+        &self,
+        service: &Name,
+        slices: &[Arc<EndpointSlice>],
+        changed: &BTreeSet<outside::Key>,
+    ) -> BTreeSet<usize> {
+        let addresses = changed.iter().filter_map(|(addresses, _)| addresses.first());
+        let names = addresses.flat_map(|address| self.cluster.holding(address)).filter(|name| name.0 == service.0);
+        let place = |name: &Name| slices.binary_search_by(|slice| slice.metadata.name.cmp(&name.1)).ok();
+        names.filter_map(place).collect()
     }
 
     /// Tell what became of a write of a plan.
@@ -346,6 +367,7 @@ impl Packer {
         if sent.left.is_empty() {
             if sent.epoch == entry.epoch {
                 entry.hints = sent.hints.clone();
+                entry.changed = Some(BTreeSet::new());
                 self.dirty.remove(service);
             }
             entry.sent = None;
@@ -418,7 +440,22 @@ impl Packer {
 
     /// Something happened to a Service.
     fn mark(&mut self, service: &Name) {
-        self.entries.entry(service.clone()).or_default().epoch += 1;
+        let entry = self.entries.entry(service.clone()).or_default();
+        entry.epoch += 1;
+        entry.changed = None;
+        self.dirty.insert(service.clone());
+    }
+
+    /// Endpoints from outside changed, and nothing else.
+    fn mark_outside(&mut self, service: &Name, keys: Vec<outside::Key>) {
+        if keys.is_empty() {
+            return;
+        }
+        let entry = self.entries.entry(service.clone()).or_default();
+        entry.epoch += 1;
+        if let Some(changed) = &mut entry.changed {
+            changed.extend(keys);
+        }
         self.dirty.insert(service.clone());
     }
 }
