@@ -4,14 +4,18 @@
 //! [`Packer`] is the writer's side: objects as watches send them -> the plans of the Services that changed.
 //! [`Slots`] follows a view for a proxy that has a fixed number of servers.
 
+mod duplicate;
 mod holders;
 mod packer;
+mod port_endpoint;
 mod reachable;
 mod slots;
 mod versions;
 mod view;
 
+pub use duplicate::Duplicate;
 pub use packer::{Answer, Kind, Object, ObjectEvent, Packer, PackerOptions};
+pub use port_endpoint::PortEndpoint;
 pub use reachable::{Reachable, TrafficPolicy};
 pub use slots::{Backend, Server, SlotChange, SlotState, Slots, Target};
-pub use view::{Duplicate, PortEndpoint, View, WatchEvent};
+pub use view::{View, WatchEvent};

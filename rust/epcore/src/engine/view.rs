@@ -7,12 +7,12 @@ use std::time::Duration;
 use hashbrown::HashMap;
 
 use crate::Error;
-use crate::diff::{
-    Counts, Delta, Fields, Fold, Groups, Held, Key, Options, Place, Port, Transition, TriggerTime, precedence, side,
-};
+use crate::diff::{Counts, Delta, Fields, Fold, Groups, Held, Key, Options, Transition, TriggerTime};
+use crate::engine::duplicate::Duplicate;
 use crate::engine::holders::Holders;
+use crate::engine::port_endpoint::PortEndpoint;
 use crate::engine::versions::{Name, Versions};
-use crate::model::{Address, AddressType, EndpointList, EndpointRef, EndpointSlice};
+use crate::model::{Address, EndpointList, EndpointRef, EndpointSlice};
 
 /// What a watch says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -323,34 +323,7 @@ impl View {
         for slice in shared.into_iter().filter_map(|number| self.slice(number)) {
             services.insert(service_of(slice));
         }
-        services.iter().flat_map(|(namespace, service)| self.duplicates_of(namespace, service)).collect()
-    }
-
-    fn duplicates_of(&self, namespace: &str, service: &str) -> Vec<Duplicate> {
-        let slices = self.slices_of(namespace, service);
-        let mut entries: BTreeMap<String, Vec<Place>> = BTreeMap::new();
-        for (number, slice) in (0u32..).zip(&slices) {
-            for (endpoint, held) in (0u32..).zip(slice.endpoints.iter()) {
-                let ports = if slice.ports.is_empty() {
-                    vec![None]
-                } else {
-                    (0u32..).take(slice.ports.len()).map(Some).collect()
-                };
-                for port in ports {
-                    let place = Place { slice: number, endpoint, port };
-                    let entry = PortEndpoint::at(&slices, place);
-                    entries.entry(format!("{} {}", held.address(), entry.port_text())).or_default().push(place);
-                }
-            }
-        }
-        entries
-            .into_values()
-            .filter(|places| places.len() > 1)
-            .map(|mut places| {
-                places.sort_by(|&left, &right| precedence(side(&slices, left), left, side(&slices, right), right));
-                Duplicate { entries: places.into_iter().map(|place| PortEndpoint::at(&slices, place)).collect() }
-            })
-            .collect()
+        services.iter().flat_map(|(namespace, service)| Duplicate::among(&self.slices_of(namespace, service))).collect()
     }
 
     fn slice(&self, number: u32) -> Option<&Arc<EndpointSlice>> {
@@ -535,90 +508,4 @@ fn name_of(slice: &EndpointSlice) -> Result<Name, Error> {
         return Err(Error::invalid("required, to tell one slice from another").in_field("name").in_field("metadata"));
     }
     Ok((slice.metadata.namespace.clone(), slice.metadata.name.clone()))
-}
-
-/// One endpoint behind one port.
-#[derive(Clone, Debug)]
-pub struct PortEndpoint {
-    slice: Arc<EndpointSlice>,
-    endpoint: usize,
-    port: Option<usize>,
-}
-
-impl PortEndpoint {
-    fn at(slices: &[Arc<EndpointSlice>], place: Place) -> Self {
-        Self {
-            slice: slices[place.slice as usize].clone(),
-            endpoint: place.endpoint as usize,
-            port: place.port.map(|port| port as usize),
-        }
-    }
-
-    /// The slice that holds it.
-    #[must_use]
-    pub fn slice(&self) -> &Arc<EndpointSlice> {
-        &self.slice
-    }
-
-    /// Its place among the endpoints of the slice.
-    #[must_use]
-    pub fn index(&self) -> usize {
-        self.endpoint
-    }
-
-    /// The endpoint.
-    #[must_use]
-    pub fn endpoint(&self) -> EndpointRef<'_> {
-        let endpoint = self.slice.endpoints.get(self.endpoint);
-        endpoint.unwrap_or_else(|| unreachable!("the index was taken from the slice"))
-    }
-
-    /// Name, protocol and number of the port; `None` for a slice without ports.
-    #[must_use]
-    pub fn port(&self) -> Option<(&str, &str, Option<i32>)> {
-        let port = &self.slice.ports[self.port?];
-        Some((&port.name, &port.protocol, port.port))
-    }
-
-    /// Application protocol of the port, `""` if unset.
-    #[must_use]
-    pub fn app_protocol(&self) -> &str {
-        self.port.map_or("", |port| &self.slice.ports[port].app_protocol)
-    }
-
-    fn port_text(&self) -> String {
-        self.port().map_or_else(String::new, |(name, protocol, number)| format!("{name} {protocol} {number:?}"))
-    }
-
-    fn order(&self) -> (AddressType, Option<Port<'_>>, Address<'_>) {
-        (self.slice.address_type, self.port(), self.endpoint().address())
-    }
-}
-
-/// Entries that claim to be one endpoint.
-#[derive(Clone, Debug)]
-pub struct Duplicate {
-    /// The one that counts, then the others in order of precedence.
-    pub entries: Vec<PortEndpoint>,
-}
-
-impl Duplicate {
-    /// Why the first counts.
-    #[must_use]
-    pub fn reason(&self) -> &'static str {
-        let [first, second, ..] = &*self.entries else { return "the only one" };
-        let is_terminating = |entry: &PortEndpoint| entry.endpoint().conditions().is_terminating();
-        let metadata = |entry: &PortEndpoint| entry.slice.metadata.clone();
-        if is_terminating(first) != is_terminating(second) {
-            "the other is terminating"
-        } else if metadata(first).trigger_time() != metadata(second).trigger_time() {
-            "its slice has the newer trigger time"
-        } else if metadata(first).creation_timestamp != metadata(second).creation_timestamp {
-            "its slice is newer"
-        } else if metadata(first).name != metadata(second).name {
-            "the name of its slice comes first"
-        } else {
-            "it comes first in its slice"
-        }
-    }
 }

@@ -51,7 +51,7 @@ fn each_event<T>(document: &[u8], mut read: impl FnMut(&mut Reader<'_>) -> Resul
 }
 
 /// The type of an event and its object, or `None` for an object by itself.
-fn parts_of<'r>(reader: &mut Reader<'r>) -> Result<Option<(String, Reader<'r>)>, Error> {
+pub(super) fn parts_of<'r>(reader: &mut Reader<'r>) -> Result<Option<(String, Reader<'r>)>, Error> {
     let (mut kind, mut object) = (None, None);
     let mut seen = Seen::default();
     reader.object(|reader, name| match name {
@@ -74,7 +74,7 @@ fn parts_of<'r>(reader: &mut Reader<'r>) -> Result<Option<(String, Reader<'r>)>,
     }
 }
 
-fn unknown_type(start: Reader<'_>, word: &str) -> Error {
+pub(super) fn unknown_type(start: Reader<'_>, word: &str) -> Error {
     let error = Error::invalid(format!("{:?} is no type of watch event", shorten(word))).in_field("type");
     locate_in(start, error)
 }
@@ -97,14 +97,7 @@ fn read_object_event(reader: &mut Reader<'_>, kind: Option<Kind>) -> Result<Obje
 
 /// The kind that an object tells, or the one that it is known to have.
 fn kind_of(object: &Reader<'_>, known: Option<Kind>) -> Result<Kind, Error> {
-    let mut word = String::new();
-    object.clone().object(|reader, name| {
-        if name != "kind" {
-            return reader.skip();
-        }
-        word = reader.optional_string()?.into_owned();
-        Ok(())
-    })?;
+    let word = text_of(&mut object.clone(), "kind")?;
     let found = if word.is_empty() { known } else { Kind::parse(&word).filter(|_| !word.ends_with("List")) };
     let trouble = || match &*word {
         "" => Error::invalid("required, where no kind is given"),
@@ -156,15 +149,20 @@ fn kind_of_document(document: &[u8]) -> Option<Kind> {
         });
         return read.ok().and(first);
     }
-    let mut word = String::new();
-    let read = reader.object(|reader, name| {
-        if name != "kind" {
+    text_of(&mut reader, "kind").ok().and_then(|word| Kind::parse(&word))
+}
+
+/// A member of an object that is text, `""` if it has none.
+fn text_of(object: &mut Reader<'_>, member: &str) -> Result<String, Error> {
+    let mut text = String::new();
+    object.object(|reader, name| {
+        if name != member {
             return reader.skip();
         }
-        word = reader.optional_string()?.into_owned();
+        text = reader.optional_string()?.into_owned();
         Ok(())
-    });
-    read.ok().and_then(|()| Kind::parse(&word))
+    })?;
+    Ok(text)
 }
 
 fn read_event(reader: &mut Reader<'_>) -> Result<WatchEvent, Error> {
@@ -176,7 +174,7 @@ fn read_event(reader: &mut Reader<'_>) -> Result<WatchEvent, Error> {
         "ADDED" | "MODIFIED" => slice_of(&mut object).map(WatchEvent::Present),
         "DELETED" => slice_of(&mut object).map(WatchEvent::Deleted),
         "BOOKMARK" => version_of(&mut object).map(WatchEvent::Bookmark),
-        "ERROR" => status_of(&mut object).map(WatchEvent::Expired),
+        "ERROR" => text_of(&mut object, "message").map(WatchEvent::Expired),
         other => return Err(unknown_type(start, other)),
     };
     event.map_err(|error| error.in_field("object"))
@@ -204,19 +202,6 @@ fn version_of(reader: &mut Reader<'_>) -> Result<String, Error> {
         Ok(())
     })?;
     Ok(version)
-}
-
-/// What a `Status` says.
-fn status_of(reader: &mut Reader<'_>) -> Result<String, Error> {
-    let mut message = String::new();
-    reader.object(|reader, name| {
-        if name != "message" {
-            return reader.skip();
-        }
-        message = reader.optional_string()?.into_owned();
-        Ok(())
-    })?;
-    Ok(message)
 }
 
 /// The version of a list, `""` if the document is none or does not say.

@@ -1,12 +1,12 @@
 //! Whole documents: a single object, a list, an array, lines of objects, watch events.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 
 use crate::model::{EndpointList, EndpointSlice, validate_endpoint, validate_slice};
 use crate::wire::json::endpoint::{read_endpoint, write_endpoint_into};
+use crate::wire::json::events::{parts_of, unknown_type};
 use crate::wire::json::reader::{Reader, Seen};
 use crate::wire::json::slice::{API_VERSION, read_slice, write_slice_into};
 use crate::wire::json::writer::{Object, write_array};
@@ -280,37 +280,19 @@ fn read_list(
 type Visit<'v> = dyn FnMut(&mut Reader<'_>, Option<Event>) -> Result<(), Error> + 'v;
 
 fn read_event(reader: &mut Reader<'_>, item: &mut Visit<'_>) -> Result<(), Error> {
-    let start = reader.position();
-    let mut seen = Seen::default();
-    let mut kind = Cow::Borrowed("");
-    let mut object = None;
-    reader.object(|reader, name| match name {
-        "type" => {
-            seen.once(0)?;
-            kind = Cow::Owned(reader.string()?.into_owned());
-            Ok(())
-        }
-        "object" => {
-            seen.once(1)?;
-            object = Some(reader.clone());
-            reader.skip()
-        }
-        _ => reader.skip(),
-    })?;
+    let start = reader.clone();
+    let parts = parts_of(reader)?;
+    let Some((kind, mut object)) = parts else {
+        return Err(locate_in(start, Error::invalid("required").in_field("type")));
+    };
     let event = match &*kind {
         "ADDED" | "MODIFIED" => Event::Present,
         "DELETED" => Event::Deleted,
         "BOOKMARK" => return Ok(()),
-        "ERROR" => return Err(Error::invalid("the watch ended with an ERROR event").at(start)),
-        _ => {
-            let shown = crate::model::shorten(&kind);
-            return Err(Error::invalid(format!("{shown:?} is no type of watch event")).in_field("type").at(start));
-        }
+        "ERROR" => return Err(Error::invalid("the watch ended with an ERROR event").at(start.position())),
+        other => return Err(unknown_type(start, other)),
     };
-    match object {
-        Some(mut object) => item(&mut object, Some(event)),
-        None => Err(Error::invalid("the watch event has no object").at(start)),
-    }
+    item(&mut object, Some(event))
 }
 
 /// What a watch says of the object.
