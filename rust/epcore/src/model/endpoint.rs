@@ -351,6 +351,11 @@ impl<'a> EndpointRef<'a> {
         if self.rare().is_some() {
             return crate::wire::json::write_endpoint(self).len() + 1;
         }
+        self.text_bound()
+    }
+
+    /// The same for all but what few endpoints have.
+    pub(crate) fn text_bound(self) -> usize {
         let record = self.record;
         let address = if let Address::Name(name) = self.address() { name.len() } else { 45 };
         let texts = [

@@ -89,6 +89,7 @@ impl Combination {
             counts: self.counts,
             bytes: OnceLock::new(),
             before: self.before,
+            among: None,
             notes: Notes::default(),
         };
         plan.count_writes();

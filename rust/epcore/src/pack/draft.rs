@@ -339,6 +339,7 @@ impl<'a, 'g> Draft<'a, 'g> {
             counts: self.counts,
             bytes: OnceLock::new(),
             before: self.group.existing.iter().map(|&slice| slice.clone()).collect(),
+            among: None,
             notes: Notes::default(),
         }
     }

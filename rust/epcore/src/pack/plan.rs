@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
+use rpds::RedBlackTreeMapSync;
+
 use crate::model::EndpointSlice;
 use crate::pack::{Notes, Verb, Write};
 use crate::wire::json::slice_size;
@@ -110,6 +112,8 @@ pub struct Plan {
     pub(crate) counts: Stats,
     pub(crate) bytes: OnceLock<usize>,
     pub(crate) before: Vec<Arc<EndpointSlice>>,
+    /// All slices by name, where `before` has only those that the plan was made with.
+    pub(crate) among: Option<RedBlackTreeMapSync<String, Arc<EndpointSlice>>>,
     pub(crate) notes: Notes,
 }
 
@@ -132,6 +136,14 @@ impl Plan {
         let (creates, updates, deletes) = (of(Verb::Create), of(Verb::Update), of(Verb::Delete));
         let (slices_before, slices_after) = (self.before.len(), self.result().len());
         self.counts = Stats { creates, updates, deletes, slices_before, slices_after, ..self.counts };
+    }
+
+    /// Let it be the plan of all these slices, although it was made with some of them.
+    pub(crate) fn put_among(&mut self, slices: RedBlackTreeMapSync<String, Arc<EndpointSlice>>) {
+        let others = slices.size() - self.before.len();
+        self.counts.slices_before += others;
+        self.counts.slices_after += others;
+        self.among = Some(slices);
     }
 
     /// Endpoints that change their slice.
@@ -163,7 +175,18 @@ impl Plan {
             }
             slots[write.slot] = (write.verb != Verb::Delete).then(|| write.slice.clone());
         }
-        slots.into_iter().flatten().collect()
+        let Some(among) = &self.among else { return slots.into_iter().flatten().collect() };
+        let created = slots.split_off(self.before.len());
+        // Both are by name.
+        let mut looked_at = self.before.iter().zip(slots).peekable();
+        let after = |(name, slice): (&String, &Arc<EndpointSlice>)| match looked_at
+            .next_if(|(before, _)| before.metadata.name == *name)
+        {
+            Some((_, after)) => after,
+            None => Some(slice.clone()),
+        };
+        let there: Vec<_> = among.iter().filter_map(after).collect();
+        there.into_iter().chain(created.into_iter().flatten()).collect()
     }
 }
 

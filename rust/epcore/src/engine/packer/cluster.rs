@@ -10,6 +10,7 @@ use hashbrown::HashMap;
 use crate::diff::Key;
 use crate::engine::holders::Holders;
 use crate::engine::packer::object::{Kind, Object};
+use crate::engine::packer::slices::ServiceSlices;
 use crate::engine::versions::{Name, Versions};
 use crate::kube::{Node, Pod, Service, ServiceIndex};
 use crate::model::{Address, EndpointSlice};
@@ -24,8 +25,8 @@ pub(super) struct Cluster {
     nodes: BTreeMap<String, Arc<Node>>,
     versions: BTreeMap<Kind, Versions>,
     index: ServiceIndex,
-    /// Names of the slices of a Service, and of the Pods that it selects.
-    slices_of: HashMap<Name, BTreeSet<String>>,
+    slices_of: HashMap<Name, ServiceSlices>,
+    /// Names of the Pods that a Service selects.
     pods_of: HashMap<Name, BTreeSet<String>>,
     /// Services that share endpoints by the CPU of Nodes.
     topology: BTreeSet<Name>,
@@ -59,8 +60,11 @@ impl Cluster {
 
     /// The slices of a Service, by name.
     pub(super) fn slices_of(&self, service: &Name) -> Vec<Arc<EndpointSlice>> {
-        let names = self.slices_of.get(service).into_iter().flatten();
-        names.filter_map(|name| self.slices.get(&(service.0.clone(), name.clone())).cloned()).collect()
+        self.service_slices(service).into_iter().flat_map(|slices| slices.by_name().values()).cloned().collect()
+    }
+
+    pub(super) fn service_slices(&self, service: &Name) -> Option<&ServiceSlices> {
+        self.slices_of.get(service)
     }
 
     /// Names of the slices, of whatever Service in any namespace, that hold an address.
@@ -72,6 +76,31 @@ impl Cluster {
     pub(super) fn pods_of(&self, service: &Name) -> Vec<Arc<Pod>> {
         let Some(pods) = self.pods.get(&service.0) else { return Vec::new() };
         self.pods_of.get(service).into_iter().flatten().filter_map(|name| pods.get(name).cloned()).collect()
+    }
+
+    pub(super) fn pod(&self, name: &Name) -> Option<&Arc<Pod>> {
+        self.pods.get(&name.0)?.get(&name.1)
+    }
+
+    /// Those of some names that a Service selects.
+    pub(super) fn selected(&self, service: &Name, names: &BTreeSet<&str>) -> Vec<Arc<Pod>> {
+        names.iter().filter_map(|name| self.selected_pod(service, name).cloned()).collect()
+    }
+
+    fn selected_pod(&self, service: &Name, name: &str) -> Option<&Arc<Pod>> {
+        let pods = self.pods.get(&service.0).filter(|_| self.pods_of.get(service).is_some_and(|of| of.contains(name)));
+        pods?.get(name)
+    }
+
+    /// A Pod that a Service selects, as if it had no other addresses than some.
+    pub(super) fn part_of(&self, service: &Name, pod: &str, ips: &[Address<'_>]) -> Option<Arc<Pod>> {
+        let pod = self.selected_pod(service, pod)?;
+        let is_held = |ip: &String| ips.contains(&Address::parse(ip));
+        if pod.ips.iter().all(is_held) {
+            return Some(pod.clone());
+        }
+        let ips = pod.ips.iter().filter(|ip| is_held(ip)).cloned().collect();
+        Some(Arc::new(Pod { ips, ..Pod::clone(pod) }))
     }
 
     /// The Nodes that the slices of a Service depend on.
@@ -104,7 +133,7 @@ impl Cluster {
         let held = match object.kind() {
             Kind::EndpointSlice => self.slices.get(&name).map(|slice| &*slice.metadata.resource_version),
             Kind::Service => self.services.get(&name).map(|service| &*service.metadata.resource_version),
-            Kind::Pod => self.pods.get(&name.0).and_then(|pods| pods.get(&name.1)).map(|pod| &*pod.resource_version),
+            Kind::Pod => self.pod(&name).map(|pod| &*pod.resource_version),
             Kind::Node => self.nodes.get(&name.1).map(|node| &*node.resource_version),
         };
         let versions = self.versions.get(&object.kind());
@@ -144,12 +173,20 @@ impl Cluster {
         }
         let before = before.map(|slice| service(&slice));
         if let Some(service) = before.as_ref().filter(|before| Some(*before) != after.as_ref()) {
-            remove_from(&mut self.slices_of, service, &*name.1);
+            self.shelve(service, &name.1, None);
         }
         if let Some(service) = &after {
-            self.slices_of.entry(service.clone()).or_default().insert(name.1.clone());
+            self.shelve(service, &name.1, slice);
         }
         before.into_iter().chain(after).collect()
+    }
+
+    fn shelve(&mut self, service: &Name, name: &str, slice: Option<&Arc<EndpointSlice>>) {
+        let slices = self.slices_of.entry(service.clone()).or_default();
+        slices.set(name, slice);
+        if slices.is_empty() {
+            self.slices_of.remove(service);
+        }
     }
 
     fn number(&mut self, name: &Name) -> u32 {

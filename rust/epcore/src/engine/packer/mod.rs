@@ -1,9 +1,12 @@
 //! The writer's state: what should be and what is, of many Services.
 
 mod cluster;
+mod entry;
 mod object;
 mod outside;
 mod part;
+mod plan;
+mod slices;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,11 +15,11 @@ use hashbrown::HashMap;
 
 use crate::Error;
 use crate::engine::versions::Name;
-use crate::kube::{self, Published};
+use crate::kube::{Pod, Published};
 use crate::model::EndpointSlice;
-use crate::pack::{self, HintState, Plan, Verb, Write};
+use crate::pack::{self, Plan, Verb, Write};
 use cluster::{Cluster, Names};
-use part::Part;
+use entry::Entry;
 
 pub use object::{Kind, Object, ObjectEvent};
 
@@ -44,29 +47,6 @@ pub enum Answer {
     Gone,
     /// Nobody knows: the answer was lost.
     Unknown,
-}
-
-/// One Service.
-#[derive(Clone, Debug, Default)]
-struct Entry {
-    /// Endpoints from outside, once some were given; each a list of one.
-    outside: Option<BTreeMap<outside::Key, outside::Content>>,
-    /// Endpoints from outside that changed since the slices held what was wanted; `None` if anything else may have.
-    changed: Option<BTreeSet<outside::Key>>,
-    hints: HintState,
-    /// Counts what changed, so that an answer can tell whether a plan is still all that there is to do.
-    epoch: u64,
-    sent: Option<Sent>,
-    /// Slices of which news must come before anything is planned; `""` for one whose name is not known.
-    waits_for: BTreeSet<String>,
-}
-
-/// The last plan that was handed out, as far as it has not been answered.
-#[derive(Clone, Debug)]
-struct Sent {
-    epoch: u64,
-    left: Vec<(Verb, Arc<EndpointSlice>)>,
-    hints: HintState,
 }
 
 /// The state of a controller that writes slices: feed it what watches say, endpoints from outside, and what became of its own writes; it
@@ -253,64 +233,10 @@ impl Packer {
     /// As [`kube::publish`] and [`kube::reconcile`].
     pub fn plan(&mut self, service: &Name, trigger_time: Option<&str>) -> Result<Plan, Error> {
         let plan = self.planned(service, trigger_time)?;
-        let entry = self.entries.entry(service.clone()).or_default();
-        let hints = plan.notes().hints.clone();
-        if plan.writes().is_empty() {
-            entry.hints = hints;
-            entry.sent = None;
-            entry.changed = Some(BTreeSet::new());
+        if self.entries.entry(service.clone()).or_default().send(&plan) {
             self.dirty.remove(service);
-        } else {
-            let left = plan.writes().iter().map(|write| (write.verb, write.slice.clone())).collect();
-            entry.sent = Some(Sent { epoch: entry.epoch, left, hints });
         }
         Ok(plan)
-    }
-
-    fn planned(&self, name: &Name, trigger_time: Option<&str>) -> Result<Plan, Error> {
-        let entry = self.entries.get(name);
-        let Some(service) = self.cluster.service(name) else { return Ok(pack::Combination::default().finish()) };
-        let timed = |options: &pack::Options| {
-            let trigger_time = trigger_time.map(str::to_owned).or_else(|| options.trigger_time.clone());
-            pack::Options { trigger_time, ..options.clone() }
-        };
-        let slices = self.cluster.slices_of(name);
-        if service.selects_pods() {
-            let pods = self.cluster.pods_of(name);
-            let nodes = self.cluster.nodes_of(name, &pods);
-            let options = kube::Options {
-                controller: self.options.controller.clone(),
-                hints: entry.map(|entry| entry.hints.clone()).unwrap_or_default(),
-                pack: timed(&self.options.reconcile),
-            };
-            return kube::reconcile(service, &pods, &nodes, &slices, &options);
-        }
-        let Some(outside) = entry.and_then(|entry| entry.outside.as_ref()) else {
-            return Ok(pack::Combination::default().finish());
-        };
-        let (managed_by, options) = (&self.options.managed_by, timed(&self.options.publish));
-        let part = entry.and_then(|entry| entry.changed.as_ref()).map(|changed| {
-            let concerned = self.concerned(name, &slices, changed);
-            Part { service, slices: &slices, concerned, outside, changed }
-        });
-        if let Some(plan) = part.and_then(|part| part.plan(managed_by, &options)) {
-            return Ok(plan);
-        }
-        let endpoints = outside::joined(outside.values())?;
-        kube::publish(service, &endpoints, &slices, managed_by, &options)
-    }
-
-    /// Places of the slices of a Service, by name, that hold an address that changed.
-    fn concerned(
-        &self,
-        service: &Name,
-        slices: &[Arc<EndpointSlice>],
-        changed: &BTreeSet<outside::Key>,
-    ) -> BTreeSet<usize> {
-        let addresses = changed.iter().filter_map(|(addresses, _)| addresses.first());
-        let names = addresses.flat_map(|address| self.cluster.holding(address)).filter(|name| name.0 == service.0);
-        let place = |name: &Name| slices.binary_search_by(|slice| slice.metadata.name.cmp(&name.1)).ok();
-        names.filter_map(place).collect()
     }
 
     /// Tell what became of a write of a plan.
@@ -359,18 +285,9 @@ impl Packer {
         Ok(())
     }
 
-    /// A write is done. If it was the last one of a plan and nothing else happened, there is nothing to do.
     fn settle(&mut self, write: &Write, service: &Name) {
-        let Some(entry) = self.entries.get_mut(service) else { return };
-        let Some(sent) = &mut entry.sent else { return };
-        sent.left.retain(|(_, slice)| !Arc::ptr_eq(slice, &write.slice));
-        if sent.left.is_empty() {
-            if sent.epoch == entry.epoch {
-                entry.hints = sent.hints.clone();
-                entry.changed = Some(BTreeSet::new());
-                self.dirty.remove(service);
-            }
-            entry.sent = None;
+        if self.entries.get_mut(service).is_some_and(|entry| entry.settle(write)) {
+            self.dirty.remove(service);
         }
     }
 
@@ -387,62 +304,44 @@ impl Packer {
     }
 
     fn set(&mut self, kind: Kind, name: &Name, object: Option<&Object>) {
-        let is_service_gone = kind == Kind::Service && object.is_none();
-        let slice = match object {
-            Some(Object::EndpointSlice(slice)) => Some(slice.clone()),
-            _ => None,
-        };
+        let before = self.cluster.pod(name).filter(|_| kind == Kind::Pod).cloned();
         let concerned = self.cluster.set(kind, name, object);
         for service in &concerned {
-            if kind == Kind::EndpointSlice && self.is_as_sent(service, name, slice.as_deref()) {
-                self.dirty.insert(service.clone());
-            } else {
-                self.mark(service);
+            match (kind, object) {
+                (Kind::Pod, after) => self.mark_pods(service, [before.as_ref(), after.and_then(Object::as_pod)]),
+                (Kind::EndpointSlice, after) => self.take_slice(service, &name.1, after.and_then(Object::as_slice)),
+                _ => self.mark(service),
             }
         }
-        if kind == Kind::EndpointSlice {
-            self.hear(&concerned, name, slice.as_deref());
-        }
-        if is_service_gone && let Some(entry) = self.entries.get_mut(name) {
-            // What was given from outside stays, for a Service that is made anew.
-            entry.hints = HintState::default();
-            entry.sent = None;
-            entry.waits_for.clear();
+        if kind == Kind::Service
+            && object.is_none()
+            && let Some(entry) = self.entries.get_mut(name)
+        {
+            entry.forget();
         }
     }
 
-    /// News of a slice: whoever waited for it goes on.
-    fn hear(&mut self, concerned: &Names, name: &Name, slice: Option<&EndpointSlice>) {
-        for service in concerned {
-            let Some(entry) = self.entries.get_mut(service) else { continue };
-            entry.waits_for.remove(&name.1);
-            let made = |(verb, sent): &(Verb, Arc<EndpointSlice>)| {
-                *verb == Verb::Create && slice.is_some_and(|slice| says_the_same(sent, slice))
-            };
-            if entry.sent.as_ref().is_some_and(|sent| sent.left.iter().any(made)) {
-                entry.waits_for.remove("");
-            }
+    /// News of a slice.
+    fn take_slice(&mut self, service: &Name, name: &str, slice: Option<&Arc<EndpointSlice>>) {
+        let entry = self.entries.entry(service.clone()).or_default();
+        let slice = slice.map(|slice| &**slice);
+        if !entry.wanted(name, slice) {
+            entry.mark();
         }
-    }
-
-    /// True if a slice is now what a plan, all that happened since, wanted it to be.
-    fn is_as_sent(&self, service: &Name, name: &Name, slice: Option<&EndpointSlice>) -> bool {
-        let Some(sent) = self.entries.get(service).and_then(|entry| entry.sent.as_ref()) else { return false };
-        sent.left.iter().any(|(verb, wanted)| match slice {
-            None => *verb == Verb::Delete && wanted.metadata.name == name.1,
-            Some(slice) => {
-                let is_it =
-                    wanted.metadata.name == name.1 || (wanted.metadata.name.is_empty() && *verb == Verb::Create);
-                *verb != Verb::Delete && is_it && says_the_same(wanted, slice)
-            }
-        })
+        entry.hear(name, slice);
+        self.dirty.insert(service.clone());
     }
 
     /// Something happened to a Service.
     fn mark(&mut self, service: &Name) {
+        self.entries.entry(service.clone()).or_default().mark();
+        self.dirty.insert(service.clone());
+    }
+
+    /// A Pod changed, and nothing else; as it was and as it is.
+    fn mark_pods(&mut self, service: &Name, pods: [Option<&Arc<Pod>>; 2]) {
         let entry = self.entries.entry(service.clone()).or_default();
-        entry.epoch += 1;
-        entry.changed = None;
+        entry.mark_part(|changes| pods.into_iter().flatten().for_each(|pod| changes.add_pod(pod)));
         self.dirty.insert(service.clone());
     }
 
@@ -452,22 +351,12 @@ impl Packer {
             return;
         }
         let entry = self.entries.entry(service.clone()).or_default();
-        entry.epoch += 1;
-        if let Some(changed) = &mut entry.changed {
-            changed.extend(keys);
-        }
+        let addresses = keys.into_iter().filter_map(|(addresses, _)| addresses.into_iter().next());
+        entry.mark_part(|changes| changes.addresses.extend(addresses));
         self.dirty.insert(service.clone());
     }
 }
 
 fn service_of(slice: &EndpointSlice) -> Name {
     (slice.metadata.namespace.clone(), slice.metadata.service().to_owned())
-}
-
-/// True if two slices differ in nothing but what the API server adds.
-fn says_the_same(ours: &EndpointSlice, theirs: &EndpointSlice) -> bool {
-    ours.same_group(theirs)
-        && ours.endpoints == theirs.endpoints
-        && ours.metadata.labels == theirs.metadata.labels
-        && ours.metadata.annotations == theirs.metadata.annotations
 }

@@ -68,6 +68,16 @@ impl Object {
         }
     }
 
+    /// The slice, if it is one.
+    pub(super) fn as_slice(&self) -> Option<&Arc<EndpointSlice>> {
+        if let Self::EndpointSlice(slice) = self { Some(slice) } else { None }
+    }
+
+    /// The Pod, if it is one.
+    pub(super) fn as_pod(&self) -> Option<&Arc<Pod>> {
+        if let Self::Pod(pod) = self { Some(pod) } else { None }
+    }
+
     /// Namespace and name.
     #[must_use]
     pub fn name(&self) -> (String, String) {

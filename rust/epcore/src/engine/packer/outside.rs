@@ -1,5 +1,7 @@
 //! Endpoints that are given from outside, one by one.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::Error;
 use crate::kube::{Ports, Published};
 use crate::model::EndpointList;
@@ -19,6 +21,15 @@ pub(super) fn each(endpoints: &Published) -> Result<Vec<(Key, Content)>, Error> 
         Ok(((addresses, ports.key()), (alone, ports.clone())))
     });
     each.collect()
+}
+
+/// Those with some first addresses.
+pub(super) fn with(outside: &BTreeMap<Key, Content>, addresses: BTreeSet<String>) -> impl Iterator<Item = &Content> {
+    addresses.into_iter().flat_map(move |address| {
+        let from = (vec![address.clone()], String::new());
+        let with = outside.range(from..).take_while(move |((of, _), _)| of.first() == Some(&address));
+        with.map(|(_, content)| content)
+    })
 }
 
 /// Put a list together.

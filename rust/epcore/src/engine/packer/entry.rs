@@ -1,0 +1,137 @@
+//! What is known of one Service beyond the objects of the cluster.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::engine::packer::outside;
+use crate::kube::Pod;
+use crate::model::EndpointSlice;
+use crate::pack::{HintState, Plan, Verb, Write};
+
+/// One Service.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Entry {
+    /// Endpoints from outside, once some were given; each a list of one.
+    pub(super) outside: Option<BTreeMap<outside::Key, outside::Content>>,
+    /// What changed since the slices held what was wanted; `None` if anything may have.
+    pub(super) changes: Option<Changes>,
+    pub(super) hints: HintState,
+    /// Counts what changed, so that an answer can tell whether a plan is still all that there is to do.
+    pub(super) epoch: u64,
+    pub(super) sent: Option<Sent>,
+    /// Slices of which news must come before anything is planned; `""` for one whose name is not known.
+    pub(super) waits_for: BTreeSet<String>,
+}
+
+/// Endpoints that changed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Changes {
+    /// Names of Pods.
+    pub(super) pods: BTreeSet<String>,
+    /// Addresses that they, or endpoints from outside, have or had.
+    pub(super) addresses: BTreeSet<String>,
+}
+
+/// The last plan that was handed out, as far as it has not been answered.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    epoch: u64,
+    left: Vec<(Verb, Arc<EndpointSlice>)>,
+    hints: HintState,
+    changes: Option<Changes>,
+}
+
+impl Changes {
+    /// Nothing, after a plan. What it told beside its writes is told anew by each plan of the whole.
+    fn after(plan: &Plan) -> Option<Self> {
+        (plan.notes().errors.is_empty() && plan.notes().events.is_empty()).then(Self::default)
+    }
+
+    pub(super) fn add_pod(&mut self, pod: &Pod) {
+        self.pods.insert(pod.name.clone());
+        self.addresses.extend(pod.ips.iter().cloned());
+    }
+}
+
+impl Entry {
+    /// Anything may have changed.
+    pub(super) fn mark(&mut self) {
+        self.epoch += 1;
+        self.changes = None;
+    }
+
+    /// Something changed, which `note` tells.
+    pub(super) fn mark_part(&mut self, note: impl FnOnce(&mut Changes)) {
+        self.epoch += 1;
+        if let Some(changes) = &mut self.changes {
+            note(changes);
+        }
+    }
+
+    /// A plan was handed out. True if there is nothing to do.
+    pub(super) fn send(&mut self, plan: &Plan) -> bool {
+        let (hints, changes) = (plan.notes().hints.clone(), Changes::after(plan));
+        if plan.writes().is_empty() {
+            self.hints = hints;
+            self.changes = changes;
+            self.sent = None;
+            return true;
+        }
+        let left = plan.writes().iter().map(|write| (write.verb, write.slice.clone())).collect();
+        self.sent = Some(Sent { epoch: self.epoch, left, hints, changes });
+        false
+    }
+
+    /// A write is done. True if it was the last one of a plan and nothing else happened, so that there is nothing to do.
+    pub(super) fn settle(&mut self, write: &Write) -> bool {
+        let Some(sent) = &mut self.sent else { return false };
+        sent.left.retain(|(_, slice)| !Arc::ptr_eq(slice, &write.slice));
+        if !sent.left.is_empty() {
+            return false;
+        }
+        let is_all = sent.epoch == self.epoch;
+        if let Some(sent) = self.sent.take().filter(|_| is_all) {
+            self.hints = sent.hints;
+            self.changes = sent.changes;
+        }
+        is_all
+    }
+
+    /// True if a slice, `None` if it is gone, is now what a plan, all that happened since, wanted it to be.
+    pub(super) fn wanted(&self, name: &str, slice: Option<&EndpointSlice>) -> bool {
+        let Some(sent) = &self.sent else { return false };
+        sent.left.iter().any(|(verb, wanted)| match slice {
+            None => *verb == Verb::Delete && wanted.metadata.name == name,
+            Some(slice) => {
+                let is_it = wanted.metadata.name == name || (wanted.metadata.name.is_empty() && *verb == Verb::Create);
+                *verb != Verb::Delete && is_it && says_the_same(wanted, slice)
+            }
+        })
+    }
+
+    /// News of a slice: whoever waited for it goes on.
+    pub(super) fn hear(&mut self, name: &str, slice: Option<&EndpointSlice>) {
+        self.waits_for.remove(name);
+        let made = |(verb, sent): &(Verb, Arc<EndpointSlice>)| {
+            *verb == Verb::Create && slice.is_some_and(|slice| says_the_same(sent, slice))
+        };
+        if self.sent.as_ref().is_some_and(|sent| sent.left.iter().any(made)) {
+            self.waits_for.remove("");
+        }
+    }
+
+    /// The Service is gone. What was given from outside stays, for one that is made anew.
+    pub(super) fn forget(&mut self) {
+        self.hints = HintState::default();
+        self.sent = None;
+        self.waits_for.clear();
+    }
+}
+
+/// True if two slices differ in nothing but what the API server adds.
+fn says_the_same(ours: &EndpointSlice, theirs: &EndpointSlice) -> bool {
+    ours.same_group(theirs)
+        && ours.endpoints == theirs.endpoints
+        && ours.metadata.labels == theirs.metadata.labels
+        && ours.metadata.annotations == theirs.metadata.annotations
+}

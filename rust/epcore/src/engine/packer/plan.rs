@@ -1,0 +1,113 @@
+//! What a plan is made from.
+
+use std::borrow::Borrow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::Error;
+use crate::engine::packer::entry::Changes;
+use crate::engine::packer::outside::{self, Content, Key};
+use crate::engine::packer::part::Part;
+use crate::engine::packer::{Entry, Packer};
+use crate::engine::versions::Name;
+use crate::kube::{self, Pod, Service};
+use crate::model::{Address, EndpointSlice};
+use crate::pack::{self, Options, Plan};
+
+impl Packer {
+    pub(super) fn planned(&self, name: &Name, trigger_time: Option<&str>) -> Result<Plan, Error> {
+        let (Some(service), Some(entry)) = (self.cluster.service(name), self.entries.get(name)) else {
+            return Ok(pack::Combination::default().finish());
+        };
+        let timed = |options: &Options| {
+            let trigger_time = trigger_time.map(str::to_owned).or_else(|| options.trigger_time.clone());
+            Options { trigger_time, ..options.clone() }
+        };
+        if service.selects_pods() {
+            return self.reconciled(name, service, entry, timed(&self.options.reconcile));
+        }
+        match &entry.outside {
+            Some(outside) => self.published(name, service, entry, outside, &timed(&self.options.publish)),
+            None => Ok(pack::Combination::default().finish()),
+        }
+    }
+
+    fn published(
+        &self,
+        name: &Name,
+        service: &Service,
+        entry: &Entry,
+        outside: &BTreeMap<Key, Content>,
+        options: &Options,
+    ) -> Result<Plan, Error> {
+        let managed_by = &self.options.managed_by;
+        let few = self.part(name, service, entry, managed_by, options).and_then(|(part, changes)| {
+            part.plan(|slices| {
+                let addresses = held(slices).chain(changes.addresses.iter().cloned()).collect();
+                let endpoints = outside::joined(outside::with(outside, addresses)).ok()?;
+                kube::publish(service, &endpoints, slices, managed_by, options).ok()
+            })
+        });
+        if let Some(plan) = few {
+            return Ok(plan);
+        }
+        let endpoints = outside::joined(outside.values())?;
+        kube::publish(service, &endpoints, &self.cluster.slices_of(name), managed_by, options)
+    }
+
+    fn reconciled(&self, name: &Name, service: &Service, entry: &Entry, options: Options) -> Result<Plan, Error> {
+        let controller = self.options.controller.clone();
+        let options = kube::Options { controller, hints: entry.hints.clone(), pack: options };
+        let plan = |pods: &[Arc<Pod>], slices: &[Arc<EndpointSlice>]| {
+            kube::reconcile(service, pods, &self.cluster.nodes_of(name, pods), slices, &options)
+        };
+        let few = self.part(name, service, entry, &options.controller, &options.pack).and_then(|(part, changes)| {
+            part.plan(|slices| {
+                let changed: BTreeSet<&str> = changes.pods.iter().map(Borrow::borrow).collect();
+                let held = held_by_pod(slices).into_iter().filter(|(pod, _)| !changed.contains(pod));
+                let mut pods: Vec<_> = held.filter_map(|(pod, ips)| self.cluster.part_of(name, pod, &ips)).collect();
+                pods.extend(self.cluster.selected(name, &changed));
+                plan(&pods, slices).ok()
+            })
+        });
+        match few {
+            Some(plan) => Ok(plan),
+            None => plan(&self.cluster.pods_of(name), &self.cluster.slices_of(name)),
+        }
+    }
+
+    /// Where it is known what changed, and the plan of one endpoint does not depend on all others.
+    fn part<'a>(
+        &'a self,
+        name: &Name,
+        service: &Service,
+        entry: &'a Entry,
+        managed_by: &'a str,
+        options: &'a Options,
+    ) -> Option<(Part<'a>, &'a Changes)> {
+        let changes = entry.changes.as_ref()?;
+        // Of a Service that is being deleted nothing is created: its slices need not hold what is wanted.
+        if service.asks_for_topology_hints() || service.metadata.is_being_deleted() {
+            return None;
+        }
+        let names = changes.addresses.iter().flat_map(|address| self.cluster.holding(address));
+        let slices = self.cluster.service_slices(name)?;
+        let concerned = names.filter(|found| found.0 == name.0 && slices.by_name().contains_key(&found.1));
+        let concerned = concerned.map(|found| found.1.clone()).collect();
+        Some((Part { slices, concerned, managed_by, options }, changes))
+    }
+}
+
+/// The Pods that some slices name, with the addresses that these hold of them.
+fn held_by_pod(slices: &[Arc<EndpointSlice>]) -> BTreeMap<&str, Vec<Address<'_>>> {
+    let mut pods: BTreeMap<&str, Vec<Address<'_>>> = BTreeMap::new();
+    for endpoint in slices.iter().flat_map(|slice| slice.endpoints.iter()) {
+        pods.entry(endpoint.target_name().1).or_default().extend(endpoint.addresses());
+    }
+    pods
+}
+
+/// The addresses in some slices.
+fn held(slices: &[Arc<EndpointSlice>]) -> impl Iterator<Item = String> {
+    slices.iter().flat_map(|slice| slice.endpoints.iter()).map(|held| held.address().to_string())
+}

@@ -1,0 +1,167 @@
+//! The slices of one Service, kept so that a plan need not look at all of them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rpds::RedBlackTreeMapSync;
+
+use crate::model::{EndpointSlice, MANAGED_BY_LABEL};
+
+/// Slices by name, in a form of which a plan can keep what it was.
+pub(super) type ByName = RedBlackTreeMapSync<String, Arc<EndpointSlice>>;
+
+/// The slices of one Service.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ServiceSlices {
+    by_name: ByName,
+    groups: Vec<Group>,
+    largest: Largest,
+}
+
+/// Slices with the same ports and address type, of the same writer.
+#[derive(Clone, Debug)]
+struct Group {
+    /// One that is or was among them.
+    like: Arc<EndpointSlice>,
+    /// Their counts of endpoints and their names.
+    by_count: BTreeSet<(usize, String)>,
+    endpoints: usize,
+}
+
+/// The largest that any slice ever had, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Largest {
+    slice: usize,
+    endpoint: usize,
+    /// Of those endpoints that have fields which few have.
+    rare: usize,
+}
+
+impl Group {
+    fn holds(&self, slice: &EndpointSlice) -> bool {
+        self.like.same_group(slice)
+            && self.like.metadata.labels.get(MANAGED_BY_LABEL) == slice.metadata.labels.get(MANAGED_BY_LABEL)
+            && self.like.metadata.is_being_deleted() == slice.metadata.is_being_deleted()
+    }
+
+    fn is_of(&self, managed_by: &str) -> bool {
+        self.like.metadata.labels.get(MANAGED_BY_LABEL).is_some_and(|found| found == managed_by)
+            && !self.like.metadata.is_being_deleted()
+    }
+}
+
+impl Largest {
+    fn see(&mut self, slice: &EndpointSlice) {
+        self.slice = self.slice.max(slice.size_bound());
+        for endpoint in slice.endpoints.iter() {
+            let bound = endpoint.size_bound().max(endpoint.text_bound());
+            self.endpoint = self.endpoint.max(bound);
+            if endpoint.rare().is_some() {
+                self.rare = self.rare.max(bound);
+            }
+        }
+    }
+}
+
+impl ServiceSlices {
+    /// Make the slice of a name so, `None` if it is not there.
+    pub(super) fn set(&mut self, name: &str, slice: Option<&Arc<EndpointSlice>>) {
+        if let Some(before) = self.by_name.get(name).cloned() {
+            self.leave(&before);
+        }
+        let Some(slice) = slice else {
+            self.by_name.remove_mut(name);
+            return;
+        };
+        self.by_name.insert_mut(name.to_owned(), slice.clone());
+        self.largest.see(slice);
+        let at = self.groups.iter().position(|group| group.holds(slice)).unwrap_or_else(|| {
+            self.groups.push(Group { like: slice.clone(), by_count: BTreeSet::new(), endpoints: 0 });
+            self.groups.len() - 1
+        });
+        let group = &mut self.groups[at];
+        group.by_count.insert(place(slice));
+        group.endpoints += slice.endpoints.len();
+    }
+
+    fn leave(&mut self, slice: &EndpointSlice) {
+        let Some(at) = self.groups.iter().position(|group| group.holds(slice)) else { return };
+        let group = &mut self.groups[at];
+        group.by_count.remove(&place(slice));
+        group.endpoints -= slice.endpoints.len();
+        if group.by_count.is_empty() {
+            self.groups.remove(at);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// All of them, by name.
+    pub(super) fn by_name(&self) -> &ByName {
+        &self.by_name
+    }
+
+    /// Those of some names, by name.
+    pub(super) fn named(&self, names: &BTreeSet<String>) -> Vec<Arc<EndpointSlice>> {
+        names.iter().filter_map(|name| self.by_name.get(name).cloned()).collect()
+    }
+
+    /// True if this writer writes all of them, and none is being deleted.
+    pub(super) fn are_of(&self, managed_by: &str) -> bool {
+        self.groups.iter().all(|group| group.is_of(managed_by))
+    }
+
+    pub(super) fn groups(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Names of those with the fewest endpoints in each group, the first by name of equals, but for those in `without`.
+    pub(super) fn emptiest(&self, count: usize, without: &BTreeSet<String>) -> BTreeSet<String> {
+        let of_group = |group: &'_ Group| {
+            let names = group.by_count.iter().map(|(_, name)| name).filter(|name| !without.contains(*name));
+            names.take(count).cloned().collect::<Vec<_>>()
+        };
+        self.groups.iter().flat_map(of_group).collect()
+    }
+
+    /// The fewest slices that could hold what all of them hold after `before` became `after`.
+    pub(super) fn ideal(
+        &self,
+        before: &[Arc<EndpointSlice>],
+        after: &[Arc<EndpointSlice>],
+        max_endpoints: usize,
+    ) -> usize {
+        let endpoints = |slices: &[Arc<EndpointSlice>], group: &Group| -> usize {
+            slices.iter().filter(|slice| group.holds(slice)).map(|slice| slice.endpoints.len()).sum()
+        };
+        let mut groups = self.groups.clone();
+        for slice in after {
+            if !groups.iter().any(|group| group.holds(slice)) {
+                groups.push(Group { like: slice.clone(), by_count: BTreeSet::new(), endpoints: 0 });
+            }
+        }
+        let held = |group: &Group| group.endpoints + endpoints(after, group) - endpoints(before, group);
+        groups.iter().map(|group| held(group).div_ceil(max_endpoints)).sum()
+    }
+
+    /// True if `max_endpoints` of the largest endpoints that any of them or of `written` has fit into `max_bytes` with all that a new slice
+    /// of the Service could say beside them. It counts more than [`pack`](crate::pack::pack) does.
+    pub(super) fn fit<'a>(
+        &self,
+        written: impl Iterator<Item = &'a EndpointSlice>,
+        max_endpoints: usize,
+        max_bytes: usize,
+    ) -> bool {
+        const UNSEEN: usize = 4096;
+        let mut largest = self.largest;
+        written.for_each(|slice| largest.see(slice));
+        let endpoints = (largest.endpoint + largest.rare).saturating_mul(max_endpoints);
+        endpoints.saturating_add(2 * largest.slice + UNSEEN) <= max_bytes
+    }
+}
+
+fn place(slice: &EndpointSlice) -> (usize, String) {
+    (slice.endpoints.len(), slice.metadata.name.clone())
+}
