@@ -575,7 +575,7 @@ def changed_pods(draw: st.DrawFn, number: int) -> Json | None:
     st.sampled_from([1_500_000, 3_000]),
     st.booleans(),
 )
-def test_the_plan_of_the_pods_that_changed_is_the_plan_of_all_pods(
+def test_the_plan_of_the_pods_that_changed_is_the_plan_of_all_pods(  # noqa: C901 - small parts, one story
     begin: list[int],
     steps: list[list[tuple[int, Json | None]]],
     families: list[str],

@@ -50,7 +50,7 @@ pub enum Answer {
 }
 
 /// The state of a controller that writes slices: feed it what watches say, endpoints from outside, and what became of its own writes; it
-/// tells which Services need writes, and the plan of each: that of [`kube::reconcile`] or [`kube::publish`] from the same state.
+/// tells which Services need writes, and the plan of each: that of [`reconcile`](crate::kube::reconcile) or [`publish`](crate::kube::publish) from the same state.
 ///
 /// A plan is a question and changes nothing that counts: it may be asked for again, also after a restart from lists. What was written counts
 /// once it was answered or seen. Nothing is planned for a Service after an answer that leaves its state open, until there are news.
@@ -230,7 +230,7 @@ impl Packer {
     ///
     /// # Errors
     ///
-    /// As [`kube::publish`] and [`kube::reconcile`].
+    /// As [`publish`](crate::kube::publish) and [`reconcile`](crate::kube::reconcile).
     pub fn plan(&mut self, service: &Name, trigger_time: Option<&str>) -> Result<Plan, Error> {
         let plan = self.planned(service, trigger_time)?;
         if self.entries.entry(service.clone()).or_default().send(&plan) {
