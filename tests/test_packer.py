@@ -498,12 +498,18 @@ changes = st.lists(
     st.sampled_from(["balanced", "dense", "lean", "upstream"]),
     st.sampled_from(["ordered", "strict"]),
     st.sampled_from(["generate", "deterministic"]),
+    st.sampled_from([4, 10]),
 )
 def test_the_plan_of_what_changed_is_the_plan_of_everything(
-    begin: list[str], steps: list[tuple[str, list[str], str | None]], policy: Any, reuse: Any, naming: Any
+    begin: list[str],
+    steps: list[tuple[str, list[str], str | None]],
+    policy: Any,
+    reuse: Any,
+    naming: Any,
+    max_endpoints: int,
 ) -> None:
     """One group, and every write accepted: most plans are made from a part of the slices."""
-    options: Any = {"policy": policy, "max_endpoints": 4, "naming": naming, "address_reuse": reuse}
+    options: Any = {"policy": policy, "max_endpoints": max_endpoints, "naming": naming, "address_reuse": reuse}
     packer = packer_of(*begin, **options)
     wanted: dict[str, Json | str] = dict(zip(begin, begin, strict=True))
     version = 10
@@ -525,7 +531,11 @@ def test_the_plan_of_what_changed_is_the_plan_of_everything(
             wanted = {address: endpoint for address, endpoint in wanted.items() if address not in addresses}
         else:
             given: list[Json] = [
-                {"addresses": [one], "targetRef": {"kind": "VM", "name": f"{one}-{target}"} if target else None}
+                {
+                    "addresses": [one],
+                    "zone": target,
+                    "targetRef": {"kind": "VM", "name": target} if target == "one" else None,
+                }
                 for one in addresses
             ]
             packer.upsert("db", given, namespace="shop")
@@ -573,6 +583,7 @@ def changed_pods(draw: st.DrawFn, number: int) -> Json | None:
     st.sampled_from([["IPv4"], ["IPv4", "IPv6"]]),
     st.sampled_from(["balanced", "dense", "lean", "upstream"]),
     st.sampled_from([1_500_000, 3_000]),
+    st.sampled_from([4, 10]),
     st.booleans(),
 )
 def test_the_plan_of_the_pods_that_changed_is_the_plan_of_all_pods(  # noqa: C901 - small parts, one story
@@ -581,9 +592,10 @@ def test_the_plan_of_the_pods_that_changed_is_the_plan_of_all_pods(  # noqa: C90
     families: list[str],
     policy: Any,
     max_bytes: int,
+    max_endpoints: int,
     often: bool,  # noqa: FBT001
 ) -> None:
-    options: Any = {"policy": policy, "max_endpoints": 4, "max_bytes": max_bytes}
+    options: Any = {"policy": policy, "max_endpoints": max_endpoints, "max_bytes": max_bytes}
     spec = {"selector": {"app": "web"}, "ipFamilies": families, "ports": [{"name": "http", "targetPort": "http"}]}
     service: Json = {"kind": "Service", "metadata": {"name": "web", "namespace": "shop", "uid": "u"}, "spec": spec}
     nodes_: list[Json] = [{"kind": "Node", "metadata": {"name": f"n{number}"}} for number in range(2)]

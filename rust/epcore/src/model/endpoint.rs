@@ -38,6 +38,16 @@ pub(crate) struct Record {
     rare: u32,
 }
 
+impl Record {
+    /// About how many bytes it needs beside itself.
+    fn weight(&self) -> usize {
+        const RARE: usize = 512;
+        let own = [self.hostname, self.node_name, self.zone, self.hints, self.target_name, self.target_uid];
+        let name = if let StoredAddress::Name(name) = self.address { name.len() } else { 0 };
+        own.iter().map(|text| text.len()).sum::<usize>() + name + RARE * usize::from(self.rare != 0)
+    }
+}
+
 /// What few endpoints have.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Rare {
@@ -80,6 +90,8 @@ pub struct EndpointList {
     text: TextBuffer,
     records: Vec<Record>,
     rare: Vec<Rare>,
+    /// About how many bytes belong to records that are no longer there.
+    wasted: usize,
 }
 
 impl EndpointList {
@@ -188,6 +200,25 @@ impl EndpointList {
         Ok(())
     }
 
+    /// A copy with other endpoints at some places, and none where there is `None`. Places must be there, and rise.
+    pub(crate) fn with_replaced(&self, places: &[(usize, Option<EndpointRef<'_>>)]) -> Result<Self, Error> {
+        let mut copy = self.clone();
+        for &(place, endpoint) in places.iter().rev() {
+            let Some(endpoint) = endpoint else {
+                copy.wasted += copy.records.remove(place).weight();
+                continue;
+            };
+            copy.push(endpoint)?;
+            copy.wasted += copy.records.swap_remove(place).weight();
+        }
+        if copy.wasted <= copy.text.len() / 2 {
+            return Ok(copy);
+        }
+        let mut packed = Self::default();
+        copy.iter().try_for_each(|endpoint| packed.push(endpoint))?;
+        Ok(packed)
+    }
+
     pub(crate) fn push_record(&mut self, mut record: Record, rare: Option<Rare>) -> Result<(), Error> {
         if let Some(rare) = rare.filter(Rare::says_something) {
             self.rare.push(rare);
@@ -253,6 +284,13 @@ pub struct TargetRef<'a> {
     pub field_path: &'a str,
 }
 
+impl TargetRef<'_> {
+    fn is_empty(&self) -> bool {
+        let Self { kind, namespace, name, uid, api_version, resource_version, field_path } = self;
+        [kind, namespace, name, uid, api_version, resource_version, field_path].iter().all(|text| text.is_empty())
+    }
+}
+
 impl<'a> EndpointRef<'a> {
     /// The first address, the only one with a meaning. An empty name if there is none.
     #[must_use]
@@ -315,8 +353,7 @@ impl<'a> EndpointRef<'a> {
             resource_version: text(|rare| &rare.target_resource_version),
             field_path: text(|rare| &rare.target_field_path),
         };
-        let nothing = target == TargetRef::default() && self.target_unknown().is_none();
-        (!nothing).then_some(target)
+        (!target.is_empty() || self.target_unknown().is_some()).then_some(target)
     }
 
     /// Namespace and name of the target, `""` where not set.

@@ -21,8 +21,10 @@ pub(crate) struct ByIdentity<'a> {
 }
 
 impl<'a> ByIdentity<'a> {
-    fn target(&self) -> (&'a str, &'a str) {
-        self.endpoint.target_name()
+    /// Unset texts are `None`, see `known_fields`.
+    fn target(&self) -> [Option<&'a str>; 2] {
+        let (namespace, name) = self.endpoint.target_name();
+        [namespace, name].map(|text| Some(text).filter(|text| !text.is_empty()))
     }
 
     fn hostname(&self) -> Option<&'a str> {

@@ -36,6 +36,17 @@ impl EndpointSlice {
         }
     }
 
+    /// The same with other endpoints.
+    pub(crate) fn with_endpoints(&self, endpoints: EndpointList) -> Self {
+        Self {
+            metadata: self.metadata.clone(),
+            address_type: self.address_type,
+            ports: self.ports.clone(),
+            endpoints,
+            unknown: self.unknown.clone(),
+        }
+    }
+
     /// No JSON form of the slice without its endpoints is longer than this.
     pub(crate) fn size_bound(&self) -> usize {
         let ports = self.ports.iter().map(EndpointPort::size_bound).sum::<usize>();

@@ -39,6 +39,11 @@ impl TextBuffer {
         &self.buffer[text.start as usize..(text.start + text.length) as usize]
     }
 
+    /// The number of bytes kept.
+    pub(crate) fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// Keep a text that is likely to be the only one of its kind, such as a UID.
     pub(crate) fn push(&mut self, text: &str) -> Result<Text, Error> {
         if text.is_empty() {

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod entry;
+mod extract;
 mod object;
 mod outside;
 mod part;

@@ -3,13 +3,18 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use hashbrown::HashSet;
+
+use crate::engine::packer::extract::Extract;
 use crate::engine::packer::slices::ServiceSlices;
-use crate::model::EndpointSlice;
+use crate::model::{Address, EndpointSlice};
 use crate::pack::{Naming, Options, Plan, Policy, Verb, Write, WriteReason, WriteReasons};
 
 /// A Service whose slices held what was wanted before something changed.
 pub(super) struct Part<'a> {
     pub(super) slices: &'a ServiceSlices,
+    /// Addresses that changed.
+    pub(super) addresses: HashSet<Address<'a>>,
     /// Names of those that hold an address that changed.
     pub(super) concerned: BTreeSet<String>,
     pub(super) managed_by: &'a str,
@@ -29,7 +34,11 @@ impl Part<'_> {
         {
             return None;
         }
-        let mut planned = plan(&self.slices.named(&self.concerned))?;
+        let concerned = self.slices.named(&self.concerned);
+        if let Some(planned) = self.in_place(&concerned, &plan) {
+            return Some(planned);
+        }
+        let mut planned = plan(&concerned)?;
         if planned.writes.iter().any(asks_for_more) {
             let added = planned.counts.endpoints_added;
             // The other policies look at every slice.
@@ -54,6 +63,31 @@ impl Part<'_> {
         self.is_exact(&planned).then(|| self.whole(planned))
     }
 
+    /// The same from even less, where endpoints change or go and no other comes: nothing then depends on the others of their slices.
+    fn in_place(
+        &self,
+        concerned: &[Arc<EndpointSlice>],
+        plan: &impl Fn(&[Arc<EndpointSlice>]) -> Option<Plan>,
+    ) -> Option<Plan> {
+        // Kubernetes' rule looks at the hints of all of them.
+        if self.options.policy == Policy::Upstream {
+            return None;
+        }
+        let extract = Extract::of(concerned, &self.addresses)?;
+        let mut planned = plan(extract.slices())?;
+        if !planned.writes.iter().all(is_in_place) || !self.is_exact(&planned) {
+            return None;
+        }
+        planned.counts.slices_ideal = self.ideal(&planned);
+        extract.complete(&mut planned)?;
+        planned.put_among(self.slices.by_name().clone());
+        Some(planned)
+    }
+
+    fn ideal(&self, plan: &Plan) -> usize {
+        self.slices.ideal(&plan.before, &plan.result(), self.options.max_endpoints)
+    }
+
     fn is_exact(&self, plan: &Plan) -> bool {
         let created = plan.writes.iter().filter(|write| write.verb == Verb::Create);
         let is_new = |write: &Write| !self.slices.by_name().contains_key(&write.slice.metadata.name);
@@ -67,7 +101,7 @@ impl Part<'_> {
     }
 
     fn whole(&self, mut plan: Plan) -> Plan {
-        plan.counts.slices_ideal = self.slices.ideal(&plan.before, &plan.result(), self.options.max_endpoints);
+        plan.counts.slices_ideal = self.ideal(&plan);
         plan.put_among(self.slices.by_name().clone());
         plan
     }
@@ -78,6 +112,16 @@ fn asks_for_more(write: &Write) -> bool {
     write.verb != Verb::Update
         || ends_a_group(write)
         || write.reasons == WriteReasons::default().with(WriteReason::EndpointsAdded, true)
+}
+
+/// True for an update that brings nothing new and is no part of a move.
+fn is_in_place(write: &Write) -> bool {
+    let reasons = [WriteReason::EndpointsUpdated, WriteReason::EndpointsRemoved, WriteReason::Hints];
+    let in_place = reasons.into_iter().fold(WriteReasons::default(), |all, reason| {
+        let holds = write.reasons.contains(reason);
+        all.with(reason, holds)
+    });
+    write.verb == Verb::Update && write.reasons == in_place
 }
 
 fn ends_a_group(write: &Write) -> bool {

@@ -94,7 +94,8 @@ impl Packer {
         let slices = self.cluster.service_slices(name)?;
         let concerned = names.filter(|found| found.0 == name.0 && slices.by_name().contains_key(&found.1));
         let concerned = concerned.map(|found| found.1.clone()).collect();
-        Some((Part { slices, concerned, managed_by, options }, changes))
+        let addresses = changes.addresses.iter().map(|address| Address::parse(address)).collect();
+        Some((Part { slices, addresses, concerned, managed_by, options }, changes))
     }
 }
 

@@ -39,9 +39,7 @@ struct Largest {
 
 impl Group {
     fn holds(&self, slice: &EndpointSlice) -> bool {
-        self.like.same_group(slice)
-            && self.like.metadata.labels.get(MANAGED_BY_LABEL) == slice.metadata.labels.get(MANAGED_BY_LABEL)
-            && self.like.metadata.is_being_deleted() == slice.metadata.is_being_deleted()
+        are_of_one_group(&self.like, slice)
     }
 
     fn is_of(&self, managed_by: &str) -> bool {
@@ -133,17 +131,20 @@ impl ServiceSlices {
         after: &[Arc<EndpointSlice>],
         max_endpoints: usize,
     ) -> usize {
-        let endpoints = |slices: &[Arc<EndpointSlice>], group: &Group| -> usize {
-            slices.iter().filter(|slice| group.holds(slice)).map(|slice| slice.endpoints.len()).sum()
-        };
-        let mut groups = self.groups.clone();
+        let mut groups: Vec<(&EndpointSlice, usize)> =
+            self.groups.iter().map(|group| (&*group.like, group.endpoints)).collect();
         for slice in after {
-            if !groups.iter().any(|group| group.holds(slice)) {
-                groups.push(Group { like: slice.clone(), by_count: BTreeSet::new(), endpoints: 0 });
+            match groups.iter_mut().find(|(like, _)| are_of_one_group(like, slice)) {
+                Some((_, endpoints)) => *endpoints += slice.endpoints.len(),
+                None => groups.push((slice, slice.endpoints.len())),
             }
         }
-        let held = |group: &Group| group.endpoints + endpoints(after, group) - endpoints(before, group);
-        groups.iter().map(|group| held(group).div_ceil(max_endpoints)).sum()
+        for slice in before {
+            if let Some((_, endpoints)) = groups.iter_mut().find(|(like, _)| are_of_one_group(like, slice)) {
+                *endpoints -= slice.endpoints.len();
+            }
+        }
+        groups.iter().map(|(_, endpoints)| endpoints.div_ceil(max_endpoints)).sum()
     }
 
     /// True if `max_endpoints` of the largest endpoints that any of them or of `written` has fit into `max_bytes` with all that a new slice
@@ -160,6 +161,12 @@ impl ServiceSlices {
         let endpoints = (largest.endpoint + largest.rare).saturating_mul(max_endpoints);
         endpoints.saturating_add(2 * largest.slice + UNSEEN) <= max_bytes
     }
+}
+
+fn are_of_one_group(one: &EndpointSlice, other: &EndpointSlice) -> bool {
+    one.same_group(other)
+        && one.metadata.labels.get(MANAGED_BY_LABEL) == other.metadata.labels.get(MANAGED_BY_LABEL)
+        && one.metadata.is_being_deleted() == other.metadata.is_being_deleted()
 }
 
 fn place(slice: &EndpointSlice) -> (usize, String) {
