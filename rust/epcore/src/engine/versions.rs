@@ -17,8 +17,16 @@ pub(super) struct Versions {
     pub(super) newest: String,
     /// That of the last list: what it does not name was gone then.
     pub(super) list: String,
-    tombstones: HashMap<Name, String>,
-    order: VecDeque<Name>,
+    tombstones: HashMap<Name, Tombstone>,
+    /// Oldest first; also of some that are there again.
+    order: VecDeque<(u64, Name)>,
+    buried: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Tombstone {
+    version: String,
+    number: u64,
 }
 
 /// Versions are whole numbers of any length (enhancement proposal 5504); anything else is not comparable.
@@ -52,7 +60,7 @@ impl Versions {
         if let Some(held) = held {
             return is_older(version, held);
         }
-        let gone = self.tombstones.get(name).unwrap_or(&self.list);
+        let gone = self.tombstones.get(name).map_or(&self.list, |tombstone| &tombstone.version);
         number(version).zip(number(gone)).is_some_and(|(version, gone)| version <= gone)
     }
 
@@ -61,11 +69,12 @@ impl Versions {
         if number(version).is_none() {
             return;
         }
-        if self.tombstones.insert(name.clone(), version.to_owned()).is_none() {
-            self.order.push_back(name.clone());
-        }
+        self.buried += 1;
+        self.tombstones.insert(name.clone(), Tombstone { version: version.to_owned(), number: self.buried });
+        self.order.push_back((self.buried, name.clone()));
         while self.order.len() > MOST_TOMBSTONES {
-            if let Some(oldest) = self.order.pop_front() {
+            let Some((number, oldest)) = self.order.pop_front() else { return };
+            if self.tombstones.get(&oldest).is_some_and(|tombstone| tombstone.number == number) {
                 self.tombstones.remove(&oldest);
             }
         }
@@ -73,8 +82,6 @@ impl Versions {
 
     /// An object is there again.
     pub(super) fn raise(&mut self, name: &Name) {
-        if self.tombstones.remove(name).is_some() {
-            self.order.retain(|other| other != name);
-        }
+        self.tombstones.remove(name);
     }
 }

@@ -23,7 +23,8 @@ pub(super) struct Cluster {
     /// By namespace.
     pods: HashMap<String, BTreeMap<String, Arc<Pod>>>,
     nodes: BTreeMap<String, Arc<Node>>,
-    versions: BTreeMap<Kind, Versions>,
+    /// By kind.
+    versions: [Versions; Kind::WORDS.len()],
     index: ServiceIndex,
     slices_of: HashMap<Name, ServiceSlices>,
     /// Names of the Pods that a Service selects.
@@ -51,11 +52,11 @@ impl Cluster {
     }
 
     pub(super) fn versions(&mut self, kind: Kind) -> &mut Versions {
-        self.versions.entry(kind).or_default()
+        &mut self.versions[kind as usize]
     }
 
     pub(super) fn newest(&self, kind: Kind) -> &str {
-        self.versions.get(&kind).map_or("", |versions| &versions.newest)
+        &self.versions[kind as usize].newest
     }
 
     /// The slices of a Service, by name.
@@ -136,9 +137,7 @@ impl Cluster {
             Kind::Pod => self.pod(&name).map(|pod| &*pod.resource_version),
             Kind::Node => self.nodes.get(&name.1).map(|node| &*node.resource_version),
         };
-        let versions = self.versions.get(&object.kind());
-        versions.is_some_and(|versions| versions.is_stale(&name, object.resource_version(), held))
-            || (versions.is_none() && Versions::default().is_stale(&name, object.resource_version(), held))
+        self.versions[object.kind() as usize].is_stale(&name, object.resource_version(), held)
     }
 
     /// Make an object so, `None` if it is not there; tells the Services that it concerns, before or after.

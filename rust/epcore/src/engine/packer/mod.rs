@@ -85,27 +85,27 @@ impl Packer {
     /// Take in what a watch says.
     pub fn feed(&mut self, event: ObjectEvent) {
         match event {
-            ObjectEvent::Present(object) => {
-                if !self.cluster.is_stale(&object) {
-                    let (kind, name) = (object.kind(), object.name());
-                    let versions = self.cluster.versions(kind);
-                    versions.see(object.resource_version());
-                    versions.raise(&name);
-                    self.set(kind, &name, Some(&object));
-                }
-            }
-            ObjectEvent::Deleted(object) => {
-                if !self.cluster.is_stale(&object) {
-                    let (kind, name) = (object.kind(), object.name());
-                    let versions = self.cluster.versions(kind);
-                    versions.see(object.resource_version());
-                    versions.bury(&name, object.resource_version());
-                    self.set(kind, &name, None);
-                }
-            }
+            ObjectEvent::Present(object) => self.take(&object, true),
+            ObjectEvent::Deleted(object) => self.take(&object, false),
             ObjectEvent::Bookmark(kind, version) => self.cluster.versions(kind).see(&version),
             ObjectEvent::Expired(kind) => drop(self.expired.insert(kind)),
         }
+    }
+
+    /// Take an object for what it is, or was when it was deleted.
+    fn take(&mut self, object: &Object, is_there: bool) {
+        if self.cluster.is_stale(object) {
+            return;
+        }
+        let (kind, name) = (object.kind(), object.name());
+        let versions = self.cluster.versions(kind);
+        versions.see(object.resource_version());
+        if is_there {
+            versions.raise(&name);
+        } else {
+            versions.bury(&name, object.resource_version());
+        }
+        self.set(kind, &name, is_there.then_some(object));
     }
 
     /// Take a list for all that is there of a kind. `version` is that of the list, `""` if unknown.
