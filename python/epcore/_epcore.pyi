@@ -1180,8 +1180,8 @@ class Packer:
     :param controller: the same for Services with selector.
     :param replace: as for :func:`pack`; left out, ``recycle`` for Services with selector and ``safe`` for others.
 
-    The other options are those of :func:`pack`. An event costs what it changes; a plan costs what its Service costs
-    or, where nothing but a few endpoints from outside changed, what they and a look at each slice cost.
+    The other options are those of :func:`pack`. An event costs what it changes. So does a plan, where only some Pods or
+    endpoints from outside changed since the slices held what was wanted; else it costs what its Service costs.
 
     >>> import epcore
     >>> packer = epcore.Packer(managed_by="db-sync.example.com")
