@@ -76,6 +76,28 @@ impl Rare {
     }
 }
 
+/// The texts of an endpoint that has no rare field; `""` where not set.
+pub(crate) struct PlainEndpoint<'a> {
+    pub(crate) address: &'a str,
+    pub(crate) conditions: Conditions,
+    pub(crate) hostname: &'a str,
+    pub(crate) node_name: &'a str,
+    pub(crate) zone: &'a str,
+    pub(crate) hints: &'a str,
+    pub(crate) target_kind: &'a str,
+    pub(crate) target_namespace: &'a str,
+    pub(crate) target_name: &'a str,
+    pub(crate) target_uid: &'a str,
+}
+
+impl PlainEndpoint<'_> {
+    fn text_length(&self) -> usize {
+        let [place, zone, hints] = [self.hostname.len() + self.node_name.len(), self.zone.len(), self.hints.len()];
+        let target = self.target_kind.len() + self.target_namespace.len() + self.target_name.len();
+        self.address.len() + place + zone + hints + target + self.target_uid.len()
+    }
+}
+
 /// Endpoints in order.
 ///
 /// # Examples
@@ -147,6 +169,43 @@ impl EndpointList {
             rare: 0,
         };
         self.push_record(copy, endpoint.rare().cloned())
+    }
+
+    /// Append an endpoint with one address and no rare field.
+    pub(crate) fn push_plain(&mut self, endpoint: &PlainEndpoint<'_>) -> Result<(), Error> {
+        let text = &mut self.text;
+        // One look for all texts, after which none can fail.
+        text.check_room(endpoint.text_length())?;
+        let address = match Address::parse(endpoint.address) {
+            Address::V4(address) => StoredAddress::V4(address),
+            Address::V6(address) => StoredAddress::V6(address),
+            Address::Name(name) => StoredAddress::Name(text.append(name)),
+        };
+        self.records.push(Record {
+            address,
+            conditions: endpoint.conditions,
+            hostname: text.append(endpoint.hostname),
+            node_name: text.find_or_append(endpoint.node_name),
+            zone: text.find_or_append(endpoint.zone),
+            hints: text.find_or_append(endpoint.hints),
+            target_kind: text.find_or_append(endpoint.target_kind),
+            target_namespace: text.find_or_append(endpoint.target_namespace),
+            target_name: text.append(endpoint.target_name),
+            target_uid: text.append(endpoint.target_uid),
+            rare: 0,
+        });
+        Ok(())
+    }
+
+    /// Endpoints and bytes of text.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        (self.records.len(), self.text.len())
+    }
+
+    /// Make room for so many endpoints with so many bytes of text.
+    pub(crate) fn reserve(&mut self, (endpoints, bytes): (usize, usize)) {
+        self.records.reserve(endpoints);
+        self.text.reserve(bytes);
     }
 
     /// Append `endpoint` with other hints, as canonical JSON; `""` takes all away, also those of a newer API.
@@ -307,6 +366,11 @@ impl<'a> EndpointRef<'a> {
         let rare = self.rare();
         let first = (!rare.is_some_and(|rare| rare.no_address)).then(|| self.address());
         first.into_iter().chain(rare.into_iter().flat_map(|rare| &rare.more_addresses).map(|text| Address::parse(text)))
+    }
+
+    /// How many addresses there are.
+    pub(crate) fn address_count(&self) -> usize {
+        self.rare().map_or(1, |rare| usize::from(!rare.no_address) + rare.more_addresses.len())
     }
 
     /// Conditions.

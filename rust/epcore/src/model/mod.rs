@@ -16,7 +16,7 @@ mod validate;
 pub use address::{Address, AddressType};
 pub use conditions::Conditions;
 pub use endpoint::{EndpointList, EndpointRef, TargetRef};
-pub(crate) use endpoint::{Rare, Record};
+pub(crate) use endpoint::{PlainEndpoint, Rare, Record};
 pub use identity::Identity;
 pub(crate) use identity::{ByIdentity, keeps, preferred};
 pub use members::Members;

@@ -9,29 +9,57 @@ pub fn is_dns_label(text: &str) -> bool {
 /// Labels of lower-case letters, digits and dashes joined by dots, at most 253 bytes.
 #[must_use]
 pub fn is_dns_subdomain(text: &str) -> bool {
-    // One pass: each label begins and ends with a letter or a digit.
-    let mut before = b'.';
-    for &byte in text.as_bytes() {
-        let fits = match byte {
-            b'a'..=b'z' | b'0'..=b'9' => true,
-            b'-' => before != b'.',
-            b'.' => before != b'.' && before != b'-',
-            _ => false,
-        };
-        if !fits {
+    let bytes = text.as_bytes();
+    let (Some(&first), Some(&last)) = (bytes.first(), bytes.last()) else { return false };
+    if text.len() > 253 || !is_edge(first) || !is_edge(last) {
+        return false;
+    }
+    let Some(end) = bytes.last_chunk::<WINDOW>() else {
+        return bytes.windows(2).all(|pair| pair_fits(pair[0], pair[1]));
+    };
+    // Windows have a byte in common, so that each pair is in one of them; the last two may have more.
+    let mut rest = bytes;
+    while let Some(window) = rest.first_chunk::<WINDOW>() {
+        if !window_fits(window) {
             return false;
         }
-        before = byte;
+        rest = &rest[WINDOW - 1..];
     }
-    text.len() <= 253 && before != b'.' && before != b'-'
+    window_fits(end)
+}
+
+/// Seventeen bytes make sixteen pairs, which the compiler looks at all at once.
+const WINDOW: usize = 17;
+
+#[inline]
+fn window_fits(window: &[u8; WINDOW]) -> bool {
+    let mut fits = true;
+    for index in 0..WINDOW - 1 {
+        fits &= pair_fits(window[index], window[index + 1]);
+    }
+    fits
+}
+
+/// True if both bytes may be in a subdomain, one after the other: each label begins and ends with a letter or a digit.
+#[inline]
+#[expect(clippy::needless_bitwise_bool, reason = "without branches many pairs are looked at at once")]
+fn pair_fits(left: u8, right: u8) -> bool {
+    let joins = |byte: u8| (byte == b'.') | (byte == b'-');
+    let fits = |byte: u8| is_edge(byte) | joins(byte);
+    let meet = joins(left) & joins(right) & ((left == b'.') | (right == b'.'));
+    fits(left) & fits(right) & !meet
+}
+
+#[inline]
+fn is_edge(byte: u8) -> bool {
+    (byte.wrapping_sub(b'a') < 26) | (byte.wrapping_sub(b'0') < 10)
 }
 
 fn is_label_of_any_length(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let edge = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     match (bytes.first(), bytes.last()) {
         (Some(&first), Some(&last)) => {
-            edge(first) && edge(last) && bytes.iter().all(|&byte| edge(byte) || byte == b'-')
+            is_edge(first) && is_edge(last) && bytes.iter().all(|&byte| is_edge(byte) || byte == b'-')
         }
         _ => false,
     }
@@ -79,6 +107,19 @@ mod tests {
         assert!(is_dns_label("a-1") && !is_dns_label("-a") && !is_dns_label("A") && !is_dns_label(""));
         assert!(!is_dns_label(&"a".repeat(64)) && is_dns_label(&"a".repeat(63)));
         assert!(is_dns_subdomain("a.b-c.d") && !is_dns_subdomain("a..b") && !is_dns_subdomain("a."));
+        for length in 1..60 {
+            let good: String = "a-b.c--d".chars().cycle().take(length).collect::<String>() + "z";
+            assert!(is_dns_subdomain(&good), "{good}");
+            for at in 0..good.len() {
+                for bad in ["..", "A", "_", "/", "\u{7f}", ".-.", "-.", ".-", "é", "`", ":"] {
+                    assert!(
+                        !is_dns_subdomain(&format!("{}{bad}{}", &good[..at], &good[at..])),
+                        "{bad} in {good} at {at}"
+                    );
+                }
+            }
+        }
+        assert!(is_dns_subdomain(&"a".repeat(253)) && !is_dns_subdomain(&"a".repeat(254)));
         assert!(is_fqdn("db.example.org.") && !is_fqdn("db") && !is_fqdn(".db.org"));
         assert!(is_qualified_name("example.com/My_proto.1") && !is_qualified_name("/x") && !is_qualified_name("a/b/c"));
         assert!(is_label_value("") && is_label_value("Zone-1") && !is_label_value("a b"));

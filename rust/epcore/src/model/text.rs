@@ -39,36 +39,61 @@ impl TextBuffer {
         &self.buffer[text.start as usize..(text.start + text.length) as usize]
     }
 
-    /// The number of bytes kept.
     pub(crate) fn len(&self) -> usize {
         self.buffer.len()
     }
 
-    /// Keep a text that is likely to be the only one of its kind, such as a UID.
-    pub(crate) fn push(&mut self, text: &str) -> Result<Text, Error> {
-        if text.is_empty() {
-            return Ok(Text::default());
-        }
-        let start = self.buffer.len();
-        let end = start + text.len();
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.buffer.reserve(bytes);
+    }
+
+    /// Make sure that so many more bytes of text can be kept.
+    pub(crate) fn check_room(&self, bytes: usize) -> Result<(), Error> {
+        let end = self.buffer.len() + bytes;
         if u32::try_from(end).is_err() {
             return Err(Error::limit("more bytes of text than one list can hold", u32::MAX as usize, end));
         }
-        self.buffer.push_str(text);
-        #[expect(clippy::cast_possible_truncation, reason = "checked above: both are below 2^32")]
-        Ok(Text { start: start as u32, length: text.len() as u32 })
+        Ok(())
+    }
+
+    /// Keep a text that is likely to be the only one of its kind, such as a UID.
+    pub(crate) fn push(&mut self, text: &str) -> Result<Text, Error> {
+        self.check_room(text.len())?;
+        Ok(self.append(text))
     }
 
     /// Keep a text that is likely to come again, such as a node name. A cache of recent ones finds most repetitions.
     pub(crate) fn intern(&mut self, text: &str) -> Result<Text, Error> {
+        self.check_room(text.len())?;
+        Ok(self.find_or_append(text))
+    }
+
+    /// As [`TextBuffer::push`], where there is room.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "what there is room for is below 2^32")]
+    pub(crate) fn append(&mut self, text: &str) -> Text {
+        if text.is_empty() {
+            return Text::default();
+        }
+        let start = self.buffer.len();
+        self.buffer.push_str(text);
+        Text { start: start as u32, length: text.len() as u32 }
+    }
+
+    /// As [`TextBuffer::intern`], where there is room.
+    #[inline]
+    pub(crate) fn find_or_append(&mut self, text: &str) -> Text {
+        if text.is_empty() {
+            return Text::default();
+        }
         let slot = slot(text.as_bytes());
         let recent = self.recent[slot];
         if !recent.is_empty() && self.get(recent) == text {
-            return Ok(recent);
+            return recent;
         }
-        let kept = self.push(text)?;
+        let kept = self.append(text);
         self.recent[slot] = kept;
-        Ok(kept)
+        kept
     }
 }
 

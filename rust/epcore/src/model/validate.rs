@@ -70,7 +70,7 @@ pub(crate) fn check_endpoint(endpoint: EndpointRef<'_>, address_type: Option<Add
             if address_type == AddressType::Fqdn { Ok(()) } else { address.validate() }
         });
     }
-    let count = endpoint.addresses().count();
+    let count = endpoint.address_count();
     if count == 0 {
         found(Error::invalid("at least one address is required").in_field("addresses"));
     } else if count > MAX_ADDRESSES {
@@ -87,7 +87,12 @@ pub(crate) fn check_endpoint(endpoint: EndpointRef<'_>, address_type: Option<Add
     }
 }
 
+#[inline]
 fn each_address(endpoint: EndpointRef<'_>, found: &mut Found<'_>, check: impl Fn(Address<'_>) -> Result<(), Error>) {
+    // Nearly all have one, and need no walk.
+    if endpoint.address_count() == 1 && check(endpoint.address()).is_ok() {
+        return;
+    }
     for (index, address) in endpoint.addresses().enumerate() {
         if let Err(error) = check(address) {
             found(error.in_index(index).in_field("addresses"));

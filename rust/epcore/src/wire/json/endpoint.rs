@@ -80,7 +80,11 @@ fn read_addresses(
     Ok(found)
 }
 
-fn read_conditions(reader: &mut Reader<'_>, record: &mut Record, rare: &mut Option<Rare>) -> Result<(), Error> {
+pub(super) fn read_conditions(
+    reader: &mut Reader<'_>,
+    record: &mut Record,
+    rare: &mut Option<Rare>,
+) -> Result<(), Error> {
     if reader.null()? {
         return Ok(());
     }
@@ -164,7 +168,7 @@ impl Hint<'_> {
 }
 
 /// Hints with empty and null parts left out, `""` if nothing remains. Fields of a newer API go to `rare`.
-fn canonical_hints(reader: &mut Reader<'_>, rare: &mut Option<Rare>) -> Result<String, Error> {
+pub(super) fn canonical_hints(reader: &mut Reader<'_>, rare: &mut Option<Rare>) -> Result<String, Error> {
     if reader.null()? {
         return Ok(String::new());
     }

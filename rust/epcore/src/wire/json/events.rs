@@ -10,6 +10,7 @@ use crate::wire::json::objects;
 use crate::wire::json::reader::{Reader, Seen};
 use crate::wire::json::slice::read_slice;
 use crate::wire::json::stream::{locate_in, single_items};
+use crate::wire::json::template::Templates;
 
 /// Read watch events, one after the other; a slice by itself says that it is there.
 ///
@@ -182,7 +183,7 @@ fn read_event(reader: &mut Reader<'_>) -> Result<WatchEvent, Error> {
 
 pub(super) fn slice_of(reader: &mut Reader<'_>) -> Result<Arc<EndpointSlice>, Error> {
     let start = reader.clone();
-    let slice = read_slice(reader)?;
+    let slice = read_slice(reader, &mut Templates::new())?;
     validate_slice(&slice).map_err(|error| locate_in(start.clone(), error))?;
     if slice.metadata.name.is_empty() {
         let error = Error::invalid("required, to tell one slice from another").in_field("name").in_field("metadata");

@@ -15,6 +15,7 @@ mod reader;
 mod slice;
 mod stream;
 mod submitted;
+mod template;
 mod view;
 mod writer;
 
@@ -30,7 +31,9 @@ pub use published::read_published;
 pub(crate) use slice::slice_size;
 pub use slice::write_slice;
 pub(crate) use stream::locate_all;
-pub use stream::{locate, read_endpoints, read_slices, write_endpoints, write_slices};
+pub use stream::{
+    locate, read_endpoints, read_endpoints_plainly, read_slices, read_slices_plainly, write_endpoints, write_slices,
+};
 pub(crate) use submitted::{Submitted, read_submitted};
 pub use view::{read_view, write_view};
 pub use writer::write_string;

@@ -2,17 +2,18 @@
 
 use crate::Error;
 use crate::model::{AddressType, EndpointList, EndpointPort, EndpointSlice, Members, ObjectMeta};
-use crate::wire::json::endpoint::{read_endpoint, write_endpoint_into};
+use crate::wire::json::endpoint::write_endpoint_into;
 use crate::wire::json::metadata::{read_metadata, write_metadata};
 use crate::wire::json::reader::{Reader, Seen};
+use crate::wire::json::template::Templates;
 use crate::wire::json::writer::{Object, write_array};
 
 pub(crate) const API_VERSION: &str = "discovery.k8s.io/v1";
 pub(crate) const KIND: &str = "EndpointSlice";
 
 /// Read one slice. Nothing but its form is checked.
-pub(crate) fn read_slice(reader: &mut Reader<'_>) -> Result<EndpointSlice, Error> {
-    let (mut slice, address_type) = read_slice_of_any_type(reader)?;
+pub(crate) fn read_slice(reader: &mut Reader<'_>, templates: &mut Templates) -> Result<EndpointSlice, Error> {
+    let (mut slice, address_type) = read_slice_of_any_type(reader, templates)?;
     slice.address_type = address_type?;
     Ok(slice)
 }
@@ -20,6 +21,7 @@ pub(crate) fn read_slice(reader: &mut Reader<'_>) -> Result<EndpointSlice, Error
 /// Read one slice and, apart from it, its address type, which may be none that the API knows.
 pub(crate) fn read_slice_of_any_type(
     reader: &mut Reader<'_>,
+    templates: &mut Templates,
 ) -> Result<(EndpointSlice, Result<AddressType, Error>), Error> {
     let mut metadata = ObjectMeta::default();
     let mut address_type: Option<Result<AddressType, Error>> = None;
@@ -54,7 +56,7 @@ pub(crate) fn read_slice_of_any_type(
             if reader.null()? {
                 return Ok(());
             }
-            reader.array(|reader, _| read_endpoint(reader, &mut endpoints))
+            templates.read_endpoints(reader, &mut endpoints)
         }
         "ports" => {
             seen.once(5)?;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::model::{EndpointList, EndpointSlice, validate_endpoint, validate_slice};
-use crate::wire::json::endpoint::{read_endpoint, write_endpoint_into};
+use crate::wire::json::endpoint::write_endpoint_into;
 use crate::wire::json::events::{parts_of, unknown_type};
 use crate::wire::json::reader::{Reader, Seen};
 use crate::wire::json::slice::{API_VERSION, read_slice, write_slice_into};
+use crate::wire::json::template::Templates;
 use crate::wire::json::writer::{Object, write_array};
 use crate::{Error, Segment};
 
@@ -29,10 +30,23 @@ use crate::{Error, Segment};
 /// # Ok::<(), epcore::Error>(())
 /// ```
 pub fn read_slices(document: &[u8]) -> Result<Vec<Arc<EndpointSlice>>, Error> {
+    read_slices_by(document, &mut Templates::new())
+}
+
+/// The same by the plain reader alone, which learns nothing from what it reads: slower, and there to be compared with.
+///
+/// # Errors
+///
+/// As [`read_slices`].
+pub fn read_slices_plainly(document: &[u8]) -> Result<Vec<Arc<EndpointSlice>>, Error> {
+    read_slices_by(document, &mut Templates::none())
+}
+
+fn read_slices_by(document: &[u8], templates: &mut Templates) -> Result<Vec<Arc<EndpointSlice>>, Error> {
     let mut fold = Fold::default();
     items(document, SLICES, SLICE_LIST, |reader, event| {
         let start = reader.clone();
-        let slice = read_slice(reader)?;
+        let slice = read_slice(reader, templates)?;
         validate_slice(&slice).map_err(|error| locate_in(start, error))?;
         fold.apply(event, slice);
         Ok(())
@@ -47,10 +61,23 @@ pub fn read_slices(document: &[u8]) -> Result<Vec<Arc<EndpointSlice>>, Error> {
 ///
 /// As [`read_slices`], with a path such as `endpoints[5].addresses[0]`.
 pub fn read_endpoints(document: &[u8]) -> Result<EndpointList, Error> {
+    read_endpoints_by(document, &mut Templates::new())
+}
+
+/// The same by the plain reader alone, as [`read_slices_plainly`].
+///
+/// # Errors
+///
+/// As [`read_endpoints`].
+pub fn read_endpoints_plainly(document: &[u8]) -> Result<EndpointList, Error> {
+    read_endpoints_by(document, &mut Templates::none())
+}
+
+fn read_endpoints_by(document: &[u8], templates: &mut Templates) -> Result<EndpointList, Error> {
     let mut list = EndpointList::default();
     each_endpoint(document, |reader| {
         let start = reader.clone();
-        read_endpoint(reader, &mut list)?;
+        templates.read_endpoint(reader, &mut list)?;
         let read = list.get(list.len() - 1);
         read.map_or(Ok(()), |endpoint| validate_endpoint(endpoint, None)).map_err(|error| locate_in(start, error))
     })?;

@@ -6,6 +6,7 @@ use crate::wire::json::objects::each;
 use crate::wire::json::reader::Reader;
 use crate::wire::json::slice::{KIND, read_slice_of_any_type};
 use crate::wire::json::stream::single_items;
+use crate::wire::json::template::Templates;
 
 /// One object of a document.
 pub(crate) enum Submitted {
@@ -54,7 +55,7 @@ fn is_of_other_kind(mut reader: Reader<'_>) -> bool {
 
 fn read_one(reader: &mut Reader<'_>) -> Result<(EndpointSlice, Vec<Error>), Error> {
     let start = reader.clone();
-    let (mut slice, address_type) = read_slice_of_any_type(reader)?;
+    let (mut slice, address_type) = read_slice_of_any_type(reader, &mut Templates::new())?;
     let mut violations = Vec::new();
     let address_type = address_type.map_err(|error| violations.push(error)).ok();
     slice.address_type = address_type.unwrap_or(slice.address_type);

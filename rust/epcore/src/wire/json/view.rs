@@ -10,6 +10,7 @@ use crate::model::{EndpointSlice, shorten};
 use crate::wire::json::events::slice_of;
 use crate::wire::json::reader::{Reader, Seen};
 use crate::wire::json::slice::{read_slice, write_slice_into};
+use crate::wire::json::template::Templates;
 use crate::wire::json::writer::{Object, write_array};
 
 const FORMAT: &str = "epcore-view-1";
@@ -83,7 +84,7 @@ pub fn read_view(document: &[u8]) -> Result<View, Error> {
             "held" => {
                 seen.once(6)?;
                 reader.array(|reader, _| {
-                    held.push(Arc::new(read_slice(reader)?));
+                    held.push(Arc::new(read_slice(reader, &mut Templates::new())?));
                     Ok(())
                 })
             }

@@ -1,0 +1,245 @@
+//! The reader that learns templates beside the plain one: the same slices, or the same error at the same place, whatever the text.
+
+use epcore::Error;
+use epcore::wire::json;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+/// What is read, with every `null` and unknown field in it: equality alone takes a `null` member for none.
+fn slices_and_text(document: &[u8]) -> [Result<String, Error>; 2] {
+    let readers = [json::read_slices, json::read_slices_plainly];
+    let read = readers.map(|read| read(document));
+    if let [Ok(learned), Ok(plain)] = &read {
+        assert_eq!(learned, plain);
+    }
+    read.map(|slices| slices.map(|slices| format!("{slices:?}")))
+}
+
+fn endpoints_and_text(document: &[u8]) -> [Result<String, Error>; 2] {
+    let read = [json::read_endpoints(document), json::read_endpoints_plainly(document)];
+    if let [Ok(learned), Ok(plain)] = &read {
+        assert_eq!(learned, plain);
+    }
+    read.map(|list| list.map(|list| format!("{list:?}")))
+}
+
+const NAMES: [&str; 9] =
+    ["addresses", "conditions", "hostname", "nodeName", "zone", "hints", "targetRef", "deprecatedTopology", "weight"];
+
+/// Values that a member of an endpoint may have, most of them right, `%` for a number that differs from endpoint to endpoint.
+fn values(name: &str) -> Vec<&'static str> {
+    let any =
+        vec![r#""t%""#, r#""""#, "null", "%", "true", r#""a\u0062%""#, r#""é%""#, r#""\""#, r#""%\\""#, "[]", "{}"];
+    let own = match name {
+        "addresses" => vec![
+            r#"["10.0.0.%"]"#,
+            r#"["10.1.0.%"]"#,
+            r#"["10.0.0.%"]"#,
+            r#"[ "10.0.%.1" ]"#,
+            r#"["2001:db8::%"]"#,
+            r#"["10.0.0.%","10.0.1.%"]"#,
+            r#"["010.0.0.%"]"#,
+            r#"["127.0.0.%"]"#,
+            r#"["10.0.0.\u0031"]"#,
+            r#"["10.0.0.%",]"#,
+        ],
+        "conditions" => vec![
+            r#"{"ready":true,"serving":true,"terminating":false}"#,
+            r#"{"ready":true}"#,
+            r#"{"ready":false,"serving":null}"#,
+            r#"{ "ready" : true }"#,
+            r#"{"ready":true,"more":%}"#,
+            r#"{"ready":true,"ready":true}"#,
+            r#"{"ready":"true"}"#,
+        ],
+        "hints" => vec![
+            r#"{"forZones":[{"name":"z%"}]}"#,
+            r#"{"forZones":[{"name":"a"}]}"#,
+            r#"{"forNodes":[{"name":"n%"}],"forZones":null}"#,
+            r#"{"forZones":[{"name":"a","w":%}]}"#,
+            r#"{"forZones":[],"x":1}"#,
+        ],
+        "targetRef" => vec![
+            r#"{"kind":"Pod","namespace":"shop","name":"web-%","uid":"u-%"}"#,
+            r#"{"kind":"Pod","namespace":"n%","name":"web-%","uid":"u-%"}"#,
+            r#"{"name":"web-%","kind":"Pod"}"#,
+            r#"{ "kind" : "Pod","uid":null,"name":"" }"#,
+            r#"{"kind":"Pod","name":"web-%","resourceVersion":"%"}"#,
+            r#"{"kind":"Pod","name":"web-%","resourceVersion":""}"#,
+            r#"{"kind":"Pod","name":"web-%","name":"web-%"}"#,
+            r#"{"kind":"Pod","name":"we\u0062-%"}"#,
+        ],
+        "nodeName" => vec![r#""ip-10-0-0-%.compute.internal""#, r#""node-%""#, r#""Node-%""#],
+        _ => vec![r#""a%""#, r#""eu-central-1a""#],
+    };
+    // A value that fits is likelier than one that doesn't.
+    own.iter().cycle().take(own.len() * 4).copied().chain(any).collect()
+}
+
+/// An endpoint with a `%` for each value that differs from endpoint to endpoint.
+fn shape() -> impl Strategy<Value = String> {
+    let member = |name: &'static str| select(values(name)).prop_map(move |value| format!(r#""{name}":{value}"#));
+    let usual = ["addresses", "conditions", "targetRef", "nodeName", "zone"].map(member);
+    let others = prop::collection::vec(select(NAMES.to_vec()).prop_flat_map(member), 0..3);
+    let spaces = select(vec![",", ",", ",", " ,", ", ", ",\n\t"]);
+    (usual, others, any::<bool>(), spaces, any::<Index>()).prop_map(|(usual, others, is_usual, space, start)| {
+        let mut members = Vec::from(usual);
+        members.extend(others);
+        if !is_usual {
+            let middle = start.index(members.len());
+            members.rotate_left(middle);
+            members.truncate(middle + 1);
+        }
+        format!("{{{}}}", members.join(space))
+    })
+}
+
+/// Endpoints of a few shapes, so that much is learned and much of that is wrong for what follows.
+fn endpoints() -> impl Strategy<Value = Vec<String>> {
+    let shapes = prop::collection::vec(shape(), 1..6);
+    let picks = prop::collection::vec((any::<Index>(), 0u16..300), 1..40);
+    (shapes, picks).prop_map(|(shapes, picks)| {
+        let one = |(which, number): (Index, u16)| {
+            // The first shape is met more often than the others.
+            let which = which.index(2 * shapes.len()).saturating_sub(shapes.len());
+            shapes[which].replace('%', &number.to_string())
+        };
+        picks.into_iter().map(one).collect()
+    })
+}
+
+/// Some of them as the endpoints of slices.
+fn slices(endpoints: &[String], most: usize, family: &str) -> String {
+    let slices: Vec<String> = endpoints
+        .chunks(most)
+        .map(|some| {
+            let some = some.join(",");
+            format!(r#"{{"metadata":{{"name":"web"}},"addressType":"{family}","endpoints":[{some}],"ports":[{{"port":80}}]}}"#)
+        })
+        .collect();
+    format!(r#"{{"kind":"List","items":[{}]}}"#, slices.join(","))
+}
+
+/// Bytes that are put in, changed, or taken away.
+fn edits() -> impl Strategy<Value = Vec<(Index, u8, u8)>> {
+    let byte = select(b"{}[],:\"\\ntf0-.eE+ \x00\xff\xc3u9a".to_vec());
+    prop::collection::vec((any::<Index>(), byte, 0u8..4), 1..4)
+}
+
+fn edited(text: &str, edits: &[(Index, u8, u8)]) -> Vec<u8> {
+    let mut bytes = text.as_bytes().to_vec();
+    for (at, byte, how) in edits {
+        let at = at.index(bytes.len().max(1));
+        match how {
+            _ if bytes.is_empty() => {}
+            0 => bytes[at] = *byte,
+            1 => bytes.insert(at, *byte),
+            2 => drop(bytes.remove(at)),
+            _ => bytes.truncate(at),
+        }
+    }
+    bytes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    #[test]
+    fn both_readers_agree_on_endpoints_of_many_shapes(endpoints in endpoints()) {
+        let [learned, plain] = endpoints_and_text(format!("[{}]", endpoints.join(",")).as_bytes());
+        prop_assert_eq!(learned, plain);
+    }
+
+    #[test]
+    fn both_readers_agree_on_slices_and_lines(endpoints in endpoints(), most in 1usize..12, family in select(vec!["IPv4", "IPv4", "IPv6", "FQDN"])) {
+        let [learned, plain] = slices_and_text(slices(&endpoints, most, family).as_bytes());
+        prop_assert_eq!(learned, plain);
+        let [learned, plain] = endpoints_and_text(endpoints.join("\n").as_bytes());
+        prop_assert_eq!(learned, plain);
+    }
+
+    #[test]
+    fn both_readers_agree_on_text_that_was_spoiled(endpoints in endpoints(), most in 1usize..12, edits in edits()) {
+        let [learned, plain] = slices_and_text(&edited(&slices(&endpoints, most, "IPv4"), &edits));
+        prop_assert_eq!(learned, plain);
+        let [learned, plain] = endpoints_and_text(&edited(&format!("[{}]", endpoints.join(",")), &edits));
+        prop_assert_eq!(learned, plain);
+    }
+
+    #[test]
+    fn both_readers_agree_where_one_value_of_a_right_list_is_another(
+        which in 1usize..9, name in select(NAMES.to_vec()), value in any::<Index>(), edits in edits(), spoil in any::<bool>(),
+    ) {
+        let mut endpoints: Vec<String> = (1..10).map(usual).collect();
+        let choice = values(name);
+        endpoints[which] = usual_but(which, name, &choice[value.index(choice.len())].replace('%', "7"));
+        let text = slices(&endpoints, 5, "IPv4");
+        let document = if spoil { edited(&text, &edits) } else { text.into_bytes() };
+        let [learned, plain] = slices_and_text(&document);
+        prop_assert_eq!(learned, plain);
+    }
+}
+
+/// An endpoint as Kubernetes' controller writes it.
+fn usual(number: usize) -> String {
+    usual_but(number, "", "")
+}
+
+/// The same with another value of one member.
+fn usual_but(number: usize, name: &str, value: &str) -> String {
+    let mut members = vec![
+        ("addresses", format!(r#"["10.0.0.{number}"]"#)),
+        ("conditions", r#"{"ready":true,"serving":true,"terminating":false}"#.to_owned()),
+        ("hostname", format!(r#""web-{number}""#)),
+        (
+            "targetRef",
+            format!(r#"{{"kind":"Pod","namespace":"shop","name":"web-{number}","uid":"76aab8c4-{number}"}}"#),
+        ),
+        ("nodeName", format!(r#""node-{number}.internal""#)),
+        ("zone", r#""a""#.to_owned()),
+        ("hints", format!(r#"{{"forZones":[{{"name":"{}"}}]}}"#, ["a", "b"][number % 2])),
+    ];
+    match members.iter_mut().find(|(member, _)| *member == name) {
+        Some(member) => value.clone_into(&mut member.1),
+        None if name.is_empty() => {}
+        None => members.push((name, value.to_owned())),
+    }
+    let members: Vec<String> = members.iter().map(|(name, value)| format!(r#""{name}":{value}"#)).collect();
+    format!("{{{}}}", members.join(","))
+}
+
+#[test]
+fn both_readers_agree_on_a_list_that_is_cut_at_any_byte() {
+    let text = slices(&(1..8).map(usual).collect::<Vec<_>>(), 4, "IPv4");
+    for length in 0..text.len() {
+        let [learned, plain] = slices_and_text(&text.as_bytes()[..length]);
+        assert!(learned.is_err());
+        assert_eq!(learned, plain, "{length}");
+    }
+}
+
+#[test]
+fn both_readers_agree_on_a_list_with_any_byte_changed() {
+    let text = slices(&(1..5).map(usual).collect::<Vec<_>>(), 4, "IPv4");
+    for at in 0..text.len() {
+        for &byte in b"\"\\{}[],: \n\x00\xff\xc3n9A." {
+            let mut changed = text.clone().into_bytes();
+            changed[at] = byte;
+            let [learned, plain] = slices_and_text(&changed);
+            assert_eq!(learned, plain, "{byte:#x} at {at}");
+        }
+    }
+}
+
+/// What is nested too deep within a list may be well within a line of its own.
+#[test]
+fn both_readers_agree_on_the_depth_of_hints() {
+    for depth in 110..130 {
+        let deep = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let endpoint = usual_but(1, "hints", &format!(r#"{{"forZones":[{{"name":"a","w":{deep}}}]}}"#));
+        let lines = slices(&[endpoint.clone(), endpoint.clone()], 9, "IPv4");
+        let alone = format!(r#"{{"addressType":"IPv4","endpoints":[{endpoint},{endpoint}],"ports":[]}}"#);
+        let [learned, plain] = slices_and_text(format!("{alone}\n{lines}\n{alone}").as_bytes());
+        assert_eq!(learned, plain, "{depth}");
+    }
+}
