@@ -14,6 +14,18 @@ pub(crate) enum StoredAddress {
     Name(Text),
 }
 
+impl StoredAddress {
+    /// Keep an address where there is room for its text.
+    #[inline]
+    pub(crate) fn of(address: Address<'_>, text: &mut TextBuffer) -> Self {
+        match address {
+            Address::V4(address) => Self::V4(address),
+            Address::V6(address) => Self::V6(address),
+            Address::Name(name) => Self::Name(text.append(name)),
+        }
+    }
+}
+
 impl Default for StoredAddress {
     fn default() -> Self {
         Self::Name(Text::default())
@@ -73,28 +85,6 @@ impl Rare {
     /// Fields of a newer API at every level: of the endpoint, its conditions, its target, its hints.
     pub(crate) fn members(&self) -> [&Members; 4] {
         [&self.unknown, &self.conditions_unknown, &self.target_unknown, &self.hints_unknown]
-    }
-}
-
-/// The texts of an endpoint that has no rare field; `""` where not set.
-pub(crate) struct PlainEndpoint<'a> {
-    pub(crate) address: &'a str,
-    pub(crate) conditions: Conditions,
-    pub(crate) hostname: &'a str,
-    pub(crate) node_name: &'a str,
-    pub(crate) zone: &'a str,
-    pub(crate) hints: &'a str,
-    pub(crate) target_kind: &'a str,
-    pub(crate) target_namespace: &'a str,
-    pub(crate) target_name: &'a str,
-    pub(crate) target_uid: &'a str,
-}
-
-impl PlainEndpoint<'_> {
-    fn text_length(&self) -> usize {
-        let [place, zone, hints] = [self.hostname.len() + self.node_name.len(), self.zone.len(), self.hints.len()];
-        let target = self.target_kind.len() + self.target_namespace.len() + self.target_name.len();
-        self.address.len() + place + zone + hints + target + self.target_uid.len()
     }
 }
 
@@ -169,32 +159,6 @@ impl EndpointList {
             rare: 0,
         };
         self.push_record(copy, endpoint.rare().cloned())
-    }
-
-    /// Append an endpoint with one address and no rare field.
-    pub(crate) fn push_plain(&mut self, endpoint: &PlainEndpoint<'_>) -> Result<(), Error> {
-        let text = &mut self.text;
-        // One look for all texts, after which none can fail.
-        text.check_room(endpoint.text_length())?;
-        let address = match Address::parse(endpoint.address) {
-            Address::V4(address) => StoredAddress::V4(address),
-            Address::V6(address) => StoredAddress::V6(address),
-            Address::Name(name) => StoredAddress::Name(text.append(name)),
-        };
-        self.records.push(Record {
-            address,
-            conditions: endpoint.conditions,
-            hostname: text.append(endpoint.hostname),
-            node_name: text.find_or_append(endpoint.node_name),
-            zone: text.find_or_append(endpoint.zone),
-            hints: text.find_or_append(endpoint.hints),
-            target_kind: text.find_or_append(endpoint.target_kind),
-            target_namespace: text.find_or_append(endpoint.target_namespace),
-            target_name: text.append(endpoint.target_name),
-            target_uid: text.append(endpoint.target_uid),
-            rare: 0,
-        });
-        Ok(())
     }
 
     /// Endpoints and bytes of text.
@@ -289,13 +253,18 @@ impl EndpointList {
         Ok(())
     }
 
+    /// Append an endpoint that has no rare part.
+    #[inline]
+    pub(crate) fn push_plain(&mut self, record: Record) {
+        self.records.push(record);
+    }
+
     /// An address as records of this list have it.
     pub(crate) fn store(&mut self, address: Address<'_>) -> Result<StoredAddress, Error> {
-        Ok(match address {
-            Address::V4(address) => StoredAddress::V4(address),
-            Address::V6(address) => StoredAddress::V6(address),
-            Address::Name(name) => StoredAddress::Name(self.text.push(name)?),
-        })
+        if let Address::Name(name) = address {
+            self.text.check_room(name.len())?;
+        }
+        Ok(StoredAddress::of(address, &mut self.text))
     }
 
     pub(crate) fn text_mut(&mut self) -> &mut TextBuffer {

@@ -16,7 +16,7 @@ mod validate;
 pub use address::{Address, AddressType};
 pub use conditions::Conditions;
 pub use endpoint::{EndpointList, EndpointRef, TargetRef};
-pub(crate) use endpoint::{PlainEndpoint, Rare, Record};
+pub(crate) use endpoint::{Rare, Record, StoredAddress};
 pub use identity::Identity;
 pub(crate) use identity::{ByIdentity, keeps, preferred};
 pub use members::Members;
@@ -26,7 +26,7 @@ pub use names::{is_dns_label, is_dns_subdomain};
 pub(crate) use names::{is_label_value, shorten};
 pub use port::EndpointPort;
 pub use slice::{EndpointSlice, MAX_ADDRESSES, MAX_ENDPOINTS, MAX_PORTS};
-pub(crate) use text::Text;
+pub(crate) use text::{Text, TextBuffer};
 pub(crate) use time::timestamp;
 pub(crate) use validate::{
     check_endpoint, check_metadata, check_ports, check_slice, check_submitted_metadata, validate_family,

@@ -40,14 +40,15 @@ fn window_fits(window: &[u8; WINDOW]) -> bool {
     fits
 }
 
-/// True if both bytes may be in a subdomain, one after the other: each label begins and ends with a letter or a digit.
+/// True if the left byte may be in a subdomain, and before the right one: each label begins and ends with a letter or a digit.
 #[inline]
 #[expect(clippy::needless_bitwise_bool, reason = "without branches many pairs are looked at at once")]
 fn pair_fits(left: u8, right: u8) -> bool {
-    let joins = |byte: u8| (byte == b'.') | (byte == b'-');
-    let fits = |byte: u8| is_edge(byte) | joins(byte);
-    let meet = joins(left) & joins(right) & ((left == b'.') | (right == b'.'));
-    fits(left) & fits(right) & !meet
+    // Between '-' and '9' there is all but the letters, and '/'. Of '-' and '.' only the former may meet itself.
+    let joins = |byte: u8| byte.wrapping_sub(b'-') < 2;
+    let fits = (left.wrapping_sub(b'a') < 26) | ((left.wrapping_sub(b'-') < 13) & (left != b'/'));
+    let meet = joins(left) & joins(right) & ((left | right) != b'-');
+    fits & !meet
 }
 
 #[inline]

@@ -6,7 +6,9 @@
 mod delta;
 mod endpoint;
 mod events;
+mod known;
 mod legacy;
+mod literal;
 mod metadata;
 mod objects;
 mod plan;

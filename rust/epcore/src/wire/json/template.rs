@@ -9,30 +9,28 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::Error;
-use crate::model::{Conditions, EndpointList, PlainEndpoint, Record};
-use crate::wire::json::endpoint::{canonical_hints, read_conditions, read_endpoint};
+use crate::model::{Address, Conditions, EndpointList, Record, StoredAddress, Text, TextBuffer};
+use crate::wire::json::endpoint::read_endpoint;
+use crate::wire::json::known::{FIELDS, Field, Known};
+use crate::wire::json::literal::Literal;
 use crate::wire::json::reader::{Reader, plain_length};
 
-/// A text of an endpoint that may be a hole.
-#[derive(Clone, Copy)]
-enum Field {
-    Address,
-    Hostname,
-    NodeName,
-    Zone,
-    Kind,
-    Namespace,
-    Name,
-    Uid,
+impl Field {
+    fn hole(self) -> Hole {
+        match self {
+            Self::Zone | Self::Kind | Self::Namespace => Hole::Few(self),
+            _ => Hole::Text(self),
+        }
+    }
 }
-
-const FIELDS: usize = 8;
 
 /// What is read from a text that fits.
 #[derive(Clone, Copy)]
 enum Hole {
     /// What is between two quotes.
     Text(Field),
+    /// The same of a field that has few texts.
+    Few(Field),
     /// The whole value: its texts are few, but differ in length.
     Conditions,
     Hints,
@@ -40,70 +38,62 @@ enum Hole {
 
 /// The values of an endpoint that fits.
 #[derive(Default)]
-struct Values {
-    /// Where each text begins and ends. Not ranges: one that was just written in two halves is slow to load at once.
-    starts: [usize; FIELDS],
-    ends: [usize; FIELDS],
+struct Values<'a> {
+    texts: [&'a str; FIELDS],
+    /// Which of the few texts of a field, counted from one.
+    few: [usize; FIELDS],
     conditions: Conditions,
     /// Which hints; none by default.
     hints: Option<usize>,
     end: usize,
 }
 
-/// Bytes to compare, sixteen at a time: what must be there, and which bits of it count.
-type Word = (u128, u128);
-
 struct Template {
-    words: Vec<Word>,
-    /// Before each hole that many words of literal text, which are that many bytes.
-    holes: Vec<(usize, usize, Hole)>,
-    /// Words and bytes after the last hole.
-    tail: (usize, usize),
+    /// Each hole with the literal before it.
+    holes: Vec<(Literal, Hole)>,
+    tail: Literal,
 }
 
 impl Template {
     /// Learn from the text under `reader`, an endpoint that the plain reader took and that has no rare field.
     fn learn(mut reader: Reader<'_>) -> Option<Self> {
-        let text = reader.text();
-        let mut template = Self { words: Vec::new(), holes: Vec::new(), tail: (0, 0) };
+        let bytes = reader.text().as_bytes();
         let mut from = reader.position();
-        let mut found: Vec<(Range<usize>, Hole)> = Vec::new();
-        walk(&mut reader, &mut |range, hole| found.push((range, hole))).ok()?;
-        for (range, hole) in found {
-            let (words, bytes) = template.literal(&text.as_bytes()[from..range.start]);
-            template.holes.push((words, bytes, hole));
+        let mut holes = Vec::new();
+        walk(&mut reader, &mut |range, hole| {
+            holes.push((Literal::of(&bytes[from..range.start]), hole));
             from = range.end;
-        }
-        template.tail = template.literal(&text.as_bytes()[from..reader.position()]);
-        Some(template)
-    }
-
-    fn literal(&mut self, bytes: &[u8]) -> (usize, usize) {
-        let words = bytes.chunks(16).map(|chunk| {
-            let mut padded = [0; 16];
-            padded[..chunk.len()].copy_from_slice(chunk);
-            (u128::from_le_bytes(padded), u128::MAX >> (8 * (16 - chunk.len())))
-        });
-        let before = self.words.len();
-        self.words.extend(words);
-        (self.words.len() - before, bytes.len())
+        })
+        .ok()?;
+        Some(Self { holes, tail: Literal::of(&bytes[from..reader.position()]) })
     }
 
     /// The values of the endpoint under `reader`, if it fits.
-    fn fit(&self, reader: &Reader<'_>, known: &mut Known) -> Option<Values> {
-        let bytes = reader.text().as_bytes();
+    #[inline]
+    fn fit<'a>(&self, reader: &Reader<'a>, known: &mut Known) -> Option<Values<'a>> {
+        let text = reader.text();
         let mut at = reader.position();
         let mut values = Values::default();
-        let mut words = &*self.words;
-        for &(count, length, hole) in &self.holes {
-            let literal;
-            (literal, words) = words.split_at(count);
-            at = after(literal, length, bytes, at)?;
-            match hole {
+        for (literal, hole) in &self.holes {
+            at = literal.after(text.as_bytes(), at)?;
+            match *hole {
                 Hole::Text(field) => {
-                    values.starts[field as usize] = at;
-                    at += plain_length(&bytes[at..]);
-                    values.ends[field as usize] = at;
+                    let end = at + plain_length(&text.as_bytes()[at..]);
+                    values.texts[field as usize] = &text[at..end];
+                    at = end;
+                }
+                Hole::Few(field) => {
+                    let end = match known.few(field, text, at) {
+                        Ok((which, end)) => {
+                            values.few[field as usize] = which + 1;
+                            end
+                        }
+                        Err(end) => {
+                            values.texts[field as usize] = &text[at..end];
+                            end
+                        }
+                    };
+                    at = end;
                 }
                 Hole::Conditions => (values.conditions, at) = known.conditions(reader, at)?,
                 Hole::Hints => {
@@ -113,17 +103,9 @@ impl Template {
                 }
             }
         }
-        values.end = after(words, self.tail.1, bytes, at)?;
+        values.end = self.tail.after(text.as_bytes(), at)?;
         Some(values)
     }
-}
-
-/// The place after a literal, if it is at `at`. Text near the end of the document may count as different.
-#[inline]
-fn after(literal: &[Word], length: usize, bytes: &[u8], at: usize) -> Option<usize> {
-    let found = bytes.get(at..at + 16 * literal.len())?.as_chunks::<16>().0;
-    let same = found.iter().zip(literal).all(|(found, (word, mask))| (u128::from_le_bytes(*found) ^ word) & mask == 0);
-    same.then_some(at + length)
 }
 
 /// Step over an endpoint and tell each hole. An error means that nothing can be learned from it.
@@ -154,7 +136,7 @@ fn text(reader: &mut Reader<'_>, field: Field, found: &mut dyn FnMut(Range<usize
     reader.peek();
     let start = reader.position() + 1;
     match reader.string()? {
-        Cow::Borrowed(text) => found(start..start + text.len(), Hole::Text(field)),
+        Cow::Borrowed(text) => found(start..start + text.len(), field.hole()),
         Cow::Owned(_) => return Err(Error::invalid("a text with an escape")),
     }
     Ok(())
@@ -166,65 +148,6 @@ fn whole(reader: &mut Reader<'_>, hole: Hole, found: &mut dyn FnMut(Range<usize>
     reader.skip()?;
     found(start..reader.position(), hole);
     Ok(())
-}
-
-/// Values that are objects, by their text.
-#[derive(Default)]
-struct Known {
-    conditions: Vec<(Box<str>, Conditions)>,
-    hints: Vec<(Box<str>, String)>,
-    /// Which is forgotten next.
-    oldest: usize,
-}
-
-/// Most texts of conditions, and of hints, to remember.
-const MOST_KNOWN: usize = 8;
-
-impl Known {
-    /// The conditions at a place and the place after them.
-    fn conditions(&mut self, reader: &Reader<'_>, at: usize) -> Option<(Conditions, usize)> {
-        let which = if let Some(which) = position_of(&self.conditions, reader, at) {
-            which
-        } else {
-            let (mut inner, mut record, mut rare) = (reader.inside(at), Record::default(), None);
-            read_conditions(&mut inner, &mut record, &mut rare).ok()?;
-            rare.is_none().then_some(())?;
-            let text = reader.text()[at..inner.position()].into();
-            keep(&mut self.conditions, &mut self.oldest, (text, record.conditions))
-        };
-        let (text, conditions) = &self.conditions[which];
-        Some((*conditions, at + text.len()))
-    }
-
-    /// Which hints are at a place, and the place after them.
-    fn hints(&mut self, reader: &Reader<'_>, at: usize) -> Option<(usize, usize)> {
-        let which = if let Some(which) = position_of(&self.hints, reader, at) {
-            which
-        } else {
-            let (mut inner, mut rare) = (reader.inside(at), None);
-            let hints = canonical_hints(&mut inner, &mut rare).ok()?;
-            rare.is_none().then_some(())?;
-            let text = reader.text()[at..inner.position()].into();
-            keep(&mut self.hints, &mut self.oldest, (text, hints))
-        };
-        Some((which, at + self.hints[which].0.len()))
-    }
-}
-
-/// Objects end themselves and `null` is followed by a literal: a text that begins with a known one has that value.
-fn position_of<T>(known: &[(Box<str>, T)], reader: &Reader<'_>, at: usize) -> Option<usize> {
-    let bytes = &reader.text().as_bytes()[at..];
-    known.iter().position(|(text, _)| bytes.starts_with(text.as_bytes()))
-}
-
-fn keep<T>(known: &mut Vec<T>, oldest: &mut usize, new: T) -> usize {
-    if known.len() < MOST_KNOWN {
-        known.push(new);
-        return known.len() - 1;
-    }
-    *oldest = (*oldest + 1) % MOST_KNOWN;
-    known[*oldest] = new;
-    *oldest
 }
 
 /// Most shapes of endpoints to remember.
@@ -240,6 +163,8 @@ pub(crate) struct Templates {
     depth: usize,
     credit: usize,
     is_learning: bool,
+    /// Number of the list that is read.
+    number: usize,
     /// Endpoints and bytes of text of the last list: the next is likely to be like it.
     room: (usize, usize),
 }
@@ -248,7 +173,7 @@ impl Templates {
     pub(crate) fn new() -> Self {
         let credit = MOST_TEMPLATES * PRICE;
         let (learned, known) = (Vec::new(), Known::default());
-        Self { learned, known, depth: 0, credit, is_learning: true, room: (0, 0) }
+        Self { learned, known, depth: 0, credit, is_learning: true, number: 1, room: (0, 0) }
     }
 
     /// Templates that learn nothing: the plain reader alone.
@@ -258,6 +183,7 @@ impl Templates {
 
     /// Read an array of endpoints onto the end of an empty list.
     pub(crate) fn read_endpoints(&mut self, reader: &mut Reader<'_>, list: &mut EndpointList) -> Result<(), Error> {
+        self.number += 1;
         if self.is_learning {
             list.reserve(self.room);
         }
@@ -286,9 +212,13 @@ impl Templates {
         reader.peek();
         for which in 0..self.learned.len() {
             let Some(values) = self.learned[which].fit(reader, &mut self.known) else { continue };
-            if !values.store(reader.text(), &self.known, list) {
+            // The texts of an endpoint are parts of it, but for hints, which are one of those that are known.
+            let hints = values.hints.map_or(0, |which| self.known.canonical(which).len());
+            if list.text_mut().check_room(values.end - reader.position() + hints).is_err() {
+                // The plain reader has words for a list that is full.
                 return false;
             }
+            values.store(&mut self.known, list, self.number);
             self.learned.swap(0, which);
             self.credit = (self.credit + 1).min(MOST_TEMPLATES * PRICE);
             reader.jump(values.end);
@@ -300,7 +230,7 @@ impl Templates {
     #[cold]
     fn learn(&mut self, start: Reader<'_>) {
         if self.depth != start.depth() {
-            *self = Self { depth: start.depth(), room: self.room, ..Self::new() };
+            *self = Self { depth: start.depth(), number: self.number, room: self.room, ..Self::new() };
         }
         self.credit += 1;
         if self.credit <= PRICE {
@@ -314,24 +244,32 @@ impl Templates {
     }
 }
 
-impl Values {
-    /// Append an endpoint with these values; false if there is no room for their texts, which the plain reader has words for.
-    fn store(&self, text: &str, known: &Known, list: &mut EndpointList) -> bool {
-        let text = |field: Field| &text[self.starts[field as usize]..self.ends[field as usize]];
-        let hints = self.hints.map_or("", |which| &known.hints[which].1);
-        let values = PlainEndpoint {
-            address: text(Field::Address),
-            conditions: self.conditions,
-            hostname: text(Field::Hostname),
-            node_name: text(Field::NodeName),
-            zone: text(Field::Zone),
-            hints,
-            target_kind: text(Field::Kind),
-            target_namespace: text(Field::Namespace),
-            target_name: text(Field::Name),
-            target_uid: text(Field::Uid),
+impl Values<'_> {
+    /// Append an endpoint with these values to list number `number`, where there is room.
+    #[inline]
+    fn store(&self, known: &mut Known, list: &mut EndpointList, number: usize) {
+        let text = |field: Field| self.texts[field as usize];
+        let buffer = list.text_mut();
+        let mut record = Record::default();
+        record.address = StoredAddress::of(Address::parse(text(Field::Address)), buffer);
+        record.conditions = self.conditions;
+        record.hostname = buffer.append(text(Field::Hostname));
+        record.node_name = buffer.find_or_append(text(Field::NodeName));
+        record.zone = self.few(Field::Zone, known, buffer, number);
+        record.hints = buffer.find_or_append(self.hints.map_or("", |which| known.canonical(which)));
+        record.target_kind = self.few(Field::Kind, known, buffer, number);
+        record.target_namespace = self.few(Field::Namespace, known, buffer, number);
+        record.target_name = buffer.append(text(Field::Name));
+        record.target_uid = buffer.append(text(Field::Uid));
+        list.push_plain(record);
+    }
+
+    #[inline]
+    fn few(&self, field: Field, known: &mut Known, buffer: &mut TextBuffer, number: usize) -> Text {
+        let Some(which) = self.few[field as usize].checked_sub(1) else {
+            return buffer.find_or_append(self.texts[field as usize]);
         };
-        list.push_plain(&values).is_ok()
+        known.stored(field, which, buffer, number)
     }
 }
 
