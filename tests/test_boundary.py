@@ -93,6 +93,7 @@ def test_models_of_lightkube_are_taken_as_they_are() -> None:
 
 VALUES = [
     SLICES,
+    SLICES.refresh(SLICES[1:].to_json()),
     SLICES[0],
     SLICES[0].endpoints,
     SLICES[0].endpoints[7],

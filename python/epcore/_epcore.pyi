@@ -84,6 +84,14 @@ class SliceSet:
     @staticmethod
     def from_objects(objects: Mapping[str, Any] | SupportsToDict | Sequence[Any]) -> SliceSet:
         """Read slices from mappings, sequences of them, and objects with ``to_dict()``."""
+    def refresh(self, data: SlicesInput) -> SliceSet:
+        """Read the next list, and of it only what changed: the cheap way to list again and again.
+
+        The result equals ``SliceSet.from_json(data)``, errors too, whatever ``data`` is, and this set stays
+        what it was. An object with the same bytes as in the list of this set costs their comparison, wherever
+        the list has grown or shrunk, and its record is shared by both sets. The first ``refresh`` after ``from_json``
+        reads everything, as only a refreshed set keeps its document (``bytes`` and ``str`` without a copy).
+        """
     def to_json(self) -> bytes:
         """Write an ``EndpointSliceList`` with every field that was read, in canonical form."""
     def to_dicts(self) -> list[SliceDict]:

@@ -27,6 +27,12 @@ pub(crate) enum Document {
     Objects(Vec<u8>),
 }
 
+impl AsRef<[u8]> for Document {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes()
+    }
+}
+
 impl Document {
     pub(crate) fn bytes(&self) -> &[u8] {
         match self {
@@ -63,17 +69,22 @@ pub(crate) fn slices(source: &Bound<'_, PyAny>) -> PyResult<Slices> {
 
 /// The same, with paths of errors that begin with `root`.
 pub(crate) fn slices_at(source: &Bound<'_, PyAny>, root: &'static str) -> PyResult<Slices> {
-    if let Ok(handle) = source.cast::<SliceSet>() {
-        return Ok((handle.get().slices(), None));
-    }
-    if let Ok(handle) = source.cast::<EndpointSlice>() {
-        return Ok((Arc::new(vec![handle.get().slice()]), None));
+    if let Some(slices) = handle(source) {
+        return Ok((slices, None));
     }
     let document = document(source, root)?;
     match source.py().detach(|| json::read_slices(document.bytes())) {
         Ok(slices) => Ok((Arc::new(slices), Some(document))),
         Err(error) => Err(document.exception(error.with_root(root))),
     }
+}
+
+/// The slices of a handle, if it is one.
+pub(crate) fn handle(source: &Bound<'_, PyAny>) -> Option<Arc<Vec<Arc<Slice>>>> {
+    if let Ok(handle) = source.cast::<SliceSet>() {
+        return Some(handle.get().slices());
+    }
+    source.cast::<EndpointSlice>().ok().map(|handle| Arc::new(vec![handle.get().slice()]))
 }
 
 /// Endpoints from bytes, handles or objects.

@@ -4,26 +4,34 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use epcore::model::EndpointSlice as Slice;
-use epcore::wire::json;
+use epcore::wire::json::{self, Listing};
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PySlice};
 
 use crate::endpoints::EndpointSet;
-use crate::input;
+use crate::input::{self, Document};
 use crate::iterator::Records;
 
 /// Parsed `EndpointSlice`s: an immutable sequence of records.
 #[pyclass(frozen, module = "epcore")]
-pub(crate) struct SliceSet(Arc<Vec<Arc<Slice>>>);
+pub(crate) struct SliceSet {
+    slices: Arc<Vec<Arc<Slice>>>,
+    /// The document that they were read from, if it is kept to read the next one by.
+    listing: Option<Listing<Document>>,
+}
 
 impl SliceSet {
     pub(crate) fn new(slices: Vec<Arc<Slice>>) -> Self {
-        Self(Arc::new(slices))
+        Self::of(Arc::new(slices))
+    }
+
+    fn of(slices: Arc<Vec<Arc<Slice>>>) -> Self {
+        Self { slices, listing: None }
     }
 
     pub(crate) fn slices(&self) -> Arc<Vec<Arc<Slice>>> {
-        self.0.clone()
+        self.slices.clone()
     }
 }
 
@@ -32,28 +40,42 @@ impl SliceSet {
     /// Read slices from JSON.
     #[staticmethod]
     fn from_json(data: &Bound<'_, PyAny>) -> PyResult<Self> {
-        input::slices(data).map(|(slices, _)| Self(slices))
+        input::slices(data).map(|(slices, _)| Self::of(slices))
     }
 
     /// Read slices from mappings, sequences of them, and objects with `to_dict()`.
     #[staticmethod]
     fn from_objects(objects: &Bound<'_, PyAny>) -> PyResult<Self> {
-        input::slices(objects).map(|(slices, _)| Self(slices))
+        input::slices(objects).map(|(slices, _)| Self::of(slices))
+    }
+
+    /// Read the next list, and of it only what changed.
+    fn refresh(&self, data: &Bound<'_, PyAny>) -> PyResult<Self> {
+        if let Some(slices) = input::handle(data) {
+            return Ok(Self::of(slices));
+        }
+        let document = Arc::new(input::document(data, "slices")?);
+        let read = data.py().detach(|| match &self.listing {
+            Some(listing) => listing.next(document.clone()),
+            None => Listing::read(document.clone()),
+        });
+        let listing = read.map_err(|error| document.exception(error))?;
+        Ok(Self { slices: listing.slices().clone(), listing: Some(listing) })
     }
 
     /// Write an `EndpointSliceList`.
     fn to_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        let json = py.detach(|| json::write_slices(self.0.iter().map(|slice| &**slice)));
+        let json = py.detach(|| json::write_slices(self.slices.iter().map(|slice| &**slice)));
         PyBytes::new(py, &json)
     }
 
     /// All slices as plain dicts.
     fn to_dicts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        from_json(py, &json::write_slices(self.0.iter().map(|slice| &**slice)))?.get_item("items")
+        from_json(py, &json::write_slices(self.slices.iter().map(|slice| &**slice)))?.get_item("items")
     }
 
     fn __len__(&self) -> usize {
-        self.0.len()
+        self.slices.len()
     }
 
     fn __iter__(slf: &Bound<'_, Self>) -> Records {
@@ -63,20 +85,20 @@ impl SliceSet {
     fn __getitem__<'py>(&self, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = index.py();
         if let Ok(range) = index.cast::<PySlice>() {
-            let picked = positions(range, self.0.len())?.into_iter().map(|at| self.0[at].clone());
+            let picked = positions(range, self.slices.len())?.into_iter().map(|at| self.slices[at].clone());
             return Ok(Bound::new(py, Self::new(picked.collect()))?.into_any());
         }
-        let at = position(index.extract()?, self.0.len())?;
-        Ok(Bound::new(py, EndpointSlice(self.0[at].clone()))?.into_any())
+        let at = position(index.extract()?, self.slices.len())?;
+        Ok(Bound::new(py, EndpointSlice(self.slices[at].clone()))?.into_any())
     }
 
     fn __eq__(&self, other: &Self) -> bool {
-        self.0 == other.0
+        self.slices == other.slices
     }
 
     fn __repr__(&self) -> String {
-        let endpoints: usize = self.0.iter().map(|slice| slice.endpoints.len()).sum();
-        format!("<SliceSet: {} slices, {endpoints} endpoints>", self.0.len())
+        let endpoints: usize = self.slices.iter().map(|slice| slice.endpoints.len()).sum();
+        format!("<SliceSet: {} slices, {endpoints} endpoints>", self.slices.len())
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {

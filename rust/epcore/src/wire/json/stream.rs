@@ -8,6 +8,7 @@ use crate::model::{EndpointList, EndpointSlice, validate_endpoint, validate_slic
 use crate::wire::json::endpoint::write_endpoint_into;
 use crate::wire::json::events::{parts_of, unknown_type};
 use crate::wire::json::reader::{Reader, Seen};
+use crate::wire::json::relist::Past;
 use crate::wire::json::slice::{API_VERSION, read_slice, write_slice_into};
 use crate::wire::json::template::Templates;
 use crate::wire::json::writer::{Object, write_array};
@@ -30,7 +31,7 @@ use crate::{Error, Segment};
 /// # Ok::<(), epcore::Error>(())
 /// ```
 pub fn read_slices(document: &[u8]) -> Result<Vec<Arc<EndpointSlice>>, Error> {
-    read_slices_by(document, &mut Templates::new())
+    read_slices_by(document, &mut Templates::new(), None)
 }
 
 /// The same by the plain reader alone, which learns nothing from what it reads: slower, and there to be compared with.
@@ -39,14 +40,27 @@ pub fn read_slices(document: &[u8]) -> Result<Vec<Arc<EndpointSlice>>, Error> {
 ///
 /// As [`read_slices`].
 pub fn read_slices_plainly(document: &[u8]) -> Result<Vec<Arc<EndpointSlice>>, Error> {
-    read_slices_by(document, &mut Templates::none())
+    read_slices_by(document, &mut Templates::none(), None)
 }
 
-fn read_slices_by(document: &[u8], templates: &mut Templates) -> Result<Vec<Arc<EndpointSlice>>, Error> {
+/// The same, with what is known of the last document.
+pub(super) fn read_slices_by(
+    document: &[u8],
+    templates: &mut Templates,
+    mut past: Option<&mut Past<'_>>,
+) -> Result<Vec<Arc<EndpointSlice>>, Error> {
     let mut fold = Fold::default();
     items(document, SLICES, SLICE_LIST, |reader, event| {
+        let mut past = past.as_deref_mut().filter(|_| event.is_none());
+        if let Some(slice) = past.as_deref_mut().and_then(|past| past.step_over(reader)) {
+            fold.apply(event, slice);
+            return Ok(());
+        }
         let start = reader.clone();
-        let slice = read_slice(reader, templates)?;
+        let slice = Arc::new(read_slice(reader, templates)?);
+        if let Some(past) = past {
+            past.note(start.position()..reader.position(), start.depth(), &slice);
+        }
         validate_slice(&slice).map_err(|error| locate_in(start, error))?;
         fold.apply(event, slice);
         Ok(())
@@ -337,9 +351,9 @@ struct Fold {
 }
 
 impl Fold {
-    fn apply(&mut self, event: Option<Event>, slice: EndpointSlice) {
+    fn apply(&mut self, event: Option<Event>, slice: Arc<EndpointSlice>) {
         let Some(event) = event else {
-            self.slices.push(Some(Arc::new(slice)));
+            self.slices.push(Some(slice));
             return;
         };
         let key = (slice.metadata.namespace.clone(), slice.metadata.name.clone());
@@ -348,7 +362,7 @@ impl Fold {
             self.slices.push(None);
         }
         self.slices[index] = match event {
-            Event::Present => Some(Arc::new(slice)),
+            Event::Present => Some(slice),
             Event::Deleted => None,
         };
     }
