@@ -392,16 +392,9 @@ impl Seen {
 /// How many bytes come before a quote, a backslash or a control character; eight at a time.
 #[inline]
 pub(crate) fn plain_length(bytes: &[u8]) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
     let mut length = 0;
-    while let Some(chunk) = bytes[length..].first_chunk::<8>() {
-        let word = u64::from_le_bytes(*chunk);
-        // This bit swaps the quote with the space, which is next to the control characters: one subtraction finds both.
-        let quote = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
-        let backslash = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
-        // The lowest marked byte is right; a borrow can mark only bytes above it.
-        let marks = (quote | backslash) & !word & HIGH;
+    while let Some(chunk) = bytes[length..].first_chunk() {
+        let marks = marks(*chunk);
         if marks != 0 {
             return length + (marks.trailing_zeros() / 8) as usize;
         }
@@ -409,6 +402,27 @@ pub(crate) fn plain_length(bytes: &[u8]) -> usize {
     }
     let rest = &bytes[length..];
     length + rest.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\').unwrap_or(rest.len())
+}
+
+/// True if so many bytes from a place on come before a quote and have no end of plain text among them; fewer than eight never do.
+#[inline]
+pub(crate) fn is_plain(bytes: &[u8], from: usize, length: usize) -> bool {
+    let Some([text @ .., b'"']) = bytes.get(from..=from + length) else { return false };
+    let Some(last) = text.last_chunk() else { return false };
+    text.as_chunks().0.iter().fold(marks(*last), |found, chunk| found | marks(*chunk)) == 0
+}
+
+/// The high bit of the first byte that ends plain text, and perhaps of others behind it.
+#[inline]
+fn marks(chunk: [u8; 8]) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let word = u64::from_le_bytes(chunk);
+    // This bit swaps the quote with the space, which is next to the control characters: one subtraction finds both.
+    let quote = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
+    let backslash = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
+    // The lowest marked byte is right; a borrow can mark only bytes above it.
+    (quote | backslash) & !word & HIGH
 }
 
 #[cfg(test)]

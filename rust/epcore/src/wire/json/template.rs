@@ -13,7 +13,7 @@ use crate::model::{Address, Conditions, EndpointList, Record, StoredAddress, Tex
 use crate::wire::json::endpoint::read_endpoint;
 use crate::wire::json::known::{FIELDS, Field, Known};
 use crate::wire::json::literal::Literal;
-use crate::wire::json::reader::{Reader, plain_length};
+use crate::wire::json::reader::{Reader, is_plain, plain_length};
 
 impl Field {
     fn hole(self) -> Hole {
@@ -49,8 +49,8 @@ struct Values<'a> {
 }
 
 struct Template {
-    /// Each hole with the literal before it.
-    holes: Vec<(Literal, Hole)>,
+    /// Each hole with the literal before it, and the length of the last text in it.
+    holes: Vec<(Literal, Hole, usize)>,
     tail: Literal,
 }
 
@@ -61,7 +61,7 @@ impl Template {
         let mut from = reader.position();
         let mut holes = Vec::new();
         walk(&mut reader, &mut |range, hole| {
-            holes.push((Literal::of(&bytes[from..range.start]), hole));
+            holes.push((Literal::of(&bytes[from..range.start]), hole, range.len()));
             from = range.end;
         })
         .ok()?;
@@ -70,17 +70,20 @@ impl Template {
 
     /// The values of the endpoint under `reader`, if it fits.
     #[inline]
-    fn fit<'a>(&self, reader: &Reader<'a>, known: &mut Known) -> Option<Values<'a>> {
+    fn fit<'a>(&mut self, reader: &Reader<'a>, known: &mut Known) -> Option<Values<'a>> {
         let text = reader.text();
         let mut at = reader.position();
         let mut values = Values::default();
-        for (literal, hole) in &self.holes {
+        for (literal, hole, last) in &mut self.holes {
             at = literal.after(text.as_bytes(), at)?;
             match *hole {
                 Hole::Text(field) => {
-                    let end = at + plain_length(&text.as_bytes()[at..]);
-                    values.texts[field as usize] = &text[at..end];
-                    at = end;
+                    // Texts such as UIDs have one length: the next literal can be compared before the text is looked at.
+                    if !is_plain(text.as_bytes(), at, *last) {
+                        *last = plain_length(&text.as_bytes()[at..]);
+                    }
+                    values.texts[field as usize] = &text[at..at + *last];
+                    at += *last;
                 }
                 Hole::Few(field) => {
                     let end = match known.few(field, text, at) {
