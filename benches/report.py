@@ -68,6 +68,31 @@ def library_table(results: list[Any]) -> list[str]:
     return [*LIBRARY, *lines] if lines else []
 
 
+READ = [
+    "",
+    "## Beside a client of the API",
+    "",
+    "Slices from JSON by Go's `encoding/json` into the types of `k8s.io/api` 0.37, and by `SliceSet.from_json`, which",
+    "checks every field too; `SliceSet.refresh` where nothing changed.",
+    "",
+    "| endpoints | Go, ms | orjson, ms | epcore, ms | ratio to Go | to orjson | refresh, ms |",
+    "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+]
+
+
+def read_table(results: list[Any]) -> list[str]:
+    """One line for each number of endpoints."""
+    median = {(one["group"], one["name"].partition("[")[0]): one["stats"]["median"] for one in results}
+    lines = []
+    for group in dict.fromkeys(group for group, _ in median if group.startswith("read ")):
+        size = group.rpartition(" ")[2]
+        go, dicts, ours = (median[group, f"bench_{who}_read"] for who in ("library", "peer", "epcore"))
+        again = median[f"refresh {size}", "bench_epcore_refresh"]
+        ratios = [f"{time / ours:,.1f}" for time in (go, dicts)]
+        lines.append(f"| {' | '.join([size, *map(milliseconds, (go, dicts, ours)), *ratios, milliseconds(again)])} |")
+    return [*READ, *lines] if lines else []
+
+
 PROXY = [
     "",
     "## Beside kube-proxy",
@@ -103,6 +128,7 @@ def main(source: str, target: str) -> None:
         "",
         *HEAD,
         *table(data["benchmarks"]),
+        *read_table(data["benchmarks"]),
         *library_table(data["benchmarks"]),
         *proxy_table(data["benchmarks"]),
         "",

@@ -1,4 +1,4 @@
-// Syncs of one loaded input, over and over, for benches/bench_reconcile.py.
+// Work on one loaded input, over and over, for benches/bench_reconcile.py and benches/bench_read.py.
 package main
 
 import (
@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/client-go/kubernetes/fake"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
@@ -58,4 +59,26 @@ func sync(line json.RawMessage) (any, error) {
 	}
 	err := loaded.reconciler.Reconcile(klog.Background(), input.Service, input.Pods, input.Slices, time.Time{})
 	return map[string]any{}, err
+}
+
+var kept json.RawMessage
+
+// keep keeps an array of slices as JSON.
+func keep(line json.RawMessage) (any, error) {
+	var input struct{ Slices json.RawMessage }
+	err := json.Unmarshal(line, &input)
+	kept = input.Slices
+	return map[string]any{}, err
+}
+
+// decode reads the slices that are kept, as a client of the API does.
+func decode(json.RawMessage) (any, error) {
+	var slices []*discoveryv1.EndpointSlice
+	if err := json.Unmarshal(kept, &slices); err != nil {
+		return nil, err
+	}
+	if len(slices) == 0 {
+		return nil, errors.New("nothing is kept")
+	}
+	return map[string]any{}, nil
 }

@@ -15,6 +15,8 @@ var operations = map[string]func(json.RawMessage) (any, error){
 	"reconcile":    reconcile,
 	"load":         load,
 	"sync":         sync,
+	"keep":         keep,
+	"decode":       decode,
 	"tracker":      tracker,
 	"triggerTimes": triggerTimes,
 	"affected":     affected,
