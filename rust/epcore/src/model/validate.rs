@@ -56,14 +56,36 @@ pub(crate) fn check_slice(slice: &EndpointSlice, address_type: Option<AddressTyp
     if slice.endpoints.len() > MAX_ENDPOINTS {
         found(Error::limit("too many endpoints", MAX_ENDPOINTS, slice.endpoints.len()).in_field("endpoints"));
     } else {
+        let mut valid = Vec::new();
         for (index, endpoint) in slice.endpoints.iter().enumerate() {
-            check_endpoint(endpoint, address_type, &mut |error| found(error.in_index(index).in_field("endpoints")));
+            let found = &mut |error: Error| found(error.in_index(index).in_field("endpoints"));
+            check_all_but_hints(endpoint, address_type, found);
+            check_new_hints(endpoint, &mut valid, found);
         }
     }
     check_ports(&slice.ports, &mut |error| found(error.in_field("ports")));
 }
 
 pub(crate) fn check_endpoint(endpoint: EndpointRef<'_>, address_type: Option<AddressType>, found: &mut Found<'_>) {
+    check_all_but_hints(endpoint, address_type, found);
+    check_new_hints(endpoint, &mut Vec::new(), found);
+}
+
+/// Check the hints of an endpoint, if they are none of the few that are known to be valid: most endpoints of a zone have the same.
+fn check_new_hints<'a>(endpoint: EndpointRef<'a>, valid: &mut Vec<&'a str>, found: &mut Found<'_>) {
+    const MOST: usize = 8;
+    let Some(hints) = endpoint.hints().filter(|hints| !valid.contains(hints)) else { return };
+    let mut is_valid = true;
+    check_hints(hints, &mut |error| {
+        is_valid = false;
+        found(error.in_field("hints"));
+    });
+    if is_valid && valid.len() < MOST {
+        valid.push(hints);
+    }
+}
+
+fn check_all_but_hints(endpoint: EndpointRef<'_>, address_type: Option<AddressType>, found: &mut Found<'_>) {
     if let Some(address_type) = address_type {
         each_address(endpoint, found, |address| {
             check_family(address, address_type)?;
@@ -81,9 +103,6 @@ pub(crate) fn check_endpoint(endpoint: EndpointRef<'_>, address_type: Option<Add
     }
     if let Some(node) = endpoint.node_name().filter(|node| !is_dns_subdomain(node)) {
         found(bad_name(node, SUBDOMAIN).in_field("nodeName"));
-    }
-    if let Some(hints) = endpoint.hints() {
-        check_hints(hints, &mut |error| found(error.in_field("hints")));
     }
 }
 
@@ -262,4 +281,26 @@ fn check_finalizers(metadata: &ObjectMeta, found: &mut Found<'_>) {
 
 fn bad_name(name: &str, rule: &str) -> Error {
     Error::invalid(format!("{:?} is not {rule}", shorten(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_that_are_wrong_are_told_each_time_whatever_was_valid_before() {
+        let endpoint = |number: usize, zone: &str| {
+            format!(r#"{{"addresses":["10.0.0.{number}"],"hints":{{"forZones":[{{"name":"{zone}"}}]}}}}"#)
+        };
+        let zones = ["a", "b", "a", "a!", "a", "a!", "b!", "b"];
+        let endpoints: Vec<String> = (1..).zip(zones).map(|(number, zone)| endpoint(number, zone)).collect();
+        let text = format!(r#"{{"addressType":"IPv4","endpoints":[{}],"ports":[]}}"#, endpoints.join(","));
+        let error = json::read_slices(text.as_bytes()).unwrap_err();
+        assert_eq!(error.path(), "slices[0].endpoints[3].hints.forZones[0].name");
+        let submitted = json::read_submitted(text.as_bytes()).unwrap();
+        let [json::Submitted::Slice(slice, _)] = &*submitted else { panic!("one slice") };
+        let mut paths = Vec::new();
+        check_slice(slice, Some(AddressType::IPv4), &mut |error| paths.push(error.path()));
+        assert_eq!(paths, [3, 5, 6].map(|index| format!("endpoints[{index}].hints.forZones[0].name")));
+    }
 }
