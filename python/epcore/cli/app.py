@@ -10,6 +10,8 @@ from cyclopts import App, CycloptsError, Parameter, validators
 import epcore
 from epcore.cli.failure import CommandError
 from epcore.cli.inputs import STDIN, read_endpoints, read_slices
+from epcore.cli.laboratory import simulate
+from epcore.cli.options import DIFFERENT, SAME, File, Maximum, Output, read_policy
 from epcore.cli.output import Form, meter, print_data, print_people
 from epcore.errors import EpcoreError
 from epcore.testing import judge
@@ -18,8 +20,6 @@ from epcore.types import AddressReuse, DiffKey, FamilyName, FieldMask, Naming, P
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SAME: Final = 0
-DIFFERENT: Final = 1
 TROUBLE: Final = 2
 BROKEN_PIPE: Final = 128 + 13
 INTERRUPTED: Final = 128 + 2
@@ -27,16 +27,6 @@ INTERRUPTED: Final = 128 + 2
 POLICIES: Final[tuple[PolicyName, ...]] = ("dense", "balanced", "lean")
 """Shown by ``replay`` where none is named; Kubernetes' rule always is."""
 
-
-def _refuse_option(_: object, value: object) -> None:
-    """Refuse a misspelt option, which would else be taken for the name of a file because ``-`` is one."""
-    if isinstance(value, str) and value.startswith("-") and value != STDIN:
-        raise ValueError(f"unknown option {value.partition('=')[0]}")
-
-
-File = Annotated[str, Parameter(metavar="FILE", allow_leading_hyphen=True, validator=_refuse_option)]
-Maximum = Annotated[int, Parameter(metavar="N", validator=validators.Number(gte=1, lte=1000))]
-Output = Annotated[Form, Parameter(name=["--output", "-o"])]
 
 WatchOutput = Literal["table", "json", "envoy", "haproxy", "nginx", "prometheus", "hosts", "dns"]
 
@@ -103,7 +93,7 @@ def plan(  # noqa: PLR0913 - the options of epcore.pack
         read_slices(existing) if existing else [],
         template=read_slices(template) if template else None,
         max_endpoints=max_endpoints,
-        policy=_policy(policy),
+        policy=read_policy(policy),
         cohort=None if cohort == "none" else cohort,
         compaction=None if compact is None else epcore.Compaction(epsilon=compact),
         address_reuse=address_reuse,
@@ -237,7 +227,7 @@ def replay(
     if not recordings:
         raise CommandError("replay needs a recording: epcore replay FILE...")
     _read_once(*recordings)
-    policies = {name: _policy(name) for name in policy or POLICIES}
+    policies = {name: read_policy(name) for name in policy or POLICIES}
     with meter() as progress:
         replays = [
             run_replay(
@@ -348,6 +338,9 @@ def watch(  # noqa: PLR0913 - a command line has options
     return SAME
 
 
+app.command(simulate)
+
+
 def run(arguments: "Sequence[str]") -> int:
     """Run one command. Never raises: trouble is one line on stderr."""
     try:
@@ -365,18 +358,6 @@ def run(arguments: "Sequence[str]") -> int:
         traceback.print_exc()
         return TROUBLE
     return code if isinstance(code, int) else SAME
-
-
-def _policy(text: str) -> PolicyName | epcore.Policy:
-    """Read the name of a policy, or a threshold."""
-    names: tuple[PolicyName, ...] = get_args(PolicyName)
-    for name in names:
-        if text == name:
-            return name
-    try:
-        return epcore.Policy(threshold=float(text))
-    except ValueError:
-        raise CommandError(f"--policy {text}: neither one of {', '.join(names)} nor a share from 0 to 1") from None
 
 
 def _read_once(*names: str | None) -> None:

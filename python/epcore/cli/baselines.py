@@ -1,6 +1,7 @@
 """Peers of the engine, written plainly: what people do who have no packing engine.
 
-They know packing, as nothing else in this package does, because they are what the engine is measured against.
+They know packing, as nothing else in this package but :mod:`epcore.simulate.chunking` does, because they are what the
+engine is measured against.
 """
 
 import json
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from epcore.cli.catalog import compact
 from epcore.cli.writers import Outcome, SliceWrite
+from epcore.simulate.chunking import first_fit, sort_and_chunk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,9 +80,7 @@ class SortAndChunk(_Chunking):
 
     def arrange(self, old: Chunks, wanted: "Numbers", catalog: "Catalog") -> Chunks:  # noqa: ARG002 - it remembers nothing
         """Cut the sorted list."""
-        ordered = sorted(wanted, key=catalog.by_address.__getitem__)
-        size = self.max_endpoints
-        return {place // size: ordered[place : place + size] for place in range(0, len(ordered), size)}
+        return sort_and_chunk(sorted(wanted, key=catalog.by_address.__getitem__), self.max_endpoints)
 
 
 class FirstFit(_Chunking):
@@ -104,17 +104,9 @@ class FirstFit(_Chunking):
 
     def arrange(self, old: Chunks, wanted: "Numbers", catalog: "Catalog") -> Chunks:
         """Keep, then fill."""
-        missing = {catalog.identity[number]: number for number in wanted}
-        new: Chunks = {}
-        for place, chunk in old.items():
-            kept = [missing.pop(identity, None) for identity in (catalog.identity[number] for number in chunk)]
-            new[place] = [number for number in kept if number is not None]
-        following = max(old, default=-1) + 1
-        for number in missing.values():
-            place = next((place for place, chunk in new.items() if 0 < len(chunk) < self.max_endpoints), following)
-            new.setdefault(place, []).append(number)
-            following = max(following, place + 1)
-        return {place: chunk for place, chunk in new.items() if chunk}
+        identity = catalog.identity
+        chunks = {place: [identity[number] for number in chunk] for place, chunk in old.items()}
+        return first_fit(chunks, {identity[number]: number for number in wanted}, self.max_endpoints)
 
 
 class LegacyEndpoints:

@@ -1,0 +1,80 @@
+"""The commands that try ways of writing slices on loads, with their options."""
+
+from typing import Annotated
+
+from cyclopts import Parameter, validators
+
+from epcore.cli.options import SAME, Count, File, Maximum, Output, Seconds
+from epcore.cli.output import meter, print_data, print_people
+
+
+def simulate(  # noqa: PLR0913 - a command line has options
+    *loads: File,
+    set_: Annotated[list[str] | None, Parameter(name="--set", negative="", metavar="NAME=VALUE")] = None,
+    seed: int = 1,
+    seeds: Count = 1,
+    copies: Count = 1,
+    max_endpoints: Maximum = 100,
+    policy: Annotated[list[str] | None, Parameter(negative="", metavar="POLICY")] = None,
+    batch_period: Seconds = 1.0,
+    qps: Annotated[float | None, Parameter(validator=validators.Number(gt=0))] = None,
+    burst: Count = 30,
+    latency: Seconds = 0.0,
+    watchers: Count = 1,
+    jobs: Count = 1,
+    dask: Annotated[str | None, Parameter(metavar="ADDRESS")] = None,
+    output: Output = "table",
+) -> int:
+    """Simulate loads, and compare what each way of writing slices would cost.
+
+    A load is the name of a workload (rolling-update, node-drain, autoscaler, flapping, replacement, node-failure,
+    cluster, huge-service), a trace (CSV of `time, service, key, event`), or a recording as of replay. The same seed
+    gives the same figures. Exit code: 0 done, 2 trouble.
+
+    ```console
+    epcore simulate
+    epcore simulate rolling-update --set pods=1000 --set batches=4 --seeds 3
+    epcore simulate trace.csv examples/rollout.jsonl.xz --policy dense --batch-period 0 --qps 20
+    ```
+
+    :param loads: Workloads and files. Left out: all workloads but huge-service.
+    :param set_: A parameter of the workloads that have it, such as `pods=1000`; may be repeated. The guide lists them.
+    :param seed: The first seed.
+    :param seeds: How many seeds; the table shows the mean.
+    :param copies: How many copies of each workload run side by side, each with Services of its own.
+    :param max_endpoints: Most endpoints in one slice, 1 to 1000.
+    :param policy: A policy to show, as of plan; may be repeated. Left out: all. The control keeps as many slices as the
+        first.
+    :param batch_period: Seconds for which changes of a Service are collected.
+    :param qps: Most writes a second. Left out: no limit.
+    :param burst: Writes that may come at once after a pause.
+    :param latency: Seconds that one write takes.
+    :param watchers: How many watch the slices, one on each node.
+    :param jobs: How many processes do the work.
+    :param dask: Address of a Dask scheduler, whose workers do the work in place of `--jobs`.
+    :param output: table, json or yaml.
+    """
+    from epcore.cli.simulation import (  # noqa: PLC0415 - the other commands do not wait for it
+        NARROWEST,
+        executor,
+        policy_rows,
+        read_sources,
+        simulation_tables,
+    )
+    from epcore.simulate import Plan, Settings, study  # noqa: PLC0415
+
+    settings = Settings(batch_period=batch_period, qps=qps, burst=burst, latency=latency)
+    plan = Plan(
+        sources=read_sources(loads, set_ or []),
+        rows=policy_rows(policy, max_endpoints),
+        settings=settings,
+        seeds=range(seed, seed + seeds),
+        copies=copies,
+    )
+    with meter() as progress, executor(jobs, dask) as pool:
+        found = study(plan, max_endpoints, watchers, pool, progress.working("simulate"))
+    if output == "table":
+        print_people(*simulation_tables(found), narrowest=NARROWEST)
+    else:
+        print_data(found.to_dict(), output)
+    return SAME

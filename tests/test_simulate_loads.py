@@ -1,0 +1,357 @@
+"""Loads do what their published parameters say, and a bad file is told with its line."""
+
+import gzip
+import lzma
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import epcore
+from epcore.simulate import (
+    WORKLOADS,
+    Autoscaler,
+    ClusterLoad,
+    Event,
+    Flapping,
+    HugeService,
+    Load,
+    LoadError,
+    NodeDrain,
+    NodeFailure,
+    Replacement,
+    RollingUpdate,
+    TraceFile,
+    Workload,
+    build_load,
+    read_trace,
+    write_trace,
+)
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+SEEDS = st.integers(0, 10_000)
+few = settings(max_examples=min(20, settings().max_examples))
+
+
+class Pods:
+    """What there is after each event."""
+
+    def __init__(self) -> None:
+        self.state: dict[str, str] = {}
+        self.node: dict[str, str] = {}
+        self.begun = False
+
+    def of(self, *states: str) -> list[str]:
+        return [key for key, state in self.state.items() if state in states]
+
+    @property
+    def ready(self) -> int:
+        return len(self.of("ready"))
+
+    @property
+    def living(self) -> int:
+        return len(self.state) - len(self.of("terminate"))
+
+
+def moments(events: list[Event]) -> Iterator[tuple[Event, Pods]]:
+    """Each event from time 0 on, with what there is after it."""
+    pods = Pods()
+    for event in events:
+        pods.node[event.key] = event.node
+        pods.state[event.key] = event.event
+        if event.event == "remove":
+            del pods.state[event.key]
+        if event.time >= 0:
+            yield event, pods
+
+
+def end_of(events: list[Event]) -> Pods:
+    *_, (_, pods) = moments(events)
+    return pods
+
+
+@few
+@given(SEEDS, st.integers(1, 60), st.floats(0, 1), st.floats(0, 1), st.integers(1, 4))
+def test_a_rolling_update_keeps_to_surge_and_unavailability(
+    seed: int, pods: int, surge: float, unavailable: float, batches: int
+) -> None:
+    load = RollingUpdate(pods=pods, max_surge=surge, max_unavailable=unavailable, batches=batches)
+    events = load.events(seed)
+    most = pods + -(-pods * surge // 1)
+    least = pods - (int(pods * unavailable) or (0 if surge and pods else 1))
+    for _, now in moments(events):
+        assert now.living <= most
+        assert now.ready >= least
+    old = {event.key for event in events if event.time < 0}
+    assert len(old) == pods
+    assert now.ready == now.living == pods
+    assert not old & now.state.keys()
+
+
+def test_a_rolling_update_waits_after_each_batch() -> None:
+    load = RollingUpdate(pods=100, batches=4, pause=500.0)
+    begun = [event.time for event in load.events(1) if event.event == "add" and event.time >= 0]
+    pauses = [later - sooner for sooner, later in pairwise(begun) if later - sooner > 100]
+    assert len(pauses) == 3
+    assert min(pauses) >= 500
+
+
+@few
+@given(SEEDS, st.integers(1, 100), st.integers(2, 10), st.integers(1, 10))
+def test_a_drain_keeps_the_disruption_budget_and_empties_the_nodes(
+    seed: int, pods: int, nodes: int, drained: int
+) -> None:
+    load = NodeDrain(pods=pods, nodes=nodes, drained=drained, max_unavailable=0.5)
+    least = -(-pods // 2)
+    for _, now in moments(events := load.events(seed)):
+        assert now.ready >= least
+    emptied = {f"node-{number}" for number in range(min(drained, nodes - 1))}
+    begun = [event for event in events if event.time < 0]
+    if any(event.node in emptied for event in begun) and pods > 1:
+        assert not emptied & {now.node[key] for key in now.state}
+        assert now.ready == pods
+
+
+@few
+@given(SEEDS)
+def test_an_autoscaler_stays_between_its_sizes_and_nearly_reaches_the_highest(seed: int) -> None:
+    load = Autoscaler(pods=20, most=200, period=1200.0, swings=1)
+    living = [now.living for _, now in moments(load.events(seed))]
+    assert max(living) <= 200
+    assert max(living) >= 170
+    assert min(living) >= 20
+    assert len(load.events(seed)) > sum(event.time < 0 for event in load.events(seed)) == 40
+
+
+@few
+@given(SEEDS)
+def test_an_autoscaler_grows_no_faster_than_twofold_in_a_look(seed: int) -> None:
+    load = Autoscaler(pods=10, most=500, period=400.0, swings=1, startup=1.0, rate=1000.0, interval=15.0)
+    sizes = defaultdict(int)
+    for event, now in moments(load.events(seed)):
+        sizes[int(event.time // 15)] = now.living
+    for look, size in sizes.items():
+        before = max((living for earlier, living in sizes.items() if earlier < look), default=10)
+        assert size <= max(2 * before, before + 4)
+
+
+@few
+@given(SEEDS, st.integers(1, 30))
+def test_only_the_restless_flap_and_nobody_comes_or_goes(seed: int, restless: int) -> None:
+    load = Flapping(pods=50, restless=restless, up=30.0, down=5.0, seconds=600.0)
+    turned: Counter[str] = Counter()
+    for event, now in moments(load.events(seed)):
+        assert event.event in ("ready", "unready")
+        assert event.time <= 600
+        turned[event.key] += 1
+        assert now.living == 50
+    assert len(turned) <= min(restless, 50)
+    assert sum(turned.values()) == pytest.approx(2 * restless * 600 / 35, rel=0.8, abs=20)
+
+
+@few
+@given(SEEDS)
+def test_replacement_takes_pods_at_its_rate_and_replaces_each(seed: int) -> None:
+    load = Replacement(pods=50, per_second=0.5, seconds=1000.0, startup=2.0)
+    events = load.events(seed)
+    now = end_of(events)
+    assert sum(event.event == "terminate" for event in events) == pytest.approx(500, abs=150)
+    assert now.ready == now.living == 50
+
+
+def test_a_failed_node_loses_its_pods_at_once_and_they_are_evicted_later() -> None:
+    load = NodeFailure(pods=100, nodes=10, failures=2, every=1000.0, detection=50.0, toleration=300.0, forgotten=600.0)
+    times = defaultdict(list)
+    events = load.events(3)
+    now = end_of(events)
+    for event in events:
+        times[event.event, event.node].append(event.time)
+    assert times["unready", "node-0"] == [50.0] * 10
+    assert times["unready", "node-1"][0] == 1050.0
+    assert min(times["terminate", "node-0"]) >= 350.0
+    assert min(times["remove", "node-0"]) >= 950.0
+    assert not {"node-0", "node-1"} & {now.node[key] for key in now.state}
+    assert now.ready == 100
+
+
+@few
+@given(SEEDS)
+def test_a_cluster_has_groups_of_three_sizes_resized_by_half_and_paced(seed: int) -> None:
+    load = ClusterLoad(pods=1000, rate=10.0)
+    events = load.events(seed)
+    most: dict[str, list[int]] = defaultdict(list)
+    state: dict[str, set[str]] = defaultdict(set)
+    half = 1000 / 10 + 30
+    for event in events:
+        held = state[event.service]
+        held.add(event.key) if event.event == "ready" else held.discard(event.key)
+        most[event.service].append(len(held) if event.time < half else 0)
+    sizes = Counter(max(counts) for counts in most.values())
+    assert sizes == {250: 1, 30: 8, 5: 100}
+    calls = [event.time for event in events if event.event in ("add", "terminate")]
+    for first in range(0, len(calls) - 200, 50):
+        assert calls[first + 199] - calls[first] >= 199 / 10 - 1e-6
+    assert not any(state.values())
+    resized = {service: max(counts) for service, counts in most.items()}
+    peak: Counter[str] = Counter()
+    now: dict[str, set[str]] = defaultdict(set)
+    for event in events:
+        now[event.service].add(event.key) if event.event == "ready" else now[event.service].discard(event.key)
+        peak[event.service] = max(peak[event.service], len(now[event.service]))
+    assert all(peak[service] <= size * 3 // 2 for service, size in resized.items())
+    assert len({peak[service] / size for service, size in resized.items()}) > 3
+
+
+@pytest.mark.parametrize("size", [1000, 5000, 20_000])
+def test_a_huge_service_is_filled_resized_and_emptied(size: int) -> None:
+    load = HugeService(pods=size)
+    living = 0
+    peaks = [0]
+    for event in load.events(1):
+        living += (event.event == "add") - (event.event == "terminate")
+        peaks.append(living)
+    assert max(peaks) == 3 * size // 2
+    assert size in peaks
+    assert living == 0
+
+
+ALL = [kind() for name, kind in WORKLOADS.items() if name != "huge-service"]
+
+
+@pytest.mark.parametrize("load", [*ALL, HugeService(pods=300)], ids=lambda load: load.name)
+def test_a_seed_makes_the_same_load_and_another_seed_another(load: Workload) -> None:
+    assert load.load(7) == load.load(7)
+    assert load.events(7) != load.events(8)
+    assert load.events(7, copy=0) != load.events(7, copy=1)
+
+
+@pytest.mark.parametrize("load", ALL, ids=lambda load: load.name)
+def test_no_address_is_held_twice_and_endpoints_are_as_the_engine_writes_them(load: Workload) -> None:
+    held: dict[tuple[str, str], str] = {}
+    for change in load.load(1).changes:
+        place = change.service, change.key
+        if change.content is None:
+            del held[place]
+            continue
+        parsed = epcore.EndpointSet.from_json(change.content)
+        assert parsed.to_json() == b"[" + change.content + b"]"
+        if place not in held:
+            assert parsed[0].addresses[0] not in held.values()
+        held[place] = parsed[0].addresses[0]
+
+
+TRACE = """\
+# a comment
+time,service,key,event,node
+
+-1, web, web-1, add, node-1
+-1,web,web-1,ready
+2.5,db,"db-0",add
+3,web,web-1,terminate
+4,web,web-1,remove
+"""
+
+
+def test_a_trace_is_read_line_by_line() -> None:
+    load = read_trace("mine", TRACE.splitlines())
+    assert [(one.time, one.service, one.key, one.content is None) for one in load.changes] == [
+        (-1.0, "web", "web-1", False),
+        (-1.0, "web", "web-1", False),
+        (2.5, "db", "db-0", False),
+        (3.0, "web", "web-1", False),
+        (4.0, "web", "web-1", True),
+    ]
+    last = epcore.EndpointSet.from_json(load.changes[3].content or b"")[0]
+    assert (last.ready, last.serving, last.terminating, last.node_name) == (False, True, True, "node-1")
+
+
+def test_a_trace_may_have_its_columns_in_any_order_or_no_heading() -> None:
+    ordered = read_trace("a", ["0,web,a,add", "1,web,a,ready"])
+    assert read_trace("a", ["event,KEY,service,time", "add,a,web,0", "ready,a,web,1"]) == ordered
+
+
+@few
+@given(SEEDS)
+def test_what_is_written_as_a_trace_is_read_as_the_same_load(seed: int) -> None:
+    events = Flapping(pods=20, restless=5, seconds=100.0).events(seed)
+    assert read_trace("flapping", write_trace(events)) == build_load("flapping", events)
+
+
+BAD: dict[str, tuple[list[str], str]] = {
+    "no number": (["0,web,a,add", "soon,web,a,ready"], "line 2 has no number of seconds in column time: 'soon'"),
+    "not finite": (["nan,web,a,add"], "line 1 has no number of seconds"),
+    "time goes back": (["5,web,a,add", "4,web,a,ready"], "line 2 time goes back from 5 to 4"),
+    "too few columns": (["0,web,a"], "line 1 has 3 columns"),
+    "too many columns": (["0,web,a,add,n,x"], "line 1 has 6 columns"),
+    "an unknown event": (["0,web,a,born"], "line 1 knows no event 'born', only add, ready"),
+    "added twice": (["", "0,web,a,add", "1,web,a,add"], "line 3 adds a to web, where it is already"),
+    "never added": (["0,web,a,ready"], "line 1 tells that a is ready in web, where it was not added"),
+    "gone": (["0,web,a,add", "0,web,a,remove", "1,web,a,ready"], "line 3 tells that a is ready"),
+    "ready while leaving": (["0,web,a,add", "0,web,a,terminate", "1,web,a,ready"], "though it is leaving"),
+    "a bad name": (["0,Web_1,a,add"], "line 1 has a Service 'Web_1'"),
+    "no key": (["0,web,,add"], "line 1 has an empty key"),
+    "an open quote": (['0,web,"a,add'], "line 1 unexpected end of data"),
+    "nothing": (["# nothing"], "holds no event"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_trace_is_told_with_its_line(case: str) -> None:
+    lines, complaint = BAD[case]
+    with pytest.raises(LoadError) as caught:
+        read_trace("bad", lines)
+    assert complaint in str(caught.value)
+
+
+REFUSED = (
+    b'{"kind":"EndpointSlice","type":"ADDED","object":{"metadata":{"name":"a","namespace":"b"},'
+    b'"addressType":"IPv4","endpoints":[{"addresses":["10.0.0.300"]}]}}\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b'{"kind": \n', "line 1 is no JSON of an event"),
+        (b'{"t": 0}\n', "line 1 is no event with t, kind, type and object"),
+        (b'{"kind": "Pod", "type": "ADDED", "object": {"metadata": {"name": "a"}}}\n', "tells of no endpoint"),
+        (b"0,web,a,add\n\xff", "line 2 is not UTF-8"),
+        (b"\xfd7zXZ\x00broken", "bad"),
+        (REFUSED, "line 1 is refused: "),
+    ],
+)
+def test_a_bad_file_is_told_with_name_and_line(tmp_path: Path, content: bytes, complaint: str) -> None:
+    path = tmp_path / "bad"
+    path.write_bytes(content)
+    with pytest.raises(LoadError, match=f"^{path}: ") as caught:
+        TraceFile(str(path)).load()
+    assert complaint in str(caught.value)
+
+
+def final(load: Load) -> set[bytes]:
+    held: dict[tuple[str, str], bytes | None] = {}
+    for change in load.changes:
+        held[change.service, change.key] = change.content
+    return {content for content in held.values() if content}
+
+
+PACKERS: list[Callable[[bytes], bytes]] = [bytes, gzip.compress, lzma.compress]
+
+
+@pytest.mark.parametrize("pack", PACKERS, ids=["plain", "gz", "xz"])
+def test_a_recording_tells_by_its_pods_what_its_slices_told(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    with lzma.open(EXAMPLES / "rollout.jsonl.xz") as file:
+        lines = file.read().splitlines(keepends=True)
+    loads = []
+    for name, kinds in (("pods", (b'"Service"', b'"Node"', b'"Pod"')), ("slices", (b'"EndpointSlice"',))):
+        kept = [line for line in lines if any(b'"kind":' + kind in line.replace(b" ", b"")[:60] for kind in kinds)]
+        (tmp_path / name).write_bytes(pack(b"".join(kept)))
+        loads.append(TraceFile(str(tmp_path / name)).load())
+    by_pods, by_slices = map(final, loads)
+    assert len(by_pods) == 600
+    assert by_pods == by_slices
+    assert list(loads[0].templates) == list(loads[1].templates) == ["shop/checkout"]
