@@ -23,6 +23,7 @@ def simulate(  # noqa: PLR0913 - a command line has options
     watchers: Count = 1,
     jobs: Count = 1,
     dask: Annotated[str | None, Parameter(metavar="ADDRESS")] = None,
+    html: Annotated[str | None, Parameter(metavar="PATH")] = None,
     output: Output = "table",
 ) -> int:
     """Simulate loads, and compare what each way of writing slices would cost.
@@ -33,7 +34,7 @@ def simulate(  # noqa: PLR0913 - a command line has options
 
     ```console
     epcore simulate
-    epcore simulate rolling-update --set pods=1000 --set batches=4 --seeds 3
+    epcore simulate rolling-update --set pods=1000 --set batches=4 --seeds 3 --html report.html
     epcore simulate trace.csv examples/rollout.jsonl.xz --policy dense --batch-period 0 --qps 20
     ```
 
@@ -52,6 +53,7 @@ def simulate(  # noqa: PLR0913 - a command line has options
     :param watchers: How many watch the slices, one on each node.
     :param jobs: How many processes do the work.
     :param dask: Address of a Dask scheduler, whose workers do the work in place of `--jobs`.
+    :param html: Write a report with plots to this file too. It needs no network to be read.
     :param output: table, json or yaml.
     """
     from epcore.cli.simulation import (  # noqa: PLC0415 - the other commands do not wait for it
@@ -73,6 +75,10 @@ def simulate(  # noqa: PLR0913 - a command line has options
     )
     with meter() as progress, executor(jobs, dask) as pool:
         found = study(plan, max_endpoints, watchers, pool, progress.working("simulate"))
+    if html:
+        from epcore.cli.page import write_page  # noqa: PLC0415 - nobody else waits for it
+
+        write_page(html, found)
     if output == "table":
         print_people(*simulation_tables(found), narrowest=NARROWEST)
     else:

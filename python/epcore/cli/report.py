@@ -25,6 +25,10 @@ _COLORS: Final = ("#2a9d62", "#3f7fd6", "#b05fd0", "#c9851b", "#1aa3a3", "#d0507
 """For the policies: seen on white and on black."""
 _GREY: Final = "#8b9098"
 _LINES: Final = {RecordedWriter.title: (_GREY, "solid"), KUBERNETES: ("#e2632b", "solid"), CONTROL: ("#e2632b", "dot")}
+LEAD: Final = (
+    "What a real controller wrote, and what each way of packing would have written at the same moments for the same"
+    " endpoints. After every step the slices of each row held exactly what was wanted."
+)
 _COLUMNS_OF_HEAT: Final = 240
 _PIXELS_OF_SLICE: Final = 18
 
@@ -35,7 +39,10 @@ def write_report(path: str, replays: "Sequence[Replay]", summary: "Summary") -> 
     for number, replay in enumerate(replays):
         body += _section(number, replay)
     page = Template(files("epcore.cli").joinpath("report.html").read_text(encoding="utf-8"))
-    Path(path).write_text(page.substitute(script=get_plotlyjs(), body="\n".join(body)), encoding="utf-8")
+    Path(path).write_text(
+        page.substitute(title="epcore replay", lead=LEAD, style="", script=get_plotlyjs(), body="\n".join(body)),
+        encoding="utf-8",
+    )
 
 
 def _section(number: int, replay: "Replay") -> "Iterator[str]":

@@ -102,7 +102,11 @@ def executor(jobs: int, dask: str | None) -> "Iterator[Executor | None]":
             from distributed import Client  # noqa: PLC0415 - an extra of its own
         except ModuleNotFoundError:
             raise CommandError("--dask needs distributed: pip install 'epcore[simulate]'") from None
-        with Client(dask, timeout="10s", set_as_default=False) as client, client.get_executor() as pool:  # type: ignore[no-untyped-call]
+        try:
+            client = Client(dask, timeout="5s", set_as_default=False)  # type: ignore[no-untyped-call]
+        except (OSError, ValueError) as error:
+            raise CommandError(f"--dask {dask}: no scheduler answers ({error})") from None
+        with client, client.get_executor() as pool:  # type: ignore[no-untyped-call]
             yield pool
     elif jobs > 1:
         from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - only where it is asked for

@@ -4,9 +4,9 @@ Each class is one kind of load; its fields are its parameters, with their units.
 same events on every machine.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
-from math import ceil, pi, sin
+from math import ceil, inf, pi, sin
 from random import Random
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -15,6 +15,12 @@ from epcore.simulate.load import Load, build_load
 
 if TYPE_CHECKING:
     from epcore.simulate.load import Event
+
+
+_MAY_BE_0: Final = (
+    *("startup", "grace", "max_surge", "max_unavailable", "pause", "drained", "noise", "tolerance", "stabilization"),
+    *("restless", "failures", "detection", "toleration", "forgotten", "settle", "steps"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +38,16 @@ class Workload:
     """Most seconds that a Pod takes to leave; each takes a tenth of it to all."""
     rate: float = 20.0
     """Most Pods a second that are created or deleted."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be. Raises ``ValueError``."""
+        for one in fields(self):
+            value = getattr(self, one.name)
+            for number in value if isinstance(value, tuple) else (value,):
+                # Nothing may take no time at all, or it would happen without end.
+                if not (0 if one.name in _MAY_BE_0 else 1e-6) <= number < inf:
+                    least = "0 or more" if one.name in _MAY_BE_0 else "more than 0"
+                    raise ValueError(f"{one.name} must be {least}, and finite: {value!r}")
 
     def load(self, seed: int, copies: tuple[int, ...] = (0,)) -> Load:
         """Make the load. Each copy has Services and chances of its own."""
