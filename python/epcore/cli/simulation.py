@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from epcore.simulate import Outcome, Source, Study
+    from epcore.simulate import Advice, Outcome, Source, Study
 
 COLUMNS: Final = {
     "max": "max_endpoints",
@@ -166,6 +166,54 @@ def note(found: "Study", outcome: "Outcome") -> str:
         f"{changes:,} changes in {outcome.series[-1].time:,.0f} s; collected for {settings.batch_period:g} s, {limit},"
         f" {settings.latency:g} s a write. {KUBERNETES} needs {len(counted):,} syncs{sent}."
     )
+
+
+def advice_tables(advice: "Advice", *, everything: bool) -> "Iterator[RenderableType]":
+    """Show the choices that no other beats, or all, beside today's; and the best."""
+    best, front = advice.best, advice.front
+    shown = [one for one in advice.choices if everything or one in front or one == advice.today]
+    rows = [
+        (
+            one.policy,
+            one.max_endpoints,
+            f"{one.batch_period:g}",
+            one.writes,
+            _share(advice.relative(one)["writes"]),
+            one.bytes,
+            _share(advice.relative(one)["bytes"]),
+            f"{one.delay_mean:.2f}",
+            f"{one.delay_99:.2f}",
+            f"{one.slices_mean:.1f}",
+            ", ".join([what for what, choice in best.items() if choice == one] + ["today"] * (one == advice.today)),
+        )
+        for one in sorted(shown, key=lambda one: (one.batch_period, one.writes, one.bytes))
+    ]
+    yield table(dict(_ADVICE_COLUMNS), rows)
+    if not best:
+        yield Text(f"No choice makes 99 of 100 changes known within {advice.most_delay:g} s; see --most-delay.")
+    for what, one in best.items():
+        ratios = advice.relative(one)
+        yield Text(
+            f"{what}, within {advice.most_delay:g} s: {one.policy}, at most {one.max_endpoints} endpoints, batches of"
+            f" {one.batch_period:g} s: {one.writes:,} writes ({_share(ratios['writes']) or '–'} of today's),"  # noqa: RUF001
+            f" {one.bytes * advice.watchers:,} bytes to {advice.watchers:,}"
+            f" watcher{'s' * (advice.watchers > 1)} ({_share(ratios['bytes']) or '–'})"  # noqa: RUF001
+        )
+
+
+_ADVICE_COLUMNS: Final = (
+    ("policy", False),
+    ("max", True),
+    ("batch, s", True),
+    ("writes", True),
+    ("of\ntoday's", True),
+    ("bytes to\none watcher", True),
+    ("of  \ntoday's", True),
+    ("delay, s\non average", True),
+    ("delay, s\n99 of 100", True),
+    ("slices on\naverage", True),
+    ("best", False),
+)
 
 
 def _share(value: float | None) -> str | None:

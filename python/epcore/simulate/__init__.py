@@ -11,10 +11,11 @@ parameters and seed give the same figures, to the byte, wherever and on how many
 ["Kubernetes' rule", "Kubernetes' rule, smaller max"]
 """
 
+from epcore.simulate.advice import Advice, Choice, advise
 from epcore.simulate.engine import Settings, Sync, run
 from epcore.simulate.load import Change, Event, Load, LoadError, build_load
 from epcore.simulate.outcome import Measures, Outcome, Point, compare
-from epcore.simulate.sweep import Plan, Source, Study, Task, study, sweep
+from epcore.simulate.tasks import Plan, Source, Study, Task, study, sweep
 from epcore.simulate.trace import TraceFile, read_recording, read_trace, write_trace
 from epcore.simulate.workloads import (
     WORKLOADS,
@@ -35,8 +36,10 @@ __all__ = [
     "CONTROL",
     "KUBERNETES",
     "WORKLOADS",
+    "Advice",
     "Autoscaler",
     "Change",
+    "Choice",
     "ClusterLoad",
     "Event",
     "Flapping",
@@ -61,6 +64,7 @@ __all__ = [
     "Workload",
     "Writer",
     "Written",
+    "advise",
     "baselines",
     "build_load",
     "compare",
