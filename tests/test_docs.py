@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import epcore.proxy
+import epcore.simulate
 import epcore.testing
 
 ROOT = Path(__file__).parent.parent
@@ -45,11 +46,11 @@ def test_the_examples_of_the_reference_run(name: str) -> None:
 
 MODULES = [
     module.name
-    for package in (epcore.proxy, epcore.testing)
+    for package in (epcore.proxy, epcore.simulate, epcore.testing)
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
 ]
 
 
-@pytest.mark.parametrize("name", ["epcore.proxy", "epcore.testing", *MODULES])
+@pytest.mark.parametrize("name", ["epcore.proxy", "epcore.simulate", "epcore.testing", *MODULES])
 def test_the_examples_of_a_module_run(name: str) -> None:
     assert doctest.testmod(importlib.import_module(name)).failed == 0

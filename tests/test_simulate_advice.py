@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -31,10 +32,7 @@ PLAN = Plan(sources=LOADS, rows=[Row(title="epcore lean", policy="lean")], seeds
 def test_each_choice_tells_what_its_simulation_came_to() -> None:
     advice = advise(PLAN, sizes=[10, 30], periods=[0.0, 2.0])
     tried = {(one.policy, one.max_endpoints, one.batch_period) for one in advice.choices}
-    expected = {
-        (title, size, period) for title in (KUBERNETES, "epcore lean") for size in (10, 30) for period in (0, 2)
-    }
-    assert tried == expected | {(KUBERNETES, 100, 0.0)}
+    assert tried == set(product((KUBERNETES, "epcore lean"), (10, 30), (0.0, 2.0))) | {(KUBERNETES, 100, 0.0)}
     for choice in advice.choices:
         policy = kubernetes(choice.max_endpoints)
         if choice.policy != KUBERNETES:
@@ -92,8 +90,8 @@ def test_the_front_has_whom_nobody_beats_and_the_best_keep_to_the_delay(choices:
     if prompt:
         assert advice.best["fewest writes"].writes == min(one.writes for one in prompt)
         assert advice.best["fewest bytes"].bytes == min(one.bytes for one in prompt)
-        product = min(one.writes * one.bytes for one in prompt)
-        assert advice.best["both"].writes * advice.best["both"].bytes == product
+        least = min(one.writes * one.bytes for one in prompt)
+        assert advice.best["both"].writes * advice.best["both"].bytes == least
 
 
 ADVISE = ["advise", "replacement", "--set", "pods=60", "--set", "seconds=60"]

@@ -2,8 +2,10 @@
 
 import gzip
 import lzma
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
 
@@ -33,6 +35,7 @@ from epcore.simulate import (
 )
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+GUIDE = Path(__file__).parent.parent / "docs" / "simulate.md"
 SEEDS = st.integers(0, 10_000)
 few = settings(max_examples=min(20, settings().max_examples))
 
@@ -242,6 +245,21 @@ def test_no_address_is_held_twice_and_endpoints_are_as_the_engine_writes_them(lo
         if place not in held:
             assert parsed[0].addresses[0] not in held.values()
         held[place] = parsed[0].addresses[0]
+
+
+def told(workload: type[Workload]) -> str:
+    """The parameters that the guide tells of a workload, and those of all."""
+    rows = re.findall(r"^\| `?([^|]*?)`? \| [^|]* \| ([^|]*) \|$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
+    named: dict[str, str] = dict(rows)
+    return named[workload.name] + " " + named["all, unless told otherwise"]
+
+
+@pytest.mark.parametrize("workload", WORKLOADS.values(), ids=WORKLOADS)
+def test_the_guide_tells_every_parameter_and_its_default(workload: type[Workload]) -> None:
+    published = dict(reversed([text.split("=") for text in re.findall(r"`([^`]*)`", told(workload))]))
+    defaults = {one.name: one.default for one in fields(workload)}
+    shown = {name: "/".join(map(str, one)) if isinstance(one, tuple) else str(one) for name, one in defaults.items()}
+    assert published == shown
 
 
 TRACE = """\
