@@ -28,7 +28,7 @@ class Measures(NamedTuple):
     """Slices over time."""
     slices_most: int
     slices_after: int
-    fill: float
+    fill: float | None
     """Endpoints over time for each place in a slice."""
     delay_mean: float
     delay_99: float
@@ -82,6 +82,7 @@ class Outcome:
         counted = [sync.written for sync in self.syncs if sync.time >= 0]
         delays = sorted(delay for sync in self.syncs for delay in sync.delays)
         points = self.series
+        has_slices = self.row.kind != "endpoints"
         slices = _over_time(points, lambda point: point.slices)
         endpoints = _over_time(points, lambda point: point.endpoints)
         return Measures(
@@ -93,7 +94,7 @@ class Outcome:
             slices_mean=round(slices, 3),
             slices_most=max(point.slices for point in points),
             slices_after=points[-1].slices,
-            fill=round(endpoints / (slices * self.row.max_endpoints), 4) if slices else 0.0,
+            fill=round(endpoints / (slices * self.row.max_endpoints), 4) if slices and has_slices else None,
             delay_mean=round(sum(delays) / len(delays), 4) if delays else 0.0,
             delay_99=round(delays[(len(delays) - 1) * 99 // 100], 4) if delays else 0.0,
             delay_most=round(delays[-1], 4) if delays else 0.0,

@@ -93,6 +93,7 @@ class EngineWriter:
         self._row = row
         self._look = look
         self._slices: dict[str, SliceSet] = {}
+        self._contents: dict[str, dict[str, bytes]] = {}
 
     def sync(self, service: str, template: bytes, wanted: "Mapping[str, bytes]") -> Written:
         """Plan, and take the result for granted."""
@@ -109,12 +110,15 @@ class EngineWriter:
         if self._look:
             self._look(plan)
         self._slices[service] = plan.result()
+        old, self._contents[service] = self._contents.get(service, {}), dict(wanted)
+        sent = sum(len(write.slice) for write in plan.writes if write.verb != "delete")
+        new = sum(old.get(key) != content for key, content in wanted.items())
         stats = plan.stats
         return Written(
             stats.writes,
             stats.bytes,
             stats.slices_after,
-            stats.endpoints_resent,
+            sent - new,  # Stats.endpoints_resent leaves out those that only move
             stats.endpoints_moved,
             stats.write_floor,
         )
