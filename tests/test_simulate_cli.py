@@ -3,7 +3,7 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -13,6 +13,7 @@ from epcore import Policy
 from epcore.cli import drawing, main
 from epcore.cli.page import front
 from epcore.simulate import BOUND, CONTROL, KUBERNETES, WORKLOADS, Flapping, Plan, Row, Settings, study, write_trace
+from epcore.types import PolicyName
 
 FLAPPING = ["flapping", "--set", "pods=40", "--set", "restless=10", "--set", "seconds=60"]
 TITLES = [KUBERNETES, CONTROL, "first-fit", "sort-and-chunk", "one Endpoints object", BOUND]
@@ -102,7 +103,7 @@ def test_each_plot_is_sound_and_shows_every_row(tmp_path: Path, capsys: pytest.C
         "slices",
         "fill",
     ]
-    rows = len(TITLES) + 3
+    rows = len(TITLES) + len(get_args(PolicyName)) - 1
     assert len(plots[0].findall("circle")) == rows
     lines = [len(plot.findall("path[@class='row']")) for plot in plots[1:]]
     assert lines == [rows, rows, rows, rows - 1]  # one Endpoints object has no slices to fill

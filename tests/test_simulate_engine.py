@@ -2,11 +2,11 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import epcore
@@ -130,6 +130,57 @@ def test_nobody_is_below_the_offline_bound(events: list[Event], most: int, perio
             assert least.written.writes <= found.written.writes
             assert least.written.bytes <= found.written.bytes
             assert least.written.slices <= found.written.slices
+
+
+Slices = frozenset[frozenset[str]]
+
+
+def partitions(keys: list[str], most: int) -> Iterator[Slices]:
+    """Every way to put keys into slices."""
+    if not keys:
+        yield frozenset()
+        return
+    for rest in partitions(keys[1:], most):
+        yield rest | {frozenset(keys[:1])}
+        for one in rest:
+            if len(one) < most:
+                yield rest - {one} | {one | {keys[0]}}
+
+
+def fewest_writes(states: list[Mapping[str, bytes]], most: int) -> int:
+    """What a planner needs that knows the future and may move whatever it likes: the shortest way through all ways."""
+    costs: dict[Slices, int] = {frozenset(): 0}
+    before: Mapping[str, bytes] = {}
+    for number, wanted in enumerate(states):
+        found: dict[Slices, int] = {}
+        for after in partitions(sorted(wanted), most):
+            # A slice need not be written if it holds the same and all of it says the same.
+            clean = {one for one in after if all(before.get(key) == wanted[key] for key in one)}
+            found[after] = min(
+                cost + (max(len(after - (clean & old)), len(old - (clean & after))) if number else 0)
+                for old, cost in costs.items()
+            )
+        costs, before = found, wanted
+    return min(costs.values())
+
+
+@few
+@given(event_lists(services=1, most=14), st.integers(1, 3), st.sampled_from([0.0, 0.5]))
+def test_the_offline_bound_is_below_what_brute_force_finds(events: list[Event], most: int, period: float) -> None:
+    states: list[Mapping[str, bytes]] = []
+
+    class Noted(BoundWriter):
+        def sync(self, service: str, template: bytes, wanted: Mapping[str, bytes]) -> Written:
+            states.append(dict(wanted))
+            return super().sync(service, template, wanted)
+
+    bound = run(build_load("random", events), Noted(most), batched(period))
+    assume(max(map(len, states)) <= 6)
+    best = fewest_writes(states, most)
+    assert sum(sync.written.writes for sync in bound if sync.time >= 0) <= best
+    for row in (kubernetes(most), Row(title="balanced", max_endpoints=most)):
+        found = run(build_load("random", events), row.writer(), batched(period))
+        assert best <= sum(sync.written.writes for sync in found if sync.time >= 0)
 
 
 def test_the_offline_bound_is_reached_where_all_come_and_go_at_once() -> None:

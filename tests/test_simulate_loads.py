@@ -1,6 +1,7 @@
 """Loads do what their published parameters say, and a bad file is told with its line."""
 
 import gzip
+import json
 import lzma
 import re
 from collections import Counter, defaultdict
@@ -27,10 +28,14 @@ from epcore.simulate import (
     NodeFailure,
     Replacement,
     RollingUpdate,
+    Row,
+    Settings,
     TraceFile,
     Workload,
     build_load,
+    read_recording,
     read_trace,
+    run,
     write_trace,
 )
 
@@ -348,6 +353,55 @@ def test_a_bad_file_is_told_with_name_and_line(tmp_path: Path, content: bytes, c
     with pytest.raises(LoadError, match=f"^{path}: ") as caught:
         TraceFile(str(path)).load()
     assert complaint in str(caught.value)
+
+
+def recorded(time: float, verb: str, name: str, hosts: list[int], port: int = 80, service: str = "web") -> str:
+    metadata = {"name": name, "namespace": "shop", "labels": {"kubernetes.io/service-name": service}}
+    endpoints = [{"addresses": [f"10.0.0.{host}"]} for host in hosts]
+    slice_ = {"metadata": metadata, "addressType": "IPv4", "ports": [{"port": port}], "endpoints": endpoints}
+    return json.dumps({"t": time, "kind": "EndpointSlice", "type": verb, "object": slice_})
+
+
+def test_slices_of_a_recording_tell_what_comes_and_goes_whichever_slice_holds_it() -> None:
+    lines = [
+        recorded(0.0, "ADDED", "a", [1, 2]),
+        recorded(0.1, "ADDED", "b", [3]),
+        recorded(5.0, "MODIFIED", "b", [3, 1]),
+        recorded(6.0, "MODIFIED", "a", [2]),  # 1 has moved: nothing happened
+        recorded(7.0, "ADDED", "c", [1], port=81),  # other ports are another group
+        recorded(7.5, "ADDED", "d", [9], service="db"),
+        recorded(8.0, "DELETED", "b", [3, 1]),
+        recorded(9.0, "MODIFIED", "a", [4], port=81),  # the slice passes to the other group
+    ]
+    load = read_recording("mine", lines)
+    seen = [(one.time, one.service, one.key, one.content is not None) for one in load.changes]
+    assert sorted(seen) == [
+        (-1.0, "shop/web", "10.0.0.1", True),
+        (-1.0, "shop/web", "10.0.0.2", True),
+        (-1.0, "shop/web", "10.0.0.3", True),
+        (7.0, "shop/web 2", "10.0.0.1", True),
+        (7.5, "shop/db", "10.0.0.9", True),
+        (8.0, "shop/web", "10.0.0.1", False),
+        (8.0, "shop/web", "10.0.0.3", False),
+        (9.0, "shop/web", "10.0.0.2", False),
+        (9.0, "shop/web 2", "10.0.0.4", True),
+    ]
+    assert sorted(load.templates) == ["shop/db", "shop/web", "shop/web 2"]
+    syncs = run(load, Row(title="balanced").writer(), Settings(batch_period=0.0))
+    assert [sync.written.writes for sync in syncs if sync.time >= 0] == [1, 1, 1, 1, 1]
+
+
+def test_what_a_recording_tells_before_the_first_pause_was_there() -> None:
+    spec = {"selector": {"app": "web"}, "ports": [{"port": 80}]}
+    service = {"metadata": {"name": "web", "namespace": "shop"}, "spec": spec}
+    lines = [json.dumps({"t": 0.0, "kind": "Service", "type": "ADDED", "object": service})]
+    for number, time in enumerate((0.01, 0.02, 1.0)):
+        metadata = {"name": f"web-{number}", "namespace": "shop", "labels": {"app": "web"}}
+        status = {"podIPs": [{"ip": f"10.0.0.{number + 1}"}], "conditions": [{"type": "Ready", "status": "True"}]}
+        pod = {"metadata": metadata, "spec": {"nodeName": "n", "containers": []}, "status": status}
+        lines.append(json.dumps({"t": time, "kind": "Pod", "type": "ADDED", "object": pod}))
+    load = read_recording("mine", lines)
+    assert [(one.time, one.key) for one in load.changes] == [(-1.0, "web-0"), (-1.0, "web-1"), (1.0, "web-2")]
 
 
 def final(load: Load) -> set[bytes]:

@@ -141,6 +141,15 @@ def test_a_file_is_simulated_once_whatever_the_seeds(tmp_path: Path) -> None:
     assert [one.measures for one in sweep(plan)] == [one.measures for one in sweep(made)]
 
 
+def test_the_laboratory_needs_nothing_but_the_engine() -> None:
+    missing = "cyclopts", "distributed", "plotly", "rich", "yaml"
+    script = f"import sys; sys.modules.update(dict.fromkeys({missing})); from epcore.simulate import WORKLOADS as found"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{script}; print(len(found))"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "8\n"
+
+
 def test_the_same_seed_prints_the_same_bytes_in_every_process() -> None:
     command = [sys.executable, "-m", "epcore.cli", "simulate", "flapping", "cluster", "--set", "pods=60", "-o", "json"]
     outputs = set()
