@@ -4,9 +4,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,6 +15,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 from epcore import Policy
+from epcore.cli import main
 from epcore.simulate import (
     BOUND,
     CONTROL,
@@ -41,13 +42,18 @@ PLAN = Plan(
 )
 
 
-@contextmanager
-def dask() -> Iterator[Executor]:
-    """A scheduler with two worker processes, on the loopback."""
+@pytest.fixture(scope="module")
+def scheduler() -> Iterator[str]:
+    """A real scheduler with two worker processes, on the loopback: its address."""
     options = {"processes": True, "threads_per_worker": 1, "dashboard_address": None, "host": "127.0.0.1"}
+    with LocalCluster(n_workers=2, **options) as cluster:  # type: ignore[no-untyped-call]
+        yield cluster.scheduler_address
+
+
+@contextmanager
+def dask(address: str) -> Iterator[Executor]:
     with (
-        LocalCluster(n_workers=2, **options) as cluster,  # type: ignore[no-untyped-call]
-        Client(cluster, set_as_default=False) as client,  # type: ignore[no-untyped-call]
+        Client(address, set_as_default=False) as client,  # type: ignore[no-untyped-call]
         client.get_executor() as executor,
     ):
         pids = client.run(os.getpid)
@@ -67,15 +73,28 @@ def threads() -> Iterator[Executor]:
         yield executor
 
 
-@pytest.mark.parametrize("executor", [threads, processes, dask], ids=lambda one: str(one.__name__))
-def test_a_sweep_comes_to_the_same_on_every_executor(executor: object) -> None:
-    assert callable(executor)
+@pytest.mark.parametrize("kind", ["threads", "processes", "dask"])
+def test_a_sweep_comes_to_the_same_on_every_executor(kind: str, request: pytest.FixtureRequest) -> None:
     here = study(PLAN, max_endpoints=10)
-    with executor() as pool:
-        there = study(PLAN, max_endpoints=10, executor=pool)
+    kinds: dict[str, Callable[[], AbstractContextManager[Executor]]] = {
+        "threads": threads,
+        "processes": processes,
+        "dask": lambda: dask(request.getfixturevalue("scheduler")),
+    }
+    with kinds[kind]() as executor:
+        there = study(PLAN, max_endpoints=10, executor=executor)
     assert there.to_dict() == here.to_dict()
     assert [one.syncs for one in there.outcomes] == [one.syncs for one in here.outcomes]
     assert len(here.outcomes) == 4 * 8
+
+
+def test_the_command_line_runs_on_a_scheduler_that_is_there(scheduler: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("simulate", "advise"):
+        arguments = [command, "flapping", "--set", "pods=60", "--seeds", "2", "-o", "json"]
+        assert main([*arguments, "--dask", scheduler]) == 0
+        there = capsys.readouterr().out
+        assert main(arguments) == 0
+        assert there == capsys.readouterr().out
 
 
 def test_copies_that_run_apart_come_to_the_same_as_copies_that_run_together() -> None:
