@@ -67,6 +67,15 @@ def test_the_table_has_a_row_for_each_writer_and_the_mean_of_the_seeds(capsys: p
     assert re.search(rf"^Kubernetes' rule +100 +{round(sum(writes) / 2)} ", out, re.MULTILINE)
 
 
+def test_several_watchers_have_a_column_of_their_own(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out = out_of(["simulate", *FLAPPING, "--watchers", "700"], capsys)
+    told = json.loads(out_of(["simulate", *FLAPPING, "--watchers", "700", "-o", "json"], capsys))
+    assert "700 watchers" in out
+    assert all(f" {row['bytes'] * 700:,}\n" in out for row in told["loads"][0]["rows"])
+    assert "700 watchers" in page(tmp_path, capsys, *FLAPPING, "--watchers", "700")
+    assert "watchers" not in out_of(["simulate", *FLAPPING], capsys)
+
+
 def test_a_trace_is_simulated_as_the_workload_it_was_made_of(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

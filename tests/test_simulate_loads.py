@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -302,6 +303,33 @@ def test_a_trace_may_have_its_columns_in_any_order_or_no_heading() -> None:
 def test_what_is_written_as_a_trace_is_read_as_the_same_load(seed: int) -> None:
     events = Flapping(pods=20, restless=5, seconds=100.0).events(seed)
     assert read_trace("flapping", write_trace(events)) == build_load("flapping", events)
+
+
+def test_a_trace_may_come_from_a_spreadsheet(tmp_path: Path) -> None:
+    (tmp_path / "sheet.csv").write_bytes(b"\xef\xbb\xbftime,service,key,event\r\n0,web,a,add\r\n1,web,a,ready\r\n")
+    load = TraceFile(str(tmp_path / "sheet.csv")).load()
+    assert load == read_trace("sheet.csv", ["0,web,a,add", "1,web,a,ready"])
+
+
+@st.composite
+def parameters(draw: st.DrawFn) -> Workload:
+    """Any workload with small parameters that are odd together."""
+    kind = draw(st.sampled_from([WORKLOADS[name] for name in WORKLOADS]))
+    odd: dict[type, st.SearchStrategy[Any]] = {
+        int: st.integers(1, 12),
+        float: st.sampled_from([0.2, 0.5, 1.0, 3.0, 40.0]),
+        tuple: st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0]), max_size=4).map(tuple),
+    }
+    return kind(**{one.name: draw(odd[type(one.default)]) for one in fields(kind)})
+
+
+@few
+@given(parameters(), SEEDS)
+def test_every_workload_ends_and_tells_what_can_happen_whatever_its_parameters(load: Workload, seed: int) -> None:
+    events = load.events(seed)
+    assert [event.time for event in events] == sorted(event.time for event in events)
+    made = build_load("odd", events)
+    assert len(made.changes) == len(events)
 
 
 BAD: dict[str, tuple[list[str], str]] = {

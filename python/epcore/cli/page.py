@@ -9,7 +9,7 @@ from string import Template
 from typing import TYPE_CHECKING, Final
 
 from epcore.cli.drawing import STYLE, Mark, scatter, steps
-from epcore.cli.simulation import COLUMNS, SUMMARY_COLUMNS, mean_cells, note
+from epcore.cli.simulation import SUMMARY_COLUMNS, columns, mean_cells, note
 from epcore.simulate import BOUND, CONTROL, KUBERNETES, compare
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _section(found: "Study", load: str, marks: dict[str, Mark]) -> "Iterator[str
     rows = {title: [one for one in outcomes if one.row.title == title] for title in marks}
     rows = {title: runs for title, runs in rows.items() if runs}
     yield f"<h2>{escape(load)}</h2><p>{escape(note(found, outcomes[0]))}</p>"
-    yield _table(list(COLUMNS), {title: mean_cells(runs) for title, runs in rows.items()})
+    yield _table(list(columns(found)), {title: mean_cells(found, runs) for title, runs in rows.items()})
     legend = "".join(f"<li>{marks[title].swatch} {escape(title)}</li>" for title in rows)
     yield f'<ul class="legend">{legend}</ul>'
     points = [(marks[title], _mean(runs, "writes"), _mean(runs, "bytes")) for title, runs in rows.items()]

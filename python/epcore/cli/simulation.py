@@ -125,10 +125,10 @@ def simulation_tables(found: "Study") -> "Iterator[RenderableType]":
     for source in plan.sources:
         outcomes = [one for one in found.outcomes if one.load == source.name]
         titles = dict.fromkeys(one.row.title for one in outcomes)
-        rows = [(title, *mean_cells([one for one in outcomes if one.row.title == title])) for title in titles]
+        rows = [(title, *mean_cells(found, [one for one in outcomes if one.row.title == title])) for title in titles]
         seeds = {one.seed for one in outcomes}
         title = f"{source.name}, mean of {len(seeds)} seeds" if len(seeds) > 1 else source.name
-        yield table({"row": False} | dict.fromkeys(COLUMNS, True), rows, title=title)
+        yield table({"row": False} | dict.fromkeys(columns(found), True), rows, title=title)
         yield Text(note(found, outcomes[0]) + "\n", style="dim")
     if len(plan.runs()) > 1:
         means = compare(found.outcomes, KUBERNETES)
@@ -139,11 +139,17 @@ def simulation_tables(found: "Study") -> "Iterator[RenderableType]":
         )
 
 
-def mean_cells(outcomes: "Sequence[Outcome]") -> "list[int | str | None]":
+def columns(found: "Study") -> dict[str, str]:
+    """Give the headings of the table, and the fields below them; several watchers have a column of their own."""
+    return COLUMNS | ({f"bytes to\n{found.watchers:,} watchers": "bytes_to_all"} if found.watchers > 1 else {})
+
+
+def mean_cells(found: "Study", outcomes: "Sequence[Outcome]") -> "list[int | str | None]":
     """Take the mean over seeds, as a table shows it."""
+    figures = [found.figures(one) for one in outcomes]
     cells: list[int | str | None] = []
-    for field in COLUMNS.values():
-        values = [one.to_dict()[field] for one in outcomes]
+    for field in columns(found).values():
+        values = [one[field] for one in figures]
         known = [value for value in values if value is not None]
         mean = sum(known) / len(known) if known else None
         if mean is None:
@@ -161,10 +167,9 @@ def note(found: "Study", outcome: "Outcome") -> str:
     counted = [sync for sync in outcome.syncs if sync.time >= 0]
     changes = sum(len(sync.delays) for sync in counted)
     limit = "no rate limit" if settings.qps is None else f"{settings.qps:g} writes a second, burst {settings.burst}"
-    sent = f", {outcome.measures.bytes * found.watchers:,} bytes to {found.watchers:,} of them" * (found.watchers > 1)
     return (
         f"{changes:,} changes in {outcome.series[-1].time:,.0f} s; collected for {settings.batch_period:g} s, {limit},"
-        f" {settings.latency:g} s a write. {KUBERNETES} needs {len(counted):,} syncs{sent}."
+        f" {settings.latency:g} s a write. {KUBERNETES} needs {len(counted):,} syncs."
     )
 
 

@@ -1,10 +1,10 @@
 """The geometric mean over several recordings, row by row, against Kubernetes' rule."""
 
 from dataclasses import dataclass
-from math import exp, log
 from typing import TYPE_CHECKING, Any, Final
 
 from epcore.cli.replay import KUBERNETES
+from epcore.simulate.outcome import geometric_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,8 @@ def summarise(replays: "Sequence[Replay]") -> Summary:
         len(replays),
         {
             row.title: {
-                measure: _mean([_ratio(replay, row.title, measure) for replay in replays]) for measure in MEASURES
+                measure: geometric_mean([_ratio(replay, row.title, measure) for replay in replays])
+                for measure in MEASURES
             }
             for row in replays[0].rows
         },
@@ -46,11 +47,3 @@ def summarise(replays: "Sequence[Replay]") -> Summary:
 def _ratio(replay: "Replay", title: str, measure: str) -> float | None:
     base = getattr(replay.row(KUBERNETES), measure)
     return getattr(replay.row(title), measure) / base if base else None
-
-
-def _mean(ratios: "Sequence[float | None]") -> float | None:
-    """Return the geometric mean; nothing if there is nothing to compare with."""
-    known = [ratio for ratio in ratios if ratio is not None]
-    if not known:
-        return None
-    return round(exp(sum(map(log, known)) / len(known)), 4) if all(known) else 0.0

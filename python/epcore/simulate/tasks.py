@@ -133,6 +133,10 @@ class Study:
     outcomes: "Sequence[Outcome]"
     watchers: int = 1
 
+    def figures(self, outcome: Outcome) -> dict[str, Any]:
+        """Return a row for programs, with what all watchers receive together."""
+        return {**outcome.to_dict(), "bytes_to_all": outcome.measures.bytes * self.watchers}
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything for programs."""
         settings = self.plan.settings
@@ -149,11 +153,7 @@ class Study:
                 {
                     "load": source.name,
                     "seed": seed,
-                    "rows": [
-                        {**one.to_dict(), "bytes_to_all": one.measures.bytes * self.watchers}
-                        for one in self.outcomes
-                        if (one.load, one.seed) == (source.name, seed)
-                    ],
+                    "rows": [self.figures(one) for one in self.outcomes if (one.load, one.seed) == (source.name, seed)],
                 }
                 for source, seed in self.plan.runs()
             ],

@@ -50,7 +50,7 @@ class TraceFile:
         except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
             raise LoadError(f"{self.path}: {getattr(error, 'strerror', None) or error}") from None
         try:
-            text = content.decode()
+            text = content.decode("utf-8-sig")  # spreadsheets begin with a mark
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
             raise LoadError(f"{self.path}: line {line} is not UTF-8") from None
