@@ -11,6 +11,7 @@ import epcore
 from epcore.cli.failure import CommandError
 from epcore.cli.inputs import STDIN, read_endpoints, read_slices
 from epcore.cli.laboratory import advise, simulate
+from epcore.cli.manifests import sync
 from epcore.cli.options import DIFFERENT, SAME, File, Maximum, Output, read_policy
 from epcore.cli.output import Form, meter, print_data, print_people
 from epcore.errors import EpcoreError
@@ -340,6 +341,7 @@ def watch(  # noqa: PLR0913 - a command line has options
 
 app.command(simulate)
 app.command(advise)
+app.command(sync)
 
 
 def run(arguments: "Sequence[str]") -> int:

@@ -16,6 +16,7 @@ import yaml
 
 from epcore import EndpointSet, SliceSet
 from epcore.cli.failure import CommandError
+from epcore.manifest import YamlLoader, items_of
 
 if TYPE_CHECKING:
     import io
@@ -77,7 +78,8 @@ def read_source(name: str) -> tuple[bytes, list[Any] | None]:
         if _form(name, content) == "json":
             return content, None
         try:
-            return content, list(_objects(yaml.load_all(content, YamlLoader)))
+            documents = yaml.load_all(content, YamlLoader)
+            return content, [item for document in documents for item in items_of(document)]
         except yaml.MarkedYAMLError as error:
             at = f" at line {error.problem_mark.line + 1}" if error.problem_mark else ""
             raise CommandError(f"{name}: not YAML{at}: {error.problem}") from None
@@ -91,17 +93,6 @@ def _form(name: str, content: bytes) -> Form:
     if suffix.lower() in _FORMS:
         return _FORMS[suffix.lower()]
     return "json" if content.lstrip(b" \t\r\n\xef\xbb\xbf")[:1] in {b"{", b"["} else "yaml"
-
-
-def _objects(documents: "Iterator[Any]") -> "Iterator[Any]":
-    """Yield the objects of several documents: those of lists one by one, none for an empty document."""
-    for document in documents:
-        if isinstance(document, list):
-            yield from document
-        elif isinstance(document, dict) and isinstance(document.get("items"), list):
-            yield from document["items"]
-        elif document is not None:
-            yield document
 
 
 @contextmanager
@@ -141,13 +132,3 @@ def _told_with(name: str) -> "Iterator[None]":
         yield
     except (ValueError, TypeError) as error:
         raise CommandError(f"{name}: {error}") from None
-
-
-class YamlLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Reads times as the text they are, as JSON does."""
-
-
-YamlLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}

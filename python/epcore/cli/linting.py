@@ -11,8 +11,9 @@ import yaml
 
 import epcore
 from epcore.cli.failure import CommandError
-from epcore.cli.inputs import YamlLoader, objects_of, read_source
+from epcore.cli.inputs import objects_of, read_source
 from epcore.errors import InvalidInputError
+from epcore.manifest import YamlLoader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -1,17 +1,17 @@
 """What a command prints: tables for people, JSON or YAML for programs."""
 
-import json
 import sys
 from contextlib import contextmanager
 from io import StringIO
 from typing import IO, TYPE_CHECKING, Final, Literal, TypeAlias
 
-import yaml
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
+
+from epcore.manifest import to_json, to_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,9 +27,9 @@ _WIDE: Final = 500
 def print_data(value: object, form: Form) -> None:
     """Print for programs."""
     if form == "yaml":
-        sys.stdout.write(yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDE))
+        sys.stdout.write(to_yaml(value))
     else:
-        print(json.dumps(value, indent=2, ensure_ascii=False))
+        sys.stdout.write(to_json(value))
 
 
 def print_people(*parts: "RenderableType", narrowest: int = 0) -> None:
@@ -87,10 +87,3 @@ def meter() -> "Iterator[Meter]":
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
         yield Meter(progress)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Never writes anchors: few readers expect them in a manifest."""
-
-    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - the name of the base class
-        return True

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from epcore import InvalidInputError, View
+from epcore.atomic import write_atomically
 from epcore.cli.failure import CommandError
 from epcore.cli.watch.sources import Listed, Trouble
-from epcore.cli.watch.targets import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -1,17 +1,16 @@
 """What is done with changes: shown as they come, or a file is kept right."""
 
 import json
-import os
 import shlex
 import subprocess
 import sys
-import tempfile
 import time
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from epcore.atomic import write_atomically
 from epcore.cli.failure import CommandError
 from epcore.proxy import haproxy
 
@@ -256,25 +255,6 @@ class HAProxy(Target):
     def _sections(self, view: "View") -> str:
         del view
         return "\n".join(self._backends[port].section() for port in sorted(self._backends))
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Put a file in the place of another at once: whoever reads sees the old one or the new one, also after a crash."""
-    try:
-        mode = path.stat().st_mode & 0o777
-    except FileNotFoundError:
-        mode = 0o644
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _read(path: Path) -> str | None:

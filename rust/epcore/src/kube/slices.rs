@@ -67,8 +67,11 @@ impl Origin {
             && theirs.labels.get(MANAGED_BY_LABEL) == ours.labels.get(MANAGED_BY_LABEL)
     }
 
-    /// True if the object owns the slice (upstream `ownedBy`).
+    /// True if the object owns the slice (upstream `ownedBy`); without a UID, if nothing does.
     pub(crate) fn owns(&self, slice: &EndpointSlice) -> bool {
+        if self.uid.is_empty() {
+            return !has_owner(slice);
+        }
         owners(slice).iter().any(|owner| owner.uid == self.uid && owner.kind == self.kind && owner.api_version == "v1")
     }
 }
