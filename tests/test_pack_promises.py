@@ -13,7 +13,7 @@ from epcore.types import PolicyName
 from strategies import TEMPLATE, Json, groups, slice_of
 
 maxima = st.integers(1, 7)
-policies = st.sampled_from(["balanced", "dense", "lean", "upstream"])
+policies = st.sampled_from(["balanced", "dense", "lean", "lifecycle", "upstream"])
 
 
 def through_an_api_server(slices: epcore.SliceSet) -> list[Json]:

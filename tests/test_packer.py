@@ -299,7 +299,13 @@ class DeterministicMachine(PackerMachine):
     naming = "deterministic"
 
 
-@pytest.mark.parametrize("machine", [PackerMachine, DeterministicMachine])
+class LifecycleMachine(PackerMachine):
+    """The same where idle endpoints move."""
+
+    policy = "lifecycle"
+
+
+@pytest.mark.parametrize("machine", [PackerMachine, DeterministicMachine, LifecycleMachine])
 def test_plans_are_the_stateless_ones_and_all_is_right_at_last(machine: type[PackerMachine]) -> None:
     REACHED.clear()
     steps = settings(max_examples=2 * settings().max_examples, stateful_step_count=40)
@@ -495,7 +501,7 @@ changes = st.lists(
 @given(
     st.lists(st.sampled_from(ADDRESSES), unique=True, max_size=30),
     changes,
-    st.sampled_from(["balanced", "dense", "lean", "upstream"]),
+    st.sampled_from(["balanced", "dense", "lean", "lifecycle", "upstream"]),
     st.sampled_from(["ordered", "strict"]),
     st.sampled_from(["generate", "deterministic"]),
     st.sampled_from([4, 10]),

@@ -146,7 +146,7 @@ def test_without_duplicates_and_moves_every_reader_is_right_at_every_event(
     assert judge_events([], events, [reader]) == []
 
 
-policies = st.sampled_from(["balanced", "dense", "lean", "upstream"])
+policies = st.sampled_from(["balanced", "dense", "lean", "lifecycle", "upstream"])
 
 
 @st.composite
@@ -233,7 +233,7 @@ def places(slices: epcore.SliceSet) -> dict[tuple[str, str], list[tuple[str | No
     return found
 
 
-@given(cases(), st.sampled_from(["balanced", "dense", "lean"]))
+@given(cases(), st.sampled_from(["balanced", "dense", "lean", "lifecycle"]))
 def test_a_plan_of_reconcile_in_which_every_address_keeps_its_slice_is_right_for_every_reader(
     case: Json, policy: Any
 ) -> None:

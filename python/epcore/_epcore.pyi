@@ -19,6 +19,7 @@ from epcore.types import (
     FieldMask,
     FindingDict,
     HintState,
+    IdleMoves,
     LintRule,
     Naming,
     ObjectKind,
@@ -189,17 +190,26 @@ class Endpoint:
 class Policy:
     """How to choose among clean slices and new ones when the dirty slices are full.
 
-    Two forms. ``Policy(threshold=0.75)`` stays at the write floor and opens a new slice rather than send
+    Three forms. ``Policy(threshold=0.75)`` stays at the write floor and opens a new slice rather than send
     again a slice that is fuller than ``threshold`` times the maximum. ``Policy(write=..., byte=...,
     watchers=..., slice=...)`` gives prices, in any one currency, and takes the cheapest plan exactly.
+    ``Policy(spare=0.25)`` is ``"lifecycle"`` with more slices and fewer bytes: endpoints that take no traffic may move
+    to a slice that will change when they do. Such moves are in ``Plan.moves``; the slice that they leave is written
+    before the one that takes them. No endpoint that is ready changes its slice, and one that still serves stays while
+    no other is ready throughout.
 
     :param threshold: 0.0 to 1.0, fraction of the maximum.
     :param write: price of one API write.
     :param byte: price of one byte sent to one watcher.
     :param watchers: number of watchers of the slices.
     :param slice: price of one more slice kept.
+    :param spare: density against bytes, 0.0 or more: while there are at most ``(1 + spare)`` times the fewest slices
+        that hold all endpoints, and one, a new slice is opened rather than a clean one sent again. ``"lifecycle"`` is
+        0.0.
+    :param moves: who may move: ``"not-ready"`` (default), or only what is ``"not-serving"`` either, for those who
+        fear for connections that drain.
 
-    Raises ``ValueError`` for a price that is negative or not finite, or a mix of both forms.
+    Raises ``ValueError`` for a number that is negative or not finite, or a mix of the forms.
     """
 
     def __new__(
@@ -210,6 +220,8 @@ class Policy:
         byte: float | None = None,
         watchers: int | None = None,
         slice: float | None = None,
+        spare: float | None = None,
+        moves: IdleMoves | None = None,
     ) -> Self: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
@@ -368,8 +380,8 @@ def pack(
         type of the group. Left out, it is taken from the existing slices, which must then agree.
     :param max_endpoints: 1 to 1000.
     :param max_bytes: largest JSON size of one slice, in bytes.
-    :param policy: ``"balanced"``, ``"dense"``, ``"lean"``, ``"upstream"`` (Kubernetes' counts exactly) or a
-        :class:`Policy`.
+    :param policy: ``"balanced"``, ``"dense"``, ``"lean"``, ``"lifecycle"`` (endpoints that take no traffic may move,
+        for fewer writes over time), ``"upstream"`` (Kubernetes' counts exactly) or a :class:`Policy`.
     :param cohort: which endpoints are likely to change together and should share a slice where that costs no write:
         ``"auto"``, ``"node"``, ``"zone"``, ``"revision"``, a field path such as ``"targetRef.namespace"``, or ``None``.
     :param compaction: permission to move live endpoints.

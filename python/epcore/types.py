@@ -4,7 +4,8 @@ from typing import Any, Literal, Required, TypeAlias, TypedDict
 
 AddressTypeName: TypeAlias = Literal["IPv4", "IPv6", "FQDN"]
 FamilyName: TypeAlias = Literal["IPv4", "IPv6"]
-PolicyName: TypeAlias = Literal["balanced", "dense", "lean", "upstream"]
+PolicyName: TypeAlias = Literal["balanced", "dense", "lean", "lifecycle", "upstream"]
+IdleMoves: TypeAlias = Literal["not-ready", "not-serving"]
 CohortName: TypeAlias = Literal["auto", "node", "zone", "revision"]
 CompactionOrder: TypeAlias = Literal["make-before-break", "break-before-make", "make-break-touch"]
 AddressReuse: TypeAlias = Literal["ordered", "strict"]

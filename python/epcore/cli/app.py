@@ -25,7 +25,7 @@ TROUBLE: Final = 2
 BROKEN_PIPE: Final = 128 + 13
 INTERRUPTED: Final = 128 + 2
 
-POLICIES: Final[tuple[PolicyName, ...]] = ("dense", "balanced", "lean")
+POLICIES: Final[tuple[PolicyName, ...]] = ("dense", "balanced", "lean", "lifecycle")
 """Shown by ``replay`` where none is named; Kubernetes' rule always is."""
 
 

@@ -4,8 +4,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use epcore::Error;
 use epcore::pack::{
-    AddressReuse, Cohort, Compaction as CoreCompaction, CompactionOrder, Naming, Options, Policy as CorePolicy, Prices,
-    Replace,
+    AddressReuse, Cohort, Compaction as CoreCompaction, CompactionOrder, IdleMoves, Lifecycle, Naming, Options,
+    Policy as CorePolicy, Prices, Replace,
 };
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -21,21 +21,31 @@ pub(crate) struct Policy(pub(crate) CorePolicy);
 #[pymethods]
 impl Policy {
     #[new]
-    #[pyo3(signature = (*, threshold=None, write=None, byte=None, watchers=None, slice=None))]
+    #[pyo3(signature = (*, threshold=None, write=None, byte=None, watchers=None, slice=None, spare=None, moves=None))]
     fn new(
         threshold: Option<f64>,
         write: Option<f64>,
         byte: Option<f64>,
         watchers: Option<Count>,
         slice: Option<f64>,
+        spare: Option<f64>,
+        moves: Option<&str>,
     ) -> PyResult<Self> {
         let has_prices = write.is_some() || byte.is_some() || watchers.is_some() || slice.is_some();
+        if spare.is_some() || moves.is_some() {
+            if has_prices || threshold.is_some() {
+                return Err(PyValueError::new_err(
+                    "spare and moves are a form of their own: give no threshold and no prices",
+                ));
+            }
+            return lifecycle(spare.unwrap_or(0.0), moves.unwrap_or("not-ready"));
+        }
         match threshold {
             Some(_) if has_prices => Err(PyValueError::new_err("give either threshold or prices, not both")),
             Some(threshold) if (0.0..=1.0).contains(&threshold) => Ok(Self(CorePolicy::Threshold(threshold + 0.0))),
             Some(_) => Err(PyValueError::new_err("threshold must be 0.0 to 1.0")),
             None if !has_prices => {
-                Err(PyValueError::new_err("give threshold, or prices: write, byte, watchers, slice"))
+                Err(PyValueError::new_err("give threshold, or prices: write, byte, watchers, slice; or spare, moves"))
             }
             None => {
                 let price = |name: &str, given: Option<f64>| match given.unwrap_or(0.0) {
@@ -61,6 +71,9 @@ impl Policy {
             CorePolicy::Prices(Prices { write, byte, watchers, slice }) => {
                 format!("Policy(write={write:?}, byte={byte:?}, watchers={watchers}, slice={slice:?})")
             }
+            CorePolicy::Lifecycle(Lifecycle { spare, moves }) => {
+                format!("Policy(spare={spare:?}, moves={:?})", moves_word(moves))
+            }
             CorePolicy::Upstream => "'upstream'".to_owned(),
         }
     }
@@ -79,10 +92,27 @@ impl Policy {
                 arguments.set_item("slice", prices.slice)?;
             }
             CorePolicy::Threshold(threshold) => arguments.set_item("threshold", threshold)?,
+            CorePolicy::Lifecycle(Lifecycle { spare, moves }) => {
+                arguments.set_item("spare", spare)?;
+                arguments.set_item("moves", moves_word(moves))?;
+            }
             CorePolicy::Upstream => {}
         }
         by_keywords(py.get_type::<Self>().as_any(), &arguments)
     }
+}
+
+const MOVES: [(&str, IdleMoves); 2] = [("not-ready", IdleMoves::NotReady), ("not-serving", IdleMoves::NotServing)];
+
+fn lifecycle(spare: f64, moves: &str) -> PyResult<Policy> {
+    if !spare.is_finite() || spare < 0.0 {
+        return Err(PyValueError::new_err("spare must be finite and not negative"));
+    }
+    Ok(Policy(CorePolicy::Lifecycle(Lifecycle { spare: spare + 0.0, moves: word("moves", moves, &MOVES)? })))
+}
+
+fn moves_word(moves: IdleMoves) -> &'static str {
+    MOVES.iter().find(|(_, of)| *of == moves).map_or("", |(word, _)| word)
 }
 
 /// Permission to move live endpoints so that slices stay few.
@@ -232,6 +262,7 @@ pub(crate) fn policy(given: &Bound<'_, PyAny>) -> PyResult<CorePolicy> {
             ("balanced", CorePolicy::BALANCED),
             ("dense", CorePolicy::DENSE),
             ("lean", CorePolicy::LEAN),
+            ("lifecycle", CorePolicy::LIFECYCLE),
             ("upstream", CorePolicy::Upstream),
         ],
     )

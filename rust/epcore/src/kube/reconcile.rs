@@ -367,12 +367,18 @@ impl<'a> Run<'a> {
         let recycles = self.options.recycles();
         let mut free = stale.to_vec();
         for (_, Planned { plan, slots }) in plans.iter().enumerate().filter(|(other, _)| *other != group) {
-            let deleted = plan.writes.iter().filter(|write| write.verb == Verb::Delete);
+            let deleted = plan.writes.iter().filter(|write| write.verb == Verb::Delete && !self.gave_away(write));
             free.extend(deleted.filter_map(|write| slots.get(write.slot)));
         }
         free.retain(|slot| !plans[group].slots.contains(slot));
         free.retain(|&slot| recycles || self.holds_nothing_wanted(&self.plan.before[slot]));
         free
+    }
+
+    /// True if idle endpoints have left a slice for another of its group: they leave before they come in, which a slice that takes over
+    /// other endpoints cannot promise.
+    fn gave_away(&self, write: &Write) -> bool {
+        self.options.policy.lifecycle().is_some() && write.reasons.contains(WriteReason::EndpointsMoved)
     }
 
     /// True if no group of the family wants an endpoint of the slice, so that nobody misses one while it changes.
@@ -424,6 +430,7 @@ impl<'a> Run<'a> {
             let write = &self.plan.writes[at].write;
             let is_emptied = write.reasons.contains(WriteReason::Emptied) || write.slice.endpoints.is_empty();
             let may = write.verb == Verb::Delete
+                && !self.gave_away(write)
                 && self.is_owned(&write.slice)
                 && (self.options.recycles() || (is_emptied && self.holds_nothing_wanted(&write.slice)));
             let created = |slot: usize| self.plan.writes.iter().filter(|part| part.write.slot == slot).count() == 1;

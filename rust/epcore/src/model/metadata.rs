@@ -14,6 +14,9 @@ pub const TRIGGER_TIME_ANNOTATION: &str = "endpoints.kubernetes.io/last-change-t
 /// Annotation on a slice that took moved endpoints, until the further write of `make-break-touch` has taken it away.
 pub(crate) const MOVING_ANNOTATION: &str = "epcore/moving";
 
+/// Annotation that says for which endpoints a slice is meant: those that are `leaving` or those that are `restless`.
+pub(crate) const ROLE_ANNOTATION: &str = "epcore/role";
+
 /// Metadata of an object. An empty text is "not set".
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObjectMeta {
@@ -74,6 +77,7 @@ impl ObjectMeta {
         }
         let mut annotations = if template { self.annotations.clone() } else { BTreeMap::new() };
         annotations.remove(MOVING_ANNOTATION);
+        annotations.remove(ROLE_ANNOTATION);
         Self {
             // A prefix is all that is needed of either; an existing slice's own name is the worst of the three.
             name: if template || self.service().is_empty() { self.name.clone() } else { String::new() },

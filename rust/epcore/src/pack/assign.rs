@@ -3,6 +3,7 @@
 use crate::pack::Policy;
 use crate::pack::choose::{Clean, choose};
 use crate::pack::compact::compact;
+use crate::pack::lifecycle::{regroup, settle_roles};
 use crate::pack::place::{FillOrder, Target, place};
 use crate::pack::problem::{Assignment, Filled, Problem};
 use crate::pack::settle::Bin;
@@ -22,6 +23,9 @@ pub(crate) fn solve(problem: &Problem<'_>, bins: Vec<Bin>) -> Assignment {
     let mut pending: Vec<u32> = (0u32..).zip(&waiting).filter(|(_, waiting)| **waiting).map(|(item, _)| item).collect();
     pending.sort_by(|&left, &right| problem.items.compare(left, right));
     solution.write_floor = problem.write_floor(&solution.bins, pending.len());
+    if let Some(lifecycle) = problem.moves_idle() {
+        regroup(problem, lifecycle, &mut solution);
+    }
     if problem.max_bytes.is_some() {
         problem.first_fit(&mut solution.bins, pending);
     } else {
@@ -30,6 +34,7 @@ pub(crate) fn solve(problem: &Problem<'_>, bins: Vec<Bin>) -> Assignment {
     if let Some(compaction) = problem.compaction {
         compact(problem, compaction, &mut solution);
     }
+    settle_roles(problem, &mut solution);
     solution.bins.retain(|bin| !(bin.is_new && bin.is_deleted()));
     if problem.recycles {
         recycle(&mut solution.bins);
@@ -44,6 +49,7 @@ impl Problem<'_> {
         let mut filled = Filled {
             expendable: bin.expendable,
             recyclable: bin.recyclable,
+            role: bin.role,
             kept: bin.kept,
             dirty: bin.dirty,
             closed: bin.closed,
@@ -123,7 +129,10 @@ impl Problem<'_> {
     fn policy_for(&self, containers: usize) -> Policy {
         match self.compaction {
             Some(compaction) if containers + 1 > compaction.limit(self.items.count(), self.max_items) => Policy::DENSE,
-            _ => self.policy,
+            _ => match self.policy {
+                Policy::Lifecycle(lifecycle) if !self.may_open(lifecycle, containers) => Policy::DENSE,
+                policy => policy,
+            },
         }
     }
 

@@ -39,7 +39,7 @@ pub(crate) fn choose(overflow: usize, clean: &[Clean], max: usize, policy: Polic
     let prefix = match policy {
         Policy::Prices(prices) => cheapest_prefix(overflow, &ascending, max, prices, bytes),
         Policy::Threshold(threshold) => longest_prefix(overflow, &ascending, max, threshold),
-        Policy::Upstream => 0,
+        Policy::Lifecycle(_) | Policy::Upstream => 0,
     };
     let room: usize = ascending[..prefix].iter().map(|clean| max - clean.count).sum();
     Choice {

@@ -110,6 +110,9 @@ impl<'a, 'g> Draft<'a, 'g> {
             keep_newer_time(&mut slice, source);
         }
         slice.endpoints = endpoints;
+        if self.options.policy.lifecycle().is_some() {
+            filled.role.mark(&mut slice);
+        }
         Ok(slice)
     }
 
@@ -191,8 +194,10 @@ impl<'a, 'g> Draft<'a, 'g> {
         if self.origin.is_empty() {
             return Vec::new();
         }
-        let make_first = self.move_order() != CompactionOrder::BreakBeforeMake;
+        let order = self.move_order();
         let edge = |(item, target): (u32, usize)| {
+            // An idle endpoint is to be gone from readers anyway; two copies that differ would make some of them drop it at a wrong moment.
+            let make_first = order != CompactionOrder::BreakBeforeMake && !self.assignment.idle.contains(&item);
             let source = *write_of.get(self.origin.get(&item)?)?;
             let target = *write_of.get(&target)?;
             let (first, second) = if make_first { (target, source) } else { (source, target) };

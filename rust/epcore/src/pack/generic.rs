@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 use crate::Error;
 use crate::pack::assign::solve;
 use crate::pack::choose::Bytes;
+use crate::pack::lifecycle::Stage;
 use crate::pack::problem::{CohortIds, Filled, Items, Problem};
 use crate::pack::settle::{Held, settle};
 use crate::pack::{Compaction, Policy};
@@ -165,6 +166,14 @@ impl Items for Table<'_> {
     }
 
     fn is_leaving(&self, _item: u32) -> bool {
+        false
+    }
+
+    fn stage(&self, _item: u32) -> Stage {
+        Stage::Settled
+    }
+
+    fn is_idle(&self, _item: u32) -> bool {
         false
     }
 

@@ -11,12 +11,13 @@ use hashbrown::HashMap;
 use crate::Error;
 use crate::model::{
     Address, ByIdentity, EndpointList, EndpointRef, EndpointSlice, Identity, MANAGED_BY_LABEL, MOVING_ANNOTATION,
-    ObjectMeta, SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION, keeps, preferred,
+    ObjectMeta, ROLE_ANNOTATION, SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION, keeps, preferred,
 };
 use crate::pack::choose::Bytes;
+use crate::pack::lifecycle::{Role, Stage};
 use crate::pack::problem::{CohortIds, Items, Problem};
 use crate::pack::settle::{Bin, Held, settle};
-use crate::pack::{Cohort, CompactionOrder, Options, Policy, naming};
+use crate::pack::{Cohort, CompactionOrder, IdleMoves, Options, Policy, naming};
 use crate::wire::json::{self, endpoint_size, slice_size};
 
 /// Label of slices of headless Services.
@@ -41,6 +42,14 @@ pub(crate) struct Group<'a> {
     leaves: HashMap<u32, Vec<usize>>,
     cohorts: RefCell<HashMap<&'a str, u32>>,
     sizes: OnceCell<Vec<usize>>,
+    stages: OnceCell<Stages>,
+}
+
+/// What is known of the lives of the items.
+struct Stages {
+    of: Vec<Stage>,
+    /// Some endpoint is ready, and stays so.
+    some_stays_ready: bool,
 }
 
 impl<'a> Group<'a> {
@@ -72,6 +81,7 @@ impl<'a> Group<'a> {
             leaves: HashMap::new(),
             cohorts: RefCell::default(),
             sizes: OnceCell::new(),
+            stages: OnceCell::new(),
         };
         for (index, slice) in &existing {
             group.check_slice(slice).map_err(|error| error.in_index(*index).in_field("slices"))?;
@@ -202,6 +212,7 @@ impl<'a> Group<'a> {
         for (slice, bin) in self.existing.iter().zip(&mut bins) {
             let foreign = self.is_foreign(slice);
             let convertible = self.is_convertible(slice);
+            bin.role = if foreign { Role::Settled } else { Role::of(slice) };
             bin.expendable = foreign;
             bin.closed = foreign && (upstream || !convertible);
             bin.recyclable = upstream && convertible;
@@ -295,7 +306,8 @@ impl<'a> Group<'a> {
         let mark = if touches { MOVING_ANNOTATION.len() + 4 } else { 0 };
         // Quotes, colon and comma of each, and the member that they are in.
         let signs = |bytes: usize| if bytes > 0 { bytes + 6 } else { 0 };
-        let members = signs(time) + signs(mark);
+        let role = if self.options.policy.lifecycle().is_some() { ROLE_ANNOTATION.len() + "restless".len() } else { 0 };
+        let members = signs(time) + signs(mark) + signs(role);
         if members > 0 { members + r#""annotations":{},"#.len() } else { 0 }
     }
 
@@ -351,6 +363,32 @@ impl<'a> Group<'a> {
         Bytes { per_container: template_bytes as f64, per_item }
     }
 
+    /// Where each item is in its life, and whether some endpoint is ready after each write of any plan.
+    fn stages(&self) -> &Stages {
+        self.stages.get_or_init(|| {
+            let conditions = |item: u32| self.endpoint(item).conditions();
+            let stage = |item| match conditions(item) {
+                now if now.is_terminating() => Stage::Leaving,
+                now if now.is_ready() => Stage::Settled,
+                _ => Stage::New,
+            };
+            let mut of: Vec<Stage> = (0u32..).take(self.items.len()).map(stage).collect();
+            let mut some_stays_ready = false;
+            for (slice, held) in self.existing.iter().zip(&self.held) {
+                let is_restless = Role::of(slice) == Role::Restless;
+                for (before, held) in slice.endpoints.iter().zip(held) {
+                    let Some((item, _)) = *held else { continue };
+                    let was_ready = before.conditions().is_ready();
+                    some_stays_ready |= was_ready && conditions(item).is_ready();
+                    if of[item as usize] == Stage::New && (was_ready || is_restless) {
+                        of[item as usize] = Stage::Restless;
+                    }
+                }
+            }
+            Stages { of, some_stays_ready }
+        })
+    }
+
     fn cohort_id(&self, name: Option<&'a str>) -> u32 {
         let Some(name) = name else { return 0 };
         let mut cohorts = self.cohorts.borrow_mut();
@@ -388,6 +426,19 @@ impl Items for Group<'_> {
 
     fn is_leaving(&self, item: u32) -> bool {
         !self.is_upstream() && self.options.cohort == Cohort::Auto && self.endpoint(item).conditions().is_terminating()
+    }
+
+    fn stage(&self, item: u32) -> Stage {
+        self.stages().of[item as usize]
+    }
+
+    fn is_idle(&self, item: u32) -> bool {
+        let conditions = self.endpoint(item).conditions();
+        let Some(lifecycle) = self.options.policy.lifecycle() else { return false };
+        // Some readers fall back to what still serves where nothing is ready.
+        let is_needed =
+            conditions.is_serving() && (lifecycle.moves == IdleMoves::NotServing || !self.stages().some_stays_ready);
+        !conditions.is_ready() && !is_needed
     }
 
     fn leaves_from(&self, item: u32) -> &[usize] {
@@ -451,7 +502,7 @@ fn template(
 /// True if a slice has the template's annotations, and no owner that the template's owner took the place of (upstream
 /// `needRebuildExistingSlices`).
 pub(crate) fn same_annotations_and_owners(metadata: &ObjectMeta, template: &ObjectMeta) -> bool {
-    let own = [TRIGGER_TIME_ANNOTATION, MOVING_ANNOTATION];
+    let own = [TRIGGER_TIME_ANNOTATION, MOVING_ANNOTATION, ROLE_ANNOTATION];
     let counts = |(key, _): &(&String, &String)| !own.contains(&key.as_str());
     let owners = |metadata: &ObjectMeta| {
         json::read_owners(metadata.unknown.get("ownerReferences").unwrap_or("[]")).unwrap_or_default()

@@ -12,6 +12,7 @@ mod compact;
 mod draft;
 mod generic;
 mod group;
+mod lifecycle;
 mod naming;
 mod notes;
 mod options;
@@ -28,7 +29,9 @@ pub use generic::{Assigned, Item, assign};
 pub(crate) use group::{canonical_order, same_annotations_and_owners};
 pub(crate) use naming::name as name_slice;
 pub use notes::{Event, HintState, Notes};
-pub use options::{AddressReuse, Compaction, CompactionOrder, Naming, Options, Policy, Prices, Replace};
+pub use options::{
+    AddressReuse, Compaction, CompactionOrder, IdleMoves, Lifecycle, Naming, Options, Policy, Prices, Replace,
+};
 pub use plan::{Move, Plan, Stats};
 pub use write::{Verb, Write, WriteReason, WriteReasons};
 

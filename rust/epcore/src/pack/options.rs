@@ -84,6 +84,8 @@ pub enum Policy {
     Threshold(f64),
     /// The cheapest plan by these prices, wherever that is.
     Prices(Prices),
+    /// Endpoints that take no traffic may move to others that will change when they do.
+    Lifecycle(Lifecycle),
 }
 
 impl Policy {
@@ -93,6 +95,31 @@ impl Policy {
     pub const BALANCED: Self = Self::Threshold(0.75);
     /// Fewest bytes: half of room is worth a new slice.
     pub const LEAN: Self = Self::Threshold(0.5);
+    /// Fewest writes over a whole run, at about as many slices as Kubernetes keeps.
+    pub const LIFECYCLE: Self = Self::Lifecycle(Lifecycle { spare: 0.0, moves: IdleMoves::NotReady });
+
+    pub(crate) fn lifecycle(self) -> Option<Lifecycle> {
+        if let Self::Lifecycle(lifecycle) = self { Some(lifecycle) } else { None }
+    }
+}
+
+/// How [`Policy::Lifecycle`] weighs slices against bytes, and whom it may move.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lifecycle {
+    /// Density against bytes, 0 or more: a slice is opened to save bytes or later writes only where then there are at most
+    /// `(1 + spare) * endpoints / max + 2`.
+    pub spare: f64,
+    /// Which endpoints may move.
+    pub moves: IdleMoves,
+}
+
+/// Endpoints that no reader sends traffic to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdleMoves {
+    /// Those that are not ready.
+    NotReady,
+    /// Those that do not serve either.
+    NotServing,
 }
 
 /// Prices in any one currency. All are finite and not negative.

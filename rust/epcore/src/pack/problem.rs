@@ -2,7 +2,10 @@
 
 use std::cmp::Ordering;
 
+use hashbrown::HashSet;
+
 use crate::pack::choose::Bytes;
+use crate::pack::lifecycle::{Role, Stage};
 use crate::pack::settle::{Dirty, Kept};
 use crate::pack::{Compaction, Policy};
 
@@ -21,6 +24,10 @@ pub(crate) trait Items {
     fn cohort(&self, item: u32) -> CohortIds;
     /// True if an item is about to go.
     fn is_leaving(&self, item: u32) -> bool;
+    /// Where an item is in its life.
+    fn stage(&self, item: u32) -> Stage;
+    /// True if nobody notices when an item moves.
+    fn is_idle(&self, item: u32) -> bool;
     /// Containers that this item must not come into before they are written, as its address leaves them for another item.
     fn leaves_from(&self, item: u32) -> &[usize];
 }
@@ -59,6 +66,8 @@ pub(crate) struct Filled {
     /// May be given the content of a new container instead of being deleted.
     pub(crate) recyclable: bool,
     pub(crate) is_new: bool,
+    /// Which items it is meant for.
+    pub(crate) role: Role,
     /// Bytes of the container with its items, kept where there is a limit.
     pub(crate) bytes: usize,
 }
@@ -93,6 +102,8 @@ pub(crate) struct Assignment {
     pub(crate) bins: Vec<Filled>,
     /// Item and the container it was in before, for items that had to or were allowed to move.
     pub(crate) moved: Vec<(u32, usize)>,
+    /// Those of them that nobody notices: they leave before they come in.
+    pub(crate) idle: HashSet<u32>,
     /// Fewest writes of any plan that moves nothing it need not.
     pub(crate) write_floor: usize,
 }

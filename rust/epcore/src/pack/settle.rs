@@ -1,5 +1,7 @@
 //! Who stays: from what each container holds to the items it keeps, each item in one place.
 
+use crate::pack::lifecycle::Role;
+
 /// A container as the optimiser sees it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bin {
@@ -13,6 +15,8 @@ pub(crate) struct Bin {
     pub(crate) expendable: bool,
     /// It may be given the content of a new container instead of being deleted.
     pub(crate) recyclable: bool,
+    /// Which items it is meant for.
+    pub(crate) role: Role,
     /// Bytes of the container without any item.
     pub(crate) base_bytes: usize,
 }
