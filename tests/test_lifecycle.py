@@ -108,8 +108,8 @@ def replayed(name: str) -> Replay:
 
 
 COUNTS = {
-    "rollout": ((471, 38_793, 8), (392, 26_182, 9, 897)),
-    "scale": ((800, 44_543, 8), (791, 35_324, 9, 886)),
+    "rollout": ((471, 38_793, 8), (367, 27_870, 8, 1_203)),
+    "scale": ((800, 44_543, 8), (761, 37_386, 8, 883)),
 }
 """Writes, endpoints sent again and slices at most by Kubernetes' rule; the same and moved endpoints by ours."""
 

@@ -224,7 +224,8 @@ fn what_is_leaving_comes_together_in_a_slice_that_says_so() {
         }
     }
     let wanted = json::read_endpoints(format!("[{}]", wanted.join(",")).as_bytes()).unwrap();
-    let options = Options { max_endpoints: 10, policy: Policy::LIFECYCLE, ..Options::default() };
+    let policy = Policy::Lifecycle(Lifecycle { spare: 1.0, moves: IdleMoves::NotReady });
+    let options = Options { max_endpoints: 10, policy, ..Options::default() };
     let plan = pack(&wanted, &existing, &options).unwrap();
     assert_eq!(plan.moves().len(), 4);
     let target = &plan.writes().last().unwrap().slice;

@@ -3,7 +3,7 @@
 use crate::pack::Policy;
 use crate::pack::choose::{Clean, choose};
 use crate::pack::compact::compact;
-use crate::pack::lifecycle::{regroup, settle_roles};
+use crate::pack::lifecycle::renew;
 use crate::pack::place::{FillOrder, Target, place};
 use crate::pack::problem::{Assignment, Filled, Problem};
 use crate::pack::settle::Bin;
@@ -24,9 +24,8 @@ pub(crate) fn solve(problem: &Problem<'_>, bins: Vec<Bin>) -> Assignment {
     pending.sort_by(|&left, &right| problem.items.compare(left, right));
     solution.write_floor = problem.write_floor(&solution.bins, pending.len());
     if let Some(lifecycle) = problem.moves_idle() {
-        regroup(problem, lifecycle, &mut solution);
-    }
-    if problem.max_bytes.is_some() {
+        renew(problem, lifecycle, &mut solution, &pending);
+    } else if problem.max_bytes.is_some() {
         problem.first_fit(&mut solution.bins, pending);
     } else {
         problem.fill(&mut solution.bins, &pending);
@@ -34,7 +33,6 @@ pub(crate) fn solve(problem: &Problem<'_>, bins: Vec<Bin>) -> Assignment {
     if let Some(compaction) = problem.compaction {
         compact(problem, compaction, &mut solution);
     }
-    settle_roles(problem, &mut solution);
     solution.bins.retain(|bin| !(bin.is_new && bin.is_deleted()));
     if problem.recycles {
         recycle(&mut solution.bins);
@@ -129,10 +127,7 @@ impl Problem<'_> {
     fn policy_for(&self, containers: usize) -> Policy {
         match self.compaction {
             Some(compaction) if containers + 1 > compaction.limit(self.items.count(), self.max_items) => Policy::DENSE,
-            _ => match self.policy {
-                Policy::Lifecycle(lifecycle) if !self.may_open(lifecycle, containers) => Policy::DENSE,
-                policy => policy,
-            },
+            _ => self.policy,
         }
     }
 

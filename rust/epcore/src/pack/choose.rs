@@ -39,7 +39,9 @@ pub(crate) fn choose(overflow: usize, clean: &[Clean], max: usize, policy: Polic
     let prefix = match policy {
         Policy::Prices(prices) => cheapest_prefix(overflow, &ascending, max, prices, bytes),
         Policy::Threshold(threshold) => longest_prefix(overflow, &ascending, max, threshold),
-        Policy::Lifecycle(_) | Policy::Upstream => 0,
+        // Where nothing may move, fewest slices.
+        Policy::Lifecycle(_) => longest_prefix(overflow, &ascending, max, 1.0),
+        Policy::Upstream => 0,
     };
     let room: usize = ascending[..prefix].iter().map(|clean| max - clean.count).sum();
     Choice {

@@ -2,6 +2,7 @@
 
 use crate::model::{EndpointSlice, ROLE_ANNOTATION};
 use crate::pack::Lifecycle;
+use crate::pack::place::{FillOrder, Target, place};
 use crate::pack::problem::{Assignment, Filled, Problem};
 
 /// Where an item is in its life.
@@ -52,8 +53,38 @@ impl Role {
     }
 }
 
-/// So many slices give something away before a write of a clean slice, or a new one, is spent on taking it.
-const PAYING_SOURCES: usize = 3;
+/// Prices, in endpoints sent again. Found by search over recorded and generated loads (`DESIGN.md`); the outcome changes little
+/// within a factor of two of each.
+const WRITE: f64 = 40.0;
+/// One more slice, shared among those that there have to be: it weighs less where there are many.
+const SLICE: f64 = 3000.0;
+/// Of what is done only where nothing else can be.
+const TOO_MUCH: f64 = 1e12;
+
+/// What becomes of the idle items of a stage: how often their container will be sent again because of them, and how many writes that are.
+#[derive(Clone, Copy)]
+struct Outlook {
+    resends: f64,
+    writes: f64,
+}
+
+impl Stage {
+    fn outlook(self) -> Outlook {
+        match self {
+            // One that flaps will do so again.
+            Self::Restless => Outlook { resends: 4.0, writes: 1.0 },
+            _ => Outlook { resends: 1.0, writes: 0.5 },
+        }
+    }
+
+    fn role(self) -> Role {
+        match self {
+            Self::Leaving => Role::Leaving,
+            Self::Restless => Role::Restless,
+            Self::New | Self::Settled => Role::Settled,
+        }
+    }
+}
 
 impl Problem<'_> {
     /// The policy if it may move items in this step.
@@ -61,119 +92,190 @@ impl Problem<'_> {
         // Where bytes are short or live items may move, one kind of move at a time is enough.
         self.policy.lifecycle().filter(|_| self.max_bytes.is_none() && self.compaction.is_none())
     }
+}
 
-    /// True if one more container may be opened though others have room.
-    pub(crate) fn may_open(&self, lifecycle: Lifecycle, containers: usize) -> bool {
-        let least = self.items.count().div_ceil(self.max_items) as f64;
-        (containers + 1) as f64 <= (1.0 + lifecycle.spare) * least + 1.0
+/// Bring together idle items of all containers that are written anyway, stage by stage, and then place what is new.
+pub(crate) fn renew(problem: &Problem<'_>, lifecycle: Lifecycle, solution: &mut Assignment, pending: &[u32]) {
+    let company = solution.bins.iter().map(|bin| company(problem, bin)).collect();
+    let taken = vec![false; solution.bins.len()];
+    let mut renewal = Renewal { problem, lifecycle, bins: &mut solution.bins, company, taken, moved: Vec::new() };
+    for stage in [Stage::Leaving, Stage::Restless, Stage::New] {
+        renewal.gather(stage);
     }
+    renewal.fill(pending);
+    renewal.settle_roles();
+    let moved = renewal.moved;
+    solution.idle = moved.iter().map(|(item, _)| *item).collect();
+    solution.moved.extend(moved);
 }
 
-/// Bring together what is leaving, and what is restless, from all containers that are written anyway.
-pub(crate) fn regroup(problem: &Problem<'_>, lifecycle: Lifecycle, solution: &mut Assignment) {
-    let mut gathering = Gathering { problem, lifecycle, solution, taken: None };
-    gathering.gather(Role::Leaving);
-    gathering.gather(Role::Restless);
+/// Items that take traffic: what is sent again for nothing when others of the container change.
+fn company(problem: &Problem<'_>, bin: &Filled) -> usize {
+    bin.items().filter(|&item| problem.items.is_settled(item)).count()
 }
 
-/// A container is meant for what is leaving, or for what is restless, as long as it holds little else.
-pub(crate) fn settle_roles(problem: &Problem<'_>, solution: &mut Assignment) {
-    let is_leaving = |item| problem.items.stage(item) == Stage::Leaving;
-    for bin in solution.bins.iter_mut().filter(|bin| bin.role == Role::Leaving && bin.is_written()) {
-        if !bin.items().all(is_leaving) {
-            bin.role = Role::Settled;
-        }
-    }
-}
-
-struct Gathering<'a, 'p> {
+struct Renewal<'a, 'p> {
     problem: &'a Problem<'p>,
     lifecycle: Lifecycle,
-    solution: &'a mut Assignment,
-    /// Container that has just taken items. It gives none away, so that no two wait for each other's write.
-    taken: Option<usize>,
+    bins: &'a mut Vec<Filled>,
+    /// Of each container.
+    company: Vec<usize>,
+    /// Containers that took moved items. They give none away any more, so that no two wait for each other's write.
+    taken: Vec<bool>,
+    moved: Vec<(u32, usize)>,
 }
 
-impl Gathering<'_, '_> {
-    fn gather(&mut self, role: Role) {
-        let gives = |at: &usize| {
-            let bin = &self.solution.bins[*at];
-            Some(*at) != self.taken && bin.is_open() && bin.kept.iter().any(|kept| self.moves(role, kept.item))
+impl Renewal<'_, '_> {
+    /// Move the idle items of a stage to the container where they cost least from now on, if that is less than where they are.
+    fn gather(&mut self, stage: Stage) {
+        let counts = self.count(stage);
+        let mut sources: Vec<usize> = (0..counts.len()).filter(|&bin| counts[bin] > 0).collect();
+        let total: usize = counts.iter().sum();
+        let stay: f64 = sources.iter().map(|&bin| self.later(stage, bin)).sum();
+        let keeping = self.keeping();
+        let price = |bin: usize| {
+            let (need, room) = (total - counts[bin], self.problem.room(&self.bins[bin]));
+            if need > 0 && room == 0 {
+                return f64::INFINITY;
+            }
+            let here = self.later(stage, bin);
+            let others = if counts[bin] > 0 { stay - here } else { stay };
+            self.now(bin, keeping) + here + (1.0 - share(room, need)) * others
         };
-        let sources: Vec<usize> = (0..self.solution.bins.len()).filter(gives).collect();
-        let Some(target) = self.target(role, &sources) else { return };
-        for source in sources.into_iter().filter(|&source| source != target) {
-            self.take(role, source, target);
-        }
-        let bin = &mut self.solution.bins[target];
-        if bin.kept.is_empty() {
-            bin.role = role;
+        let found = cheapest((0..self.bins.len()).map(|bin| (price(bin), bin)));
+        let opened = keeping.map(|keeping| WRITE + keeping + stage.outlook().writes * WRITE);
+        let Some(target) = self.best(found, opened, stay) else { return };
+        self.assume_role(stage, target);
+        sources.retain(|&bin| bin != target);
+        sources.sort_by_key(|&bin| std::cmp::Reverse(self.company[bin]));
+        for source in sources {
+            self.take(stage, source, target);
         }
     }
 
-    fn moves(&self, role: Role, item: u32) -> bool {
-        role.is_for(self.problem.items.stage(item)) && self.problem.items.is_idle(item)
+    /// The cheaper of a container that is there and one more, if it costs less than `limit`.
+    fn best(&mut self, found: Option<(f64, usize)>, opened: Option<f64>, limit: f64) -> Option<usize> {
+        let opened = opened.unwrap_or(f64::INFINITY);
+        match found {
+            Some((price, bin)) if price <= opened => (price < limit).then_some(bin),
+            _ => (opened < limit).then(|| self.open()),
+        }
     }
 
-    /// The container that takes the idle items of all sources, if that pays.
-    fn target(&mut self, role: Role, sources: &[usize]) -> Option<usize> {
-        let bins = &self.solution.bins;
-        let has_room = |at: &usize| self.problem.room(&bins[*at]) > 0;
-        let free = |at: &usize| bins[*at].is_open() && has_room(at);
-        let meant = |at: &usize| bins[*at].role == role;
-        // What is sent again with each later change of the items.
-        let company = |at: &usize| (bins[*at].items().filter(|&item| !self.problem.items.is_idle(item)).count(), *at);
-        let all = || 0..bins.len();
-        if sources.is_empty() {
-            return None;
-        }
-        if let Some(at) = all().filter(meant).filter(free).min_by_key(company) {
-            return Some(at);
-        }
-        let cheapest = sources.iter().copied().filter(free).min_by_key(company).filter(|_| sources.len() > 1);
-        if let Some(at) = cheapest.filter(|at| company(at).0 * 4 <= self.problem.max_items) {
-            return Some(at);
-        }
-        if sources.len() >= PAYING_SOURCES {
-            if let Some(at) = all().filter(meant).filter(has_room).min_by_key(company) {
-                return Some(at);
-            }
-            if self.problem.may_open(self.lifecycle, bins.iter().filter(|bin| !bin.is_deleted()).count()) {
-                self.solution.bins.push(self.problem.new_bin());
-                return Some(self.solution.bins.len() - 1);
-            }
-        }
-        cheapest
+    /// How many items of a stage each container may give away.
+    fn count(&self, stage: Stage) -> Vec<usize> {
+        let movable = |bin: &Filled| bin.kept.iter().filter(|kept| self.moves(stage, kept.item)).count();
+        let gives = |bin: &Filled| bin.must_be_written() && !bin.closed && !bin.overfull;
+        let count = |(bin, taken): (&Filled, &bool)| if !taken && gives(bin) { movable(bin) } else { 0 };
+        self.bins.iter().zip(&self.taken).map(count).collect()
     }
 
-    /// Move the idle items of a container to another, as far as there is room.
-    fn take(&mut self, role: Role, source: usize, target: usize) {
-        let mut room = self.problem.room(&self.solution.bins[target]);
-        let kept = std::mem::take(&mut self.solution.bins[source].kept);
-        for kept in kept {
-            if room == 0 || !self.moves(role, kept.item) {
-                self.solution.bins[source].kept.push(kept);
+    fn moves(&self, stage: Stage, item: u32) -> bool {
+        self.problem.items.stage(item) == stage && self.problem.items.is_idle(item)
+    }
+
+    /// Price of writing a container now, and of keeping one that has lost everything.
+    fn now(&self, bin: usize, keeping: Option<f64>) -> f64 {
+        let filled = &self.bins[bin];
+        if filled.is_deleted() {
+            keeping.unwrap_or(TOO_MUCH)
+        } else if filled.is_written() {
+            0.0
+        } else {
+            WRITE + filled.count() as f64
+        }
+    }
+
+    /// Price of what items of a stage bring on the container that they are in.
+    fn later(&self, stage: Stage, bin: usize) -> f64 {
+        let outlook = stage.outlook();
+        outlook.writes * WRITE + outlook.resends * self.company[bin] as f64
+    }
+
+    /// Price of having one more container, if there may be one.
+    fn keeping(&self) -> Option<f64> {
+        let containers = self.bins.iter().filter(|bin| !bin.is_deleted()).count() as f64 + 1.0;
+        let least = self.problem.items.count().div_ceil(self.problem.max_items).max(1) as f64;
+        let spare = (1.0 + self.lifecycle.spare) * least;
+        let price = if containers <= spare { 0.0 } else { SLICE / least };
+        (containers <= spare + 2.0).then_some(price)
+    }
+
+    fn open(&mut self) -> usize {
+        self.bins.push(self.problem.new_bin());
+        self.company.push(0);
+        self.taken.push(false);
+        self.bins.len() - 1
+    }
+
+    /// A container without company is meant for whom it takes in.
+    fn assume_role(&mut self, stage: Stage, bin: usize) {
+        let is_of_stage = |item| self.problem.items.stage(item) == stage;
+        if self.company[bin] == 0 && stage.role() != Role::Settled && self.bins[bin].items().all(is_of_stage) {
+            self.bins[bin].role = stage.role();
+        }
+    }
+
+    /// Move the idle items of a stage from a container to another, as far as there is room.
+    fn take(&mut self, stage: Stage, source: usize, target: usize) {
+        let mut room = self.problem.room(&self.bins[target]);
+        for kept in std::mem::take(&mut self.bins[source].kept) {
+            if room == 0 || !self.moves(stage, kept.item) {
+                self.bins[source].kept.push(kept);
                 continue;
             }
             room -= 1;
-            self.solution.moved.push((kept.item, source));
-            self.solution.idle.insert(kept.item);
-            self.solution.bins[source].drained = true;
-            self.problem.put(&mut self.solution.bins[target], kept.item);
-            self.taken = Some(target);
+            self.moved.push((kept.item, source));
+            self.bins[source].drained = true;
+            self.taken[target] = true;
+            self.problem.put(&mut self.bins[target], kept.item);
+        }
+    }
+
+    /// Choose containers for new items, as many as are needed, and then who goes where.
+    fn fill(&mut self, pending: &[u32]) {
+        let mut left = pending.len();
+        let mut rooms: Vec<usize> = self.bins.iter().map(|bin| self.problem.room(bin)).collect();
+        let mut targets: Vec<Target> = Vec::new();
+        while left > 0 {
+            let keeping = self.keeping();
+            let price = |bin: usize| {
+                let later = WRITE + 0.5 * self.company[bin] as f64;
+                (self.now(bin, keeping) + later) / share(rooms[bin], left)
+            };
+            let open = (0..self.bins.len()).filter(|&bin| rooms[bin] > 0);
+            let found = cheapest(open.map(|bin| (price(bin), bin)));
+            let opened = keeping.map(|keeping| (2.0 * WRITE + keeping) / share(self.problem.max_items, left));
+            let bin = self.best(found, opened, f64::INFINITY).unwrap_or_else(|| self.open());
+            rooms.resize(self.bins.len(), self.problem.max_items);
+            let room = std::mem::take(&mut rooms[bin]).min(left);
+            left -= room;
+            targets.push(Target { bin, room, forced: self.bins[bin].must_be_written() });
+        }
+        let bins = &*self.bins;
+        let residents = |bin: usize| bins[bin].items().collect();
+        for (item, target) in place(self.problem.items, pending, &mut targets, &residents, FillOrder::RoomiestFirst) {
+            self.problem.put(&mut self.bins[targets[target].bin], item);
+        }
+    }
+
+    /// A container is meant for what is leaving as long as it holds nothing else.
+    fn settle_roles(&mut self) {
+        let is_leaving = |item| self.problem.items.stage(item) == Stage::Leaving;
+        for bin in self.bins.iter_mut().filter(|bin| bin.role == Role::Leaving && bin.is_written()) {
+            if !bin.items().all(is_leaving) {
+                bin.role = Role::Settled;
+            }
         }
     }
 }
 
-impl Role {
-    fn is_for(self, stage: Stage) -> bool {
-        matches!((self, stage), (Self::Leaving, Stage::Leaving) | (Self::Restless, Stage::Restless))
-    }
+/// The first of the cheapest.
+fn cheapest(prices: impl Iterator<Item = (f64, usize)>) -> Option<(f64, usize)> {
+    prices.min_by(|left, right| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1)))
 }
 
-impl Filled {
-    /// It is written whatever is chosen, and may give and take.
-    fn is_open(&self) -> bool {
-        self.must_be_written() && !self.closed && !self.overfull
-    }
+/// The part of the items that there is room for.
+fn share(room: usize, items: usize) -> f64 {
+    if items <= room { 1.0 } else { room as f64 / items as f64 }
 }

@@ -106,8 +106,8 @@ impl Policy {
 /// How [`Policy::Lifecycle`] weighs slices against bytes, and whom it may move.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lifecycle {
-    /// Density against bytes, 0 or more: a slice is opened to save bytes or later writes only where then there are at most
-    /// `(1 + spare) * endpoints / max + 2`.
+    /// Density against bytes, 0 or more: up to `(1 + spare) * ceil(endpoints / max)` slices a new one costs no more than its write; above
+    /// that plus 2 none is opened that could be done without.
     pub spare: f64,
     /// Which endpoints may move.
     pub moves: IdleMoves,

@@ -26,6 +26,8 @@ pub(crate) trait Items {
     fn is_leaving(&self, item: u32) -> bool;
     /// Where an item is in its life.
     fn stage(&self, item: u32) -> Stage;
+    /// True if an item takes traffic.
+    fn is_settled(&self, item: u32) -> bool;
     /// True if nobody notices when an item moves.
     fn is_idle(&self, item: u32) -> bool;
     /// Containers that this item must not come into before they are written, as its address leaves them for another item.
