@@ -41,8 +41,8 @@ def to_yaml(value: object) -> str:
 
 
 def to_json(value: object) -> str:
-    """Write one document, readable."""
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    """Write one document, readable, without a newline after it."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def documents_of(text: str) -> list[str]:

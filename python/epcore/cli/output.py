@@ -29,7 +29,7 @@ def print_data(value: object, form: Form) -> None:
     if form == "yaml":
         sys.stdout.write(to_yaml(value))
     else:
-        sys.stdout.write(to_json(value))
+        print(to_json(value))
 
 
 def print_people(*parts: "RenderableType", narrowest: int = 0) -> None:

@@ -67,7 +67,7 @@ class _File:
         """Write the text of what it holds; ``""`` if that is nothing."""
         if not any(len(items_of(content)) for content in self.contents):
             return ""
-        return to_json(self.contents[0]) if path.suffix == ".json" else "".join(self.documents)
+        return f"{to_json(self.contents[0])}\n" if path.suffix == ".json" else "".join(self.documents)
 
 
 @dataclass
