@@ -74,8 +74,8 @@ def plan(  # noqa: PLR0913 - the options of epcore.pack
     :param template: File of one slice without endpoints: metadata, ports and address type of new slices.
         Left out, the existing slices are the pattern.
     :param max_endpoints: Most endpoints in one slice, 1 to 1000.
-    :param policy: balanced, dense, lean, upstream, or a share of the maximum such as 0.6: no slice fuller than that is
-        written just to add to it.
+    :param policy: balanced, dense, lean, lifecycle, upstream, or a share of the maximum such as 0.6: no slice
+        fuller than that is written just to add to it.
     :param cohort: Which endpoints belong together: auto, node, zone, revision, a field path such as
         targetRef.namespace, or none.
     :param compact: Allow moves so that slices stay within (1 + this) times the fewest, plus 2. Left out: no endpoint
@@ -216,7 +216,8 @@ def replay(
 
     :param recordings: Files of recordings.
     :param max_endpoints: Most endpoints in one slice. Left out: 100, or as many as a recorded slice held.
-    :param policy: A policy to show, as of plan; may be repeated. Left out: dense, balanced and lean.
+    :param policy: A policy to show, as of plan; may be repeated. Left out: dense, balanced, lean and
+        lifecycle.
     :param html: Write a report with charts to this file too. It needs no network to be read.
     :param output: table, json or yaml.
     """

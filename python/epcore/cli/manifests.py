@@ -71,7 +71,7 @@ def sync(  # noqa: PLR0913 - the options of a run
         file of its endpoints: a list of addresses, with or without port, or of endpoints. May be repeated.
     :param allow_empty: Let such a file take the last endpoint of a Service away.
     :param max_endpoints: Most endpoints in one slice, 1 to 1000.
-    :param policy: balanced, dense, lean, upstream, or a share of the maximum such as 0.6.
+    :param policy: balanced, dense, lean, lifecycle, upstream, or a share of the maximum such as 0.6.
     :param output: table, json or yaml.
     """
     options = SyncOptions(
