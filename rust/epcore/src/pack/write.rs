@@ -95,6 +95,11 @@ impl WriteReasons {
         self.0 >> reason as u16 & 1 == 1
     }
 
+    /// True if no other reason is one of the set.
+    pub(crate) fn is_only(self, reasons: &[WriteReason]) -> bool {
+        reasons.iter().fold(self.0, |left, &reason| left & !(1 << reason as u16)) == 0
+    }
+
     /// The words for the reasons, in a fixed order.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         WriteReason::ALL.into_iter().filter(move |(reason, _)| self.contains(*reason)).map(|(_, name)| name)

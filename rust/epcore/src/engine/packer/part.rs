@@ -8,7 +8,7 @@ use hashbrown::HashSet;
 use crate::engine::packer::extract::Extract;
 use crate::engine::packer::slices::ServiceSlices;
 use crate::model::{Address, EndpointSlice};
-use crate::pack::{Naming, Options, Plan, Policy, Verb, Write, WriteReason, WriteReasons};
+use crate::pack::{Naming, Options, Plan, Policy, Verb, Write, WriteReason};
 
 /// A Service whose slices held what was wanted before something changed.
 pub(super) struct Part<'a> {
@@ -37,6 +37,10 @@ impl Part<'_> {
         let concerned = self.slices.named(&self.concerned);
         if let Some(planned) = self.in_place(&concerned, &plan) {
             return Some(planned);
+        }
+        // The whole costs little more then, and is right in any case.
+        if 2 * concerned.len() > self.slices.by_name().size() {
+            return None;
         }
         let mut planned = plan(&concerned)?;
         if planned.writes.iter().any(asks_for_more) {
@@ -78,14 +82,8 @@ impl Part<'_> {
         if !planned.writes.iter().all(is_in_place) || !self.is_exact(&planned) {
             return None;
         }
-        planned.counts.slices_ideal = self.ideal(&planned);
         extract.complete(&mut planned)?;
-        planned.put_among(self.slices.by_name().clone());
-        Some(planned)
-    }
-
-    fn ideal(&self, plan: &Plan) -> usize {
-        self.slices.ideal(&plan.before, &plan.result(), self.options.max_endpoints)
+        Some(self.whole(planned))
     }
 
     fn is_exact(&self, plan: &Plan) -> bool {
@@ -101,7 +99,7 @@ impl Part<'_> {
     }
 
     fn whole(&self, mut plan: Plan) -> Plan {
-        plan.counts.slices_ideal = self.ideal(&plan);
+        plan.counts.slices_ideal = self.slices.ideal(&plan.before, &plan.result(), self.options.max_endpoints);
         plan.put_among(self.slices.by_name().clone());
         plan
     }
@@ -109,19 +107,13 @@ impl Part<'_> {
 
 /// True if a write would not be there, or might be another one, if there were more slices.
 fn asks_for_more(write: &Write) -> bool {
-    write.verb != Verb::Update
-        || ends_a_group(write)
-        || write.reasons == WriteReasons::default().with(WriteReason::EndpointsAdded, true)
+    write.verb != Verb::Update || ends_a_group(write) || write.reasons.is_only(&[WriteReason::EndpointsAdded])
 }
 
 /// True for an update that brings nothing new and is no part of a move.
 fn is_in_place(write: &Write) -> bool {
-    let reasons = [WriteReason::EndpointsUpdated, WriteReason::EndpointsRemoved, WriteReason::Hints];
-    let in_place = reasons.into_iter().fold(WriteReasons::default(), |all, reason| {
-        let holds = write.reasons.contains(reason);
-        all.with(reason, holds)
-    });
-    write.verb == Verb::Update && write.reasons == in_place
+    let in_place = [WriteReason::EndpointsUpdated, WriteReason::EndpointsRemoved, WriteReason::Hints];
+    write.verb == Verb::Update && write.reasons.is_only(&in_place)
 }
 
 fn ends_a_group(write: &Write) -> bool {
