@@ -6,18 +6,17 @@ from collections import Counter
 from typing import Any, TypeAlias
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 import epcore
 from epcore.types import Outcome
 from kube_strategies import nodes, pods, services
+from packer_parts import MANAGED_BY, SERVICE, Json, made, packer_of
 
-Json: TypeAlias = dict[str, Any]
 Name: TypeAlias = tuple[str, str]
 
-MANAGED_BY = "sync.example.com"
 KINDS = ("EndpointSlice", "Service", "Pod", "Node")
 NAMES = ("web", "api", "db")
 """Two Services with selector (which may take each other's Pods), and one without."""
@@ -315,25 +314,6 @@ def test_plans_are_the_stateless_ones_and_all_is_right_at_last(machine: type[Pac
     assert {"accepted", "conflict", "gone"} <= {key.split()[1] for key in REACHED}, REACHED
 
 
-SERVICE: Json = {
-    "kind": "Service",
-    "metadata": {"name": "db", "namespace": "shop", "resourceVersion": "5"},
-    "spec": {"ports": [{"name": "sql", "port": 5432}]},
-}
-
-
-def made(write: epcore.Write, name: str, version: int) -> Json:
-    sent: Json = {**write.to_dict()}
-    return {**sent, "metadata": {**sent["metadata"], "name": name, "resourceVersion": str(version)}}
-
-
-def packer_of(*endpoints: str, **options: Any) -> epcore.Packer:
-    packer = epcore.Packer(managed_by=MANAGED_BY, **options)
-    packer.apply(SERVICE)
-    packer.publish("db", list(endpoints), namespace="shop")
-    return packer
-
-
 def test_a_service_whose_writes_were_accepted_is_clean_without_being_planned_again() -> None:
     packer = packer_of("10.9.0.1")
     assert packer.dirty == [("shop", "db")]
@@ -488,162 +468,3 @@ def test_threads_may_feed_and_ask_at_once() -> None:
         thread.join()
     assert failures == []
     assert packer.plan("db", namespace="shop").stats.endpoints_added == 200
-
-
-ADDRESSES = [f"10.9.{number // 10}.{number % 10 + 1}" for number in range(40)]
-some_addresses = st.lists(st.sampled_from(ADDRESSES), max_size=4)
-changes = st.lists(
-    st.tuples(st.sampled_from(["upsert", "remove", "write"]), some_addresses, st.sampled_from([None, "one", "two"])),
-    max_size=12,
-)
-
-
-@given(
-    st.lists(st.sampled_from(ADDRESSES), unique=True, max_size=30),
-    changes,
-    st.sampled_from(["balanced", "dense", "lean", "lifecycle", "upstream"]),
-    st.sampled_from(["ordered", "strict"]),
-    st.sampled_from(["generate", "deterministic"]),
-    st.sampled_from([4, 10]),
-)
-def test_the_plan_of_what_changed_is_the_plan_of_everything(
-    begin: list[str],
-    steps: list[tuple[str, list[str], str | None]],
-    policy: Any,
-    reuse: Any,
-    naming: Any,
-    max_endpoints: int,
-) -> None:
-    """One group, and every write accepted: most plans are made from a part of the slices."""
-    options: Any = {"policy": policy, "max_endpoints": max_endpoints, "naming": naming, "address_reuse": reuse}
-    packer = packer_of(*begin, **options)
-    wanted: dict[str, Json | str] = dict(zip(begin, begin, strict=True))
-    version = 10
-
-    def write() -> None:
-        nonlocal version
-        for one in packer.plan("db", namespace="shop").writes:
-            version += 1
-            answer = None if one.verb == "delete" else made(one, one.name or f"db-{version}", version)
-            packer.answer(one, "accepted", answer)
-        assert packer.dirty == []
-
-    write()
-    for verb, addresses, target in steps:
-        if verb == "write":
-            write()
-        elif verb == "remove":
-            packer.remove("db", addresses, namespace="shop")
-            wanted = {address: endpoint for address, endpoint in wanted.items() if address not in addresses}
-        else:
-            given: list[Json] = [
-                {
-                    "addresses": [one],
-                    "zone": target,
-                    "targetRef": {"kind": "VM", "name": target} if target == "one" else None,
-                }
-                for one in addresses
-            ]
-            packer.upsert("db", given, namespace="shop")
-            wanted |= dict(zip(addresses, given, strict=True))
-        plan = packer.plan("db", namespace="shop")
-        slices = packer.slices("db", namespace="shop")
-        whole = epcore.publish(SERVICE, list(wanted.values()), slices, managed_by=MANAGED_BY, **options)
-        assert plan.to_json() == whole.to_json()
-        assert plan.result() == whole.result()
-        for count in range(len(plan)):
-            assert plan.prefix(count) == whole.prefix(count)
-
-
-def pod_of(number: int, ips: list[str], port: int, *, ready: bool, labelled: bool) -> Json:
-    status = (
-        {"phase": "Running", "podIP": ips[0], "podIPs": [{"ip": ip} for ip in ips]} if ips else {"phase": "Pending"}
-    )
-    labels = {"app": "web"} if labelled else {}
-    return {
-        "kind": "Pod",
-        "metadata": {"name": f"web-{number}", "namespace": "shop", "uid": f"u{number}", "labels": labels},
-        "spec": {
-            "nodeName": f"n{number % 2}",
-            "containers": [{"name": "main", "ports": [{"name": "http", "containerPort": port}]}],
-        },
-        "status": {**status, "conditions": [{"type": "Ready", "status": str(ready)}]},
-    }
-
-
-@st.composite
-def changed_pods(draw: st.DrawFn, number: int) -> Json | None:
-    """A Pod of a group that most are in, or of another one; `None` if it is gone."""
-    if draw(st.integers(0, 4)) == 0:
-        return None
-    v4, v6 = f"10.9.0.{number + 1}", f"fd00::{number + 1:x}"
-    often = [[v4], [v4, v6], [v4, v6], [v6, v4]]
-    ips = draw(st.sampled_from([*often, [], ["10.9.0.1"], [v4, f"10.9.1.{number + 1}"]]))
-    port = draw(st.sampled_from([8080] * 8 + [8081, 8082]))
-    return pod_of(number, ips, port, ready=draw(st.booleans()), labelled=draw(st.integers(0, 9)) > 0)
-
-
-@given(
-    st.lists(st.integers(0, 29), unique=True, max_size=30),
-    st.lists(st.lists(st.integers(0, 29).flatmap(lambda n: st.tuples(st.just(n), changed_pods(n))), max_size=4)),
-    st.sampled_from([["IPv4"], ["IPv4", "IPv6"]]),
-    st.sampled_from(["balanced", "dense", "lean", "upstream"]),
-    st.sampled_from([1_500_000, 3_000]),
-    st.sampled_from([4, 10]),
-    st.booleans(),
-)
-def test_the_plan_of_the_pods_that_changed_is_the_plan_of_all_pods(  # noqa: C901 - small parts, one story
-    begin: list[int],
-    steps: list[list[tuple[int, Json | None]]],
-    families: list[str],
-    policy: Any,
-    max_bytes: int,
-    max_endpoints: int,
-    often: bool,  # noqa: FBT001
-) -> None:
-    options: Any = {"policy": policy, "max_endpoints": max_endpoints, "max_bytes": max_bytes}
-    spec = {"selector": {"app": "web"}, "ipFamilies": families, "ports": [{"name": "http", "targetPort": "http"}]}
-    service: Json = {"kind": "Service", "metadata": {"name": "web", "namespace": "shop", "uid": "u"}, "spec": spec}
-    nodes_: list[Json] = [{"kind": "Node", "metadata": {"name": f"n{number}"}} for number in range(2)]
-    packer = epcore.Packer(**options)
-    packer.apply(service)
-    packer.apply(nodes_)
-    pods_: dict[int, Json] = {}
-    version = 10
-
-    def put(number: int, pod: Json | None) -> None:
-        before = pods_.pop(number, None)
-        if pod is not None:
-            pods_[number] = pod
-            packer.apply({"type": "MODIFIED", "object": pod})
-        elif before is not None:
-            packer.apply({"type": "DELETED", "object": before})
-
-    def check() -> None:
-        plan = packer.plan("web", namespace="shop")
-        slices = packer.slices("web", namespace="shop")
-        whole = epcore.reconcile(service, list(pods_.values()), nodes_, slices, **options)
-        assert plan.to_json() == whole.to_json()
-        assert plan.result() == whole.result()
-        for count in range(len(plan)):
-            assert plan.prefix(count) == whole.prefix(count)
-
-    def write() -> None:
-        nonlocal version
-        for one in packer.plan("web", namespace="shop").writes:
-            version += 1
-            answer = None if one.verb == "delete" else made(one, one.name or f"web-{version}", version)
-            packer.answer(one, "accepted", answer)
-        assert packer.dirty == []
-
-    for number in begin:
-        ips = [f"10.9.0.{number + 1}", f"fd00::{number + 1:x}"]
-        put(number, pod_of(number, ips, 8080, ready=True, labelled=True))
-    write()
-    for step in steps:
-        for number, pod in step:
-            put(number, pod)
-        check()
-        if often:
-            write()
-            check()
