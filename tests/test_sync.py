@@ -167,6 +167,25 @@ def test_endpoints_of_a_service_without_selector_come_from_a_file(
         assert main(["sync", "--dir", str(shop), "--endpoints", wrong, "--allow-empty"]) == 2
 
 
+def test_line_ends_of_other_documents_stay(shop: Path) -> None:
+    synced(shop)
+    (made,) = (shop / "endpointslices" / "shop").iterdir()
+    others = b"kind: Other\r\nx: |\r\n  1\r\n---\r\n# ours\r\n\r\n"
+    (shop / "other.yaml").write_bytes(others + made.read_bytes())
+    made.unlink()
+    put(shop / "web.yaml", service(), pod(4))
+    assert [change.verb for change in synced(shop)] == ["update"]
+    text = (shop / "other.yaml").read_bytes()
+    assert text.startswith(others.replace(b"---\r\n#", b"---\n#"))
+    assert addresses_of(shop) == ["10.0.0.5"]
+
+
+def test_a_file_that_is_not_text_is_named(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (shop / "z.yaml").write_bytes(b"kind: \xff\xfe")
+    assert main(["sync", "--dir", str(shop)]) == 2
+    assert f"{shop / 'z.yaml'}: not UTF-8 at byte 6" in capsys.readouterr().err
+
+
 def test_slices_in_lists_and_in_json_stay_where_they_are(shop: Path) -> None:
     synced(shop)
     (made,) = slices_of(shop)

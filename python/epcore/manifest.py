@@ -1,4 +1,4 @@
-"""Manifests: the YAML and JSON text of Kubernetes objects. Needs the extra ``cli`` or ``controller``."""
+"""Manifests: the YAML and JSON text of Kubernetes objects. Needs the extra ``cli``."""
 
 import json
 import re
@@ -14,7 +14,7 @@ WIDE: Final = 500
 
 _BEGIN: Final = re.compile(r"^(?:%.*\n)*---(?=\s|\Z)", re.MULTILINE)
 """How a document of a stream begins. No content can: inside a document every line that starts so is indented."""
-_COMMENTS: Final = re.compile(r"(?:[ \t]*(?:#.*)?\n)*")
+_COMMENTS: Final = re.compile(r"(?:[ \t\r]*(?:#.*)?\n)*")
 
 
 class YamlLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]

@@ -101,10 +101,12 @@ class Syncing:
     interval: float
     """Seconds between two looks at the folder."""
 
-    def once(self) -> bool:
-        """Write, or show what would be written. True if there was something."""
+    def once(self, *, tells_nothing: bool = True) -> bool:
+        """Write, or show what would be written, even if it is nothing. True if it was something."""
         self.sync.endpoints = {name: self._endpoints(file) for name, file in self.sources.items()}
         changes = self.sync.changes() if self.dry_run else self.sync.run()
+        if not changes and not tells_nothing:
+            return False
         if self.output == "table":
             print_people(*self._shown(changes))
         else:
@@ -116,18 +118,17 @@ class Syncing:
         seen: object = None
         trouble = ""
         while True:
-            signature = self._signature()
-            if signature != seen or trouble:
-                try:
-                    self.once()
-                    trouble = ""
-                except (EpcoreError, OSError, ValueError) as error:
-                    said = " ".join(str(error).split())
-                    if said != trouble:
-                        print(f"epcore: {said}", file=sys.stderr, flush=True)
-                    trouble = said
-                with suppress(OSError):
-                    seen = signature if trouble else self._signature()
+            try:
+                # Taken before the folder is read: what changes meanwhile, also by our own writes, is looked at again.
+                signature = self._signature()
+                if trouble or signature != seen:
+                    self.once(tells_nothing=seen is None)
+                    seen, trouble = signature, ""
+            except (EpcoreError, OSError, ValueError) as error:
+                said = " ".join(str(error).split())
+                if said != trouble:
+                    print(f"epcore: {said}", file=sys.stderr, flush=True)
+                trouble = said
             sys.stdout.flush()
             time.sleep(self.interval)
 

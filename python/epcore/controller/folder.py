@@ -126,7 +126,7 @@ class Folder:
             return
         path, number = self._slices[change.name]
         file = self._files[path]
-        if not path.exists() or path.read_text(encoding="utf-8") != file.text:
+        if _bytes_of(path) != file.text.encode():
             raise StaleError(f"{path}: has changed since it was read")
         content = _replaced(file.contents[number], change.name, change.after)
         made = _File("", [*file.documents], [*file.contents])
@@ -165,11 +165,13 @@ class Folder:
 
 def _read(path: Path) -> _File:
     try:
-        text = path.read_text(encoding="utf-8")
+        # Not as lines: the ends of theirs are part of the documents that stay as they are.
+        text = (_bytes_of(path) or b"").decode()
+    except UnicodeDecodeError as error:
+        raise FolderError(f"{path}: not UTF-8 at byte {error.start}") from None
+    try:
         if path.suffix == ".json":
             return _File(text, [text], [json.loads(text)])
-    except OSError as error:
-        raise FolderError(f"{path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise FolderError(f"{path}: not JSON: {error}") from None
     file = _File(text, documents_of(text), [])
@@ -183,6 +185,15 @@ def _read(path: Path) -> _File:
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise FolderError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     return file
+
+
+def _bytes_of(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise FolderError(f"{path}: {error.strerror}") from None
 
 
 def _kind(item: object) -> "ObjectKind | None":
