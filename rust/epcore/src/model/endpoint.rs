@@ -223,6 +223,13 @@ impl EndpointList {
         Ok(())
     }
 
+    /// Give back what is not needed to look at it.
+    pub(crate) fn shrink(&mut self) {
+        self.text.shrink();
+        self.records.shrink_to_fit();
+        self.rare.shrink_to_fit();
+    }
+
     /// A copy with other endpoints at some places, and none where there is `None`. Places must be there, and rise.
     pub(crate) fn with_replaced(&self, places: &[(usize, Option<EndpointRef<'_>>)]) -> Result<Self, Error> {
         let mut copy = self.clone();

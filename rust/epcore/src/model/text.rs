@@ -22,15 +22,17 @@ impl Text {
 const CACHE: usize = 64;
 
 /// The text of one list of endpoints.
-#[derive(Clone)]
+#[derive(Default)]
 pub(crate) struct TextBuffer {
     buffer: String,
-    recent: [Text; CACHE],
+    /// Nothing until the first text that is likely to come again.
+    recent: Vec<Text>,
 }
 
-impl Default for TextBuffer {
-    fn default() -> Self {
-        Self { buffer: String::new(), recent: [Text::default(); CACHE] }
+/// What is only looked at needs no cache.
+impl Clone for TextBuffer {
+    fn clone(&self) -> Self {
+        Self { buffer: self.buffer.clone(), recent: Vec::new() }
     }
 }
 
@@ -41,6 +43,12 @@ impl TextBuffer {
 
     pub(crate) fn len(&self) -> usize {
         self.buffer.len()
+    }
+
+    /// Give back what is not needed to look at it.
+    pub(crate) fn shrink(&mut self) {
+        self.buffer.shrink_to_fit();
+        self.recent = Vec::new();
     }
 
     pub(crate) fn reserve(&mut self, bytes: usize) {
@@ -87,6 +95,9 @@ impl TextBuffer {
             return Text::default();
         }
         let slot = slot(text.as_bytes());
+        if self.recent.is_empty() {
+            self.recent.resize(CACHE, Text::default());
+        }
         let recent = self.recent[slot];
         if !recent.is_empty() && self.get(recent) == text {
             return recent;

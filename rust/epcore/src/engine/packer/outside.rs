@@ -17,6 +17,7 @@ pub(super) fn each(endpoints: &Published) -> Result<Vec<(Key, Content)>, Error> 
     let each = endpoints.endpoints.iter().zip(&endpoints.ports).map(|(endpoint, ports)| {
         let mut alone = EndpointList::default();
         alone.push(endpoint)?;
+        alone.shrink();
         let addresses = endpoint.addresses().map(|address| address.to_string()).collect();
         Ok(((addresses, ports.key()), (alone, ports.clone())))
     });
