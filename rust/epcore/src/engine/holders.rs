@@ -1,7 +1,11 @@
 //! Which slices hold an address or a target.
 
+use std::collections::BTreeMap;
+use std::hash::BuildHasher;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::ops::RangeBounds;
 
+use hashbrown::DefaultHashBuilder;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
@@ -41,91 +45,116 @@ impl Subject {
     }
 }
 
-/// Numbers of slices by what they hold; a slice that holds an address twice is there twice.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Holders {
-    numbers: HashMap<Subject, Numbers>,
-    /// How many subjects are held more than once.
-    shared: usize,
+/// A slice that holds something, after others of its Service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Holder {
+    /// Stands for the Service. That of two may be the same: then more slices are looked at than need be, which changes nothing.
+    service: u32,
+    slice: u32,
 }
 
-/// Nearly always one.
+/// Numbers of slices by what they hold. What many Services hold costs each of them no more than what one does.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Holders {
+    held: HashMap<Subject, Held>,
+    /// How many subjects are held more than once.
+    shared: usize,
+    hasher: DefaultHashBuilder,
+}
+
+/// Nearly always by one.
 #[derive(Clone, Debug)]
-enum Numbers {
-    One(u32),
-    Many(Vec<u32>),
+enum Held {
+    One(Holder),
+    /// Each with how often it holds the subject; two times at least in all.
+    Many(BTreeMap<Holder, u32>),
 }
 
 impl Holders {
+    fn holder(&self, slice: &EndpointSlice, number: u32) -> Holder {
+        Holder { service: self.service(&slice.metadata.namespace, slice.metadata.service()), slice: number }
+    }
+
+    fn service(&self, namespace: &str, name: &str) -> u32 {
+        (self.hasher.hash_one((namespace, name)) >> 32) as u32
+    }
+
     /// Let `new` take the place of `old` under a number.
     pub(super) fn replace(&mut self, old: Option<&EndpointSlice>, new: Option<&EndpointSlice>, number: u32, key: Key) {
-        if old.zip(new).is_some_and(|(old, new)| same_subjects(old, new, key)) {
+        let [was, is] = [old, new].map(|slice| slice.map(|slice| (slice, self.holder(slice, number))));
+        if was.zip(is).is_some_and(|((old, was), (new, is))| was == is && same_subjects(old, new, key)) {
             return;
         }
-        for subject in old.iter().flat_map(|slice| slice.endpoints.iter()).flat_map(|held| Subject::all(held, key)) {
-            self.remove(subject, number);
+        if let Some((slice, holder)) = was {
+            slice.endpoints.iter().flat_map(|held| Subject::all(held, key)).for_each(|held| self.remove(held, holder));
         }
-        for subject in new.iter().flat_map(|slice| slice.endpoints.iter()).flat_map(|held| Subject::all(held, key)) {
-            self.add(subject, number);
+        if let Some((slice, holder)) = is {
+            slice.endpoints.iter().flat_map(|held| Subject::all(held, key)).for_each(|held| self.add(held, holder));
         }
     }
 
-    fn add(&mut self, subject: Subject, number: u32) {
-        match self.numbers.entry(subject) {
-            Entry::Vacant(slot) => drop(slot.insert(Numbers::One(number))),
+    fn add(&mut self, subject: Subject, holder: Holder) {
+        match self.held.entry(subject) {
+            Entry::Vacant(slot) => drop(slot.insert(Held::One(holder))),
             Entry::Occupied(mut slot) => match slot.get_mut() {
-                Numbers::Many(many) => many.push(number),
-                Numbers::One(first) => {
-                    let first = *first;
-                    slot.insert(Numbers::Many(vec![first, number]));
+                Held::Many(many) => *many.entry(holder).or_default() += 1,
+                Held::One(first) => {
+                    let mut many = BTreeMap::from([(*first, 1)]);
+                    *many.entry(holder).or_default() += 1;
+                    slot.insert(Held::Many(many));
                     self.shared += 1;
                 }
             },
         }
     }
 
-    fn remove(&mut self, subject: Subject, number: u32) {
-        let Entry::Occupied(mut slot) = self.numbers.entry(subject) else { return };
-        let left = match slot.get_mut() {
-            Numbers::One(_) => {
-                slot.remove();
-                return;
-            }
-            Numbers::Many(many) => {
-                if let Some(at) = many.iter().position(|&other| other == number) {
-                    many.swap_remove(at);
-                }
-                many
-            }
+    fn remove(&mut self, subject: Subject, holder: Holder) {
+        let Entry::Occupied(mut slot) = self.held.entry(subject) else { return };
+        let Held::Many(many) = slot.get_mut() else {
+            slot.remove();
+            return;
         };
-        if let [last] = **left {
-            slot.insert(Numbers::One(last));
+        if let Some(times) = many.get_mut(&holder) {
+            *times -= 1;
+            if *times == 0 {
+                many.remove(&holder);
+            }
+        }
+        if many.len() == 1
+            && let Some((&last, 1)) = many.first_key_value()
+        {
+            slot.insert(Held::One(last));
             self.shared -= 1;
         }
     }
 
-    /// Slices that hold something that `slice` holds.
+    /// Slices of the same Service that hold something that `slice` holds.
     pub(super) fn sharing(&self, slice: &EndpointSlice, key: Key) -> impl Iterator<Item = u32> {
+        let service = self.holder(slice, 0).service;
         // Mostly nobody shares anything.
         let endpoints = if self.shared == 0 { 0 } else { slice.endpoints.len() };
-        slice
-            .endpoints
-            .iter()
-            .take(endpoints)
-            .flat_map(move |endpoint| Subject::all(endpoint, key))
-            .filter_map(|subject| self.numbers.get(&subject))
-            .flat_map(Numbers::as_slice)
-            .copied()
+        let held = slice.endpoints.iter().take(endpoints).flat_map(move |endpoint| Subject::all(endpoint, key));
+        held.filter_map(|subject| self.held.get(&subject)).flat_map(move |held| held.in_service(service))
     }
 
     /// Slices that hold an address.
-    pub(super) fn of(&self, address: Address<'_>) -> &[u32] {
-        self.numbers.get(&Subject::of_address(address)).map_or(&[], Numbers::as_slice)
+    pub(super) fn of(&self, address: Address<'_>) -> impl Iterator<Item = u32> {
+        self.held.get(&Subject::of_address(address)).into_iter().flat_map(Held::slices)
+    }
+
+    /// Slices of a Service that hold an address.
+    pub(super) fn in_service(
+        &self,
+        address: Address<'_>,
+        (namespace, name): (&str, &str),
+    ) -> impl Iterator<Item = u32> {
+        let service = self.service(namespace, name);
+        self.held.get(&Subject::of_address(address)).into_iter().flat_map(move |held| held.in_service(service))
     }
 
     /// Slices that hold something that is held more than once.
     pub(super) fn shared(&self) -> impl Iterator<Item = u32> {
-        self.numbers.values().filter(|numbers| matches!(numbers, Numbers::Many(_))).flat_map(Numbers::as_slice).copied()
+        self.held.values().filter(|held| matches!(held, Held::Many(_))).flat_map(Held::slices)
     }
 }
 
@@ -137,11 +166,60 @@ fn same_subjects(old: &EndpointSlice, new: &EndpointSlice, key: Key) -> bool {
         && pairs.all(|(old, new)| old.address() == new.address() && target(old) == target(new))
 }
 
-impl Numbers {
-    fn as_slice(&self) -> &[u32] {
-        match self {
-            Self::One(number) => std::slice::from_ref(number),
-            Self::Many(many) => many,
+impl Held {
+    fn slices(&self) -> impl Iterator<Item = u32> {
+        self.within(..)
+    }
+
+    fn in_service(&self, service: u32) -> impl Iterator<Item = u32> {
+        let [first, last] = [u32::MIN, u32::MAX].map(|slice| Holder { service, slice });
+        self.within(first..=last)
+    }
+
+    fn within(&self, range: impl RangeBounds<Holder>) -> impl Iterator<Item = u32> {
+        let (one, many) = match self {
+            Self::One(holder) => (range.contains(holder).then_some(holder), None),
+            Self::Many(many) => (None, Some(many.range(range).map(|(holder, _)| holder))),
+        };
+        one.into_iter().chain(many.into_iter().flatten()).map(|holder| holder.slice)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::wire::json;
+
+    fn slices() -> Vec<Arc<EndpointSlice>> {
+        let slice = |number: usize| {
+            format!(
+                r#"{{"metadata": {{"name": "s{number}", "labels": {{"kubernetes.io/service-name": "web-{}"}}}},
+                    "addressType": "IPv4", "endpoints": [{{"addresses": ["10.0.0.1"]}}, {{"addresses": ["10.0.0.1"]}}]}}"#,
+                number / 2
+            )
+        };
+        let items: Vec<String> = (0..200).map(slice).collect();
+        json::read_slices(format!("[{}]", items.join(",")).as_bytes()).expect("slices")
+    }
+
+    #[test]
+    fn what_every_service_holds_is_shared_by_the_slices_of_one() {
+        let slices = slices();
+        let mut holders = Holders::default();
+        for (number, slice) in (0..).zip(&slices) {
+            holders.replace(None, Some(slice), number, Key::Address);
         }
+        let address = Address::parse("10.0.0.1");
+        assert_eq!(holders.of(address).count(), 200);
+        assert_eq!(holders.in_service(address, ("", "web-7")).collect::<Vec<_>>(), [14, 15]);
+        let sharing: Vec<u32> = holders.sharing(&slices[15], Key::Address).collect();
+        assert_eq!(sharing, [14, 15, 14, 15]);
+        for (number, slice) in (0..).zip(&slices) {
+            holders.replace(Some(slice), None, number, Key::Address);
+        }
+        assert!(holders.held.is_empty());
+        assert_eq!(holders.shared, 0);
     }
 }

@@ -31,7 +31,8 @@ pub enum WatchEvent {
 ///
 /// Feed it what a watch sends, or lists; [`checkout`](Self::checkout) tells what changed for each endpoint since the last one. An endpoint is
 /// removed only when no slice holds it any more, and a change that was undone is none. Events may come twice, late (where they have resource
-/// versions) or after a new list: the view is the same. An event costs what its slice and those that hold the same endpoints cost.
+/// versions) or after a new list: the view is the same. An event costs what its slice and those of its Service
+/// that hold the same endpoints cost.
 ///
 /// # Examples
 ///
@@ -306,7 +307,7 @@ impl View {
     /// Slices that hold an address, whatever their Service, by namespace and name.
     #[must_use]
     pub fn find(&self, address: &str) -> Vec<Arc<EndpointSlice>> {
-        let numbers: BTreeSet<u32> = self.holders.of(Address::parse(address)).iter().copied().collect();
+        let numbers: BTreeSet<u32> = self.holders.of(Address::parse(address)).collect();
         let mut slices: Vec<_> = numbers.into_iter().filter_map(|number| self.slice(number).cloned()).collect();
         slices.sort_by(|left, right| {
             let key = |slice: &EndpointSlice| (slice.metadata.namespace.clone(), slice.metadata.name.clone());

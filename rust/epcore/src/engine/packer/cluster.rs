@@ -68,9 +68,11 @@ impl Cluster {
         self.slices_of.get(service)
     }
 
-    /// Names of the slices, of whatever Service in any namespace, that hold an address.
-    pub(super) fn holding(&self, address: &str) -> impl Iterator<Item = &Name> {
-        self.holders.of(Address::parse(address)).iter().filter_map(|number| self.by_number.get(number))
+    /// Names of the slices of a Service that hold an address.
+    pub(super) fn holding(&self, (namespace, name): &Name, address: &str) -> impl Iterator<Item = &Name> {
+        self.holders
+            .in_service(Address::parse(address), (namespace, name))
+            .filter_map(|number| self.by_number.get(&number))
     }
 
     /// The Pods that a Service selects, by name.

@@ -90,7 +90,7 @@ impl Packer {
         if service.asks_for_topology_hints() || service.metadata.is_being_deleted() {
             return None;
         }
-        let names = changes.addresses.iter().flat_map(|address| self.cluster.holding(address));
+        let names = changes.addresses.iter().flat_map(|address| self.cluster.holding(name, address));
         let slices = self.cluster.service_slices(name)?;
         let concerned = names.filter(|found| found.0 == name.0 && slices.by_name().contains_key(&found.1));
         let concerned = concerned.map(|found| found.1.clone()).collect();
