@@ -218,3 +218,40 @@ def test_a_named_target_port_needs_a_port_with_each_address() -> None:
     with pytest.raises(epcore.InvalidInputError, match="only Pods can resolve"):
         published(["10.0.0.1"], service=service)
     assert groups(published(["10.0.0.1:7"], service=service)) == {("IPv4", (("sql", 7),)): ["10.0.0.1"]}
+
+
+forms = st.one_of(
+    st.sampled_from(["10.0.0.1", "10.0.0.1:8080", "10.0.0.300", ""]),
+    st.fixed_dictionaries(
+        {"addresses": st.sampled_from([["10.0.0.2"], ["10.0.0.2", "10.0.0.3"], [], ["10.0.0.2", 3]])},
+        optional={
+            "conditions": st.sampled_from([{}, {"ready": False}, {"ready": None, "serving": True}, 7]),
+            "zone": st.sampled_from(["a", "", None]),
+            "targetRef": st.just({"kind": "VM", "name": "one"}),
+            "hints": st.just({"forZones": [{"name": "a"}]}),
+            "port": st.sampled_from([8081, None, 0]),
+            "x-new": st.just({"b": 1, "a": [2]}),
+            "address": st.just("10.0.0.4"),
+        },
+    ),
+    st.fixed_dictionaries({"address": st.just("10.0.0.5")}, optional={"ready": st.booleans(), "zone": st.just("a")}),
+)
+
+
+@given(st.lists(forms, min_size=1, max_size=4))
+def test_an_endpoint_is_read_the_same_whatever_forms_stand_before_it(given_: list[Any]) -> None:
+    """The quick reader of the API's form is not used after a short form: both must say the same."""
+
+    def found(endpoints: list[Any]) -> Any:
+        try:
+            slices = published(endpoints).result().to_dicts()
+        except epcore.EpcoreError as error:
+            return type(error), str(error).partition(": ")[2]
+        all_ = [(one["ports"], endpoint) for one in slices for endpoint in one["endpoints"] or ()]
+        return [(ports, one) for ports, one in all_ if not one["addresses"][0].startswith("10.250.")]
+
+    shorts = [{"address": f"10.250.0.{number}"} for number in range(len(given_))]
+    quick = found(given_)
+    assert found([*shorts, *given_]) == quick
+    # Each after a short form, and so by the slow reader.
+    assert found([one for pair in zip(shorts, given_, strict=True) for one in pair]) == quick

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use epcore::kube::Published;
 use epcore::model::{EndpointList, EndpointSlice as Slice};
 use epcore::wire::json;
 use epcore::{Error, ErrorKind, Segment};
@@ -104,6 +105,14 @@ pub(crate) fn endpoints(source: &Bound<'_, PyAny>) -> PyResult<(EndpointSet, Opt
         Ok(list) => Ok((EndpointSet::new(list), Some(document))),
         Err(error) => Err(document.exception(error)),
     }
+}
+
+/// Endpoints from outside, from bytes, handles or objects.
+pub(crate) fn published(source: &Bound<'_, PyAny>) -> PyResult<Published> {
+    if let Ok(handle) = source.cast::<EndpointSet>() {
+        return Ok(Published::from(handle.get().list().clone()));
+    }
+    objects(source, "endpoints", json::read_published)
 }
 
 /// Objects of the API from bytes or mappings, by their reader.

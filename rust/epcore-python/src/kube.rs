@@ -57,7 +57,7 @@ pub(crate) fn publish(
 ) -> PyResult<Plan> {
     let options = options::read(options, Options::default())?;
     let service = input::objects(service, "service", json::read_service)?;
-    let endpoints = input::objects(endpoints, "endpoints", json::read_published)?;
+    let endpoints = input::published(endpoints)?;
     let (slices, document) = existing.map_or_else(|| Ok((Arc::default(), None)), input::slices)?;
     let planned = py.detach(|| core::publish(&service, &endpoints, &slices, managed_by, &options));
     planned.map(Plan::new).map_err(|error| input::exception_in(error, &[("slices", document.as_ref())]))

@@ -33,7 +33,7 @@ impl Packer {
         endpoints: &Bound<'_, PyAny>,
         give: impl Fn(&mut core::Packer, &(String, String), &Published) -> Result<(), epcore::Error> + Send + Sync,
     ) -> PyResult<()> {
-        let endpoints = input::objects(endpoints, "endpoints", json::read_published)?;
+        let endpoints = input::published(endpoints)?;
         let name = (service.0.to_owned(), service.1.to_owned());
         py.detach(|| give(&mut self.lock(), &name, &endpoints)).map_err(to_exception)
     }

@@ -26,7 +26,7 @@ pub(crate) fn desired(
     let mut groups = Groups::default();
     for pod in pods.iter().filter(|pod| pod.has_endpoint()) {
         let ports = ports_of(service, pod);
-        let group = groups.of(ports);
+        let group = groups.of(&ports);
         let node = nodes.get(&*pod.node_name).copied();
         if node.is_none() && !service.publish_not_ready_addresses {
             errors.push(format!(
@@ -64,11 +64,11 @@ pub(crate) struct Groups {
 
 impl Groups {
     /// The group of these ports, a new one if there is none yet.
-    pub(crate) fn of(&mut self, ports: Vec<EndpointPort>) -> &mut Desired {
+    pub(crate) fn of(&mut self, ports: &[EndpointPort]) -> &mut Desired {
         if self.list.get(self.last).is_none_or(|group| group.ports != ports) {
-            self.last = *self.by_ports.entry(ports_key(&ports)).or_insert(self.list.len());
+            self.last = *self.by_ports.entry(ports_key(ports)).or_insert(self.list.len());
             if self.last == self.list.len() {
-                self.list.push(Desired { ports, ..Desired::default() });
+                self.list.push(Desired { ports: ports.to_vec(), ..Desired::default() });
             }
         }
         &mut self.list[self.last]

@@ -49,6 +49,13 @@ impl Ports {
     }
 }
 
+/// Each at the ports of the Service.
+impl From<EndpointList> for Published {
+    fn from(endpoints: EndpointList) -> Self {
+        Self { ports: vec![Ports::OfService; endpoints.len()], endpoints }
+    }
+}
+
 impl Published {
     /// The number of endpoints.
     #[must_use]
@@ -93,13 +100,19 @@ pub fn publish(
     options.check()?;
     check(service, managed_by)?;
     let mut families: [Groups; 3] = Default::default();
+    // Nearly always those of the one before.
+    let mut resolved: Option<(&Ports, Vec<EndpointPort>)> = None;
     for (index, (endpoint, given)) in endpoints.endpoints.iter().zip(&endpoints.ports).enumerate() {
         let at = |error: Error| error.in_index(index).in_field("endpoints");
         let family = endpoint.address().address_type();
         validate_endpoint(endpoint, Some(family)).map_err(at)?;
         check_names(endpoint).map_err(at)?;
-        let ports = resolve(service, given).map_err(at)?;
-        families[family as usize].of(ports).endpoints.push(endpoint)?;
+        let ports = match resolved.take() {
+            Some((of, ports)) if of == given => ports,
+            _ => resolve(service, given).map_err(at)?,
+        };
+        families[family as usize].of(&ports).endpoints.push(endpoint)?;
+        resolved = Some((given, ports));
     }
     let mut run = Run::new(Origin::of_service(service, managed_by), options, Rules::Published, existing);
     for (family, groups) in [AddressType::IPv4, AddressType::IPv6, AddressType::Fqdn].into_iter().zip(families) {

@@ -117,7 +117,7 @@ fn subsets(service: &Service, pods: &[Pod]) -> Result<(Vec<EndpointSubset>, Vec<
         }
         let is_ready = service.publish_not_ready_addresses || pod.is_ready;
         let groups = if is_ready { &mut ready } else { &mut others };
-        push(&mut groups.of(ports).endpoints, service, pod, address)?;
+        push(&mut groups.of(&ports).endpoints, service, pod, address)?;
     }
     let ready = ready.in_order().into_iter().map(|group| EndpointSubset {
         addresses: group.endpoints,

@@ -55,9 +55,9 @@ pub(super) fn untruncated<S: AsRef<EndpointSlice>>(
         for endpoint in slice.endpoints.iter() {
             let conditions = endpoint.conditions();
             if conditions.is_ready() {
-                ready.of(slice.ports.clone()).endpoints.push(endpoint)?;
+                ready.of(&slice.ports).endpoints.push(endpoint)?;
             } else if !conditions.is_terminating() {
-                others.of(slice.ports.clone()).endpoints.push(endpoint)?;
+                others.of(&slice.ports).endpoints.push(endpoint)?;
             }
         }
     }

@@ -280,7 +280,7 @@ fn add(families: &mut [Groups; 2], subset: &EndpointSubset, limit: usize, tally:
             if let Some(&(address, is_ready)) = last[family].get(&key) {
                 for ports in &ports {
                     let conditions = Conditions::new(Some(is_ready), None, None);
-                    groups.of(ports.clone()).endpoints.push_with_conditions(address, conditions)?;
+                    groups.of(ports).endpoints.push_with_conditions(address, conditions)?;
                 }
             }
         }

@@ -7,6 +7,7 @@ use crate::wire::json::endpoint::read_endpoint;
 use crate::wire::json::reader::{Reader, Seen};
 use crate::wire::json::slice::read_port;
 use crate::wire::json::stream::single_items;
+use crate::wire::json::template::Templates;
 use crate::wire::json::writer::{Object, write_array, write_raw_object, write_string};
 
 /// Read endpoints to publish: an array or lines of
@@ -21,14 +22,34 @@ use crate::wire::json::writer::{Object, write_array, write_raw_object, write_str
 /// The first place that is not as said, with path (`endpoints[3].port`) and byte offset.
 pub fn read_published(document: &[u8]) -> Result<Published, Error> {
     let mut published = Published::default();
+    let mut templates = Templates::new();
+    let mut is_of_api = true;
     single_items(document, "endpoints", "List", |reader| {
         if reader.peek() == Some(b'"') {
             let text = reader.string()?;
             return push(&mut published, &text, &[("conditions", READY.to_owned())], None);
         }
-        read_object(reader, &mut published)
+        // Nearly always all are of the same form.
+        is_of_api = is_of_api && read_plain(reader, &mut published, &mut templates);
+        if !is_of_api {
+            is_of_api = read_object(reader, &mut published)?;
+        }
+        Ok(())
     })?;
     Ok(published)
+}
+
+/// Read an endpoint that is all as the API has it. False if it may be something else: then nothing was read.
+fn read_plain(reader: &mut Reader<'_>, published: &mut Published, templates: &mut Templates) -> bool {
+    let (start, count) = (reader.clone(), published.endpoints.len());
+    let is_read = templates.read_endpoint(reader, &mut published.endpoints).is_ok();
+    if is_read && published.endpoints.get(count).is_some_and(|endpoint| endpoint.unknown().is_none()) {
+        published.ports.push(Ports::OfService);
+        return true;
+    }
+    published.endpoints.truncate(count);
+    *reader = start;
+    false
 }
 
 /// Said, and not left to what readers take a missing one for.
@@ -55,7 +76,8 @@ fn push(published: &mut Published, text: &str, members: &[(&str, String)], ports
     Ok(())
 }
 
-fn read_object(reader: &mut Reader<'_>, published: &mut Published) -> Result<(), Error> {
+/// Read an endpoint of any form. True if it was that of the API, and nothing beside.
+fn read_object(reader: &mut Reader<'_>, published: &mut Published) -> Result<bool, Error> {
     let mut seen = Seen::default();
     let mut address = None;
     let mut ports = None;
@@ -96,8 +118,9 @@ fn read_object(reader: &mut Reader<'_>, published: &mut Published) -> Result<(),
         write_raw_object(&mut json, of_api.iter().map(|(name, value)| (&**name, &**value)));
         let json = String::from_utf8_lossy(&json).into_owned();
         read_endpoint(&mut Reader::new(&json), &mut published.endpoints).map_err(Error::without_offset)?;
+        let is_of_api = ports.is_none();
         published.ports.push(ports.unwrap_or(Ports::OfService));
-        return Ok(());
+        return Ok(is_of_api);
     };
     if let Some(name) = strange {
         return Err(Error::invalid(format!("{:?} is not known beside address", shorten(&name))));
@@ -108,7 +131,8 @@ fn read_object(reader: &mut Reader<'_>, published: &mut Published) -> Result<(),
     let mut inner = Vec::new();
     write_raw_object(&mut inner, conditions.iter().map(|(name, value)| (*name, &**value)));
     members.push(("conditions", String::from_utf8_lossy(&inner).into_owned()));
-    push(published, &address, &members, ports)
+    push(published, &address, &members, ports)?;
+    Ok(false)
 }
 
 /// `5432`, `{"sql": 5432}` or `[{"name": "sql", "port": 5432}]`.
