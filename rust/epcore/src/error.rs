@@ -100,6 +100,14 @@ impl Error {
         self
     }
 
+    /// The same error without the two outermost steps of its path, the list that it is in and its number there.
+    #[must_use]
+    pub(crate) fn without_root(mut self) -> Self {
+        let left = self.0.steps.len().saturating_sub(2);
+        self.0.steps.truncate(left);
+        self
+    }
+
     /// The same error without the number of the item in a list of one.
     #[must_use]
     pub(crate) fn without_index(mut self) -> Self {

@@ -27,7 +27,7 @@ pub(crate) use names::{is_label_value, shorten};
 pub use port::EndpointPort;
 pub use slice::{EndpointSlice, MAX_ADDRESSES, MAX_ENDPOINTS, MAX_PORTS};
 pub(crate) use text::{Text, TextBuffer};
-pub(crate) use time::timestamp;
+pub(crate) use time::{rfc3339, timestamp};
 pub(crate) use validate::{
     check_endpoint, check_metadata, check_ports, check_slice, check_submitted_metadata, validate_family,
 };

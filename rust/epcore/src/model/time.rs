@@ -1,4 +1,4 @@
-//! RFC 3339 times, as far as comparing them needs.
+//! RFC 3339 times, as far as comparing them and writing whole seconds needs.
 
 /// Seconds since 1970 and nanoseconds; `None` sorts first and stands for a text that is no time. Leap seconds count as the next second.
 pub(crate) fn timestamp(text: &str) -> Option<(i64, u32)> {
@@ -46,9 +46,42 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     year * 365 + leap_days + (153 * month + 2) / 5 + day - 719_469
 }
 
+/// Seconds since 1970 as a time in UTC, if the year has four digits.
+pub(crate) fn rfc3339(seconds: i64) -> Option<String> {
+    const DAY: i64 = 86_400;
+    let (days, second) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
+    // Days since the first of March of the year 0 fall into eras of 400 years, and those into years that begin in March.
+    let days = days.checked_add(719_468)?;
+    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let year = era * 400 + year + next;
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    let text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z");
+    (0..10_000).contains(&year).then_some(text)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::timestamp;
+    use super::{rfc3339, timestamp};
+
+    #[test]
+    fn times_are_written_as_they_are_read() {
+        assert_eq!(rfc3339(0).as_deref(), Some("1970-01-01T00:00:00Z"));
+        for day in -719_528..2_932_897_i64 {
+            let seconds = day * 86_400 + day.rem_euclid(86_400);
+            let text = rfc3339(seconds).unwrap();
+            assert_eq!(timestamp(&text), Some((seconds, 0)), "{text}");
+        }
+        assert_eq!(rfc3339(253_402_300_799).as_deref(), Some("9999-12-31T23:59:59Z"));
+        assert_eq!(rfc3339(-62_167_219_200).as_deref(), Some("0000-01-01T00:00:00Z"));
+        for none in [253_402_300_800, -62_167_219_201, i64::MAX, i64::MIN] {
+            assert_eq!(rfc3339(none), None);
+        }
+    }
 
     #[test]
     fn times_compare_whatever_their_spelling() {

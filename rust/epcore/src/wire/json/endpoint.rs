@@ -168,7 +168,7 @@ impl Hint<'_> {
 }
 
 /// Hints with empty and null parts left out, `""` if nothing remains. Fields of a newer API go to `rare`.
-pub(super) fn canonical_hints(reader: &mut Reader<'_>, rare: &mut Option<Rare>) -> Result<String, Error> {
+pub(crate) fn canonical_hints(reader: &mut Reader<'_>, rare: &mut Option<Rare>) -> Result<String, Error> {
     if reader.null()? {
         return Ok(String::new());
     }

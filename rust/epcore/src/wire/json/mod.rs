@@ -24,20 +24,23 @@ mod writer;
 
 pub use delta::{write_change, write_delta, write_transition};
 pub use endpoint::write_endpoint;
-pub(crate) use endpoint::{endpoint_size, read_hints, write_hints};
+pub(crate) use endpoint::{canonical_hints, endpoint_size, read_hints, write_hints};
 pub use events::{read_events, read_list_version, read_object_events, read_objects};
 pub use legacy::{read_legacy_endpoints, write_legacy_endpoints};
-pub(crate) use metadata::{Owner, owner_reference, read_owners, read_texts};
+pub(crate) use metadata::{Owner, owner_reference, read_owners, read_texts, write_metadata};
 pub use objects::{read_nodes, read_pods, read_service, read_services};
 pub use plan::{write_plan, write_stats};
 pub use published::read_published;
+pub(crate) use reader::{Reader, canonical};
 pub use relist::Listing;
-pub(crate) use slice::slice_size;
 pub use slice::write_slice;
+pub(crate) use slice::{API_VERSION, KIND, slice_size};
 pub(crate) use stream::locate_all;
+pub(super) use stream::{Event, Fold};
 pub use stream::{
     locate, read_endpoints, read_endpoints_plainly, read_slices, read_slices_plainly, write_endpoints, write_slices,
 };
 pub(crate) use submitted::{Submitted, read_submitted};
 pub use view::{read_view, write_view};
+pub(crate) use writer::Object;
 pub use writer::write_string;

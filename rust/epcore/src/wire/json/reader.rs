@@ -1,6 +1,7 @@
 //! A pull reader of JSON text: strict, one pass, no tree.
 
 use std::borrow::Cow;
+use std::str::FromStr;
 
 use crate::Error;
 use crate::model::Members;
@@ -301,6 +302,15 @@ impl<'a> Reader<'a> {
 
     /// A whole number of 32 bits.
     pub(crate) fn int32(&mut self) -> Result<i32, Error> {
+        self.whole_number(32)
+    }
+
+    /// A whole number of 64 bits.
+    pub(crate) fn int64(&mut self) -> Result<i64, Error> {
+        self.whole_number(64)
+    }
+
+    fn whole_number<T: FromStr>(&mut self, bits: u8) -> Result<T, Error> {
         if !matches!(self.peek(), Some(b'-' | b'0'..=b'9')) {
             return Err(self.expected("a whole number"));
         }
@@ -308,7 +318,7 @@ impl<'a> Reader<'a> {
         let text = self.number()?;
         text.parse().map_err(|_| {
             let shown = crate::model::shorten(text);
-            Error::invalid(format!("{shown} is not a whole number of 32 bits")).at(start)
+            Error::invalid(format!("{shown} is not a whole number of {bits} bits")).at(start)
         })
     }
 
@@ -369,6 +379,13 @@ impl<'a> Reader<'a> {
         let value = self.canonical()?;
         if members.insert(name, value) { Ok(()) } else { Err(Error::invalid(DUPLICATE)) }
     }
+}
+
+/// The canonical form of a text that is JSON.
+pub(crate) fn canonical(text: &str) -> Result<String, Error> {
+    let mut reader = Reader::new(text);
+    let canonical = reader.canonical()?;
+    if reader.peek().is_some() { Err(reader.expected("the end of the input")) } else { Ok(canonical) }
 }
 
 const DUPLICATE: &str = "a second member of this name";

@@ -65,7 +65,7 @@ pub(super) fn read_slices_by(
         fold.apply(event, slice);
         Ok(())
     })?;
-    Ok(fold.slices.into_iter().flatten().collect())
+    Ok(fold.into_slices())
 }
 
 /// Read endpoints: an array or lines of endpoints, an object with `endpoints`, or slices in any form that [`read_slices`] takes,
@@ -338,20 +338,24 @@ fn read_event(reader: &mut Reader<'_>, item: &mut Visit<'_>) -> Result<(), Error
 
 /// What a watch says of the object.
 #[derive(Clone, Copy)]
-enum Event {
+pub(in crate::wire) enum Event {
     Present,
     Deleted,
 }
 
 /// The objects that a stream of them, or of events, leaves.
 #[derive(Default)]
-struct Fold {
+pub(in crate::wire) struct Fold {
     slices: Vec<Option<Arc<EndpointSlice>>>,
     by_name: HashMap<(String, String), usize>,
 }
 
 impl Fold {
-    fn apply(&mut self, event: Option<Event>, slice: Arc<EndpointSlice>) {
+    pub(in crate::wire) fn into_slices(self) -> Vec<Arc<EndpointSlice>> {
+        self.slices.into_iter().flatten().collect()
+    }
+
+    pub(in crate::wire) fn apply(&mut self, event: Option<Event>, slice: Arc<EndpointSlice>) {
         let Some(event) = event else {
             self.slices.push(Some(slice));
             return;

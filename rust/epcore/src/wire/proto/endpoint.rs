@@ -1,0 +1,281 @@
+//! One endpoint, in and out: the hot path.
+
+use crate::Error;
+use crate::model::{Address, Conditions, EndpointList, EndpointRef, Members, Rare, Record, StoredAddress};
+use crate::wire::json::{self, canonical_hints};
+use crate::wire::proto::encoding::{write_bytes, write_fields, write_message, write_number};
+use crate::wire::proto::metadata::read_rest;
+use crate::wire::proto::reader::{Field, Reader, Seen};
+use crate::wire::proto::schema::{ENDPOINT, HINTS, REST_OF_ENDPOINT};
+use crate::wire::proto::translation::write_object;
+
+/// Hints come again and again: their bytes, and what these are as canonical JSON.
+#[derive(Default)]
+pub(super) struct KnownHints<'a> {
+    known: Vec<(&'a [u8], String)>,
+    oldest: usize,
+}
+
+/// Most hints to remember.
+const MOST_KNOWN: usize = 8;
+
+/// An endpoint that is read.
+struct Draft<'a, 'l> {
+    list: &'l mut EndpointList,
+    document: &'a [u8],
+    /// The text of the whole message, if it is one: then so is each text in it, and where it begins.
+    text: Option<(&'a str, usize)>,
+    record: Record,
+    rare: Option<Rare>,
+    has_address: bool,
+}
+
+/// Read one endpoint onto the end of a list.
+pub(super) fn read_endpoint<'a>(
+    reader: Reader<'a>,
+    list: &mut EndpointList,
+    hints: &mut KnownHints<'a>,
+) -> Result<(), Error> {
+    let bytes = reader.rest();
+    // No text of the model is longer than the message, but for addresses that get shorter, and hints.
+    list.text_mut().check_room(bytes.len())?;
+    let mut draft = Draft {
+        list,
+        document: reader.document(),
+        text: std::str::from_utf8(bytes).ok().map(|text| (text, reader.position())),
+        record: Record::default(),
+        rare: None,
+        has_address: false,
+    };
+    let mut seen = Seen::default();
+    let mut has_rest = false;
+    reader.fields(|field| {
+        let (name, read) = match field.number {
+            1 => return draft.address(&field),
+            5 => {
+                has_rest = true;
+                return Ok(());
+            }
+            2 => ("conditions", seen.once(&field).and_then(|()| draft.conditions(&field))),
+            3 => ("hostname", seen.once(&field).and_then(|()| draft.hostname(&field))),
+            4 => ("targetRef", seen.once(&field).and_then(|()| draft.target(&field))),
+            6 => ("nodeName", seen.once(&field).and_then(|()| draft.node_name(&field))),
+            7 => ("zone", seen.once(&field).and_then(|()| draft.zone(&field))),
+            8 => ("hints", seen.once(&field).and_then(|()| draft.hints(&field, hints))),
+            _ => {
+                draft.rare.get_or_insert_default().unknown.keep_numbered(field.raw(draft.document));
+                return Ok(());
+            }
+        };
+        read.map_err(|error| error.in_field(name))
+    })?;
+    if has_rest {
+        read_rest(reader, &REST_OF_ENDPOINT, &mut draft.rare.get_or_insert_default().unknown)?;
+    }
+    if !draft.has_address {
+        draft.rare.get_or_insert_default().no_address = true;
+    }
+    let Draft { list, record, rare, .. } = draft;
+    list.push_record(record, rare)
+}
+
+impl<'a> Draft<'a, '_> {
+    fn text(&self, field: &Field<'a>) -> Result<&'a str, Error> {
+        field.text_of(self.text)
+    }
+
+    fn address(&mut self, field: &Field<'a>) -> Result<(), Error> {
+        let more = self.rare.as_ref().map_or(0, |rare| rare.more_addresses.len());
+        let index = usize::from(self.has_address) + more;
+        let text = self.text(field).map_err(|error| error.in_index(index).in_field("addresses"))?;
+        let address = Address::parse(text);
+        if self.has_address {
+            self.rare.get_or_insert_default().more_addresses.push(address.to_string().into());
+        } else {
+            self.record.address = StoredAddress::of(address, self.list.text_mut());
+            self.has_address = true;
+        }
+        Ok(())
+    }
+
+    fn hostname(&mut self, field: &Field<'a>) -> Result<(), Error> {
+        let text = self.text(field)?;
+        self.record.hostname = self.list.text_mut().append(text);
+        Ok(())
+    }
+
+    fn node_name(&mut self, field: &Field<'a>) -> Result<(), Error> {
+        let text = self.text(field)?;
+        self.record.node_name = self.list.text_mut().find_or_append(text);
+        Ok(())
+    }
+
+    fn zone(&mut self, field: &Field<'a>) -> Result<(), Error> {
+        let text = self.text(field)?;
+        self.record.zone = self.list.text_mut().find_or_append(text);
+        Ok(())
+    }
+
+    fn conditions(&mut self, field: &Field<'a>) -> Result<(), Error> {
+        let mut values = [None; 3];
+        let mut seen = Seen::default();
+        field.message(self.document)?.fields(|field| {
+            let name = match field.number {
+                1 => "ready",
+                2 => "serving",
+                3 => "terminating",
+                _ => {
+                    let unknown = &mut self.rare.get_or_insert_default().conditions_unknown;
+                    unknown.keep_numbered(field.raw(self.document));
+                    return Ok(());
+                }
+            };
+            let value = seen.once(&field).and_then(|()| field.boolean()).map_err(|error| error.in_field(name))?;
+            values[field.number as usize - 1] = Some(value);
+            Ok(())
+        })?;
+        self.record.conditions = Conditions::new(values[0], values[1], values[2]);
+        Ok(())
+    }
+
+    fn target(&mut self, field: &Field<'a>) -> Result<(), Error> {
+        const NAMES: [&str; 7] = ["kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath"];
+        let mut seen = Seen::default();
+        field.message(self.document)?.fields(|field| {
+            let Some(name) = NAMES.get((field.number as usize).wrapping_sub(1)) else {
+                let unknown = &mut self.rare.get_or_insert_default().target_unknown;
+                unknown.keep_numbered(field.raw(self.document));
+                return Ok(());
+            };
+            let text =
+                seen.once(&field).and_then(|()| field.text_of(self.text)).map_err(|error| error.in_field(*name))?;
+            let (buffer, record) = (self.list.text_mut(), &mut self.record);
+            match field.number {
+                1 => record.target_kind = buffer.find_or_append(text),
+                2 => record.target_namespace = buffer.find_or_append(text),
+                3 => record.target_name = buffer.append(text),
+                4 => record.target_uid = buffer.append(text),
+                _ if text.is_empty() => {}
+                5 => self.rare.get_or_insert_default().target_api_version = text.into(),
+                6 => self.rare.get_or_insert_default().target_resource_version = text.into(),
+                _ => self.rare.get_or_insert_default().target_field_path = text.into(),
+            }
+            Ok(())
+        })
+    }
+
+    fn hints(&mut self, field: &Field<'a>, hints: &mut KnownHints<'a>) -> Result<(), Error> {
+        let bytes = field.bytes()?;
+        let known = hints.known.iter().position(|(of, _)| *of == bytes);
+        let Some(which) = known else { return self.new_hints(field, hints) };
+        self.record.hints = self.list.text_mut().intern(&hints.known[which].1)?;
+        Ok(())
+    }
+
+    fn new_hints(&mut self, field: &Field<'a>, hints: &mut KnownHints<'a>) -> Result<(), Error> {
+        let message = field.message(self.document)?;
+        let rare = &mut self.rare;
+        let mut is_plain = true;
+        message.fields(|field| {
+            if HINTS.numbered(field.number).is_none() {
+                is_plain = false;
+                rare.get_or_insert_default().hints_unknown.keep_numbered(field.raw(self.document));
+            }
+            Ok(())
+        })?;
+        let mut text = Vec::new();
+        write_object(&mut text, message, &HINTS)?;
+        let text = String::from_utf8_lossy(&text);
+        let canonical = canonical_hints(&mut json::Reader::new(&text), rare).map_err(Error::without_offset)?;
+        self.record.hints = self.list.text_mut().intern(&canonical)?;
+        if is_plain {
+            hints.keep(field.bytes()?, canonical);
+        }
+        Ok(())
+    }
+}
+
+impl<'a> KnownHints<'a> {
+    fn keep(&mut self, bytes: &'a [u8], json: String) {
+        if self.known.len() < MOST_KNOWN {
+            self.known.push((bytes, json));
+            return;
+        }
+        self.oldest = (self.oldest + 1) % MOST_KNOWN;
+        self.known[self.oldest] = (bytes, json);
+    }
+}
+
+/// Write one endpoint, all but its tag and length.
+pub(super) fn write_endpoint(out: &mut Vec<u8>, endpoint: EndpointRef<'_>) -> Result<(), Error> {
+    for address in endpoint.addresses() {
+        match address {
+            Address::Name(name) => write_bytes(out, 1, name.as_bytes()),
+            address => write_bytes(out, 1, address.to_string().as_bytes()),
+        }
+    }
+    write_message(out, 2, |out| {
+        let conditions = endpoint.conditions();
+        for (number, value) in [(1, conditions.ready()), (2, conditions.serving()), (3, conditions.terminating())] {
+            if let Some(value) = value {
+                write_number(out, number, i64::from(value));
+            }
+        }
+        write_numbered(out, endpoint.conditions_unknown()).map_err(|error| error.in_field("conditions"))
+    })?;
+    write_optional(out, 3, endpoint.hostname());
+    if let Some(target) = endpoint.target_ref() {
+        write_message(out, 4, |out| {
+            let first = [target.kind, target.namespace, target.name, target.uid];
+            let texts = first.into_iter().chain([target.api_version, target.resource_version, target.field_path]);
+            for (number, text) in (1..).zip(texts) {
+                write_bytes(out, number, text.as_bytes());
+            }
+            write_numbered(out, endpoint.target_unknown()).map_err(|error| error.in_field("targetRef"))
+        })?;
+    }
+    if let Some(topology) = endpoint.unknown().and_then(|unknown| unknown.get("deprecatedTopology")) {
+        let object = format!("{{\"deprecatedTopology\":{topology}}}");
+        write_fields(out, &mut json::Reader::new(&object), &REST_OF_ENDPOINT).map_err(Error::without_offset)?;
+    }
+    write_optional(out, 6, endpoint.node_name());
+    write_optional(out, 7, endpoint.zone());
+    let (hints, unknown) = (endpoint.hints(), endpoint.hints_unknown());
+    if hints.is_some() || unknown.is_some() {
+        write_message(out, 8, |out| {
+            let object = &mut json::Reader::new(hints.unwrap_or("{}"));
+            write_fields(out, object, &HINTS).map_err(Error::without_offset)?;
+            write_numbered(out, unknown)
+        })
+        .map_err(|error| error.in_field("hints"))?;
+    }
+    match endpoint.unknown() {
+        None => Ok(()),
+        Some(unknown) => {
+            refuse_named(unknown.iter().filter(|(name, _)| ENDPOINT.named(name).is_none()))?;
+            out.extend_from_slice(unknown.numbered());
+            Ok(())
+        }
+    }
+}
+
+fn write_optional(out: &mut Vec<u8>, number: u32, text: Option<&str>) {
+    if let Some(text) = text {
+        write_bytes(out, number, text.as_bytes());
+    }
+}
+
+/// Write what was in protobuf before. What has a name that Kubernetes does not know has no number.
+pub(super) fn write_numbered(out: &mut Vec<u8>, unknown: Option<&Members>) -> Result<(), Error> {
+    let Some(unknown) = unknown else { return Ok(()) };
+    refuse_named(unknown.iter())?;
+    out.extend_from_slice(unknown.numbered());
+    Ok(())
+}
+
+fn refuse_named<'a>(mut members: impl Iterator<Item = (&'a str, &'a str)>) -> Result<(), Error> {
+    match members.next() {
+        None => Ok(()),
+        Some((name, _)) => Err(crate::wire::proto::encoding::no_form().in_field(name.to_owned())),
+    }
+}

@@ -1,0 +1,25 @@
+//! Kubernetes' protobuf, `application/vnd.kubernetes.protobuf`: objects and lists in their envelope, and frames of a watch.
+//!
+//! Slices are read straight into the model. Services, Pods, Nodes and legacy Endpoints, of which few fields are read, go by way of the JSON that
+//! Kubernetes would write of these fields, so that the rules of reading them are written once.
+//!
+//! Fields of a slice that nobody here knows are kept as they are and written back to protobuf; JSON has no names for them, so that it is without
+//! them, as Kubernetes' own would be. Within metadata's owners and managed fields and within the zones and nodes of hints they are left out.
+
+mod documents;
+mod encoding;
+mod endpoint;
+mod envelope;
+mod metadata;
+mod place;
+mod reader;
+mod schema;
+mod slice;
+mod translation;
+
+pub(crate) use documents::translated;
+pub use documents::{
+    locate, read_endpoints, read_events, read_list_version, read_object_events, read_objects, read_slices, write_slice,
+    write_slices,
+};
+pub use envelope::is_protobuf;

@@ -1,0 +1,121 @@
+//! One EndpointSlice, in and out.
+
+use crate::Error;
+use crate::model::{
+    AddressType, EndpointList, EndpointPort, EndpointSlice, Members, ObjectMeta, shorten, validate_slice,
+};
+use crate::wire::proto::encoding::{write_bytes, write_message, write_number};
+use crate::wire::proto::endpoint::{KnownHints, read_endpoint, write_endpoint, write_numbered};
+use crate::wire::proto::metadata::{read_metadata, write_metadata};
+use crate::wire::proto::place::locate_in;
+use crate::wire::proto::reader::{Reader, Seen};
+use crate::wire::proto::schema::ENDPOINT_SLICE;
+
+/// What reading one slice tells for reading the next.
+#[derive(Default)]
+pub(super) struct Learned<'a> {
+    hints: KnownHints<'a>,
+    size: (usize, usize),
+}
+
+/// Read one slice, and check it as the API server does.
+pub(super) fn read_slice<'a>(reader: Reader<'a>, learned: &mut Learned<'a>) -> Result<EndpointSlice, Error> {
+    let document = reader.document();
+    let mut metadata = ObjectMeta::default();
+    let (mut ports, mut endpoints, mut unknown) = (Vec::new(), EndpointList::default(), Members::default());
+    let mut address_type = Err(Error::invalid("required").at(reader.position()).in_field("addressType"));
+    let mut seen = Seen::default();
+    endpoints.reserve(learned.size);
+    reader.fields(|field| {
+        match field.number {
+            1 => {
+                seen.once(&field)?;
+                metadata =
+                    field.message(document).and_then(read_metadata).map_err(|error| error.in_field("metadata"))?;
+            }
+            2 => {
+                let index = endpoints.len();
+                let read = field.message(document);
+                read.and_then(|reader| read_endpoint(reader, &mut endpoints, &mut learned.hints))
+                    .map_err(|error| error.in_index(index).in_field("endpoints"))?;
+            }
+            3 => {
+                let port = field.message(document).and_then(read_port);
+                ports.push(port.map_err(|error| error.in_index(ports.len()).in_field("ports"))?);
+            }
+            4 => {
+                seen.once(&field)?;
+                let word = field.text().map_err(|error| error.in_field("addressType"))?;
+                let message = || format!("{:?} is not IPv4, IPv6 or FQDN", shorten(word));
+                let parsed = AddressType::parse(word);
+                address_type = parsed.ok_or_else(|| Error::invalid(message()).at(field.at()).in_field("addressType"));
+            }
+            _ => unknown.keep_numbered(field.raw(document)),
+        }
+        Ok(())
+    })?;
+    let slice = EndpointSlice { metadata, address_type: address_type?, ports, endpoints, unknown };
+    validate_slice(&slice).map_err(|error| locate_in(reader, &ENDPOINT_SLICE, error))?;
+    learned.size = slice.endpoints.size();
+    Ok(slice)
+}
+
+fn read_port(reader: Reader<'_>) -> Result<EndpointPort, Error> {
+    let document = reader.document();
+    let mut port = EndpointPort::default();
+    let mut seen = Seen::default();
+    reader.fields(|field| {
+        let (name, target) = match field.number {
+            1 => ("name", &mut port.name),
+            2 => ("protocol", &mut port.protocol),
+            3 => {
+                let number = seen.once(&field).and_then(|()| field.number());
+                let number = number.and_then(|number| {
+                    let message = || format!("{number} is not a whole number of 32 bits");
+                    i32::try_from(number).map_err(|_| Error::invalid(message()).at(field.at()))
+                });
+                port.port = Some(number.map_err(|error| error.in_field("port"))?);
+                return Ok(());
+            }
+            4 => ("appProtocol", &mut port.app_protocol),
+            _ => {
+                port.unknown.keep_numbered(field.raw(document));
+                return Ok(());
+            }
+        };
+        let text = seen.once(&field).and_then(|()| field.text()).map_err(|error| error.in_field(name))?;
+        if !(field.number == 2 && text.is_empty()) {
+            text.clone_into(target);
+        }
+        Ok(())
+    })?;
+    Ok(port)
+}
+
+/// Write one slice, all but its tag and length.
+pub(super) fn write_slice(out: &mut Vec<u8>, slice: &EndpointSlice) -> Result<(), Error> {
+    write_message(out, 1, |out| write_metadata(out, &slice.metadata)).map_err(|error| error.in_field("metadata"))?;
+    for (index, endpoint) in slice.endpoints.iter().enumerate() {
+        write_message(out, 2, |out| write_endpoint(out, endpoint))
+            .map_err(|error| error.in_index(index).in_field("endpoints"))?;
+    }
+    for (index, port) in slice.ports.iter().enumerate() {
+        write_message(out, 3, |out| write_port(out, port)).map_err(|error| error.in_index(index).in_field("ports"))?;
+    }
+    write_bytes(out, 4, slice.address_type.as_str().as_bytes());
+    write_numbered(out, Some(&slice.unknown))
+}
+
+fn write_port(out: &mut Vec<u8>, port: &EndpointPort) -> Result<(), Error> {
+    write_bytes(out, 1, port.name.as_bytes());
+    if !port.protocol.is_empty() {
+        write_bytes(out, 2, port.protocol.as_bytes());
+    }
+    if let Some(number) = port.port {
+        write_number(out, 3, i64::from(number));
+    }
+    if !port.app_protocol.is_empty() {
+        write_bytes(out, 4, port.app_protocol.as_bytes());
+    }
+    write_numbered(out, Some(&port.unknown))
+}
