@@ -1,5 +1,6 @@
 """From bytes to something to work with, and back. The collector is off: it would count against dicts alone."""
 
+import base64
 import subprocess
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -23,6 +24,10 @@ def library() -> Iterator["subprocess.Popen[bytes]"]:
         yield process
 
 
+def protobuf(size: int) -> bytes:
+    return epcore.SliceSet.from_json(load(size, "same").slices_bytes).to_protobuf()
+
+
 @pytest.mark.parametrize("size", SIZES)
 class BenchRead:
     """Each size is a group of its own."""
@@ -41,6 +46,18 @@ class BenchRead:
         benchmark.group = f"read {size:,}"
         ask(library, b'{"op":"keep","slices":%s}' % load(size, "same").slices_bytes)
         benchmark(lambda: ask(library, b'{"op":"decode"}'))
+
+    def bench_epcore_read_protobuf(self, benchmark: "BenchmarkFixture", size: int) -> None:
+        benchmark.group = f"read protobuf {size:,}"
+        data = protobuf(size)
+        assert sum(map(len, benchmark(lambda: epcore.SliceSet.from_json(data)))) == size
+
+    def bench_library_read_protobuf(
+        self, benchmark: "BenchmarkFixture", library: "subprocess.Popen[bytes]", size: int
+    ) -> None:
+        benchmark.group = f"read protobuf {size:,}"
+        ask(library, b'{"op":"keepProtobuf","protobuf":"%s"}' % base64.b64encode(protobuf(size)))
+        benchmark(lambda: ask(library, b'{"op":"decodeProtobuf"}'))
 
     def bench_peer_refresh(self, benchmark: "BenchmarkFixture", size: int) -> None:
         benchmark.group = f"refresh {size:,}"

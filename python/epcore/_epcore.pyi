@@ -74,10 +74,12 @@ class SliceSet:
 
     @staticmethod
     def from_json(data: JsonBytes) -> SliceSet:
-        """Read ``discovery.k8s.io/v1`` slices from JSON.
+        """Read ``discovery.k8s.io/v1`` slices from JSON, or from Kubernetes' protobuf.
 
         Takes one EndpointSlice, an ``EndpointSliceList``, a ``v1`` ``List``, an array, JSON lines, or
-        watch events (which are folded: the result holds what is there after the last event).
+        watch events (which are folded: the result holds what is there after the last event). Of
+        ``application/vnd.kubernetes.protobuf`` it takes an EndpointSlice or an ``EndpointSliceList`` in its
+        envelope, or whole frames of a watch, each with its length. Bytes tell what they are.
 
         Raises ``InvalidInputError`` with ``path`` and ``offset`` (bytes), ``LimitError`` where a limit of
         the API is passed.
@@ -94,7 +96,21 @@ class SliceSet:
         reads everything, as only a refreshed set keeps its document (``bytes`` and ``str`` without a copy).
         """
     def to_json(self) -> bytes:
-        """Write an ``EndpointSliceList`` with every field that was read, in canonical form."""
+        """Write an ``EndpointSliceList`` with every field that was read, in canonical form.
+
+        Fields of protobuf that epcore does not know have no name, so that JSON is without them.
+        """
+    def to_protobuf(self) -> bytes:
+        """Write an ``EndpointSliceList`` as ``application/vnd.kubernetes.protobuf``, fields nobody knew too.
+
+        The bytes are those that Kubernetes' own library writes of :meth:`to_json`. Raises ``InvalidInputError`` with
+        ``path`` where a field that came from JSON is not in Kubernetes' protobuf.
+
+        >>> import epcore
+        >>> slices = epcore.SliceSet.from_objects({"addressType": "IPv4", "endpoints": [], "ports": []})
+        >>> epcore.SliceSet.from_json(slices.to_protobuf()) == slices
+        True
+        """
     def to_dicts(self) -> list[SliceDict]:
         """All slices as plain dicts."""
     def __len__(self) -> int: ...
@@ -129,6 +145,8 @@ class EndpointSlice:
     def endpoints(self) -> EndpointSet:
         """The endpoints, in the order of the slice."""
     def to_json(self) -> bytes: ...
+    def to_protobuf(self) -> bytes:
+        """Write the slice in its envelope, as :meth:`SliceSet.to_protobuf` does the list."""
     def to_dict(self) -> SliceDict: ...
     def __len__(self) -> int:
         """The number of endpoints."""
@@ -310,6 +328,8 @@ class Write:
         """The object to send; for a delete its last known state."""
     def to_json(self) -> bytes:
         """The object to send as JSON; for a delete its last known state."""
+    def to_protobuf(self) -> bytes:
+        """The same as ``application/vnd.kubernetes.protobuf``; errors as of :meth:`SliceSet.to_protobuf`."""
     def to_dict(self) -> SliceDict: ...
 
 @final

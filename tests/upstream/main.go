@@ -12,20 +12,24 @@ import (
 )
 
 var operations = map[string]func(json.RawMessage) (any, error){
-	"reconcile":    reconcile,
-	"load":         load,
-	"sync":         sync,
-	"keep":         keep,
-	"decode":       decode,
-	"tracker":      tracker,
-	"triggerTimes": triggerTimes,
-	"affected":     affected,
-	"validate":     validate,
-	"repack":       repack,
-	"proxy":        proxyEvents,
-	"fold":         foldOne,
-	"endpoints":    buildEndpoints,
-	"mirror":       mirror,
+	"reconcile":      reconcile,
+	"load":           load,
+	"sync":           sync,
+	"keep":           keep,
+	"decode":         decode,
+	"tracker":        tracker,
+	"triggerTimes":   triggerTimes,
+	"affected":       affected,
+	"validate":       validate,
+	"repack":         repack,
+	"proxy":          proxyEvents,
+	"fold":           foldOne,
+	"endpoints":      buildEndpoints,
+	"mirror":         mirror,
+	"translate":      translate,
+	"frames":         frames,
+	"keepProtobuf":   keepProtobuf,
+	"decodeProtobuf": decodeProtobuf,
 }
 
 func main() {

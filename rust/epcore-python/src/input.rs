@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use epcore::kube::Published;
 use epcore::model::{EndpointList, EndpointSlice as Slice};
-use epcore::wire::json;
+use epcore::wire::{self, json};
 use epcore::{Error, ErrorKind, Segment};
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyTypeError;
@@ -55,7 +55,7 @@ impl Document {
     pub(crate) fn exception(&self, error: Error) -> PyErr {
         to_exception(match self {
             Self::Objects(_) => error.without_offset(),
-            _ => json::locate(self.bytes(), error),
+            _ => wire::locate(self.bytes(), error),
         })
     }
 }
@@ -74,7 +74,7 @@ pub(crate) fn slices_at(source: &Bound<'_, PyAny>, root: &'static str) -> PyResu
         return Ok((slices, None));
     }
     let document = document(source, root)?;
-    match source.py().detach(|| json::read_slices(document.bytes())) {
+    match source.py().detach(|| wire::read_slices(document.bytes())) {
         Ok(slices) => Ok((Arc::new(slices), Some(document))),
         Err(error) => Err(document.exception(error.with_root(root))),
     }
@@ -101,7 +101,7 @@ pub(crate) fn endpoints(source: &Bound<'_, PyAny>) -> PyResult<(EndpointSet, Opt
         return Ok((EndpointSet::new(list), None));
     }
     let document = document(source, "endpoints")?;
-    match source.py().detach(|| json::read_endpoints(document.bytes())) {
+    match source.py().detach(|| wire::read_endpoints(document.bytes())) {
         Ok(list) => Ok((EndpointSet::new(list), Some(document))),
         Err(error) => Err(document.exception(error)),
     }

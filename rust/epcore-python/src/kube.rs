@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use epcore::kube as core;
 use epcore::pack::{HintState, Options};
-use epcore::wire::json;
+use epcore::wire;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -33,9 +33,9 @@ pub(crate) fn reconcile(
     let pack = options::read(options, core::Options::default().pack)?;
     let hints = hints.map_or_else(|| Ok(HintState::default()), notes::hint_state)?;
     let options = core::Options { controller: controller.to_owned(), hints, pack };
-    let service = input::objects(service, "service", json::read_service)?;
-    let pods = input::objects(pods, "pods", json::read_pods)?;
-    let nodes = input::objects(nodes, "nodes", json::read_nodes)?;
+    let service = input::objects(service, "service", wire::read_service)?;
+    let pods = input::objects(pods, "pods", wire::read_pods)?;
+    let nodes = input::objects(nodes, "nodes", wire::read_nodes)?;
     let (slices, document) = existing.map_or_else(|| Ok((Arc::default(), None)), input::slices)?;
     let planned = py.detach(|| core::reconcile(&service, &pods, &nodes, &slices, &options));
     planned.map(Plan::new).map_err(|error| input::exception_in(error, &[("slices", document.as_ref())]))
@@ -56,7 +56,7 @@ pub(crate) fn publish(
     options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Plan> {
     let options = options::read(options, Options::default())?;
-    let service = input::objects(service, "service", json::read_service)?;
+let service = input::objects(service, "service", wire::read_service)?;
     let endpoints = input::published(endpoints)?;
     let (slices, document) = existing.map_or_else(|| Ok((Arc::default(), None)), input::slices)?;
     let planned = py.detach(|| core::publish(&service, &endpoints, &slices, managed_by, &options));

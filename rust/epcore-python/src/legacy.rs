@@ -6,7 +6,7 @@ use std::sync::Arc;
 use epcore::kube::legacy as core;
 use epcore::model::AddressType;
 use epcore::pack::{Options, Policy};
-use epcore::wire::json;
+use epcore::wire::{self, json};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
@@ -26,7 +26,7 @@ impl LegacyEndpoints {
         if let Ok(handle) = object.cast::<Self>() {
             return Ok(handle.get().0.clone());
         }
-        input::objects(object, root, json::read_legacy_endpoints).map(Arc::new)
+        input::objects(object, root, wire::read_legacy_endpoints).map(Arc::new)
     }
 }
 
@@ -145,8 +145,8 @@ pub(crate) fn build_endpoints(
     existing: Option<&Bound<'_, PyAny>>,
     trigger_time: Option<&str>,
 ) -> PyResult<EndpointsPlan> {
-    let service = input::objects(service, "service", json::read_service)?;
-    let pods = input::objects(pods, "pods", json::read_pods)?;
+    let service = input::objects(service, "service", wire::read_service)?;
+    let pods = input::objects(pods, "pods", wire::read_pods)?;
     let existing = existing.map(|given| LegacyEndpoints::read(given, "existing")).transpose()?;
     let built = py.detach(|| core::build(&service, &pods, existing.as_deref(), trigger_time));
     built.map(EndpointsPlan).map_err(to_exception)
@@ -189,7 +189,7 @@ pub(crate) fn mirror(
         mirroring.pack = options::read(options, as_kubernetes)?;
     }
     mirroring.controller = controller.unwrap_or(mirroring.controller);
-    let service = service.map(|given| input::objects(given, "service", json::read_service)).transpose()?;
+    let service = service.map(|given| input::objects(given, "service", wire::read_service)).transpose()?;
     let endpoints = endpoints_object.map(|given| LegacyEndpoints::read(given, "endpoints")).transpose()?;
     let (slices, document) = existing.map_or_else(|| Ok((Arc::default(), None)), input::slices)?;
     let planned = py.detach(|| core::mirror(service.as_ref(), endpoints.as_deref(), &slices, &mirroring));

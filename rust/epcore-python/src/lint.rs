@@ -1,7 +1,7 @@
 //! `lint` and what it finds.
 
 use epcore::kube::lint as core;
-use epcore::wire::json;
+use epcore::wire;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -24,8 +24,8 @@ pub(crate) fn lint(
     if let Some(count) = max_endpoints {
         options.max_endpoints = count.read("max_endpoints")?;
     }
-    options.services = services.map(|given| input::objects(given, "services", json::read_services)).transpose()?;
-    options.pods = pods.map(|given| input::objects(given, "pods", json::read_pods)).transpose()?;
+    options.services = services.map(|given| input::objects(given, "services", wire::read_services)).transpose()?;
+    options.pods = pods.map(|given| input::objects(given, "pods", wire::read_pods)).transpose()?;
     let document = input::document(slices, "slices")?;
     let found = py.detach(|| core::lint(document.bytes(), &options));
     let found = found.map_err(|error| to_exception(document.placed(error)))?;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use epcore::engine::{self as core, Answer, Kind, PackerOptions};
 use epcore::kube::{self, Published};
 use epcore::pack;
-use epcore::wire::json;
+use epcore::wire;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -60,7 +60,7 @@ impl Packer {
     #[pyo3(signature = (events, *, kind=None))]
     fn apply(&self, py: Python<'_>, events: &Bound<'_, PyAny>, kind: Option<&str>) -> PyResult<()> {
         let kind = read_kind(kind)?;
-        let events = input::objects(events, "events", |document| json::read_object_events(document, kind))?;
+        let events = input::objects(events, "events", |document| wire::read_object_events(document, kind))?;
         py.detach(|| {
             let mut packer = self.lock();
             for event in events {
@@ -80,7 +80,7 @@ impl Packer {
         resource_version: Option<&str>,
     ) -> PyResult<()> {
         let kind = read_kind(kind)?;
-        let read = |document: &[u8]| Ok((json::read_objects(document, kind)?, json::read_list_version(document)));
+        let read = |document: &[u8]| Ok((wire::read_objects(document, kind)?, wire::read_list_version(document)));
         let ((kind, objects), found) = input::objects(objects, "objects", read)?;
         let version = resource_version.unwrap_or(&found);
         py.detach(|| self.lock().replace(kind, objects, version)).map_err(to_exception)

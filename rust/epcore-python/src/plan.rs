@@ -13,7 +13,7 @@ use crate::errors::to_exception;
 use crate::input;
 use crate::notes;
 use crate::options::{self, Count};
-use crate::slices::{EndpointSlice, SliceSet, from_json, optional};
+use crate::slices::{EndpointSlice, SliceSet, from_json, optional, protobuf};
 
 /// Plan the writes that make the slices of one group hold `endpoints`, with the least churn.
 #[pyfunction]
@@ -188,6 +188,10 @@ impl Write {
 
     fn to_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &json::write_slice(&self.get().slice))
+    }
+
+    fn to_protobuf<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        protobuf(py, &self.get().slice)
     }
 
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

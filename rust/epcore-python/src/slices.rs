@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use epcore::model::EndpointSlice as Slice;
 use epcore::wire::json::{self, Listing};
+use epcore::wire::proto;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PySlice};
 
 use crate::endpoints::EndpointSet;
+use crate::errors::to_exception;
 use crate::input::{self, Document};
 use crate::iterator::Records;
 
@@ -55,6 +57,11 @@ impl SliceSet {
             return Ok(Self::of(slices));
         }
         let document = Arc::new(input::document(data, "slices")?);
+        if proto::is_protobuf(document.bytes()) {
+            // Reading it costs little more than comparing would.
+            let read = data.py().detach(|| proto::read_slices(document.bytes()));
+            return read.map(Self::new).map_err(|error| document.exception(error));
+        }
         let read = data.py().detach(|| match &self.listing {
             Some(listing) => listing.next(document.clone()),
             None => Listing::read(document.clone()),
@@ -67,6 +74,12 @@ impl SliceSet {
     fn to_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         let json = py.detach(|| json::write_slices(self.slices.iter().map(|slice| &**slice)));
         PyBytes::new(py, &json)
+    }
+
+    /// Write an `EndpointSliceList` as protobuf.
+    fn to_protobuf<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let written = py.detach(|| proto::write_slices(self.slices.iter().map(|slice| &**slice)));
+        written.map(|bytes| PyBytes::new(py, &bytes)).map_err(to_exception)
     }
 
     /// All slices as plain dicts.
@@ -168,6 +181,10 @@ impl EndpointSlice {
         PyBytes::new(py, &json::write_slice(&self.0))
     }
 
+    fn to_protobuf<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        protobuf(py, &self.0)
+    }
+
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         from_json(py, &json::write_slice(&self.0))
     }
@@ -194,6 +211,11 @@ impl EndpointSlice {
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (SliceSet, usize))> {
         Ok((py.import("operator")?.getattr("getitem")?, (SliceSet::new(vec![self.0.clone()]), 0)))
     }
+}
+
+/// A slice as Kubernetes' protobuf.
+pub(crate) fn protobuf<'py>(py: Python<'py>, slice: &Slice) -> PyResult<Bound<'py, PyBytes>> {
+    proto::write_slice(slice).map(|bytes| PyBytes::new(py, &bytes)).map_err(to_exception)
 }
 
 pub(crate) fn optional(text: &str) -> Option<&str> {

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use epcore::kube::{self as core, Pod};
-use epcore::wire::json;
+use epcore::wire;
 use epcore::{Error, model};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -80,8 +80,8 @@ impl TriggerTimes {
     }
 
     fn compute(&self, service: &Bound<'_, PyAny>, pods: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
-        let service = input::objects(service, "service", json::read_service)?;
-        let pods = input::objects(pods, "pods", json::read_pods)?;
+        let service = input::objects(service, "service", wire::read_service)?;
+        let pods = input::objects(pods, "pods", wire::read_pods)?;
         Ok(lock(&self.0).compute(&service, &pods))
     }
 
@@ -103,7 +103,7 @@ impl ServiceIndex {
     }
 
     fn set(&self, service: &Bound<'_, PyAny>) -> PyResult<()> {
-        let service = input::objects(service, "service", json::read_service)?;
+        let service = input::objects(service, "service", wire::read_service)?;
         lock(&self.0).set(&service);
         Ok(())
     }
@@ -120,7 +120,7 @@ impl ServiceIndex {
 }
 
 fn one_pod(given: &Bound<'_, PyAny>) -> PyResult<Pod> {
-    let mut pods = input::objects(given, "pods", json::read_pods)?;
+    let mut pods = input::objects(given, "pods", wire::read_pods)?;
     let count = pods.len();
     match pods.pop() {
         Some(pod) if count == 1 => Ok(pod),

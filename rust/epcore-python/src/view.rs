@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use epcore::diff::{Fields, Key, Options};
 use epcore::engine::{self as core, TrafficPolicy, WatchEvent};
-use epcore::wire::json;
+use epcore::wire::{self, json};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -40,7 +40,7 @@ impl View {
     fn feed(&self, py: Python<'_>, events: &Bound<'_, PyAny>) -> PyResult<()> {
         let events = match parsed(events)? {
             Some(events) => events,
-            None => input::objects(events, "events", json::read_events)?,
+            None => input::objects(events, "events", wire::read_events)?,
         };
         py.detach(|| events.into_iter().try_for_each(|event| self.lock().feed(event))).map_err(to_exception)
     }
@@ -49,7 +49,7 @@ impl View {
     #[pyo3(signature = (slices, *, resource_version=None))]
     fn feed_list(&self, py: Python<'_>, slices: &Bound<'_, PyAny>, resource_version: Option<&str>) -> PyResult<()> {
         let (slices, document) = input::slices(slices)?;
-        let found = document.as_ref().map(|document| json::read_list_version(document.bytes())).unwrap_or_default();
+        let found = document.as_ref().map(|document| wire::read_list_version(document.bytes())).unwrap_or_default();
         let version = resource_version.unwrap_or(&found);
         let fed = py.detach(|| self.lock().replace(&slices, version));
         fed.map_err(|error| input::exception_in(error, &[("slices", document.as_ref())]))

@@ -27,13 +27,15 @@ pub(super) fn offset_of(reader: Reader<'_>, message: &Message, steps: &[Segment]
         if field.number != entry.number || found.is_some() {
             return Ok(());
         }
-        if let (Presence::Map, [Segment::Field(key), ..]) = (entry.presence, rest)
-            && parts_of(&field, reader.document())?.0 != key
-        {
-            return Ok(());
+        let mut value = field;
+        if let (Presence::Map, [Segment::Field(key), ..]) = (entry.presence, rest) {
+            match parts_of(&field, reader.document())? {
+                (of, part) if of == key => value = part.unwrap_or(field),
+                _ => return Ok(()),
+            }
         }
         if skip == 0 {
-            found = Some(field);
+            found = Some(value);
         }
         skip = skip.wrapping_sub(1);
         Ok(())
