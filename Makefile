@@ -28,9 +28,11 @@ SOURCES := $(wildcard Cargo.toml Cargo.lock pyproject.toml README.md LICENSE) \
   $(shell find rust python -type f -not -name '*.pyc' -not -path '*/target/*')
 # A program around Kubernetes' own library, which tests compare with.
 UPSTREAM := tests/upstream/upstream
+# Turns of the paths that are meant to be fast, whose instructions are counted.
+HOT_PATHS := target/release/examples/hot_paths
 LINTED := python tests $(if $(wildcard benches/*.py),benches)
 
-.PHONY: help venv build test test-rust test-stubs test-smoke test-python lint deny fmt bench bench-readers coverage demo lock clean
+.PHONY: help venv build test test-rust test-stubs test-smoke test-python lint deny fmt bench bench-readers instructions coverage demo lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +41,7 @@ venv: $(VENV)/.tools ## Make .venv and install the pinned tools of the developer
 
 build: $(VENV)/.wheel ## Build the release wheel into dist/ and install it in .venv, if a source changed
 
-test: $(VENV)/.tools build $(UPSTREAM) $(VENV)/.proxies test-rust test-stubs test-smoke test-python ## Run every test: Rust, stubs, each supported Python
+test: $(VENV)/.tools build $(UPSTREAM) $(VENV)/.programs $(HOT_PATHS) test-rust test-stubs test-smoke test-python ## Run every test: Rust, stubs, each supported Python
 	@missing=$$(.ci/find-python --missing $(PYTHONS)); \
 	[ -z "$$missing" ] || echo "WARNING: Python $${missing}was not found on this machine; the wheel was NOT tested on it."
 
@@ -52,7 +54,7 @@ test-stubs: $(VENV)/.tools build ## Compare the type stubs with the native modul
 test-smoke: $(VENV)/.tools build ## Run tests/test_smoke.py on every supported Python but that of .venv
 	@.ci/smoke $(PYTHONS)
 
-test-python: $(VENV)/.tools build $(UPSTREAM) $(VENV)/.proxies ## Run the Python tests; EPCORE_PROFILE=deep makes Hypothesis try harder
+test-python: $(VENV)/.tools build $(UPSTREAM) $(VENV)/.programs $(HOT_PATHS) ## Run the Python tests; EPCORE_PROFILE=deep makes Hypothesis try harder
 	$(BIN)/pytest
 
 lint: $(VENV)/.tools build deny test-stubs ## Check format, lints, types, stubs, docs, and the licences of what is linked
@@ -80,6 +82,9 @@ bench: $(VENV)/.tools build $(UPSTREAM) ## Run the benchmarks and write docs/ben
 bench-readers: | cargo-is-there ## Compare readers of JSON: the tables of docs/json-readers.md
 	cargo run --release --locked --manifest-path benches/json-readers/Cargo.toml
 
+instructions: $(VENV)/.tools $(VENV)/.programs $(HOT_PATHS) ## Count the instructions of the hot paths anew: tests/instructions.json
+	$(BIN)/python tests/test_instructions.py
+
 coverage: $(VENV)/.tools $(UPSTREAM) $(CARGO_LLVM_COV) ## Tell which lines no test reaches, of Rust (both test suites) and Python
 	@.ci/coverage $(CARGO_LLVM_COV)
 
@@ -98,6 +103,11 @@ clean: ## Remove everything that was built, .venv included
 $(UPSTREAM): $(filter-out $(UPSTREAM),$(wildcard tests/upstream/*)) | $(VENV)/.tools
 	@echo "Building tests/upstream (two minutes the first time: it is Kubernetes' own library)"
 	.ci/go build -C tests/upstream -o upstream .
+
+$(HOT_PATHS): Cargo.toml Cargo.lock $(shell find rust/epcore -name '*.rs') | cargo-is-there
+	@echo "Building the hot paths whose instructions are counted (a minute)"
+	cargo build $(CARGO_FLAGS) --release --package epcore --example hot_paths
+	@touch $@
 
 .PHONY: cargo-is-there
 cargo-is-there:
@@ -122,9 +132,9 @@ $(VENV)/.tools: $(LOCK) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --requirement $(LOCK)
 	@touch $@
 
-$(VENV)/.proxies: .ci/proxies | $(BIN)/python
-	@echo "Fetching HAProxy, NGINX and promtool for the tests that drive them"
-	.ci/proxies
+$(VENV)/.programs: .ci/programs | $(BIN)/python
+	@echo "Fetching HAProxy, NGINX, promtool and Valgrind for the tests that drive them"
+	.ci/programs
 	@touch $@
 
 # A debug build: it compiles in half the time and runs for seconds.

@@ -56,7 +56,7 @@ pub(crate) fn publish(
     options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Plan> {
     let options = options::read(options, Options::default())?;
-let service = input::objects(service, "service", wire::read_service)?;
+    let service = input::objects(service, "service", wire::read_service)?;
     let endpoints = input::published(endpoints)?;
     let (slices, document) = existing.map_or_else(|| Ok((Arc::default(), None)), input::slices)?;
     let planned = py.detach(|| core::publish(&service, &endpoints, &slices, managed_by, &options));
