@@ -94,7 +94,7 @@ demo: build ## Replay the recordings in examples/ and write out/replay.html
 
 lock: $(BIN)/python ## Resolve the pinned versions of requirements-dev.txt anew
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --group dev --extra cli --universal --python-version 3.11 --upgrade \
+	$(BIN)/uv pip compile pyproject.toml --group dev --extra cli --extra controller --universal --python-version 3.11 --upgrade \
 	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet --output-file $(LOCK)
 
 clean: ## Remove everything that was built, .venv included
