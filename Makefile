@@ -41,7 +41,7 @@ venv: $(VENV)/.tools ## Make .venv and install the pinned tools of the developer
 
 build: $(VENV)/.wheel ## Build the release wheel into dist/ and install it in .venv, if a source changed
 
-test: $(VENV)/.tools build $(UPSTREAM) $(VENV)/.programs $(HOT_PATHS) test-rust test-stubs test-smoke test-python ## Run every test: Rust, stubs, each supported Python
+test: $(VENV)/.tools build $(UPSTREAM) $(VENV)/.programs $(VENV)/.kubernetes $(HOT_PATHS) test-rust test-stubs test-smoke test-python ## Run every test: Rust, stubs, each supported Python
 	@missing=$$(.ci/find-python --missing $(PYTHONS)); \
 	[ -z "$$missing" ] || echo "WARNING: Python $${missing}was not found on this machine; the wheel was NOT tested on it."
 
@@ -54,7 +54,7 @@ test-stubs: $(VENV)/.tools build ## Compare the type stubs with the native modul
 test-smoke: $(VENV)/.tools build ## Run tests/test_smoke.py on every supported Python but that of .venv
 	@.ci/smoke $(PYTHONS)
 
-test-python: $(VENV)/.tools build $(UPSTREAM) $(VENV)/.programs $(HOT_PATHS) ## Run the Python tests; EPCORE_PROFILE=deep makes Hypothesis try harder
+test-python: $(VENV)/.tools build $(UPSTREAM) $(VENV)/.programs $(VENV)/.kubernetes $(HOT_PATHS) ## Run the Python tests; EPCORE_PROFILE=deep makes Hypothesis try harder
 	$(BIN)/pytest
 
 lint: $(VENV)/.tools build deny test-stubs ## Check format, lints, types, stubs, docs, and the licences of what is linked
@@ -135,6 +135,10 @@ $(VENV)/.tools: $(LOCK) | $(BIN)/python
 $(VENV)/.programs: .ci/programs | $(BIN)/python
 	@echo "Fetching HAProxy, NGINX, promtool and Valgrind for the tests that drive them"
 	.ci/programs
+	@touch $@
+
+$(VENV)/.kubernetes: .ci/kubernetes tests/cluster/programs/go.mod | $(VENV)/.tools
+	@.ci/kubernetes "$(TOOLS)"
 	@touch $@
 
 # A debug build: it compiles in half the time and runs for seconds.

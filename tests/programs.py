@@ -11,8 +11,9 @@ import pytest
 
 @cache
 def program(name: str) -> str:
-    """Find a program beside the interpreter, on PATH or in /usr/sbin; "" if it is not there."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin"])
+    """Find a program in KUBEBUILDER_ASSETS, beside the interpreter, on PATH or in /usr/sbin; "" if it is not there."""
+    places = [os.environ.get("KUBEBUILDER_ASSETS", ""), str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+    path = os.pathsep.join([place for place in places if place] + ["/usr/sbin"])
     return shutil.which(name, path=path) or ""
 
 
