@@ -93,6 +93,7 @@ class PackerMachine(RuleBasedStateMachine):
     def start(self) -> None:
         self.options: Any = {"policy": self.policy, "naming": self.naming, "max_endpoints": 2}
         self.packer = epcore.Packer(managed_by=MANAGED_BY, **self.options)
+        self.told: set[Name] = set()
         self.seen: dict[str, dict[Name, Json]] = {kind: {} for kind in KINDS}
         self.cursor = dict.fromkeys(KINDS, 0)
 
@@ -239,6 +240,13 @@ class PackerMachine(RuleBasedStateMachine):
                     self.packer.answer(write, outcome, made)
 
     @invariant()
+    def whoever_only_hears_news_knows_what_is_dirty(self) -> None:
+        self.told |= {*self.packer.take_news()}
+        dirty = {*self.packer.dirty}
+        assert dirty <= self.told
+        self.told = dirty
+
+    @invariant()
     def every_plan_is_the_stateless_one(self) -> None:
         dirty, waiting = set(self.packer.dirty), set(self.packer.waiting)
         for namespace, name in self.seen["Service"]:
@@ -316,10 +324,11 @@ def test_plans_are_the_stateless_ones_and_all_is_right_at_last(machine: type[Pac
 
 def test_a_service_whose_writes_were_accepted_is_clean_without_being_planned_again() -> None:
     packer = packer_of("10.9.0.1")
-    assert packer.dirty == [("shop", "db")]
+    assert packer.dirty == packer.take_news() == [("shop", "db")]
+    assert packer.take_news() == [], "it is dirty still, but that is no news"
     (write,) = packer.plan("db", namespace="shop").writes
     packer.answer(write, "accepted", made(write, "db-1", 6))
-    assert packer.dirty == []
+    assert packer.dirty == packer.take_news() == [], "an answer to what was asked for is no news"
     packer.apply({"type": "ADDED", "object": {**made(write, "db-1", 6), "kind": "EndpointSlice"}})
     assert packer.dirty == [], "the event says what is known"
     assert repr(packer) == "<Packer: 0 dirty, 0 waiting>"

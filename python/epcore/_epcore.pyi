@@ -1277,6 +1277,12 @@ class Packer:
     @property
     def dirty(self) -> list[tuple[str, str]]:
         """Namespace and name of each Service that may need writes and does not wait for news."""
+    def take_news(self) -> list[tuple[str, str]]:
+        """Take the dirty Services that something happened to since the last call: what a queue is fed with.
+
+        One that was told and is still dirty is not told again without news. Costs what changed, where :attr:`dirty`
+        costs what is dirty.
+        """
     @property
     def waiting(self) -> list[tuple[str, str]]:
         """Services of which news must come first: an event of the slice in question, or a list of all slices."""

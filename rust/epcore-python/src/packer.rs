@@ -109,6 +109,10 @@ impl Packer {
         self.lock().dirty().into_iter().cloned().collect()
     }
 
+    fn take_news(&self) -> Vec<(String, String)> {
+        self.lock().take_news()
+    }
+
     #[getter]
     fn waiting(&self) -> Vec<(String, String)> {
         self.lock().waiting().into_iter().cloned().collect()

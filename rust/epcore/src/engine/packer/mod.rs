@@ -61,6 +61,8 @@ pub struct Packer {
     cluster: Cluster,
     entries: HashMap<Name, Entry>,
     dirty: Names,
+    /// Services that something happened to since somebody asked.
+    news: Names,
     expired: BTreeSet<Kind>,
 }
 
@@ -78,6 +80,7 @@ impl Packer {
             cluster: Cluster::default(),
             entries: HashMap::new(),
             dirty: Names::new(),
+            news: Names::new(),
             expired: BTreeSet::new(),
         })
     }
@@ -135,8 +138,9 @@ impl Packer {
         self.cluster.versions(kind).see_list(version);
         self.expired.remove(&kind);
         if kind == Kind::EndpointSlice {
-            for entry in self.entries.values_mut() {
+            for (name, entry) in self.entries.iter_mut().filter(|(_, entry)| !entry.waits_for.is_empty()) {
                 entry.waits_for.clear();
+                self.news.insert(name.clone());
             }
         }
         Ok(())
@@ -195,6 +199,13 @@ impl Packer {
     #[must_use]
     pub fn dirty(&self) -> Vec<&Name> {
         self.dirty.iter().filter(|name| !self.is_waiting(name)).collect()
+    }
+
+    /// Take the dirty Services that something happened to since the last call, in order: what a queue is fed with, at the cost of what
+    /// changed. One that was told and is still dirty is not told again without news.
+    pub fn take_news(&mut self) -> Vec<Name> {
+        let news = std::mem::take(&mut self.news);
+        news.into_iter().filter(|name| self.dirty.contains(name) && !self.is_waiting(name)).collect()
     }
 
     /// Services of which news must come before anything is planned, in order: of writes that were refused, or whose answer was lost.
@@ -330,20 +341,26 @@ impl Packer {
             entry.mark();
         }
         entry.hear(name, slice);
+        self.note(service);
+    }
+
+    /// There is something to look at.
+    fn note(&mut self, service: &Name) {
         self.dirty.insert(service.clone());
+        self.news.insert(service.clone());
     }
 
     /// Something happened to a Service.
     fn mark(&mut self, service: &Name) {
         self.entries.entry(service.clone()).or_default().mark();
-        self.dirty.insert(service.clone());
+        self.note(service);
     }
 
     /// A Pod changed, and nothing else; as it was and as it is.
     fn mark_pods(&mut self, service: &Name, pods: [Option<&Arc<Pod>>; 2]) {
         let entry = self.entries.entry(service.clone()).or_default();
         entry.mark_part(|changes| pods.into_iter().flatten().for_each(|pod| changes.add_pod(pod)));
-        self.dirty.insert(service.clone());
+        self.note(service);
     }
 
     /// Endpoints from outside changed, and nothing else.
@@ -354,7 +371,7 @@ impl Packer {
         let entry = self.entries.entry(service.clone()).or_default();
         let addresses = keys.into_iter().filter_map(|(addresses, _)| addresses.into_iter().next());
         entry.mark_part(|changes| changes.addresses.extend(addresses));
-        self.dirty.insert(service.clone());
+        self.note(service);
     }
 }
 
