@@ -1,0 +1,303 @@
+"""The controller: follows what there is and what should be, and has the Services that it concerns made right."""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from epcore.controller.api import ENDPOINTS, NODES, PODS, SERVICES, SLICES, ApiError
+from epcore.controller.folder import Change
+from epcore.controller.follower import Follower
+from epcore.controller.metrics import Metrics
+from epcore.controller.sources import Failed
+from epcore.controller.state import UNREADABLE, State
+from epcore.controller.sync import MANAGED_BY_LABEL
+from epcore.controller.worker import Worker
+from epcore.errors import EpcoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+
+    from epcore import EndpointSlice, Write
+    from epcore.controller.api import Api, Resource
+    from epcore.controller.follower import Pages
+    from epcore.controller.limits import Name
+    from epcore.controller.options import ControllerOptions
+    from epcore.controller.services import Role
+    from epcore.controller.sources import Assigned, Found
+
+_SLICE_DELAY: Final = 1.0
+"""Seconds until a Service is looked at of which somebody else wrote a slice (``endpointSliceChangeMinSyncDelay``)."""
+_LONGEST_SOURCE_WAIT: Final = 60.0
+_ROLES: "Final[tuple[Role, ...]]" = ("pods", "source", "mirror")
+
+_log = logging.getLogger(__name__)
+
+
+class ControllerError(EpcoreError):
+    """Some Services could not be made right. The message names them; ``changes`` are the writes that were made."""
+
+    def __init__(self, message: str, changes: "list[Change]") -> None:
+        super().__init__(message)
+        self.changes = changes
+
+
+class Controller:
+    """Keeps the slices of Services right.
+
+    :param api: the API server; it is not closed.
+    :param sources: Services without selector, and where their endpoints come from.
+    :param owns: asked with namespace and name before a Service is planned, and again before each write.
+    :param metrics: where to count; left out, in a registry of its own.
+
+    Use it once: :meth:`run`, :meth:`run_once` or :meth:`changes`.
+    """
+
+    def __init__(
+        self,
+        api: "Api",
+        options: "ControllerOptions",
+        *,
+        sources: "Sequence[Assigned]" = (),
+        owns: "Callable[[str, str], bool] | None" = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self.api, self.options = api, options
+        self.metrics = Metrics() if metrics is None else metrics
+        self._sources: dict[Name, Assigned] = {}
+        for assigned in sources:
+            name = (assigned.namespace, assigned.service)
+            if name in self._sources:
+                raise ValueError(f"two sources for the Service {'/'.join(name)}")
+            self._sources[name] = assigned
+        self._state = State(options, self._sources, self._complain)
+        self._worker = Worker(api, options, self._state, self.metrics, owns)
+        self._background: set[asyncio.Task[None]] = set()
+        self._followed: set[str] = set()
+        self._fault: BaseException | None = None
+        self._is_stopping = False
+        for role in _ROLES:
+            self._count(role)
+
+    @property
+    def is_ready(self) -> bool:
+        """True once everything was listed that plans depend on, and until it is told to stop."""
+        return self._state.is_synced("pods" if self._state.count("pods") else None) and not self._is_stopping
+
+    def reconsider(self) -> None:
+        """Look at all Services: which are ours may have changed."""
+        for name in self._state.services():
+            self._worker.due(name)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Keep slices right until ``stop`` is set; ends what is being written. Raises if something of ours breaks."""
+        self._spawn(self._close_at(stop))
+        for resource in self._resources():
+            self._follow(resource)
+        for assigned in self._sources.values():
+            self._spawn(self._follow_source(assigned))
+        try:
+            await self._worker.run()
+        finally:
+            self._is_stopping = True
+            for task in self._background:
+                task.cancel()
+            await asyncio.gather(*self._background, return_exceptions=True)
+        if self._fault is not None:
+            raise self._fault
+
+    async def run_once(self) -> list[Change]:
+        """Look at everything once and write what is needed. Raises :class:`ControllerError` after all that can be."""
+        failures = await self._look_once()
+        changes: list[Change] = []
+        limit = asyncio.Semaphore(self.options.concurrency)
+
+        async def write(name: "Name") -> None:
+            async with limit:
+                try:
+                    planned = self._changes_of(name)
+                    if await self._worker.write(name) == "stale":
+                        failures.append(f"{'/'.join(name)}: somebody else goes on writing its slices")
+                    changes.extend(planned)
+                except (ApiError, *UNREADABLE) as error:
+                    failures.append(f"{'/'.join(name)}: {error}")
+
+        await asyncio.gather(*(write(name) for name in self._ours()))
+        await self._worker.close()
+        return _done(changes, failures)
+
+    async def changes(self) -> list[Change]:
+        """Tell what :meth:`run_once` would write, in order, and write nothing."""
+        failures = await self._look_once()
+        changes: list[Change] = []
+        for name in self._ours():
+            try:
+                changes.extend(self._changes_of(name))
+            except UNREADABLE as error:
+                failures.append(f"{'/'.join(name)}: {error}")
+        return _done(changes, failures)
+
+    def heard(self, kind: str, *, is_first: bool, is_list: bool) -> None:
+        """Put what a watch told into the queue."""
+        if self._state.count("pods"):
+            for resource in (PODS, NODES):
+                if resource.kind not in self._followed:
+                    self._follow(resource)
+        if is_first:
+            # What was told before could not be planned yet.
+            for name in self._state.dirty():
+                self._worker.due(name)
+        # What a list or another writer says is no event of which anybody knows when it was.
+        since = None if is_list or kind == "EndpointSlice" else time.time()
+        delay = 0.0
+        if kind == "Pod" and not is_list:
+            delay = self.options.batch_period
+        elif kind == "EndpointSlice" and not is_list:
+            delay = max(_SLICE_DELAY, self.options.batch_period)
+        for name in self._state.take_news():
+            self._worker.due(name, delay, since)
+
+    def _resources(self) -> "list[Resource]":
+        return [SERVICES, SLICES, *([ENDPOINTS] if self.options.mirror else [])]
+
+    def _follower(self, resource: "Resource") -> Follower:
+        selector = ""
+        if resource is SLICES:
+            selector = f"{MANAGED_BY_LABEL} in ({','.join(self.options.writers)})"
+        elif resource is ENDPOINTS:
+            # What Kubernetes itself writes for Services with selector is nothing to mirror.
+            selector = "endpoints.kubernetes.io/managed-by!=endpoint-controller"
+        hearer = _Hearer(self, self._state, resource.kind)
+        options = self.options
+        return Follower(self.api, resource, hearer, options.namespace, selector, options.page)
+
+    def _follow(self, resource: "Resource") -> None:
+        self._followed.add(resource.kind)
+        self._spawn(self._follower(resource).run())
+
+    async def _look_once(self) -> list[str]:
+        """List everything, and ask each source once; returns what failed."""
+        await self._list(self._resources())
+        if self._state.count("pods"):
+            await self._list([PODS, NODES])
+        found = await asyncio.gather(*(self._ask(assigned) for assigned in self._sources.values()))
+        return [one for one in found if one]
+
+    async def _list(self, resources: "Iterable[Resource]") -> None:
+        for resource in resources:
+            self._state.listed(resource.kind, await self._follower(resource).listed())
+
+    def _ours(self) -> "list[Name]":
+        return [name for name in self._state.dirty() if self._worker.is_ours(name)]
+
+    def _changes_of(self, name: "Name") -> list[Change]:
+        held = {one.name: one for one in self._state.slices(name)}
+        return [_change(write, held) for plan in self._state.plans(name) for write in plan.writes]
+
+    async def _ask(self, assigned: "Assigned") -> str:
+        """Take what a source tells first; returns why that is nothing."""
+        name = f"{assigned.namespace}/{assigned.service}"
+        if self._state.service((assigned.namespace, assigned.service)) is None:
+            return f"{name}: no such Service"
+        try:
+            async with asyncio.timeout(self.options.source_timeout):
+                async for news in assigned.source.follow():
+                    return self._take(assigned, news)
+        except TimeoutError:
+            return f"{name}: its source told nothing in {self.options.source_timeout:g} seconds"
+        except Exception as error:  # noqa: BLE001 - of somebody else's source
+            return f"{name}: {type(error).__name__}: {error}"
+        return f"{name}: its source has ended"
+
+    async def _follow_source(self, assigned: "Assigned") -> None:
+        """Follow a source for ever; one that breaks is begun anew."""
+        wait = 1.0
+        while True:
+            try:
+                async for news in assigned.source.follow():
+                    self._take(assigned, news)
+                    wait = 1.0
+                self._take(assigned, Failed("the source has ended"))
+            except Exception as error:  # noqa: BLE001 - of somebody else's source
+                self._take(assigned, Failed(f"{type(error).__name__}: {error}"))
+            await asyncio.sleep(wait)
+            wait = min(_LONGEST_SOURCE_WAIT, wait * 2)
+
+    def _take(self, assigned: "Assigned", news: "Found | Failed") -> str:
+        """Take what a source tells; returns why that is nothing."""
+        name = (assigned.namespace, assigned.service)
+        if isinstance(news, Failed):
+            trouble = news.message
+        elif not news.endpoints and not assigned.may_empty:
+            trouble = "the source has no endpoints, and may not empty the Service"
+        else:
+            try:
+                self._state.found(name, news.endpoints)
+            except (*UNREADABLE, TypeError) as error:
+                trouble = str(error)
+            else:
+                for changed in self._state.take_news():
+                    self._worker.due(changed, self.options.batch_period, time.time())
+                return ""
+        self.metrics.failures.inc()
+        self._worker.tell(name, "Warning", "SourceFailed", trouble)
+        return f"{'/'.join(name)}: {trouble}"
+
+    def _complain(self, kind: str, message: str) -> None:
+        self.metrics.unreadable.labels(kind).inc()
+        _log.error("an object cannot be used", extra={"kind": kind, "error": message})
+
+    def _count(self, role: "Role") -> None:
+        self.metrics.services.labels(role).set_function(lambda: float(self._state.count(role)))
+
+    async def _close_at(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._worker.queue.close()
+
+    def _spawn(self, work: "Coroutine[None, None, None]") -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._fault = task.exception()
+            self._worker.queue.close()
+
+
+@dataclass(frozen=True)
+class _Hearer:
+    """Hears of one kind."""
+
+    controller: Controller
+    state: State
+    kind: str
+
+    def listed(self, pages: "Pages") -> None:
+        is_first = self.state.listed(self.kind, pages)
+        self.controller.heard(self.kind, is_first=is_first, is_list=True)
+
+    def told(self, events: bytes) -> None:
+        self.state.told(self.kind, events)
+        self.controller.heard(self.kind, is_first=False, is_list=False)
+
+    def troubled(self, error: ApiError) -> None:
+        self.controller.metrics.troubles.labels(self.kind).inc()
+        _log.warning("a list or a watch failed", extra={"kind": self.kind, "error": str(error)})
+
+
+def _done(changes: list[Change], failures: list[str]) -> list[Change]:
+    if failures:
+        raise ControllerError("; ".join(failures), changes)
+    return changes
+
+
+def _change(write: "Write", held: "Mapping[str | None, EndpointSlice]") -> Change:
+    made: dict[str, Any] = {**write.to_dict()}
+    # It has its name already.
+    made["metadata"] = {key: value for key, value in made["metadata"].items() if key != "generateName"}
+    before = held.get(write.name)
+    was = None if before is None else {**before.to_dict()}
+    name = (write.namespace or "", write.name or "")
+    return Change(write.verb, name, tuple(write.reasons), was, None if write.verb == "delete" else made)

@@ -1,0 +1,100 @@
+"""Events on a Service, for what a person must know or mend; never a flood of them."""
+
+import asyncio
+import hashlib
+import logging
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from epcore.controller.api import EVENTS, MERGE_PATCH, ApiError
+
+if TYPE_CHECKING:
+    from epcore.controller.api import Api
+    from epcore.controller.limits import Name
+
+COMPONENT: Final = "epcore-controller"
+_AGAIN: Final = 300.0
+"""Seconds in which the same Event of a Service is sent once, as ``client-go`` lets one through in five minutes."""
+_MOST: Final = 4096
+"""Events that are remembered; of more the oldest are forgotten."""
+_LONGEST: Final = 1024
+"""Most characters of a message (``ValidateEvent``)."""
+
+_log = logging.getLogger(__name__)
+
+
+class Recorder:
+    """Writes Events, each once in five minutes with how often it happened; whether they arrive is of no account."""
+
+    def __init__(self, api: "Api") -> None:
+        self._api = api
+        self._told: dict[tuple[Name, str, str], tuple[float, int]] = {}
+        """When each was sent last, and how often it happened since it was first."""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def tell(self, name: "Name", uid: str, type_: str, reason: str, message: str) -> None:
+        """Tell something about a Service, at once or never."""
+        key = (name, reason, message[:_LONGEST])
+        sent, count = self._told.pop(key, (0.0, 0))
+        now = time.monotonic()
+        is_due = count == 0 or now - sent >= _AGAIN
+        self._told[key] = (now if is_due else sent, count + 1)
+        if len(self._told) > _MOST:
+            del self._told[next(iter(self._told))]
+        if is_due:
+            task = asyncio.get_running_loop().create_task(self._send(name, uid, type_, reason, key[2], count + 1))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Wait for those that are on their way."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _send(self, name: "Name", uid: str, type_: str, reason: str, message: str, count: int) -> None:
+        namespace, service = name
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        digest = hashlib.sha256(f"{uid}\0{reason}\0{message}".encode()).hexdigest()[:16]
+        event = f"{service[:200]}.{digest}"
+        body: dict[str, Any] = {
+            "kind": "Event",
+            "apiVersion": "v1",
+            "metadata": {"name": event, "namespace": namespace},
+            "involvedObject": {
+                "kind": "Service",
+                "apiVersion": "v1",
+                "namespace": namespace,
+                "name": service,
+                "uid": uid,
+            },
+            "type": type_,
+            "reason": reason,
+            "message": message,
+            "source": {"component": COMPONENT},
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": count,
+        }
+        try:
+            await self._put(namespace, event, body)
+        except ApiError as error:
+            about = {"namespace": namespace, "service": service, "reason": reason, "error": str(error)}
+            _log.warning("an Event was not written", extra=about)
+
+    async def _put(self, namespace: str, event: str, body: dict[str, Any]) -> None:
+        """Write an Event, or how often it happened where it is there already."""
+        again = {"count": body["count"], "lastTimestamp": body["lastTimestamp"]}
+        if body["count"] > 1:
+            try:
+                await self._api.request("PATCH", EVENTS.path(namespace, event), body=again, content_type=MERGE_PATCH)
+            except ApiError as error:
+                if error.status != 404:  # noqa: PLR2004 - it is forgotten after an hour
+                    raise
+            else:
+                return
+        try:
+            await self._api.request("POST", EVENTS.path(namespace), body=body)
+        except ApiError as error:
+            if error.status != 409:  # noqa: PLR2004 - from before a restart
+                raise
+            await self._api.request("PATCH", EVENTS.path(namespace, event), body=again, content_type=MERGE_PATCH)

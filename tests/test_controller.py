@@ -1,0 +1,234 @@
+"""The controller against an API server in the test: what it follows, what it writes, and what it leaves alone."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from epcore.controller import Api, Controller, ControllerError, ControllerOptions
+from epcore.controller.sources import Assigned, Failed, Found
+from fake_cluster import FakeCluster, Json
+
+LABEL = "epcore.dev/reconcile"
+
+
+class Told:
+    """A source that tells what the test says."""
+
+    def __init__(self, *news: Found | Failed) -> None:
+        self.news: asyncio.Queue[Found | Failed] = asyncio.Queue()
+        for one in news:
+            self.news.put_nowait(one)
+
+    async def follow(self) -> AsyncIterator[Found | Failed]:
+        while True:
+            yield await self.news.get()
+
+
+def service(name: str, *, selector: bool = True, **metadata: Any) -> Json:
+    spec: Json = {"clusterIP": "10.96.0.1", "ipFamilies": ["IPv4"], "ports": [{"name": "http", "port": 80}]}
+    if selector:
+        spec["selector"] = {"app": name}
+        metadata.setdefault("labels", {LABEL: "true"})
+    return {"apiVersion": "v1", "metadata": {"name": name, "namespace": "shop", **metadata}, "spec": spec}
+
+
+def pod(app: str, number: int, *, ready: bool = True) -> Json:
+    address = f"10.{len(app)}.{number // 250}.{number % 250 + 1}"
+    return {
+        "apiVersion": "v1",
+        "metadata": {"name": f"{app}-{number}", "namespace": "shop", "labels": {"app": app}},
+        "spec": {"nodeName": "n1"},
+        "status": {
+            "phase": "Running",
+            "podIP": address,
+            "podIPs": [{"ip": address}],
+            "conditions": [{"type": "Ready", "status": "True" if ready else "False"}],
+        },
+    }
+
+
+def cluster(*items: tuple[str, Json]) -> FakeCluster:
+    made = FakeCluster()
+    made.put("nodes", {"metadata": {"name": "n1", "labels": {"topology.kubernetes.io/zone": "a"}}})
+    for plural, item in items:
+        made.put(plural, item)
+    return made
+
+
+async def until(is_so: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(seconds):
+        while not is_so():  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def running(
+    server: FakeCluster, folder: Path, sources: Sequence[Assigned] = (), **options: Any
+) -> AsyncIterator[Controller]:
+    """Run a controller while the block runs."""
+    options.setdefault("retry_base", 0.02)
+    stop = asyncio.Event()
+    async with server.serving(folder) as config, Api(kubeconfig=config, qps=10_000, burst=10_000) as api:
+        controller = Controller(api, ControllerOptions(**options), sources=sources)
+        task = asyncio.create_task(controller.run(stop))
+        try:
+            yield controller
+        finally:
+            stop.set()
+            await task
+
+
+def test(scenario: Callable[[], Awaitable[None]]) -> None:
+    """Run a scenario."""
+
+    async def run() -> None:
+        async with asyncio.timeout(60):
+            await scenario()
+
+    asyncio.run(run())
+
+
+test.__test__ = False  # type: ignore[attr-defined]
+
+
+def test_a_service_that_asks_for_it_gets_slices_of_its_pods(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = cluster(("services", service("web")), ("services", service("other", labels={})))
+        for number in range(3):
+            server.put("pods", pod("web", number))
+            server.put("pods", pod("other", number))
+        async with running(server, tmp_path) as controller:
+            await until(lambda: len(server.addresses("web")) == 3)
+            assert controller.is_ready
+            server.put("pods", pod("web", 3))
+            await until(lambda: len(server.addresses("web")) == 4)
+            server.delete("pods", ("shop", "web-0"))
+            await until(lambda: "10.3.0.1" not in server.addresses("web"))
+            assert server.addresses("other") == []
+            (item,) = server.slices("web")
+            assert item["endpoints"][0]["zone"] == "a"
+            assert item["metadata"]["annotations"]["endpoints.kubernetes.io/last-change-trigger-time"]
+
+    test(scenario)
+
+
+def test_pods_and_nodes_are_watched_only_where_a_service_needs_them(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = cluster(("services", service("db", selector=False)), ("pods", pod("web", 1)))
+        source = Told(Found(["10.9.0.1"]))
+        async with running(server, tmp_path, [Assigned("shop", "db", source)]):
+            await until(lambda: server.addresses("db") == ["10.9.0.1"])
+            assert not {"pods", "nodes"} & {request.plural for request in server.requests}
+            server.put("services", service("web"))
+            await until(lambda: server.addresses("web"))
+
+    test(scenario)
+
+
+def test_a_service_without_pods_gets_its_placeholder(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = cluster(("services", service("web")))
+        async with running(server, tmp_path):
+            await until(lambda: len(server.slices("web")) == 1)
+            assert not server.slices("web")[0].get("endpoints")
+
+    test(scenario)
+
+
+def test_a_source_that_fails_or_turns_empty_changes_nothing_and_says_so(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = cluster(("services", service("db", selector=False)))
+        source = Told(Found(["10.9.0.1", "10.9.0.2"]))
+        async with running(server, tmp_path, [Assigned("shop", "db", source)]):
+            await until(lambda: len(server.addresses("db")) == 2)
+            for news in (Failed("no such file"), Found([]), Found(["10.9.0.1", "nonsense:99999"])):
+                source.news.put_nowait(news)
+            await until(lambda: len(server.objects["events"]) == 3)
+            assert {event["reason"] for event in server.objects["events"].values()} == {"SourceFailed"}
+            assert all(event["involvedObject"]["name"] == "db" for event in server.objects["events"].values())
+            assert server.addresses("db") == ["10.9.0.1", "10.9.0.2"]
+            source.news.put_nowait(Found(["10.9.0.3"]))
+            await until(lambda: server.addresses("db") == ["10.9.0.3"])
+
+    test(scenario)
+
+
+def test_a_source_may_empty_a_service_where_it_is_allowed(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = cluster(("services", service("db", selector=False)))
+        source = Told(Found(["10.9.0.1"]))
+        async with running(server, tmp_path, [Assigned("shop", "db", source, may_empty=True)]):
+            await until(lambda: server.addresses("db"))
+            source.news.put_nowait(Found([]))
+            await until(lambda: not server.slices("db"))
+
+    test(scenario)
+
+
+def test_slices_of_others_are_never_touched(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = cluster(("services", service("web")), ("pods", pod("web", 1)))
+        theirs = server.put(
+            "endpointslices",
+            {
+                "metadata": {
+                    "name": "web-theirs",
+                    "namespace": "shop",
+                    "labels": {
+                        "kubernetes.io/service-name": "web",
+                        "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
+                    },
+                },
+                "addressType": "IPv4",
+                "endpoints": [{"addresses": ["10.7.7.7"]}],
+                "ports": [],
+            },
+        )
+        async with running(server, tmp_path):
+            await until(lambda: server.addresses("web"))
+            server.delete("pods", ("shop", "web-1"))
+            await until(lambda: not server.addresses("web"))
+        assert server.objects["endpointslices"]["shop", "web-theirs"] == theirs
+
+    test(scenario)
+
+
+def test_a_single_run_writes_what_is_needed_and_a_second_one_nothing(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = cluster(("services", service("web")), ("services", service("db", selector=False)))
+        for number in range(7):
+            server.put("pods", pod("web", number))
+
+        def made(api: Api) -> Controller:
+            assigned = Assigned("shop", "db", Told(Found(["10.9.0.1"])))
+            return Controller(api, ControllerOptions(max_endpoints=5, page=2), sources=[assigned])
+
+        async with server.serving(tmp_path) as config, Api(kubeconfig=config) as api:
+            planned = await made(api).changes()
+            assert not server.writes()
+            assert sorted(change.verb for change in planned) == ["create"] * 3
+            assert {change.name for change in await made(api).run_once()} == {change.name for change in planned}
+            assert len(server.addresses("web")) == 7
+            assert await made(api).run_once() == []
+
+    test(scenario)
+
+
+def test_a_single_run_tells_what_could_not_be_made_right_after_the_rest(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = cluster(
+            ("services", service("web")), ("services", service("db", selector=False)), ("pods", pod("web", 1))
+        )
+        async with server.serving(tmp_path) as config, Api(kubeconfig=config) as api:
+            sources = [Assigned("shop", "db", Told(Failed("down"))), Assigned("shop", "lost", Told())]
+            with pytest.raises(ControllerError, match="shop/db: down; shop/lost: no such Service") as raised:
+                await Controller(api, ControllerOptions(), sources=sources).run_once()
+            assert [change.verb for change in raised.value.changes] == ["create"]
+            assert server.addresses("web")
+
+    test(scenario)
