@@ -88,21 +88,18 @@ class Api:
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",
     ) -> Json:
-        """Send one request and read the answer. Raises ``ApiError``."""
-        answer = self._pool.request(
-            method,
-            self.server + where + _query(query),
-            body=None if body is None else json.dumps(body).encode(),
-            headers={**self._headers, "Content-Type": content_type},
-        )
-        if answer.status >= 300:
-            raise ApiError(answer.status, answer.data)
-        found: Json = json.loads(answer.data)
+        """Send one request and read the answer; bytes are sent as they are. Raises ``ApiError``."""
+        sent = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"Content-Type": content_type, "Accept": "application/json"}
+        found: Json = json.loads(self._send(method, where + _query(query), sent, headers))
         return found
 
-    def raw(self, where: str) -> bytes:
-        """Read something that is no object, such as ``/readyz``. Raises ``ApiError``."""
-        answer = self._pool.request("GET", self.server + where, headers=self._headers)
+    def raw(self, where: str, form: str = "*/*") -> bytes:
+        """Read something as it comes: ``/readyz``, or objects in another form. Raises ``ApiError``."""
+        return self._send("GET", where, None, {"Accept": form})
+
+    def _send(self, method: str, where: str, body: bytes | None, headers: Mapping[str, str]) -> bytes:
+        answer = self._pool.request(method, self.server + where, body=body, headers={**self._headers, **headers})
         if answer.status >= 300:
             raise ApiError(answer.status, answer.data)
         return answer.data
