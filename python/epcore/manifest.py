@@ -1,13 +1,36 @@
 """Manifests: the YAML and JSON text of Kubernetes objects. Needs the extra ``cli``."""
 
+import gzip
 import json
+import lzma
 import re
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import PurePath
+from typing import IO, TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 import yaml
 
+from epcore.errors import EpcoreError
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+Form: TypeAlias = Literal["json", "yaml"]
+
+_FORMS: Final[dict[str, Form]] = {
+    ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+}
+_PACKED: Final = {".gz", ".xz"}
+_UNPACKERS: "Final[dict[bytes, Callable[[IO[bytes]], IO[bytes]]]]" = {
+    b"\x1f\x8b": lambda file: cast("IO[bytes]", gzip.GzipFile(fileobj=file)),
+    b"\xfd7zXZ\x00": lambda file: cast("IO[bytes]", lzma.LZMAFile(file)),  # noqa: SIM115 - whoever calls it does
+}
+"""How compressed content is read, by how it begins."""
+MAGIC: Final = 8
+"""Bytes that tell whether content is compressed."""
 
 WIDE: Final = 500
 """Columns before YAML folds a text: never, in practice."""
@@ -15,6 +38,10 @@ WIDE: Final = 500
 _BEGIN: Final = re.compile(r"^(?:%.*\n)*---(?=\s|\Z)", re.MULTILINE)
 """How a document of a stream begins. No content can: inside a document every line that starts so is indented."""
 _COMMENTS: Final = re.compile(r"(?:[ \t\r]*(?:#.*)?\n)*")
+
+
+class NotYamlError(EpcoreError, ValueError):
+    """A text is not YAML. The message says at which line."""
 
 
 class YamlLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -72,3 +99,28 @@ def items_of(content: object) -> "Sequence[Any]":
     if isinstance(items, list):
         return items
     return [] if content is None else [content]
+
+
+def form_of(name: str, begin: bytes) -> Form:
+    """Tell what a file is: by its name where that tells, else by how its content begins."""
+    path = PurePath(name)
+    suffix = path.with_suffix("").suffix if path.suffix in _PACKED else path.suffix
+    if suffix.lower() in _FORMS:
+        return _FORMS[suffix.lower()]
+    return "json" if begin.lstrip(b" \t\r\n\xef\xbb\xbf")[:1] in {b"{", b"["} else "yaml"
+
+
+def unpacker_of(begin: bytes) -> "Callable[[IO[bytes]], IO[bytes]] | None":
+    """Tell how content that begins so is decompressed; ``None`` if it is not compressed."""
+    return next((unpack for magic, unpack in _UNPACKERS.items() if begin.startswith(magic)), None)
+
+
+def read_yaml(content: str | bytes) -> list[Any]:
+    """Read the documents of a YAML stream. Raises :class:`NotYamlError`."""
+    try:
+        return list(yaml.load_all(content, YamlLoader))
+    except yaml.MarkedYAMLError as error:
+        at = f" at line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise NotYamlError(f"not YAML{at}: {error.problem}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise NotYamlError(f"not YAML: {' '.join(str(error).split())}") from None

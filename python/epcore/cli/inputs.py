@@ -4,42 +4,22 @@ What a file is, is taken from its name where that tells, else from how its conte
 decompressed as they are read.
 """
 
-import gzip
 import lzma
 import sys
 import zlib
 from contextlib import contextmanager
-from pathlib import Path, PurePath
-from typing import IO, TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
-
-import yaml
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from epcore import EndpointSet, SliceSet
 from epcore.cli.failure import CommandError
-from epcore.manifest import YamlLoader, items_of
+from epcore.manifest import MAGIC, NotYamlError, form_of, items_of, read_yaml, unpacker_of
 
 if TYPE_CHECKING:
     import io
     from collections.abc import Callable, Iterator
 
 STDIN: Final = "-"
-
-Form: TypeAlias = Literal["json", "yaml"]
-
-_UNPACKERS: "Final[dict[bytes, Callable[[IO[bytes]], IO[bytes]]]]" = {
-    b"\x1f\x8b": lambda file: cast("IO[bytes]", gzip.GzipFile(fileobj=file)),
-    b"\xfd7zXZ\x00": lambda file: cast("IO[bytes]", lzma.LZMAFile(file)),  # noqa: SIM115 - whoever calls it does
-}
-"""How compressed content is read, by how it begins."""
-
-_FORMS: Final[dict[str, Form]] = {
-    ".json": "json",
-    ".jsonl": "json",
-    ".ndjson": "json",
-    ".yaml": "yaml",
-    ".yml": "yaml",
-}
-_PACKED: Final = {".gz", ".xz"}
 
 Watch: TypeAlias = "Callable[[IO[bytes], int | None], IO[bytes]]"
 """Wraps a file of so many bytes (``None``: unknown) in one that tells how far it was read."""
@@ -75,24 +55,12 @@ def read_source(name: str) -> tuple[bytes, list[Any] | None]:
     """Read a file: its content and, if that is YAML, the objects of its documents."""
     with _opened(name, None) as file:
         content = file.read()
-        if _form(name, content) == "json":
+        if form_of(name, content) == "json":
             return content, None
         try:
-            documents = yaml.load_all(content, YamlLoader)
-            return content, [item for document in documents for item in items_of(document)]
-        except yaml.MarkedYAMLError as error:
-            at = f" at line {error.problem_mark.line + 1}" if error.problem_mark else ""
-            raise CommandError(f"{name}: not YAML{at}: {error.problem}") from None
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise CommandError(f"{name}: not YAML: {' '.join(str(error).split())}") from None
-
-
-def _form(name: str, content: bytes) -> Form:
-    path = PurePath(name)
-    suffix = path.with_suffix("").suffix if path.suffix in _PACKED else path.suffix
-    if suffix.lower() in _FORMS:
-        return _FORMS[suffix.lower()]
-    return "json" if content.lstrip(b" \t\r\n\xef\xbb\xbf")[:1] in {b"{", b"["} else "yaml"
+            return content, [item for document in read_yaml(content) for item in items_of(document)]
+        except NotYamlError as error:
+            raise CommandError(f"{name}: {error}") from None
 
 
 @contextmanager
@@ -100,10 +68,10 @@ def _opened(name: str, watch: "Watch | None") -> "Iterator[IO[bytes]]":
     """Open a file for reading, decompressed as it is read; tell trouble with it by its name."""
     try:
         with _source(name) as source:
-            begin = source.peek(8)
+            begin = source.peek(MAGIC)
             size = None if name == STDIN else Path(name).stat().st_size
             file: IO[bytes] = source if watch is None else watch(source, size)
-            unpack = next((unpack for magic, unpack in _UNPACKERS.items() if begin.startswith(magic)), None)
+            unpack = unpacker_of(begin)
             if unpack is None:
                 yield file
             else:
