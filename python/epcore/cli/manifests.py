@@ -1,7 +1,6 @@
 """``epcore sync``: the slices of a folder of manifests, shown as a diff or written."""
 
 import difflib
-import json
 import sys
 import time
 from contextlib import suppress
@@ -13,13 +12,14 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from epcore.cli.failure import CommandError
-from epcore.cli.inputs import STDIN, objects_of
+from epcore.cli.inputs import STDIN
 from epcore.cli.options import DIFFERENT, SAME, Maximum, Output, Seconds, read_policy
 from epcore.cli.output import Form, print_data, print_people
 from epcore.controller.folder import Folder
+from epcore.controller.sources.contents import read_endpoints
 from epcore.controller.sync import Sync, SyncOptions
 from epcore.errors import EpcoreError
-from epcore.manifest import items_of, to_yaml
+from epcore.manifest import to_yaml
 from epcore.types import FamilyName
 
 if TYPE_CHECKING:
@@ -133,12 +133,7 @@ class Syncing:
             time.sleep(self.interval)
 
     def _endpoints(self, file: str) -> "Endpoints":
-        content = objects_of(file)
-        try:
-            given = json.loads(content) if isinstance(content, bytes) else content
-        except (ValueError, RecursionError) as error:
-            raise CommandError(f"{file}: not JSON: {error}") from None
-        items = items_of(given)
+        items = read_endpoints(Path(file))
         if not items and not self.allow_empty:
             raise CommandError(f"{file}: no endpoints, and --allow-empty is not given")
         return items

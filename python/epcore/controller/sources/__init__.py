@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+from epcore.errors import EpcoreError
+
 PublishedEndpoint: TypeAlias = str | Mapping[str, Any]
 """What :func:`epcore.publish` takes for one endpoint."""
 
@@ -24,6 +26,10 @@ class Failed:
     """A source cannot tell its endpoints for now; nothing changes, and it goes on trying. One line, for people."""
 
     message: str
+
+
+class SourceError(EpcoreError):
+    """A source, or what is said about one, makes no sense. The message is one line and names what it is about."""
 
 
 class Source(Protocol):
