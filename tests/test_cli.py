@@ -297,7 +297,7 @@ def test_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.strip() == epcore.__version__
 
 
-@pytest.mark.parametrize("command", ["plan", "diff", "replay", "sync", "simulate", "advise"])
+@pytest.mark.parametrize("command", ["plan", "diff", "replay", "sync", "controller", "simulate", "advise"])
 def test_help_of_each_command_shows_an_example_and_tells_every_option(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

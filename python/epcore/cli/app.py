@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, get_args
 from cyclopts import App, CycloptsError, Parameter, validators
 
 import epcore
+from epcore.cli.clusters import controller
 from epcore.cli.failure import CommandError
 from epcore.cli.inputs import STDIN, read_endpoints, read_slices
 from epcore.cli.laboratory import advise, simulate
@@ -343,6 +344,7 @@ def watch(  # noqa: PLR0913 - a command line has options
 app.command(simulate)
 app.command(advise)
 app.command(sync)
+app.command(controller)
 
 
 def run(arguments: "Sequence[str]") -> int:

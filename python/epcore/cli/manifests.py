@@ -1,91 +1,126 @@
 """``epcore sync``: the slices of a folder of manifests, shown as a diff or written."""
 
-import difflib
 import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
-from rich.text import Text
 
+from epcore.cli.changes import print_changes
+from epcore.cli.clusters import Reach, options_of, read_sources, run_controller, sync_cluster
 from epcore.cli.failure import CommandError
 from epcore.cli.inputs import STDIN
 from epcore.cli.options import DIFFERENT, SAME, Maximum, Output, Seconds, read_policy
-from epcore.cli.output import Form, print_data, print_people
 from epcore.controller.folder import Folder
 from epcore.controller.sources.contents import read_endpoints
 from epcore.controller.sync import Sync, SyncOptions
 from epcore.errors import EpcoreError
-from epcore.manifest import to_yaml
 from epcore.types import FamilyName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from epcore.controller.folder import Change, Name
+    from epcore.cli.output import Form
+    from epcore.controller.folder import Name
     from epcore.controller.sync import Endpoints
-
-_COLORS: Final = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def sync(  # noqa: PLR0913 - the options of a run
     *,
-    folder: Annotated[Path, Parameter(name="--dir")],
+    folder: Annotated[Path | None, Parameter(name="--dir")] = None,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     watch: Annotated[bool, Parameter(negative="")] = False,
-    interval: Seconds = 1.0,
+    interval: Seconds | None = None,
+    kubeconfig: Annotated[str | None, Parameter(metavar="PATH")] = None,
+    context: str | None = None,
+    namespace: Annotated[str | None, Parameter(name=["--namespace", "-n"])] = None,
     managed_by: str = "epcore",
     with_selector: Annotated[bool, Parameter(negative="")] = False,
+    mirror: Annotated[bool, Parameter(negative="")] = False,
     family: list[FamilyName] | None = None,
-    endpoints: Annotated[list[str] | None, Parameter(metavar="SERVICE=FILE")] = None,
+    config: Path | None = None,
+    endpoints: Annotated[list[str] | None, Parameter(metavar="SERVICE=SOURCE")] = None,
     allow_empty: Annotated[bool, Parameter(negative="")] = False,
     max_endpoints: Maximum = 100,
     policy: Annotated[str, Parameter(metavar="POLICY")] = "balanced",
     output: Output = "table",
 ) -> int:
-    """Write the EndpointSlices of a folder of manifests, so that all can be tried, and kept in Git, without a cluster.
+    """Write the EndpointSlices that a cluster needs, once; or those of a folder of manifests, to try and keep in Git.
 
-    Slices of Services without selector are made of the endpoints that --endpoints gives, those of Services with
-    selector of the Pods in the folder. New slices come into `endpointslices/NAMESPACE/`; a changed one stays where it
-    is. All other documents stay as they are, byte for byte.
+    Slices of Services without selector are made of the endpoints that --endpoints and --config name, those of Services
+    with selector that ask for it of their Pods. With --dir that is a folder of manifests: new slices come into
+    `endpointslices/NAMESPACE/`; a changed one stays where it is. All other documents stay as they are, byte for byte.
 
     Exit code: 0 done or nothing to write, 1 something to write (with --dry-run), 2 trouble.
 
     ```console
+    epcore sync --endpoints shop/db=db.yaml --dry-run
     epcore sync --dir manifests --endpoints shop/db=db.yaml --dry-run
     epcore sync --dir manifests --watch
     ```
 
-    :param folder: Folder of YAML or JSON manifests; hidden files and folders are left out.
+    :param folder: Folder of YAML or JSON manifests; hidden files and folders are left out. Left out: the cluster.
     :param dry_run: Show what would be written, as a diff; write nothing.
-    :param watch: Go on whenever a file changes, until interrupted.
-    :param interval: Seconds between two looks at the folder, with --watch.
+    :param watch: Go on whenever something changes, until interrupted.
+    :param interval: Seconds between two looks at the folder, with --watch. Left out: 1.
+    :param kubeconfig: File to use in place of the usual one, for a cluster.
+    :param context: Context of the kubeconfig to use.
+    :param namespace: Look at this one of the cluster alone. Left out: all.
     :param managed_by: Value of the label endpointslice.kubernetes.io/managed-by of slices that are ours; no other is
         ever touched.
     :param with_selector: Services with selector too that do not ask for it by the label `epcore.dev/reconcile: "true"`.
-    :param family: Address type of Services with selector that do not say `ipFamilies`; may be repeated. Left out: IPv4.
+    :param mirror: Make slices of Endpoints of Services of the cluster that have neither selector nor source.
+    :param family: Address type of Services with selector of a folder that do not say `ipFamilies`; may be repeated.
+        Left out: IPv4.
+    :param config: File of Services and the sources of their endpoints, for a cluster.
     :param endpoints: NAMESPACE/NAME of a Service without selector (NAME where the manifest has no namespace), and the
-        file of its endpoints: a list of addresses, with or without port, or of endpoints. May be repeated.
-    :param allow_empty: Let such a file take the last endpoint of a Service away.
+        source of its endpoints, as of controller; for a folder a file. May be repeated.
+    :param allow_empty: Let such a source take the last endpoint of a Service away.
     :param max_endpoints: Most endpoints in one slice, 1 to 1000.
     :param policy: balanced, dense, lean, lifecycle, upstream, or a share of the maximum such as 0.6.
     :param output: table, json or yaml.
     """
-    options = SyncOptions(
+    if folder is None:
+        _refuse("without --dir", {"--interval": interval, "--family": family})
+        options = options_of(
+            managed_by=managed_by,
+            namespace=namespace,
+            with_selector=with_selector,
+            mirror=mirror,
+            max_endpoints=max_endpoints,
+            policy=read_policy(policy),
+        )
+        reach = Reach(kubeconfig=kubeconfig, context=context)
+        sources = read_sources(config, endpoints or [], allow_empty=allow_empty)
+        if not watch:
+            return sync_cluster(reach, options, sources, output, dry_run=dry_run)
+        _refuse("with --watch of a cluster", {"--dry-run": dry_run or None})
+        run_controller(reach, options, sources, address=None)
+        return SAME
+    given = {"--kubeconfig": kubeconfig, "--context": context, "--namespace": namespace, "--config": config}
+    _refuse("with --dir", {**given, "--mirror": mirror or None})
+    made = SyncOptions(
         managed_by=managed_by,
         with_selector=with_selector,
         families=tuple(family or ("IPv4",)),
         max_endpoints=max_endpoints,
         policy=read_policy(policy),
     )
-    sources = dict(_source(one) for one in endpoints or [])
-    syncing = Syncing(Sync(Folder(folder), options), sources, allow_empty, dry_run, output, interval)
+    files = dict(_source(one) for one in endpoints or [])
+    syncing = Syncing(
+        Sync(Folder(folder), made), files, allow_empty, dry_run, output, 1.0 if interval is None else interval
+    )
     if watch:
         syncing.follow()
     return DIFFERENT if syncing.once() and dry_run else SAME
+
+
+def _refuse(when: str, options: "dict[str, object]") -> None:
+    """Refuse options that would be without effect."""
+    for name, value in options.items():
+        if value is not None:
+            raise CommandError(f"{name} has no meaning {when}")
 
 
 @dataclass(frozen=True)
@@ -97,7 +132,7 @@ class Syncing:
     """Files of the endpoints of Services without selector."""
     allow_empty: bool
     dry_run: bool
-    output: Form
+    output: "Form"
     interval: float
     """Seconds between two looks at the folder."""
 
@@ -107,10 +142,7 @@ class Syncing:
         changes = self.sync.changes() if self.dry_run else self.sync.run()
         if not changes and not tells_nothing:
             return False
-        if self.output == "table":
-            print_people(*self._shown(changes))
-        else:
-            print_data([_told(change) for change in changes], self.output)
+        print_changes(changes, self.output, dry_run=self.dry_run)
         return bool(changes)
 
     def follow(self) -> None:
@@ -146,17 +178,6 @@ class Syncing:
                 times.append((file, status.st_mtime_ns, status.st_size, status.st_ino))
         return self.sync.folder.signature(), times
 
-    def _shown(self, changes: "Sequence[Change]") -> "Iterator[Text]":
-        for change in changes:
-            heading = f"{change.verb} {'/'.join(part for part in change.name if part)}: {', '.join(change.reasons)}"
-            yield Text(heading, style="bold")
-            if self.dry_run:
-                yield from _diff(change)
-        writes = "1 write" if len(changes) == 1 else f"{len(changes)} writes"
-        yield Text(
-            f"{writes} to do" if self.dry_run and changes else f"{writes} done" if changes else "nothing to write"
-        )
-
 
 def _source(text: str) -> "tuple[Name, str]":
     service, equals, file = text.partition("=")
@@ -166,22 +187,3 @@ def _source(text: str) -> "tuple[Name, str]":
     if file == STDIN:
         raise CommandError(f"--endpoints {text}: stdin cannot be read again")
     return (namespace, name), file
-
-
-def _diff(change: "Change") -> "Iterator[Text]":
-    """Show what changes in the manifest of a slice."""
-    before, after = ("" if item is None else to_yaml(item) for item in (change.before, change.after))
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="")
-    for line in list(lines)[2:]:  # the names of the files are told already
-        yield Text(f"  {line}", style=_COLORS.get(line[:1], ""))
-
-
-def _told(change: "Change") -> dict[str, object]:
-    namespace, name = change.name
-    return {
-        "verb": change.verb,
-        "namespace": namespace,
-        "name": name,
-        "reasons": list(change.reasons),
-        "object": change.after,
-    }

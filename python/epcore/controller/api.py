@@ -121,6 +121,10 @@ class Api:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    async def connect(self) -> None:
+        """Read the credentials, so that a mistake in them is told now. Raises :class:`ApiError`."""
+        await self._session()
+
     async def close(self) -> None:
         """End all connections."""
         clients, self._client, self._former = (self._client, self._former), None, None
@@ -239,16 +243,26 @@ class Api:
         self._logged_in = time.monotonic()
         made = client.Configuration()
         try:
+            if self._kubeconfig is not None:
+                # The client takes a file that is not there for an empty one.
+                await asyncio.to_thread(_read, self._kubeconfig)
             if self._kubeconfig is None and _is_in_pod():
                 config.load_incluster_config(client_configuration=made)  # type: ignore[no-untyped-call]
             else:
                 loading = config.load_kube_config(self._kubeconfig, self._context, made, persist_config=False)  # type: ignore[no-untyped-call]
                 await loading
-        except (config.ConfigException, OSError, ValueError) as error:
+        except OSError as error:
+            raise ApiError(0, f"kubeconfig: {error.filename or ''}: {error.strerror or error}") from None
+        except (config.ConfigException, ValueError) as error:
             raise ApiError(0, f"kubeconfig: {' '.join(str(error).split())}") from None
         session = client.ApiClient(made)
         session.user_agent = "epcore"
         return session
+
+
+def _read(path: str) -> None:
+    with Path(path).open("rb") as file:
+        file.read(1)
 
 
 def _is_in_pod() -> bool:

@@ -1,5 +1,6 @@
 """How a controller works: what it may touch, how it packs, how fast it goes."""
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
 MOST_WORKERS: Final = 50
 """As Kubernetes' own controller has it (``ValidateEndpointSliceControllerConfiguration``: 1 to 50)."""
+_LABEL_VALUE: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,9 @@ class ControllerOptions:
     page: int = 500
 
     def __post_init__(self) -> None:
+        for writer in self.writers:
+            if not _LABEL_VALUE.fullmatch(writer):
+                raise ValueError(f"managed_by: {writer!r} cannot be the value of a label")
         if not 1 <= self.concurrency <= MOST_WORKERS:
             raise ValueError(f"concurrency: {self.concurrency} is not from 1 to {MOST_WORKERS}")
         for name in ("batch_period", "retry_base", "retry_longest", "source_timeout"):
