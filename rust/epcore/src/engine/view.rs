@@ -342,6 +342,13 @@ impl View {
         if old.is_none() && slice.is_none() {
             return;
         }
+        if let (Some(number), Some(old), Some(slice)) = (number, &old, slice)
+            && old == slice
+        {
+            // Equal slices may differ in what nobody compares.
+            self.slices[number as usize] = Some(slice.clone());
+            return;
+        }
         let number = number.unwrap_or_else(|| self.new_number(name.clone()));
         if let Some(old) = &old {
             self.beside.extend(self.holders.sharing(old, self.options.key));
