@@ -70,12 +70,17 @@ pub(crate) fn slices(source: &Bound<'_, PyAny>) -> PyResult<Slices> {
 
 /// The same, with paths of errors that begin with `root`.
 pub(crate) fn slices_at(source: &Bound<'_, PyAny>, root: &'static str) -> PyResult<Slices> {
+    slice_list(source, root).map(|(slices, _)| slices)
+}
+
+/// The same, and the version of the list that they were in, `""` if it says none.
+pub(crate) fn slice_list(source: &Bound<'_, PyAny>, root: &'static str) -> PyResult<(Slices, String)> {
     if let Some(slices) = handle(source) {
-        return Ok((slices, None));
+        return Ok(((slices, None), String::new()));
     }
     let document = document(source, root)?;
-    match source.py().detach(|| wire::read_slices(document.bytes())) {
-        Ok(slices) => Ok((Arc::new(slices), Some(document))),
+    match source.py().detach(|| wire::read_slice_list(document.bytes())) {
+        Ok((slices, version)) => Ok(((Arc::new(slices), Some(document)), version)),
         Err(error) => Err(document.exception(error.with_root(root))),
     }
 }

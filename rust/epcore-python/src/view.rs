@@ -48,8 +48,7 @@ impl View {
     /// Take a list for all that is there, to be told by the next checkout.
     #[pyo3(signature = (slices, *, resource_version=None))]
     fn feed_list(&self, py: Python<'_>, slices: &Bound<'_, PyAny>, resource_version: Option<&str>) -> PyResult<()> {
-        let (slices, document) = input::slices(slices)?;
-        let found = document.as_ref().map(|document| wire::read_list_version(document.bytes())).unwrap_or_default();
+        let ((slices, document), found) = input::slice_list(slices, "slices")?;
         let version = resource_version.unwrap_or(&found);
         let fed = py.detach(|| self.lock().replace(&slices, version));
         fed.map_err(|error| input::exception_in(error, &[("slices", document.as_ref())]))

@@ -55,6 +55,19 @@ fn turn_of(path: &str) -> Box<dyn FnMut(usize)> {
                 black_box(view.checkout());
             })
         }
+        "an event as JSON into a view" => {
+            let mut view = View::new(diff::Options::default());
+            view.replace(&slices, "9").expect("slices");
+            view.checkout();
+            let events =
+                one.map(|slice| [br#"{"type":"MODIFIED","object":"#, &*json::write_slice(&slice[0]), b"}\n"].concat());
+            Box::new(move |number| {
+                for event in json::read_events(&events[number % 2]).expect("an event") {
+                    view.feed(event).expect("a slice");
+                }
+                black_box(view.checkout());
+            })
+        }
         "one change of a packer" => packer(&slices),
         _ => panic!("no path {path:?}"),
     }

@@ -7,8 +7,7 @@ use proptest::sample::{Index, select};
 
 /// What is read, with every `null` and unknown field in it: equality alone takes a `null` member for none.
 fn slices_and_text(document: &[u8]) -> [Result<String, Error>; 2] {
-    let readers = [json::read_slices, json::read_slices_plainly];
-    let read = readers.map(|read| read(document));
+    let read = [json::read_slices(document), json::read_slices_plainly(document)];
     if let [Ok(learned), Ok(plain)] = &read {
         assert_eq!(learned, plain);
     }
@@ -141,8 +140,38 @@ fn edited(text: &str, edits: &[(Index, u8, u8)]) -> Vec<u8> {
     bytes
 }
 
+/// A slice whose endpoints are less deep than those of a list.
+const ALONE: &str = r#"{"addressType":"IPv4","endpoints":[%]}"#;
+
+/// What a thread makes of a document that has read these others before.
+fn read_after(documents: &[&[u8]], document: &[u8]) -> [Result<String, Error>; 2] {
+    let read = || {
+        for document in documents {
+            drop(json::read_slices(document));
+        }
+        slices_and_text(document)
+    };
+    std::thread::scope(|scope| scope.spawn(read).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    #[test]
+    fn what_was_read_before_changes_nothing(
+        before in prop::collection::vec((endpoints(), edits()), 0..4), endpoints in endpoints(), edits in edits(), most in 1usize..12,
+    ) {
+        let before: Vec<Vec<u8>> =
+            before.iter().map(|(endpoints, edits)| edited(&slices(endpoints, most, "IPv4"), edits)).collect();
+        let before: Vec<&[u8]> = before.iter().map(|document| &**document).collect();
+        let right = slices(&endpoints, most, "IPv4");
+        let (spoiled, alone) = (edited(&right, &edits), ALONE.replace('%', &endpoints.join(",")));
+        for document in [right.as_bytes(), alone.as_bytes(), &spoiled] {
+            let [learned, plain] = read_after(&before, document);
+            prop_assert_eq!(&learned, &plain);
+            prop_assert_eq!(&learned, &read_after(&[], document)[0]);
+        }
+    }
 
     #[test]
     fn both_readers_agree_on_endpoints_of_many_shapes(endpoints in endpoints()) {

@@ -33,6 +33,8 @@ macro_rules! either {
 either! {
     /// Read slices, as [`json::read_slices`] and [`proto::read_slices`] do.
     read_slices() -> Vec<Arc<EndpointSlice>>;
+    /// Read slices and the version of their list, as [`json::read_slice_list`] and [`proto::read_slice_list`] do.
+    read_slice_list() -> (Vec<Arc<EndpointSlice>>, String);
     /// Read endpoints, as [`json::read_endpoints`] and [`proto::read_endpoints`] do.
     read_endpoints() -> EndpointList;
     /// Read watch events, as [`json::read_events`] and [`proto::read_events`] do.

@@ -1,5 +1,6 @@
 //! Watch events.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::Error;
@@ -80,7 +81,52 @@ pub(super) fn unknown_type(start: Reader<'_>, word: &str) -> Error {
     locate_in(start, error)
 }
 
+/// What `read` makes of an event whose `type` comes before its `object`, as servers write it, in one pass. Anything else is left, and
+/// all errors, to readers that look twice: what is `None` here is not wrong.
+fn read_at_once<T>(
+    reader: &mut Reader<'_>,
+    mut read: impl FnMut(&mut Reader<'_>, &str) -> Result<T, Error>,
+) -> Option<T> {
+    let (mut word, mut found) = (None, None);
+    let mut ahead = reader.clone();
+    let outcome = ahead.object(|reader, name| match (name, &word, &found) {
+        ("type", None, None) => {
+            word = Some(reader.string()?);
+            Ok(())
+        }
+        ("object", Some(word), None) => {
+            found = Some(read(reader, word)?);
+            Ok(())
+        }
+        _ => Err(Error::invalid("another form")),
+    });
+    outcome.ok()?;
+    let found = found?;
+    *reader = ahead;
+    Some(found)
+}
+
+/// A slice by itself, which has no `type`, in one pass; anything else is left as in [`read_at_once`].
+fn slice_at_once(reader: &mut Reader<'_>) -> Option<Arc<EndpointSlice>> {
+    let mut ahead = reader.clone();
+    let slice = slice_of(&mut ahead).ok().filter(|slice| slice.unknown.get("type").is_none())?;
+    *reader = ahead;
+    Some(slice)
+}
+
 fn read_object_event(reader: &mut Reader<'_>, kind: Option<Kind>) -> Result<ObjectEvent, Error> {
+    let at_once = read_at_once(reader, |reader, word| match word {
+        "ADDED" | "MODIFIED" => read_object(reader, kind).map(ObjectEvent::Present),
+        "DELETED" => read_object(reader, kind).map(ObjectEvent::Deleted),
+        _ => Err(Error::invalid("another type")),
+    });
+    if let Some(event) = at_once {
+        return Ok(event);
+    }
+    read_any_object_event(reader, kind)
+}
+
+fn read_any_object_event(reader: &mut Reader<'_>, kind: Option<Kind>) -> Result<ObjectEvent, Error> {
     let start = reader.clone();
     let Some((word, mut object)) = parts_of(reader)? else {
         return read_object(&mut start.clone(), kind).map(ObjectEvent::Present);
@@ -98,7 +144,10 @@ fn read_object_event(reader: &mut Reader<'_>, kind: Option<Kind>) -> Result<Obje
 
 /// The kind that an object tells, or the one that it is known to have.
 fn kind_of(object: &Reader<'_>, known: Option<Kind>) -> Result<Kind, Error> {
-    let word = text_of(&mut object.clone(), "kind")?;
+    let word = match first_text(object.clone(), "kind") {
+        Some(word) => word,
+        None => text_of(&mut object.clone(), "kind")?.into(),
+    };
     let found = if word.is_empty() { known } else { Kind::parse(&word).filter(|_| !word.ends_with("List")) };
     let trouble = || match &*word {
         "" => Error::invalid("required, where no kind is given"),
@@ -153,6 +202,18 @@ fn kind_of_document(document: &[u8]) -> Option<Kind> {
     text_of(&mut reader, "kind").ok().and_then(|word| Kind::parse(&word))
 }
 
+/// A member of an object that is text, if it is the first one and not empty: servers begin with the kind.
+fn first_text<'a>(mut object: Reader<'a>, member: &str) -> Option<Cow<'a, str>> {
+    let mut text = Cow::Borrowed("");
+    let _ = object.object(|reader, name| {
+        if name == member {
+            text = reader.string()?;
+        }
+        Err(Error::invalid("enough seen"))
+    });
+    (!text.is_empty()).then_some(text)
+}
+
 /// A member of an object that is text, `""` if it has none.
 fn text_of(object: &mut Reader<'_>, member: &str) -> Result<String, Error> {
     let mut text = String::new();
@@ -167,6 +228,18 @@ fn text_of(object: &mut Reader<'_>, member: &str) -> Result<String, Error> {
 }
 
 fn read_event(reader: &mut Reader<'_>) -> Result<WatchEvent, Error> {
+    let at_once = read_at_once(reader, |reader, word| match word {
+        "ADDED" | "MODIFIED" => slice_of(reader).map(WatchEvent::Present),
+        "DELETED" => slice_of(reader).map(WatchEvent::Deleted),
+        _ => Err(Error::invalid("another type")),
+    });
+    if let Some(event) = at_once.or_else(|| slice_at_once(reader).map(WatchEvent::Present)) {
+        return Ok(event);
+    }
+    read_any_event(reader)
+}
+
+fn read_any_event(reader: &mut Reader<'_>) -> Result<WatchEvent, Error> {
     let start = reader.clone();
     let Some((kind, mut object)) = parts_of(reader)? else {
         return slice_of(&mut start.clone()).map(WatchEvent::Present);
@@ -183,7 +256,7 @@ fn read_event(reader: &mut Reader<'_>) -> Result<WatchEvent, Error> {
 
 pub(super) fn slice_of(reader: &mut Reader<'_>) -> Result<Arc<EndpointSlice>, Error> {
     let start = reader.clone();
-    let slice = read_slice(reader, &mut Templates::new())?;
+    let slice = Templates::kept(|templates| read_slice(reader, templates))?;
     validate_slice(&slice).map_err(|error| locate_in(start.clone(), error))?;
     if slice.metadata.name.is_empty() {
         let error = Error::invalid("required, to tell one slice from another").in_field("name").in_field("metadata");
@@ -224,4 +297,58 @@ pub fn read_list_version(document: &[u8]) -> String {
         _ => reader.skip(),
     });
     if is_list && read.is_ok() && reader.peek().is_none() { version } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SLICE: &str = r#"{"kind":"EndpointSlice","metadata":{"name":"a","resourceVersion":"7"},"addressType":"IPv4","ports":[{"port":80}],"endpoints":[{"addresses":["10.0.0.1"],"zone":"a"},{"addresses":["10.0.0.2"],"zone":"b"}]}"#;
+
+    /// Both ways to read events come to the same, whatever their form and whatever is wrong.
+    fn assert_same(document: &[u8]) {
+        let shown = String::from_utf8_lossy(document);
+        let [at_once, twice] = [read_event, read_any_event].map(|read| each_event(document, read));
+        assert_eq!(format!("{at_once:?}"), format!("{twice:?}"), "{shown}");
+        for kind in [None, Some(Kind::EndpointSlice), Some(Kind::Node)] {
+            let at_once = each_event(document, |reader| read_object_event(reader, kind));
+            let twice = each_event(document, |reader| read_any_object_event(reader, kind));
+            assert_eq!(format!("{at_once:?}"), format!("{twice:?}"), "{shown}");
+        }
+    }
+
+    fn documents() -> Vec<String> {
+        let node = r#"{"kind":"Node","metadata":{"name":"n"}}"#;
+        let mut documents =
+            vec![SLICE.to_owned(), format!("[{SLICE},{SLICE}]"), SLICE.replacen('{', r#"{"type":"x","#, 1)];
+        for (word, object) in
+            [("ADDED", SLICE), ("DELETED", SLICE), ("MODIFIED", node), ("BOOKMARK", SLICE), ("NEW", SLICE)]
+        {
+            documents.push(format!(r#"{{"type":"{word}","object":{object}}}{{"object":{object},"type":"{word}"}}"#));
+            documents.push(format!(r#"{{"type":"{word}","object":{object},"type":"{word}"}}"#));
+            documents.push(format!(r#"{{"type":"{word}","more":1,"object":{object}}}"#));
+            documents.push(format!(r#"{{"type":null,"object":{object}}}"#));
+        }
+        documents
+    }
+
+    #[test]
+    fn events_are_the_same_read_at_once_or_part_by_part() {
+        for document in documents() {
+            assert_same(document.as_bytes());
+        }
+    }
+
+    #[test]
+    fn events_that_are_cut_or_spoiled_are_the_same_read_at_once_or_part_by_part() {
+        let text = format!(r#"{{"type":"ADDED","object":{SLICE}}}"#);
+        for at in 0..text.len() {
+            assert_same(&text.as_bytes()[..at]);
+            for byte in *b"\"\\}],:x1" {
+                let mut spoiled = text.clone().into_bytes();
+                spoiled[at] = byte;
+                assert_same(&spoiled);
+            }
+        }
+    }
 }

@@ -4,6 +4,7 @@ use crate::model::{Conditions, Record, Text, TextBuffer};
 use crate::wire::json::endpoint::{canonical_hints, read_conditions};
 use crate::wire::json::literal::{WORD, Word, is_at, word};
 use crate::wire::json::reader::{Reader, plain_length};
+use crate::wire::json::template::LEVELS;
 
 /// A text of an endpoint that may be a hole.
 #[derive(Clone, Copy)]
@@ -42,6 +43,8 @@ pub(super) struct Known {
 
 /// Most texts of conditions, of hints, and of each field with few texts to remember.
 const MOST_KNOWN: usize = 8;
+/// Longest text of conditions or hints to remember.
+const LONGEST: usize = 1024;
 
 impl Known {
     /// Which of the few texts of a field is at a place, and the place after it; of one that is too long the latter alone.
@@ -83,9 +86,9 @@ impl Known {
         let which = if let Some(which) = position_of(&self.conditions, reader, at) {
             which
         } else {
-            let (mut inner, mut record, mut rare) = (reader.inside(at), Record::default(), None);
+            let (mut inner, mut record, mut rare) = (reader.shallow(at, LEVELS - 1), Record::default(), None);
             read_conditions(&mut inner, &mut record, &mut rare).ok()?;
-            rare.is_none().then_some(())?;
+            (rare.is_none() && inner.position() - at <= LONGEST).then_some(())?;
             let text = reader.text()[at..inner.position()].into();
             keep(&mut self.conditions, &mut self.oldest, (text, record.conditions))
         };
@@ -98,9 +101,9 @@ impl Known {
         let which = if let Some(which) = position_of(&self.hints, reader, at) {
             which
         } else {
-            let (mut inner, mut rare) = (reader.inside(at), None);
+            let (mut inner, mut rare) = (reader.shallow(at, LEVELS - 1), None);
             let hints = canonical_hints(&mut inner, &mut rare).ok()?;
-            rare.is_none().then_some(())?;
+            (rare.is_none() && inner.position() - at <= LONGEST).then_some(())?;
             let text = reader.text()[at..inner.position()].into();
             keep(&mut self.hints, &mut self.oldest, (text, hints))
         };

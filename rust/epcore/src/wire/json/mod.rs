@@ -38,7 +38,8 @@ pub(crate) use slice::{API_VERSION, KIND, slice_size};
 pub(crate) use stream::locate_all;
 pub(super) use stream::{Event, Fold};
 pub use stream::{
-    locate, read_endpoints, read_endpoints_plainly, read_slices, read_slices_plainly, write_endpoints, write_slices,
+    locate, read_endpoints, read_endpoints_plainly, read_slice_list, read_slices, read_slices_plainly, write_endpoints,
+    write_slices,
 };
 pub(crate) use submitted::{Submitted, read_submitted};
 pub use view::{read_view, write_view};

@@ -21,8 +21,11 @@ use crate::wire::json::writer::{Object, write_array, write_raw_object, write_str
 ///
 /// The first place that is not as said, with path (`endpoints[3].port`) and byte offset.
 pub fn read_published(document: &[u8]) -> Result<Published, Error> {
+    Templates::kept(|templates| read_published_by(document, templates))
+}
+
+fn read_published_by(document: &[u8], templates: &mut Templates) -> Result<Published, Error> {
     let mut published = Published::default();
-    let mut templates = Templates::new();
     let mut is_of_api = true;
     single_items(document, "endpoints", "List", |reader| {
         if reader.peek() == Some(b'"') {
@@ -30,7 +33,7 @@ pub fn read_published(document: &[u8]) -> Result<Published, Error> {
             return push(&mut published, &text, &[("conditions", READY.to_owned())], None);
         }
         // Nearly always all are of the same form.
-        is_of_api = is_of_api && read_plain(reader, &mut published, &mut templates);
+        is_of_api = is_of_api && read_plain(reader, &mut published, templates);
         if !is_of_api {
             is_of_api = read_object(reader, &mut published)?;
         }

@@ -42,9 +42,9 @@ impl<'a> Reader<'a> {
         self.position = position;
     }
 
-    /// A reader of a value at `position`, in an object that this one is at.
-    pub(crate) fn inside(&self, position: usize) -> Self {
-        Self { text: self.text, position, depth: self.depth + 1 }
+    /// A reader of a value at `position` that stops where more than `levels` objects and arrays are within each other.
+    pub(crate) fn shallow(&self, position: usize, levels: usize) -> Self {
+        Self { text: self.text, position, depth: MAX_DEPTH - levels }
     }
 
     /// The next byte that is not white space.

@@ -62,7 +62,8 @@ impl<D: AsRef<[u8]>> Listing<D> {
     }
 
     fn by(document: Arc<D>, mut past: Past<'_>) -> Result<Self, Error> {
-        let slices = read_slices_by((*document).as_ref(), &mut Templates::new(), Some(&mut past))?;
+        let (slices, _) =
+            Templates::kept(|templates| read_slices_by((*document).as_ref(), templates, Some(&mut past)))?;
         Ok(Self { places: past.found, slices: Arc::new(slices), document })
     }
 

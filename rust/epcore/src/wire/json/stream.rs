@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 use crate::model::{EndpointList, EndpointSlice, validate_endpoint, validate_slice};
 use crate::wire::json::endpoint::write_endpoint_into;
 use crate::wire::json::events::{parts_of, unknown_type};
+use crate::wire::json::metadata::read_metadata;
 use crate::wire::json::reader::{Reader, Seen};
 use crate::wire::json::relist::Past;
 use crate::wire::json::slice::{API_VERSION, read_slice, write_slice_into};
@@ -31,7 +32,16 @@ use crate::{Error, Segment};
 /// # Ok::<(), epcore::Error>(())
 /// ```
 pub fn read_slices(document: &[u8]) -> Result<Vec<Arc<EndpointSlice>>, Error> {
-    read_slices_by(document, &mut Templates::new(), None)
+    read_slice_list(document).map(|(slices, _)| slices)
+}
+
+/// The same, and the version of the list that the document is, `""` if it is none or does not say.
+///
+/// # Errors
+///
+/// As [`read_slices`].
+pub fn read_slice_list(document: &[u8]) -> Result<(Vec<Arc<EndpointSlice>>, String), Error> {
+    Templates::kept(|templates| read_slices_by(document, templates, None))
 }
 
 /// The same by the plain reader alone, which learns nothing from what it reads: slower, and there to be compared with.
@@ -40,17 +50,17 @@ pub fn read_slices(document: &[u8]) -> Result<Vec<Arc<EndpointSlice>>, Error> {
 ///
 /// As [`read_slices`].
 pub fn read_slices_plainly(document: &[u8]) -> Result<Vec<Arc<EndpointSlice>>, Error> {
-    read_slices_by(document, &mut Templates::none(), None)
+    read_slices_by(document, &mut Templates::none(), None).map(|(slices, _)| slices)
 }
 
-/// The same, with what is known of the last document.
+/// The same and the list's version, with what is known of the last document.
 pub(super) fn read_slices_by(
     document: &[u8],
     templates: &mut Templates,
     mut past: Option<&mut Past<'_>>,
-) -> Result<Vec<Arc<EndpointSlice>>, Error> {
+) -> Result<(Vec<Arc<EndpointSlice>>, String), Error> {
     let mut fold = Fold::default();
-    items(document, SLICES, SLICE_LIST, |reader, event| {
+    let version = items(document, SLICES, SLICE_LIST, |reader, event| {
         let mut past = past.as_deref_mut().filter(|_| event.is_none());
         if let Some(slice) = past.as_deref_mut().and_then(|past| past.step_over(reader)) {
             fold.apply(event, slice);
@@ -65,7 +75,7 @@ pub(super) fn read_slices_by(
         fold.apply(event, slice);
         Ok(())
     })?;
-    Ok(fold.into_slices())
+    Ok((fold.into_slices(), version))
 }
 
 /// Read endpoints: an array or lines of endpoints, an object with `endpoints`, or slices in any form that [`read_slices`] takes,
@@ -75,7 +85,7 @@ pub(super) fn read_slices_by(
 ///
 /// As [`read_slices`], with a path such as `endpoints[5].addresses[0]`.
 pub fn read_endpoints(document: &[u8]) -> Result<EndpointList, Error> {
-    read_endpoints_by(document, &mut Templates::new())
+    Templates::kept(|templates| read_endpoints_by(document, templates))
 }
 
 /// The same by the plain reader alone, as [`read_slices_plainly`].
@@ -130,7 +140,7 @@ pub(crate) fn locate_all(document: &[u8], errors: Vec<Error>) -> Vec<Error> {
     // The document was read before, so that it can be read again; an error here could only repeat the first.
     let _ = match paths.first().and_then(|path| path.first()) {
         Some(Segment::Field(root)) if root == ENDPOINTS => each_endpoint(document, |reader| visit(reader, None)),
-        _ => items(document, SLICES, SLICE_LIST, visit),
+        _ => items(document, SLICES, SLICE_LIST, visit).map(drop),
     };
     let place =
         |(error, offset): (Error, Option<usize>)| if let Some(offset) = offset { error.at(offset) } else { error };
@@ -196,6 +206,7 @@ fn each_endpoint(document: &[u8], mut visit: impl FnMut(&mut Reader<'_>) -> Resu
             reader.array(|reader, _| visit(reader))
         })
     })
+    .map(drop)
 }
 
 /// True if the object under the reader is a slice, or anything else that has endpoints.
@@ -225,18 +236,20 @@ pub(crate) fn single_items(
         None => visit(reader),
         Some(_) => Err(Error::invalid("expected an object, found a watch event")),
     })
+    .map(drop)
 }
 
-/// Visit each object of a document, whatever the document's form; paths begin with `root` and the number of the object.
+/// Visit each object of a document, whatever the document's form; paths begin with `root` and the number of the object. The answer is the
+/// version of the list that the document is, `""` if it is none or does not say.
 fn items(
     document: &[u8],
     root: &'static str,
     kind: &'static str,
     mut visit: impl FnMut(&mut Reader<'_>, Option<Event>) -> Result<(), Error>,
-) -> Result<(), Error> {
+) -> Result<String, Error> {
     let text = std::str::from_utf8(document).map_err(|error| Error::invalid("not UTF-8").at(error.valid_up_to()))?;
     let mut reader = Reader::new(text);
-    let mut count = 0;
+    let (mut count, mut values, mut version) = (0, 0, String::new());
     let mut item = |reader: &mut Reader<'_>, event: Option<Event>| {
         let start = reader.position();
         let visited = visit(reader, event).map_err(|error| error.at(start).in_index(count).in_field(root));
@@ -247,17 +260,18 @@ fn items(
         return Err(reader.expected("JSON"));
     }
     while let Some(first) = reader.peek() {
+        values += 1;
         if first == b'[' {
             reader.items_of_array(&mut |reader| item(reader, None))?;
             continue;
         }
         match form(reader.clone()) {
-            Form::List => read_list(&mut reader, kind, &mut |reader| item(reader, None))?,
+            Form::List => version = read_list(&mut reader, kind, &mut |reader| item(reader, None))?,
             Form::Event => read_event(&mut reader, &mut item)?,
             Form::Item => item(&mut reader, None)?,
         }
     }
-    Ok(())
+    Ok(if values == 1 { version } else { String::new() })
 }
 
 /// The form of an object at the top of a document.
@@ -285,11 +299,13 @@ fn form(mut reader: Reader<'_>) -> Form {
     form
 }
 
+/// Visit each item of a list, whose version is the answer.
 fn read_list(
     reader: &mut Reader<'_>,
     wanted: &str,
     item: &mut dyn FnMut(&mut Reader<'_>) -> Result<(), Error>,
-) -> Result<(), Error> {
+) -> Result<String, Error> {
+    let mut version = String::new();
     let mut seen = Seen::default();
     let mut failed = None;
     let outcome = reader.object(|reader, name| match name {
@@ -308,12 +324,17 @@ fn read_list(
             }
             reader.items_of_array(item).map_err(|error| failed.insert(error).clone())
         }
+        "metadata" => {
+            // Of a list nothing is refused, whatever it is.
+            version = read_metadata(&mut reader.clone()).unwrap_or_default().resource_version;
+            reader.skip()
+        }
         _ => reader.skip(),
     });
     // An item's path begins at the item, not at the list around it.
     match failed {
         Some(error) => Err(error),
-        None => outcome,
+        None => outcome.map(|()| version),
     }
 }
 

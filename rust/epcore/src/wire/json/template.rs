@@ -6,6 +6,7 @@
 //! Whatever does not fit is left to the plain reader, errors too.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::ops::Range;
 
 use crate::Error;
@@ -13,7 +14,7 @@ use crate::model::{Address, Conditions, EndpointList, Record, StoredAddress, Tex
 use crate::wire::json::endpoint::read_endpoint;
 use crate::wire::json::known::{FIELDS, Field, Known};
 use crate::wire::json::literal::Literal;
-use crate::wire::json::reader::{Reader, is_plain, plain_length};
+use crate::wire::json::reader::{MAX_DEPTH, Reader, is_plain, plain_length};
 
 impl Field {
     fn hole(self) -> Hole {
@@ -56,16 +57,19 @@ struct Template {
 
 impl Template {
     /// Learn from the text under `reader`, an endpoint that the plain reader took and that has no rare field.
-    fn learn(mut reader: Reader<'_>) -> Option<Self> {
+    fn learn(reader: &Reader<'_>) -> Option<Self> {
         let bytes = reader.text().as_bytes();
         let mut from = reader.position();
+        let mut reader = reader.shallow(from, LEVELS);
+        let start = from;
         let mut holes = Vec::new();
         walk(&mut reader, &mut |range, hole| {
             holes.push((Literal::of(&bytes[from..range.start]), hole, range.len()));
             from = range.end;
         })
         .ok()?;
-        Some(Self { holes, tail: Literal::of(&bytes[from..reader.position()]) })
+        let tail = Literal::of(&bytes[from..reader.position()]);
+        (reader.position() - start <= LONGEST).then_some(Self { holes, tail })
     }
 
     /// The values of the endpoint under `reader`, if it fits.
@@ -154,16 +158,25 @@ fn whole(reader: &mut Reader<'_>, hole: Hole, found: &mut dyn FnMut(Range<usize>
 }
 
 /// Most shapes of endpoints to remember.
-const MOST_TEMPLATES: usize = 4;
+const MOST_TEMPLATES: usize = 8;
+/// Bytes of an endpoint with an address, to bound how many there may be.
+const SHORTEST: usize = r#"{"addresses":["10.0.0.1"]}"#.len();
+/// Longest endpoint to learn from, so that what is remembered is bounded.
+const LONGEST: usize = 4096;
 /// Endpoints for each of which something may be learned, on average: where no two look alike, learning is lost work.
 const PRICE: usize = 32;
+/// Objects and arrays within each other in what is learned: it is right wherever there is room for so many.
+pub(super) const LEVELS: usize = 8;
 
-/// The templates of a document, the one used last first.
+thread_local! {
+    /// What documents looked like that were read on this thread: the next is likely to look the same.
+    static KEPT: Cell<Option<Box<Templates>>> = const { Cell::new(None) };
+}
+
+/// The shapes that endpoints have had, the one used last first.
 pub(crate) struct Templates {
     learned: Vec<Template>,
     known: Known,
-    /// How deep the endpoints are: what is nested too deep at one level need not be at another.
-    depth: usize,
     credit: usize,
     is_learning: bool,
     /// Number of the list that is read.
@@ -176,7 +189,16 @@ impl Templates {
     pub(crate) fn new() -> Self {
         let credit = MOST_TEMPLATES * PRICE;
         let (learned, known) = (Vec::new(), Known::default());
-        Self { learned, known, depth: 0, credit, is_learning: true, number: 1, room: (0, 0) }
+        Self { learned, known, credit, is_learning: true, number: 1, room: (0, 0) }
+    }
+
+    /// Let `read` use what this thread has learned, and learn more. It makes reading faster and changes nothing of what is read.
+    pub(crate) fn kept<T>(read: impl FnOnce(&mut Self) -> T) -> T {
+        let mut templates = KEPT.take().unwrap_or_else(|| Box::new(Self::new()));
+        templates.number += 1;
+        let outcome = read(&mut templates);
+        KEPT.set(Some(templates));
+        outcome
     }
 
     /// Templates that learn nothing: the plain reader alone.
@@ -188,7 +210,8 @@ impl Templates {
     pub(crate) fn read_endpoints(&mut self, reader: &mut Reader<'_>, list: &mut EndpointList) -> Result<(), Error> {
         self.number += 1;
         if self.is_learning {
-            list.reserve(self.room);
+            let rest = reader.text().len() - reader.position();
+            list.reserve((self.room.0.min(rest / SHORTEST), self.room.1.min(rest)));
         }
         reader.array(|reader, _| self.read_endpoint(reader, list))?;
         self.room = list.size();
@@ -203,13 +226,13 @@ impl Templates {
         let start = reader.clone();
         read_endpoint(reader, list)?;
         if self.is_learning && list.get(list.len() - 1).is_some_and(|endpoint| endpoint.rare().is_none()) {
-            self.learn(start);
+            self.learn(&start);
         }
         Ok(())
     }
 
     fn read_by_template(&mut self, reader: &mut Reader<'_>, list: &mut EndpointList) -> bool {
-        if self.learned.is_empty() || self.depth != reader.depth() {
+        if self.learned.is_empty() || reader.depth() + LEVELS > MAX_DEPTH {
             return false;
         }
         reader.peek();
@@ -231,10 +254,7 @@ impl Templates {
     }
 
     #[cold]
-    fn learn(&mut self, start: Reader<'_>) {
-        if self.depth != start.depth() {
-            *self = Self { depth: start.depth(), number: self.number, room: self.room, ..Self::new() };
-        }
+    fn learn(&mut self, start: &Reader<'_>) {
         self.credit += 1;
         if self.credit <= PRICE {
             return;

@@ -47,6 +47,15 @@ pub fn read_slices(document: &[u8]) -> Result<Vec<Arc<EndpointSlice>>, Error> {
     Ok(slices)
 }
 
+/// The same, and the version of the list that the document is, `""` if it is none or does not say.
+///
+/// # Errors
+///
+/// As [`read_slices`].
+pub fn read_slice_list(document: &[u8]) -> Result<(Vec<Arc<EndpointSlice>>, String), Error> {
+    read_slices(document).map(|slices| (slices, read_list_version(document)))
+}
+
 /// One call of `visit` for each slice of an object or a list; paths begin with `root` and the number of the slice.
 fn each_slice<'a>(
     document: &'a [u8],

@@ -19,7 +19,7 @@ mod translation;
 
 pub(crate) use documents::translated;
 pub use documents::{
-    locate, read_endpoints, read_events, read_list_version, read_object_events, read_objects, read_slices, write_slice,
-    write_slices,
+    locate, read_endpoints, read_events, read_list_version, read_object_events, read_objects, read_slice_list,
+    read_slices, write_slice, write_slices,
 };
 pub use envelope::is_protobuf;
