@@ -1,6 +1,5 @@
 """Fixtures of a real control plane. One serves the whole session; each test has a namespace of its own."""
 
-import itertools
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -8,10 +7,9 @@ import pytest
 
 from cluster.api import Api
 from cluster.control_plane import ControlPlane
+from cluster.objects import new_namespace
 from cluster.processes import Program
 from programs import program
-
-NUMBERS = itertools.count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -57,9 +55,3 @@ def api(control_plane: ControlPlane) -> Api:
 def namespace(api: Api) -> str:
     """A namespace for one test. It stays: nothing would take away what is in it."""
     return new_namespace(api)
-
-
-def new_namespace(api: Api) -> str:
-    name = f"test-{next(NUMBERS)}"
-    api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    return name

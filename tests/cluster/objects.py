@@ -1,11 +1,13 @@
 """Objects for the API server of the tests: Services, Nodes, and Pods whose status the test sets, as no kubelet does."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cluster.api import Api, Json
 
 ZONE = "topology.kubernetes.io/zone"
+NUMBERS = itertools.count(1)
 
 
 def service(
@@ -96,3 +98,10 @@ def start_nodes(api: Api, nodes: Sequence[Json]) -> None:
 def start_pods(api: Api, pods: Sequence[tuple[Json, Json]]) -> list[Json]:
     """Create Pods, each with its status, and return them as they are then."""
     return api.each(lambda one: api.patch(api.create(one[0]), one[1], "status"), pods)
+
+
+def new_namespace(api: Api) -> str:
+    """Make a namespace that nothing else is in."""
+    name = f"test-{next(NUMBERS)}"
+    api.create({"kind": "Namespace", "metadata": {"name": name}})
+    return name
