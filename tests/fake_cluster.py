@@ -252,8 +252,8 @@ def kubeconfig(folder: Path, server: str, token: str = "", **user: str) -> str:
 
 
 def _cut(http: web.Request) -> web.StreamResponse:
-    assert http.transport is not None
-    http.transport.abort()
+    if http.transport is not None:
+        http.transport.abort()
     return web.Response(status=500)
 
 

@@ -170,7 +170,15 @@ class Controller:
             selector = "endpoints.kubernetes.io/managed-by!=endpoint-controller"
         hearer = _Hearer(self, self._state, resource.kind)
         options = self.options
-        return Follower(self.api, resource, hearer, options.namespace, selector, options.page)
+        return Follower(
+            self.api,
+            resource,
+            hearer,
+            namespace=options.namespace,
+            selector=selector,
+            page=options.page,
+            silence=options.watch_silence,
+        )
 
     def _follow(self, resource: "Resource") -> None:
         self._followed.add(resource.kind)

@@ -36,6 +36,8 @@ class ControllerOptions:
     :param retry_rate: tries again for each second, over all Services, with ``retry_burst`` at once.
     :param source_timeout: seconds that a single run waits for a source to tell its endpoints.
     :param page: objects in one answer of a list.
+    :param watch_silence: seconds without a byte, bookmarks too, after which a watch is taken for dead. The API server
+        sends a bookmark each minute.
     """
 
     managed_by: str = MANAGED_BY
@@ -55,6 +57,7 @@ class ControllerOptions:
     retry_burst: int = 100
     source_timeout: float = 30.0
     page: int = 500
+    watch_silence: float = 90.0
 
     def __post_init__(self) -> None:
         for writer in self.writers:
@@ -62,7 +65,7 @@ class ControllerOptions:
                 raise ValueError(f"managed_by: {writer!r} cannot be the value of a label")
         if not 1 <= self.concurrency <= MOST_WORKERS:
             raise ValueError(f"concurrency: {self.concurrency} is not from 1 to {MOST_WORKERS}")
-        for name in ("batch_period", "retry_base", "retry_longest", "source_timeout"):
+        for name in ("batch_period", "retry_base", "retry_longest", "source_timeout", "watch_silence"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}: {getattr(self, name)} is less than nothing")
         if self.page < 1 or self.retries < 0 or self.retry_rate <= 0 or self.retry_burst < 1:

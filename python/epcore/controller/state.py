@@ -6,13 +6,14 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final, cast
 
 import epcore
-from epcore import InvalidInputError, LegacyEndpoints, LimitError, Packer
+from epcore import InvalidInputError, LegacyEndpoints, LimitError, Packer, SliceSet
 from epcore.controller.services import name_of, service_of
+from epcore.controller.sync import MANAGED_BY_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from epcore import Plan, SliceSet, Write
+    from epcore import Plan, Write
     from epcore.controller.follower import Pages
     from epcore.controller.limits import Name
     from epcore.controller.options import ControllerOptions
@@ -155,7 +156,14 @@ class State:
 
     def saw(self, content: bytes) -> None:
         """Take in a slice as it was just read."""
-        self._packer.apply(content, kind="EndpointSlice")
+        (found,) = SliceSet.from_json(content)
+        if found.labels.get(MANAGED_BY_LABEL) not in self._options.writers:
+            # It is in none of our lists, which for the engine are all that there is: without a version it is not older.
+            item = found.to_dict()
+            item.get("metadata", {}).pop("resourceVersion", None)
+            self._packer.apply(item, kind="EndpointSlice")
+        else:
+            self._packer.apply(content, kind="EndpointSlice")
 
     def _replace_services(self, items: "list[Json]") -> None:
         services = {name_of(item): self._looked_at(item) for item in items}

@@ -1,0 +1,452 @@
+"""Whatever goes wrong between the controller and the API server: the slices come right, and nothing is done twice."""
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import epcore
+from epcore.controller import Api, ApiError, Controller, ControllerOptions
+from epcore.controller.sources import Assigned, Found
+from fake_cluster import FakeCluster, Fault, Json, Request, kubeconfig
+from test_controller import Told, cluster, pod, running, service, test, until
+
+
+def web(pods: int = 3) -> FakeCluster:
+    server = cluster(("services", service("web")))
+    for number in range(pods):
+        server.put("pods", pod("web", number))
+    return server
+
+
+def once(fault: Fault, *, method: str = "", plural: str = "endpointslices") -> Callable[[Request], Fault | None]:
+    """The fault for the first request of this kind, and none for all others."""
+    left = [fault]
+
+    def of(request: Request) -> Fault | None:
+        is_it = request.plural == plural and request.method == method
+        return left.pop() if is_it and left else None
+
+    return of
+
+
+def address_of(config: str) -> str:
+    """The server of a kubeconfig."""
+    address: str = json.loads(Path(config).read_text())["clusters"][0]["cluster"]["server"]
+    return address
+
+
+def held(server: FakeCluster, name: str = "web") -> Counter[str]:
+    return Counter(server.addresses(name))
+
+
+FAULTS: list[Fault] = ["lost", "cut", 500, 503, 504, (429, {"Retry-After": "0"}), (500, {"Retry-After": "0"})]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_a_write_without_a_good_answer_is_looked_at_before_it_is_sent_again(
+    method: str, fault: Fault, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        server = cluster(("services", service("db", selector=False)))
+        source = Told(Found(["10.9.0.1"]))
+        async with running(server, tmp_path, [Assigned("shop", "db", source, may_empty=True)]):
+            if method != "POST":
+                await until(lambda: server.addresses("db"))
+            server.fault = once(fault, method=method)
+            wanted = {"POST": ["10.9.0.1"], "PUT": ["10.9.0.1", "10.9.0.2"], "DELETE": []}[method]
+            if method != "POST":
+                source.news.put_nowait(Found([*wanted]))
+            await until(lambda: server.addresses("db") == wanted)
+            await asyncio.sleep(0.1)
+        assert server.addresses("db") == wanted
+        type_ = {"POST": "ADDED", "PUT": "MODIFIED", "DELETE": "DELETED"}[method]
+        done = [event for event in server.history["endpointslices"] if event["type"] == type_]
+        assert len(done) == 1, "it is done once"
+        asked = [request for request in server.requests if request.plural == "endpointslices"]
+        sent = [place for place, request in enumerate(asked) if request.method == method]
+        if isinstance(fault, tuple) and fault[0] == 429:
+            assert len(sent) == 2, "it was not done, for sure"
+        elif isinstance(fault, str) and method != "POST":
+            # The client itself sends again what may be, where a connection that it kept is closed.
+            assert len(sent) <= 2
+        else:
+            looks = [place for place, request in enumerate(asked) if request.method == "GET" and request.name]
+            assert len(sent) == (1 if fault == "lost" else 2)
+            assert sent[0] < looks[0] < (sent[-1] if len(sent) == 2 else len(asked))
+
+    test(scenario)
+
+
+def test_what_another_writer_did_is_taken_in_and_planned_again(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = web()
+
+        def meddle(request: Request) -> None:
+            """Write each slice of ours just before we do."""
+            if request.method == "PUT" and len(server.writes()) < 30:
+                (item,) = server.slices("web")
+                server.put("endpointslices", {**item, "endpoints": [{"addresses": ["10.66.0.1"]}]})
+
+        async with running(server, tmp_path):
+            await until(lambda: len(held(server)) == 3)
+            server.on_write = meddle
+            server.put("pods", pod("web", 9))
+            await until(lambda: sorted(held(server)) == ["10.3.0.1", "10.3.0.10", "10.3.0.2", "10.3.0.3"])
+        assert max(held(server).values()) == 1
+
+    test(scenario)
+
+
+def test_a_slice_that_somebody_deletes_or_empties_is_made_again(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = web()
+        async with running(server, tmp_path):
+            await until(lambda: len(held(server)) == 3)
+            (item,) = server.slices("web")
+            server.delete("endpointslices", ("shop", item["metadata"]["name"]))
+            await until(lambda: len(held(server)) == 3)
+            (item,) = server.slices("web")
+            server.put("endpointslices", {**item, "endpoints": []})
+            await until(lambda: len(held(server)) == 3)
+
+    test(scenario)
+
+
+def test_a_name_that_another_writer_has_taken_is_passed_over(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = web()
+        async with server.serving(tmp_path) as config, Api(kubeconfig=config) as api:
+            (change,) = await Controller(api, ControllerOptions()).changes()
+        labels = {"endpointslice.kubernetes.io/managed-by": "somebody", "kubernetes.io/service-name": "web"}
+        theirs = server.put(
+            "endpointslices",
+            {
+                "metadata": {"name": change.name[1], "namespace": "shop", "labels": labels},
+                "addressType": "IPv4",
+                "endpoints": [],
+                "ports": [],
+            },
+        )
+        server.ends = asyncio.Event()
+        async with running(server, tmp_path):
+            await until(lambda: len(held(server)) == 3)
+        assert server.objects["endpointslices"][change.name] == theirs
+
+    test(scenario)
+
+
+@pytest.mark.parametrize("kind", ["pods", "endpointslices", "services"])
+@pytest.mark.parametrize("fault", ["cut", 410])
+def test_a_watch_that_ends_goes_on_where_it_was(kind: str, fault: Fault, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = web()
+        async with running(server, tmp_path):
+            await until(lambda: len(held(server)) == 3)
+            server.fault = once(fault, method="WATCH", plural=kind)
+            server.put("pods", pod("web", 3))
+            (item,) = server.slices("web")
+            server.put("endpointslices", {**item, "metadata": {**item["metadata"], "generation": 7}})
+            server.put("services", service("more"))
+            server.put("pods", pod("more", 1))
+            await until(lambda: len(held(server)) == 4 and len(held(server, "more")) == 1)
+
+    test(scenario)
+
+
+def test_a_list_whose_pages_are_gone_is_read_anew(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = web(7)
+        left = [1]
+
+        def expire(request: Request) -> Fault | None:
+            return 410 if request.plural == "pods" and "continue" in request.query and left and left.pop() else None
+
+        server.fault = expire
+        async with running(server, tmp_path, page=2):
+            await until(lambda: len(held(server)) == 7)
+
+    test(scenario)
+
+
+def test_a_watch_that_says_nothing_is_begun_anew(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = web()
+        left = [1]
+
+        def hang(request: Request) -> Fault | None:
+            return "hang" if request.is_watch and request.plural == "pods" and left and left.pop() else None
+
+        server.fault = hang
+        async with running(server, tmp_path, watch_silence=0.2):
+            await until(lambda: len(held(server)) == 3)
+            await asyncio.sleep(0.1)
+            server.put("pods", pod("web", 3))
+            await until(lambda: len(held(server)) == 4)
+
+    test(scenario)
+
+
+def test_an_object_that_cannot_be_read_does_not_keep_others_back(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = web()
+        bad = pod("web", 8)
+        bad["spec"] = "nonsense"
+        server.put("pods", bad)
+        async with running(server, tmp_path) as controller:
+            await until(lambda: len(held(server)) == 3)
+            server.put("pods", {**pod("web", 9), "status": [1]})
+            server.put("pods", pod("web", 5))
+            await until(lambda: len(held(server)) == 4)
+            unreadable = controller.metrics.registry.get_sample_value(
+                "epcore_controller_unreadable_objects_total", {"kind": "Pod"}
+            )
+            assert unreadable == 2
+
+    test(scenario)
+
+
+def test_a_token_that_is_rotated_is_read_again(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = web()
+        server.token = "first"  # noqa: S105 - no secret
+        stop = asyncio.Event()
+        async with server.serving(tmp_path) as config:
+            token = tmp_path / "token"
+            token.write_text("first")
+            async with Api(kubeconfig=kubeconfig(tmp_path, address_of(config), tokenFile=str(token))) as api:
+                task = asyncio.create_task(Controller(api, ControllerOptions(retry_base=0.02)).run(stop))
+                await until(lambda: len(held(server)) == 3)
+                token.write_text("second")
+                server.token = "second"  # noqa: S105
+                server.put("pods", pod("web", 3))
+                await until(lambda: len(held(server)) == 4)
+                stop.set()
+                await task
+
+    test(scenario)
+
+
+def test_an_api_server_that_is_away_for_a_while_is_waited_for(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = web()
+        stop = asyncio.Event()
+        async with server.serving(tmp_path) as config:
+            port = int(address_of(config).rsplit(":", 1)[1])
+        async with Api(kubeconfig=config) as api:
+            task = asyncio.create_task(Controller(api, ControllerOptions(retry_base=0.02)).run(stop))
+            await asyncio.sleep(0.3)
+            for _ in range(2):
+                server.ends = asyncio.Event()
+                server.put("pods", pod("web", server.version))
+                pods = len(server.objects["pods"])
+                async with server.serving(tmp_path, port=port):
+                    await until(lambda pods=pods: len(held(server)) == pods)  # type: ignore[misc]
+            stop.set()
+            await task
+
+    test(scenario)
+
+
+def test_in_a_namespace_that_goes_away_nothing_is_tried_again(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = web()
+        server.fault = lambda request: 404 if request.method == "POST" else None
+        async with running(server, tmp_path):
+            await until(server.writes)
+            await asyncio.sleep(0.3)
+            assert len(server.writes()) == 1
+
+    test(scenario)
+
+
+def test_a_service_that_cannot_be_written_is_told_by_one_event_and_left_after_some_tries(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = web()
+        server.fault = lambda request: 422 if request.method == "POST" and request.plural == "endpointslices" else None
+        async with running(server, tmp_path, retries=3, retry_base=0.01):
+            await until(lambda: len(server.writes()) == 4)
+            await asyncio.sleep(0.3)
+            assert len(server.writes()) == 4, "given up"
+            (event,) = server.objects["events"].values()
+            assert (event["reason"], event["message"]) == ("FailedToUpdateEndpointSlices", "API server: fault 422")
+            server.fault = lambda _: None
+            server.put("pods", pod("web", 7))
+            await until(lambda: len(held(server)) == 4)
+
+    test(scenario)
+
+
+def test_a_stop_ends_the_plan_that_is_being_written(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = web(9)
+        stop = asyncio.Event()
+        async with server.serving(tmp_path) as config, Api(kubeconfig=config) as api:
+            controller = Controller(api, ControllerOptions(max_endpoints=2))
+            server.on_write = lambda _: stop.set()
+            await controller.run(stop)
+            assert len(held(server)) == 9
+            assert not controller.is_ready
+
+    test(scenario)
+
+
+def test_a_service_that_is_another_replicas_is_left_at_the_next_write(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = web(9)
+        stop = asyncio.Event()
+        async with server.serving(tmp_path) as config, Api(kubeconfig=config, qps=1000, burst=1000) as api:
+            controller = Controller(api, ControllerOptions(max_endpoints=2), owns=lambda *_: len(server.writes()) < 2)
+            task = asyncio.create_task(controller.run(stop))
+            await until(lambda: len(server.writes()) == 2)
+            await asyncio.sleep(0.2)
+            assert len(server.writes()) == 2
+            controller.reconsider()
+            await asyncio.sleep(0.1)
+            assert len(server.writes()) == 2
+            stop.set()
+            await task
+
+    test(scenario)
+
+
+def test_credentials_that_are_never_taken_are_told(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = web()
+        server.token = "right"  # noqa: S105 - no secret
+        async with server.serving(tmp_path) as config:
+            wrong = kubeconfig(tmp_path, address_of(config), token="wrong")  # noqa: S106
+            async with Api(kubeconfig=wrong) as api:
+                with pytest.raises(ApiError, match="Unauthorized") as raised:
+                    await Controller(api, ControllerOptions()).changes()
+                assert raised.value.status == 401
+
+    test(scenario)
+
+
+SERVICES = ("web", "api", "db")
+
+
+class Storm:
+    """Random changes of a cluster, and random faults of its API server, all from one seed."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.server = cluster(*(("services", service(name, selector=name != "db")) for name in SERVICES))
+        self.theirs = self.server.put("endpointslices", foreign("web"))
+        self.source = Told(Found(["10.9.0.1"]))
+        self.outside = ["10.9.0.1"]
+        self.rate = 0.0
+
+    def fault(self, request: Request) -> Fault | None:
+        if self.random.random() >= self.rate:
+            return None
+        faults: list[Fault] = ["lost", "cut", 500, 503, (429, {"Retry-After": "0.01"}), (503, {"Retry-After": "0.01"})]
+        if request.method == "WATCH":
+            faults = ["cut", 410]
+        return self.random.choice(faults)
+
+    def meddle(self, request: Request) -> None:
+        """Another writer, who is there before us now and then."""
+        ours = self.server.slices(managed_by="epcore")
+        if ours and request.plural == "endpointslices" and self.random.random() < self.rate:
+            item = self.random.choice(ours)
+            if self.random.random() < 0.3:
+                self.server.delete("endpointslices", ("shop", item["metadata"]["name"]))
+            else:
+                self.server.put("endpointslices", {**item, "endpoints": (item.get("endpoints") or [])[1:]})
+
+    def change(self) -> None:
+        app, number = self.random.choice(["web", "api"]), self.random.randrange(8)
+        name = ("shop", f"{app}-{number}")
+        match self.random.randrange(5):
+            case 0 | 1:
+                self.server.put("pods", pod(app, number, ready=self.random.random() < 0.7))
+            case 2 if name in self.server.objects["pods"]:
+                self.server.delete("pods", name)
+            case 3:
+                self.outside = sorted({f"10.9.0.{self.random.randrange(1, 8)}" for _ in range(5)})
+                self.source.news.put_nowait(Found([*self.outside]))
+            case _:
+                labels = {"epcore.dev/reconcile": "true", "version": str(self.random.randrange(3))}
+                self.server.put("services", service(app, labels=labels))
+
+    def wanted(self) -> dict[str, list[str]]:
+        pods = self.server.objects["pods"].values()
+        return {
+            "db": self.outside,
+            **{
+                app: sorted(one["status"]["podIP"] for one in pods if one["metadata"]["labels"]["app"] == app)
+                for app in ("web", "api")
+            },
+        }
+
+    def is_right(self) -> bool:
+        return all(self.server.addresses(name) == wanted for name, wanted in self.wanted().items())
+
+    async def rage(self, folder: Path, options: dict[str, Any]) -> None:
+        """Run controllers that are killed and begun anew while everything changes and fails."""
+        self.server.fault, self.server.on_write = self.fault, self.meddle
+        async with self.server.serving(folder) as config:
+            for rate in (0.3, 0.3, 0.0):
+                self.rate = rate
+                async with Api(kubeconfig=config, qps=10_000, burst=10_000) as api:
+                    made = ControllerOptions(retry_base=0.005, retry_rate=10_000, retry_burst=10_000, **options)
+                    source = Told(Found([*self.outside]))
+                    self.source = source
+                    controller = Controller(api, made, sources=[Assigned("shop", "db", source)])
+                    stop = asyncio.Event()
+                    task = asyncio.create_task(controller.run(stop))
+                    for _ in range(12):
+                        self.change()
+                        await asyncio.sleep(self.random.choice([0.0, 0.002, 0.02]))
+                    if rate:
+                        task.cancel()
+                        await asyncio.gather(task, return_exceptions=True)
+                        continue
+                    await until(self.is_right, 20)
+                    stop.set()
+                    await task
+            async with Api(kubeconfig=config) as api:
+                again = Controller(api, made, sources=[Assigned("shop", "db", Told(Found([*self.outside])))])
+                assert await again.changes() == [], "what came of it needs no write"
+
+
+def foreign(name: str) -> Json:
+    labels = {
+        "kubernetes.io/service-name": name,
+        "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
+    }
+    return {
+        "metadata": {"name": f"{name}-theirs", "namespace": "shop", "labels": labels},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["10.7.7.7"]}],
+        "ports": [],
+    }
+
+
+@settings(max_examples=max(8, settings().max_examples // 5), deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    policy=st.sampled_from(["balanced", "lifecycle", "upstream"]),
+    most=st.sampled_from([2, 100]),
+)
+def test_after_any_storm_the_slices_are_right_and_those_of_others_untouched(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, policy: Any, most: int
+) -> None:
+    async def scenario() -> None:
+        storm = Storm(seed)
+        await storm.rage(tmp_path_factory.mktemp("storm"), {"policy": policy, "max_endpoints": most})
+        assert storm.server.objects["endpointslices"]["shop", "web-theirs"] == storm.theirs
+        findings = epcore.lint(storm.server.slices(managed_by="epcore"), max_endpoints=most)
+        assert not [one for one in findings if one.severity == "error" or one.rule == "duplicate-endpoint"]
+
+    test(scenario)
