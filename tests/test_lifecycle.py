@@ -8,13 +8,17 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import epcore
 from epcore.cli.recording import read_recording
 from epcore.cli.replay import KUBERNETES, Replay, replay
+from epcore.simulate import Row, Settings, TraceFile
+from epcore.simulate import run as run_load
+from epcore.simulate.writers import EngineWriter
 from epcore.testing import judge
+from upstream_peer import Upstream, needs_upstream
 
 Json = dict[str, Any]
 State = tuple[bool, bool, bool]
@@ -75,6 +79,65 @@ policies = st.sampled_from(["lifecycle", epcore.Policy(spare=1.0), epcore.Policy
 def test_no_reader_notices_a_move(worlds: list[World], policy: Any, most: int) -> None:
     for plan in plans(worlds, policy, most):
         assert [str(one) for one in judge(plan)] == []
+
+
+class Told:
+    """Events of slices as a watch tells them, and what is in all slices together after each."""
+
+    def __init__(self) -> None:
+        self.events: list[Json] = []
+        self.unions: list[dict[str, list[str]]] = []
+
+    def carry_out(self, plan: epcore.Plan) -> None:
+        for number, write in enumerate(plan.writes):
+            kind = {"create": "ADDED", "update": "MODIFIED", "delete": "DELETED"}[write.verb]
+            self.events.append({"type": kind, "object": write.to_dict()})
+            self.unions.append(union(plan.prefix(number + 1)))
+
+    def compare(self, upstream: Upstream) -> None:
+        """Hold every port of kube-proxy's books against the union of the slices at that moment."""
+        books = upstream.ask(op="books", events=self.events)["books"]
+        for ports, expected in zip(books, self.unions, strict=True):
+            assert bool(ports) == bool(expected)
+            assert all(book == expected for book in ports.values())
+
+
+def union(slices: epcore.SliceSet) -> dict[str, list[str]]:
+    held: dict[str, list[str]] = {}
+    for one in (endpoint for slice_ in slices for endpoint in slice_.endpoints):
+        words = {"ready": one.ready, "serving": one.serving, "terminating": one.terminating}
+        held.setdefault(one.addresses[0], []).append(
+            " ".join(f"{word}={value}".lower() for word, value in words.items())
+        )
+    return held
+
+
+@needs_upstream
+def test_kube_proxy_holds_exactly_the_union_of_the_slices_after_every_event(upstream: Upstream) -> None:
+    moved = 0
+
+    @settings(max_examples=settings().max_examples, suppress_health_check=[HealthCheck.nested_given])
+    @given(lives(), policies, st.integers(1, 6))
+    def agrees(worlds: list[World], policy: Any, most: int) -> None:
+        nonlocal moved
+        told = Told()
+        for plan in plans(worlds, policy, most):
+            told.carry_out(plan)
+            moved += len(plan.moves)
+        told.compare(upstream)
+
+    agrees()
+    assert moved > 20
+
+
+@needs_upstream
+@pytest.mark.parametrize("name", ["rollout", "scale"])
+def test_kube_proxy_holds_exactly_the_union_on_a_recording(upstream: Upstream, name: str) -> None:
+    told = Told()
+    load = TraceFile(path=str(EXAMPLES / f"{name}.jsonl.xz")).load()
+    run_load(load, EngineWriter(Row(title="lifecycle", policy="lifecycle"), told.carry_out), Settings(batch_period=2.0))
+    assert len(told.events) > 50
+    told.compare(upstream)
 
 
 @given(lives(), st.integers(1, 6))

@@ -23,6 +23,7 @@ var operations = map[string]func(json.RawMessage) (any, error){
 	"validate":       validate,
 	"repack":         repack,
 	"proxy":          proxyEvents,
+	"books":          proxyBooks,
 	"fold":           foldOne,
 	"endpoints":      buildEndpoints,
 	"mirror":         mirror,

@@ -3,6 +3,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"sort"
 	"time"
 
@@ -67,6 +68,32 @@ func proxyEvents(line json.RawMessage) (any, error) {
 		}
 	}
 	return map[string]any{"ports": found, "localReady": localReady}, nil
+}
+
+// proxyBooks feeds events to kube-proxy's tracker and answers, after every single one, what it holds of each endpoint for each port.
+func proxyBooks(line json.RawMessage) (any, error) {
+	var input struct{ Events []sliceEvent }
+	if err := json.Unmarshal(line, &input); err != nil {
+		return nil, err
+	}
+	tracker := proxy.NewEndpointsChangeTracker(corev1.IPv4Protocol, "node", nil, nil)
+	held := proxy.EndpointsMap{}
+	books := []map[string]map[string][]string{}
+	for _, event := range input.Events {
+		tracker.EndpointSliceUpdate(event.Object, event.Type == "DELETED")
+		held.Update(tracker)
+		ports := map[string]map[string][]string{}
+		for name, endpoints := range held {
+			book := map[string][]string{}
+			for _, one := range endpoints {
+				state := fmt.Sprintf("ready=%t serving=%t terminating=%t", one.IsReady(), one.IsServing(), one.IsTerminating())
+				book[one.IP()] = append(book[one.IP()], state)
+			}
+			ports[name.String()] = book
+		}
+		books = append(books, ports)
+	}
+	return map[string]any{"books": books}, nil
 }
 
 func texts(endpoints []proxy.Endpoint) []string {
