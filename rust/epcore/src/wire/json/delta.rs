@@ -19,10 +19,10 @@ pub fn write_delta(delta: &Delta) -> Vec<u8> {
         let changes = (0..delta.count(outcome)).filter_map(|index| delta.get(outcome, index));
         write_array(object.member(name), changes, |out, change| write_change_into(out, &change));
     }
-    write_array(object.member("transitions"), delta.transitions(), |out, transition| {
+    write_array(object.known("transitions"), delta.transitions(), |out, transition| {
         out.extend(write_transition(transition));
     });
-    write_array(object.member("trigger_times"), delta.trigger_times(), |out, found| {
+    write_array(object.known("trigger_times"), delta.trigger_times(), |out, found| {
         let mut object = Object::start(out);
         object.text("namespace", &found.namespace);
         object.text("service", &found.service);
@@ -47,16 +47,16 @@ fn write_change_into(out: &mut Vec<u8>, change: &Change<'_>) {
     object.text("namespace", change.namespace());
     object.text("service", change.service());
     if let Some(endpoint) = change.endpoint() {
-        write_string(object.member("address"), &endpoint.address().to_string());
+        write_string(object.known("address"), &endpoint.address().to_string());
     }
     if let Some((name, protocol, number)) = change.port() {
-        write_string(object.member("port_name"), name);
+        write_string(object.known("port_name"), name);
         object.text("protocol", protocol);
         if let Some(number) = number {
             object.number("port", number);
         }
     }
-    write_array(object.member("reasons"), change.reasons().names(), write_string);
+    write_array(object.known("reasons"), change.reasons().names(), write_string);
     for (side, name, slice_name) in
         [(change.before(), "before", "slice_before"), (change.after(), "after", "slice_after")]
     {
@@ -76,7 +76,7 @@ pub fn write_transition(transition: &Transition) -> Vec<u8> {
     let mut object = Object::start(&mut out);
     object.text("namespace", &transition.namespace);
     object.text("service", &transition.service);
-    write_string(object.member("port_name"), &transition.port_name);
+    write_string(object.known("port_name"), &transition.port_name);
     object.text("protocol", &transition.protocol);
     object.number("endpoints_before", transition.endpoints_before);
     object.number("endpoints_after", transition.endpoints_after);

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::Error;
 use crate::model::{Address, Conditions, EndpointList, EndpointRef, Members, Rare, Record};
 use crate::wire::json::reader::{Reader, Seen};
-use crate::wire::json::writer::{Object, write_array, write_raw_object, write_string, write_text};
+use crate::wire::json::writer::{Object, write_address, write_array, write_raw_object, write_string};
 
 /// Read one endpoint onto the end of a list.
 pub(crate) fn read_endpoint(reader: &mut Reader<'_>, list: &mut EndpointList) -> Result<(), Error> {
@@ -270,13 +270,10 @@ pub fn write_endpoint(endpoint: EndpointRef<'_>) -> Vec<u8> {
 
 pub(crate) fn write_endpoint_into(out: &mut Vec<u8>, endpoint: EndpointRef<'_>) {
     let mut object = Object::start(out);
-    write_array(object.member("addresses"), endpoint.addresses(), |out, address| match address {
-        Address::Name(name) => write_string(out, name),
-        address => write_text(out, address),
-    });
+    write_array(object.known("addresses"), endpoint.addresses(), write_address);
     let conditions = endpoint.conditions();
     if !conditions.is_unset() || endpoint.conditions_unknown().is_some() {
-        let mut inner = Object::start(object.member("conditions"));
+        let mut inner = Object::start(object.known("conditions"));
         inner.boolean("ready", conditions.ready());
         inner.boolean("serving", conditions.serving());
         inner.boolean("terminating", conditions.terminating());
@@ -289,7 +286,7 @@ pub(crate) fn write_endpoint_into(out: &mut Vec<u8>, endpoint: EndpointRef<'_>) 
     object.text("zone", endpoint.zone().unwrap_or(""));
     let hints = (endpoint.hints(), endpoint.hints_unknown());
     if hints.0.is_some() || hints.1.is_some() {
-        let mut inner = Object::start(object.member("hints"));
+        let mut inner = Object::start(object.known("hints"));
         inner.spread(hints.0.unwrap_or_default());
         inner.members(hints.1);
         inner.end();
@@ -300,7 +297,7 @@ pub(crate) fn write_endpoint_into(out: &mut Vec<u8>, endpoint: EndpointRef<'_>) 
 
 pub(super) fn write_target(object: &mut Object<'_>, endpoint: EndpointRef<'_>) {
     if let Some(target) = endpoint.target_ref() {
-        let mut inner = Object::start(object.member("targetRef"));
+        let mut inner = Object::start(object.known("targetRef"));
         inner.text("kind", target.kind);
         inner.text("namespace", target.namespace);
         inner.text("name", target.name);

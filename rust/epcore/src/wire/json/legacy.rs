@@ -89,8 +89,8 @@ pub fn write_legacy_endpoints(endpoints: &Endpoints) -> Vec<u8> {
     let mut object = Object::start(&mut out);
     object.text("apiVersion", "v1");
     object.text("kind", "Endpoints");
-    write_metadata(object.member("metadata"), &endpoints.metadata);
-    write_array(object.member("subsets"), &endpoints.subsets, |out, subset| {
+    write_metadata(object.known("metadata"), &endpoints.metadata);
+    write_array(object.known("subsets"), &endpoints.subsets, |out, subset| {
         let mut object = Object::start(out);
         for (name, list) in [("addresses", &subset.addresses), ("notReadyAddresses", &subset.not_ready_addresses)] {
             if !list.is_empty() {
@@ -98,7 +98,7 @@ pub fn write_legacy_endpoints(endpoints: &Endpoints) -> Vec<u8> {
             }
         }
         if !subset.ports.is_empty() {
-            write_array(object.member("ports"), &subset.ports, write_legacy_port);
+            write_array(object.known("ports"), &subset.ports, write_legacy_port);
         }
         object.end();
     });
@@ -109,7 +109,7 @@ pub fn write_legacy_endpoints(endpoints: &Endpoints) -> Vec<u8> {
 
 fn write_address(out: &mut Vec<u8>, address: EndpointRef<'_>) {
     let mut object = Object::start(out);
-    write_string(object.member("ip"), &address.address().to_string());
+    write_string(object.known("ip"), &address.address().to_string());
     object.text("hostname", address.hostname().unwrap_or(""));
     object.text("nodeName", address.node_name().unwrap_or(""));
     write_target(&mut object, address);

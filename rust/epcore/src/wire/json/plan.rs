@@ -9,16 +9,16 @@ use crate::wire::json::writer::{Object, write_array, write_string};
 pub fn write_plan(plan: &Plan) -> Vec<u8> {
     let mut out = Vec::new();
     let mut object = Object::start(&mut out);
-    write_array(object.member("writes"), plan.writes(), |out, write| {
+    write_array(object.known("writes"), plan.writes(), |out, write| {
         let mut inner = Object::start(out);
         inner.text("verb", write.verb.as_str());
         inner.text("namespace", &write.slice.metadata.namespace);
         inner.text("name", &write.slice.metadata.name);
-        write_array(inner.member("reasons"), write.reasons.names(), write_string);
-        write_slice_into(inner.member("object"), &write.slice);
+        write_array(inner.known("reasons"), write.reasons.names(), write_string);
+        write_slice_into(inner.known("object"), &write.slice);
         inner.end();
     });
-    object.member("stats").extend(write_stats(&plan.stats()));
+    object.known("stats").extend(write_stats(&plan.stats()));
     object.end();
     out
 }

@@ -135,17 +135,17 @@ pub(crate) fn write_slice_into(out: &mut Vec<u8>, slice: &EndpointSlice) {
     let mut object = Object::start(out);
     object.text("apiVersion", API_VERSION);
     object.text("kind", KIND);
-    write_metadata(object.member("metadata"), &slice.metadata);
+    write_metadata(object.known("metadata"), &slice.metadata);
     object.text("addressType", slice.address_type.as_str());
-    write_array(object.member("endpoints"), slice.endpoints.iter(), write_endpoint_into);
-    write_array(object.member("ports"), &slice.ports, write_port);
+    write_array(object.known("endpoints"), slice.endpoints.iter(), write_endpoint_into);
+    write_array(object.known("ports"), &slice.ports, write_port);
     object.members(Some(&slice.unknown));
     object.end();
 }
 
 fn write_port(out: &mut Vec<u8>, port: &EndpointPort) {
     let mut object = Object::start(out);
-    crate::wire::json::writer::write_string(object.member("name"), &port.name);
+    crate::wire::json::writer::write_string(object.known("name"), &port.name);
     object.text("protocol", &port.protocol);
     if let Some(number) = port.port {
         object.number("port", number);

@@ -399,7 +399,7 @@ pub fn write_slices<'a>(slices: impl IntoIterator<Item = &'a EndpointSlice>) -> 
     let mut object = Object::start(&mut out);
     object.text("apiVersion", API_VERSION);
     object.text("kind", "EndpointSliceList");
-    write_array(object.member("items"), slices, write_slice_into);
+    write_array(object.known("items"), slices, write_slice_into);
     object.end();
     out
 }

@@ -24,18 +24,18 @@ pub fn write_view(view: &View) -> Vec<u8> {
     object.text("key", word_of(&Key::WORDS, view.options().key));
     object.text("fields", word_of(&Fields::WORDS, view.options().fields));
     object.text("resourceVersion", view.resource_version());
-    write_array(object.member("slices"), view.slices().iter(), |out, slice| write_slice_into(out, slice));
+    write_array(object.known("slices"), view.slices().iter(), |out, slice| write_slice_into(out, slice));
     // Slices that changed since the last checkout, as they were; of one that was not there, its name alone.
-    write_array(object.member("pending"), view.pending(), |out, ((namespace, name), old)| {
+    write_array(object.known("pending"), view.pending(), |out, ((namespace, name), old)| {
         let mut object = Object::start(out);
         object.text("namespace", namespace);
         object.text("name", name);
         if let Some(old) = old {
-            write_slice_into(object.member("slice"), old);
+            write_slice_into(object.known("slice"), old);
         }
         object.end();
     });
-    write_array(object.member("held"), &view.held_back(), write_slice_into);
+    write_array(object.known("held"), &view.held_back(), write_slice_into);
     object.end();
     out
 }
