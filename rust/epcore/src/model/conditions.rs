@@ -60,6 +60,11 @@ impl Conditions {
     pub(crate) fn is_unset(self) -> bool {
         self.0 == 0
     }
+
+    /// A number for each of the conditions that there can be.
+    pub(crate) fn bits(self) -> u8 {
+        self.0
+    }
 }
 
 fn encode(value: Option<bool>) -> u8 {

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::Error;
+use crate::model::known::Known;
 use crate::model::text::TextBuffer;
 use crate::model::{Address, Conditions, Members, Text};
 
@@ -104,6 +105,7 @@ pub struct EndpointList {
     rare: Vec<Rare>,
     /// About how many bytes belong to records that are no longer there.
     wasted: usize,
+    known: Known,
 }
 
 impl EndpointList {
@@ -177,7 +179,7 @@ impl EndpointList {
         self.push(endpoint)?;
         let hints = self.text.intern(hints)?;
         let mut rare = endpoint.rare().cloned();
-        if let Some(record) = self.records.pop() {
+        if let Some(record) = self.records_mut().pop() {
             if let Some(rare) = rare.as_mut().filter(|_| hints.is_empty()) {
                 rare.hints_unknown = Members::default();
             }
@@ -193,7 +195,7 @@ impl EndpointList {
         conditions: Conditions,
     ) -> Result<(), Error> {
         self.push(endpoint)?;
-        if let Some(record) = self.records.last_mut() {
+        if let Some(record) = self.records_mut().last_mut() {
             record.conditions = conditions;
         }
         Ok(())
@@ -201,7 +203,7 @@ impl EndpointList {
 
     /// Keep the first `count` endpoints.
     pub(crate) fn truncate(&mut self, count: usize) {
-        self.records.truncate(count);
+        self.records_mut().truncate(count);
     }
 
     /// Append `endpoint`, with the fields of a newer API that `kept` has and `endpoint` doesn't name.
@@ -217,7 +219,7 @@ impl EndpointList {
         if endpoint.hints().is_some() || endpoint.hints_unknown().is_some() {
             rare.hints_unknown = rare.hints_unknown.over(&before.hints_unknown);
         }
-        if let Some(record) = self.records.pop() {
+        if let Some(record) = self.records_mut().pop() {
             self.push_record(Record { rare: 0, ..record }, Some(rare))?;
         }
         Ok(())
@@ -235,11 +237,11 @@ impl EndpointList {
         let mut copy = self.clone();
         for &(place, endpoint) in places.iter().rev() {
             let Some(endpoint) = endpoint else {
-                copy.wasted += copy.records.remove(place).weight();
+                copy.wasted += copy.records_mut().remove(place).weight();
                 continue;
             };
             copy.push(endpoint)?;
-            copy.wasted += copy.records.swap_remove(place).weight();
+            copy.wasted += copy.records_mut().swap_remove(place).weight();
         }
         if copy.wasted <= copy.text.len() / 2 {
             return Ok(copy);
@@ -256,14 +258,14 @@ impl EndpointList {
                 Error::limit("more endpoints than one list can hold", u32::MAX as usize, self.rare.len())
             })?;
         }
-        self.records.push(record);
+        self.records_mut().push(record);
         Ok(())
     }
 
     /// Append an endpoint that has no rare part.
     #[inline]
     pub(crate) fn push_plain(&mut self, record: Record) {
-        self.records.push(record);
+        self.records_mut().push(record);
     }
 
     /// An address as records of this list have it.
@@ -276,6 +278,17 @@ impl EndpointList {
 
     pub(crate) fn text_mut(&mut self) -> &mut TextBuffer {
         &mut self.text
+    }
+
+    /// The only way to other records than before.
+    #[inline]
+    fn records_mut(&mut self) -> &mut Vec<Record> {
+        self.known.forget();
+        &mut self.records
+    }
+
+    pub(crate) fn known(&self) -> &Known {
+        &self.known
     }
 }
 
@@ -467,6 +480,18 @@ impl<'a> EndpointRef<'a> {
     /// The texts that are not rare. Unset ones are `None` and not `""`: comparing two empty texts still calls `memcmp`, whose masked load from
     /// the dangling address of an empty text takes hundreds of cycles on processors with AVX-512.
     fn texts(&self) -> [Option<&'a str>; 8] {
+        self.spans().map(|text| self.optional(text))
+    }
+
+    /// The same as bytes.
+    #[inline]
+    pub(crate) fn text_bytes(&self) -> [&'a [u8]; 8] {
+        let text = &self.list.text;
+        self.spans().map(|span| text.bytes(span))
+    }
+
+    #[inline]
+    fn spans(&self) -> [Text; 8] {
         let record = self.record;
         [
             record.target_name,
@@ -478,7 +503,6 @@ impl<'a> EndpointRef<'a> {
             record.target_kind,
             record.target_namespace,
         ]
-        .map(|text| self.optional(text))
     }
 }
 

@@ -47,6 +47,11 @@ impl ObjectMeta {
         self.labels.get(SERVICE_NAME_LABEL).map_or("", String::as_str)
     }
 
+    /// The writer that the labels name, `""` if none.
+    pub(crate) fn managed_by(&self) -> &str {
+        self.labels.get(MANAGED_BY_LABEL).map_or("", String::as_str)
+    }
+
     /// True if the object is going away and takes no more writes.
     pub(crate) fn is_being_deleted(&self) -> bool {
         self.unknown.get("deletionTimestamp").is_some_and(|time| time != "null")

@@ -41,6 +41,11 @@ impl TextBuffer {
         &self.buffer[text.start as usize..(text.start + text.length) as usize]
     }
 
+    #[inline]
+    pub(crate) fn bytes(&self, text: Text) -> &[u8] {
+        &self.buffer.as_bytes()[text.start as usize..][..text.len()]
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.buffer.len()
     }

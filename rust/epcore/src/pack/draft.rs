@@ -124,7 +124,7 @@ impl<'a, 'g> Draft<'a, 'g> {
     }
 
     fn name_new_slices(&mut self) -> Result<(), Error> {
-        let mut taken = &self.group.names | &*self.options.names_taken;
+        let mut taken = self.group.names();
         for slice in self.slices.iter_mut().skip(self.group.existing.len()).flatten() {
             naming::name(Arc::make_mut(slice), &mut taken)?;
         }
@@ -133,12 +133,12 @@ impl<'a, 'g> Draft<'a, 'g> {
 
     /// A slice that is created and then written again is known by its name in between.
     fn name_slices_written_twice(&mut self) -> Result<(), Error> {
-        let mut taken = &self.group.names | &*self.options.names_taken;
+        let mut taken = None;
         for (bin, last) in self.slices.iter_mut().enumerate().skip(self.group.existing.len()) {
             let Some(last) = last.as_mut().filter(|last| last.metadata.name.is_empty()) else { continue };
             let mut writes: Vec<&mut Draught> = self.writes.iter_mut().filter(|write| write.bin == bin).collect();
             if writes.len() > 1 {
-                naming::name(Arc::make_mut(last), &mut taken)?;
+                naming::name(Arc::make_mut(last), taken.get_or_insert_with(|| self.group.names()))?;
                 for write in &mut writes {
                     Arc::make_mut(&mut write.slice).metadata.name.clone_from(&last.metadata.name);
                 }

@@ -10,8 +10,9 @@ use hashbrown::HashMap;
 
 use crate::Error;
 use crate::model::{
-    Address, ByIdentity, EndpointList, EndpointRef, EndpointSlice, Identity, MANAGED_BY_LABEL, MOVING_ANNOTATION,
-    ObjectMeta, ROLE_ANNOTATION, SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION, keeps, preferred,
+    Address, ByIdentity, EndpointList, EndpointRef, EndpointSlice, Identity, Index, MANAGED_BY_LABEL,
+    MOVING_ANNOTATION, NO_PRINT, ObjectMeta, Print, ROLE_ANNOTATION, SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION,
+    keeps, preferred,
 };
 use crate::pack::choose::Bytes;
 use crate::pack::lifecycle::{Role, Stage};
@@ -23,14 +24,20 @@ use crate::wire::json::{self, endpoint_size, slice_size};
 /// Label of slices of headless Services.
 const HEADLESS_LABEL: &str = "service.kubernetes.io/headless";
 
+/// So many wanted endpoints are many.
+const MANY: usize = 64;
+
 /// Part of the work that needs nothing but the input.
 pub(crate) struct Group<'a> {
-    options: &'a Options,
-    wanted: &'a EndpointList,
+    pub(super) options: &'a Options,
+    pub(super) wanted: &'a EndpointList,
+    /// All slices, also those that do not count.
+    given: &'a [Arc<EndpointSlice>],
+    identity: Identity,
+    /// True if what is found out about all of many endpoints at once is worth its time.
+    pub(super) is_large: bool,
     /// Index in `wanted` of each item; of equal identities only one is an item.
     items: Vec<usize>,
-    /// Names of all slices given, also of those that do not count.
-    pub(crate) names: BTreeSet<String>,
     /// Slices in canonical order.
     pub(crate) existing: Vec<&'a Arc<EndpointSlice>>,
     /// What a new slice looks like, without endpoints.
@@ -53,27 +60,29 @@ struct Stages {
 }
 
 impl<'a> Group<'a> {
-    /// Check the input and find every existing endpoint among the wanted ones.
+    /// Check the input.
     pub(crate) fn read(
         wanted: &'a EndpointList,
-        existing: &'a [Arc<EndpointSlice>],
+        given: &'a [Arc<EndpointSlice>],
         options: &'a Options,
     ) -> Result<Self, Error> {
         options.check()?;
-        let names = existing.iter().map(|slice| slice.metadata.name.clone()).collect();
-        let existing = canonical_order(existing);
+        let existing = canonical_order(given);
         let template = template(options, &existing, wanted)?;
-        let identity = if options.policy == Policy::Upstream { Identity::Kubernetes } else { Identity::Stable };
-        for (index, endpoint) in wanted.iter().enumerate() {
-            crate::model::validate_family(endpoint, template.address_type)
-                .map_err(|error| error.in_index(index).in_field("endpoints"))?;
+        let is_large = wanted.len() >= MANY;
+        if !is_large || wanted.family() != Some(template.address_type) {
+            for (index, endpoint) in wanted.iter().enumerate() {
+                crate::model::validate_family(endpoint, template.address_type)
+                    .map_err(|error| error.in_index(index).in_field("endpoints"))?;
+            }
         }
-        let (items, numbers) = number(wanted, identity);
-        let mut group = Self {
+        let group = Self {
             options,
             wanted,
-            items,
-            names,
+            given,
+            identity: if options.policy == Policy::Upstream { Identity::Kubernetes } else { Identity::Stable },
+            is_large,
+            items: Vec::new(),
             existing: existing.iter().map(|(_, slice)| *slice).collect(),
             template,
             held: Vec::new(),
@@ -86,11 +95,22 @@ impl<'a> Group<'a> {
         for (index, slice) in &existing {
             group.check_slice(slice).map_err(|error| error.in_index(*index).in_field("slices"))?;
         }
-        group.held = group.existing.iter().map(|slice| group.find(slice, identity, &numbers)).collect();
-        drop(numbers);
-        group.bins = group.settled();
-        group.find_reuse();
         Ok(group)
+    }
+
+    /// Find every existing endpoint among the wanted ones.
+    pub(crate) fn find_all(&mut self) {
+        let (items, numbers) = Numbers::of(self.wanted, self.identity, self.is_large);
+        self.items = items;
+        self.held = self.existing.iter().map(|slice| self.find(slice, &numbers)).collect();
+        self.bins = self.settled();
+        self.find_reuse();
+    }
+
+    /// Names that no new slice may get: of all slices given, and of others beside them.
+    pub(crate) fn names(&self) -> BTreeSet<String> {
+        let given = self.given.iter().map(|slice| slice.metadata.name.clone());
+        given.chain(self.options.names_taken.iter().cloned()).collect()
     }
 
     /// The wanted endpoint that an item stands for.
@@ -120,8 +140,7 @@ impl<'a> Group<'a> {
             let message = format!("{:?} is not the namespace of the group, {:?}", namespace.0, namespace.1);
             return Err(Error::invalid(message).in_field("namespace").in_field("metadata"));
         }
-        let manager = |slice: &EndpointSlice| slice.metadata.labels.get(MANAGED_BY_LABEL).cloned().unwrap_or_default();
-        let (found, ours) = (manager(slice), manager(&self.template));
+        let (found, ours) = (slice.metadata.managed_by(), self.template.metadata.managed_by());
         if !found.is_empty() && !ours.is_empty() && found != ours {
             let message = format!("the slice belongs to {found:?}, not to {ours:?}");
             return Err(Error::invalid(message).in_field(MANAGED_BY_LABEL).in_field("labels").in_field("metadata"));
@@ -144,22 +163,35 @@ impl<'a> Group<'a> {
             }
     }
 
-    fn find(&self, slice: &'a EndpointSlice, identity: Identity, numbers: &HashMap<ByIdentity<'a>, u32>) -> Vec<Held> {
+    fn find(&self, slice: &'a EndpointSlice, numbers: &Numbers<'a>) -> Vec<Held> {
         if self.is_foreign(slice) {
             return vec![None; slice.endpoints.len()];
         }
+        let prints = self.prints_of(&slice.endpoints);
+        let wanted = self.prints_of(self.wanted);
         // Both sides are often in the same order: the item after the last one found is tried before a look-up.
         let mut next = 0;
-        let is = |item: u32, wanted: ByIdentity<'a>| {
-            (item as usize) < self.items.len() && wanted == ByIdentity { endpoint: self.endpoint(item), identity }
-        };
-        let find = |endpoint| {
-            let wanted = ByIdentity { endpoint, identity };
-            let item = if is(next, wanted) { next } else { *numbers.get(&wanted)? };
+        let find = |(place, endpoint)| {
+            let print = prints.get(place).copied().unwrap_or(NO_PRINT);
+            let has_print = |item: u32| {
+                print != NO_PRINT && self.items.get(item as usize).and_then(|&at| wanted.get(at)) == Some(&print)
+            };
+            let is = |item: u32| {
+                let it = |item: u32| ByIdentity { endpoint: self.endpoint(item), identity: self.identity };
+                (item as usize) < self.items.len() && ByIdentity { endpoint, identity: self.identity } == it(item)
+            };
+            let is_next = has_print(next) || is(next);
+            let item =
+                if is_next { next } else { numbers.find(ByIdentity { endpoint, identity: self.identity }, print)? };
             next = item + 1;
-            Some((item, !keeps(endpoint, self.endpoint(item))))
+            Some((item, !has_print(item) && !keeps(endpoint, self.endpoint(item))))
         };
-        slice.endpoints.iter().map(find).collect()
+        slice.endpoints.iter().enumerate().map(find).collect()
+    }
+
+    /// Prints are worth their time where many endpoints are compared.
+    fn prints_of<'l>(&self, list: &'l EndpointList) -> &'l [Print] {
+        if self.is_large { list.prints() } else { &[] }
     }
 
     /// Note which containers the address of a new endpoint leaves, for another target to come back with it.
@@ -222,7 +254,7 @@ impl<'a> Group<'a> {
 
     /// True if the labels are those of the template that the caller gave (upstream leaves its own three out of the comparison), the rest too
     /// where it counts, and no move was left half done.
-    fn has_metadata(&self, slice: &EndpointSlice) -> bool {
+    pub(super) fn has_metadata(&self, slice: &EndpointSlice) -> bool {
         if slice.metadata.annotations.contains_key(MOVING_ANNOTATION) {
             return false;
         }
@@ -266,14 +298,14 @@ impl<'a> Group<'a> {
     /// The problem to solve. Byte sizes are taken exactly only where they could pass the limit.
     pub(crate) fn problem(&self, bins: &mut [Bin]) -> Result<Problem<'_>, Error> {
         let moving_bytes = self.moving_bytes();
-        let template_bytes = slice_size(&naming::longest_named(&self.template));
-        let mut new_bytes = template_bytes + moving_bytes;
+        let mut new_bytes = self.new_bytes();
+        let template_bytes = new_bytes - moving_bytes;
         let limit = self.options.max_bytes;
         if new_bytes > limit {
             return Err(Error::limit("larger than a slice may be without any endpoint, in bytes", limit, new_bytes)
                 .in_field("template"));
         }
-        let needs_bytes = self.may_pass(limit, new_bytes);
+        let needs_bytes = self.may_pass();
         if needs_bytes {
             for (slice, bin) in self.existing.iter().zip(bins) {
                 bin.base_bytes = slice_size(&self.rewritten(slice));
@@ -311,18 +343,33 @@ impl<'a> Group<'a> {
         if members > 0 { members + r#""annotations":{},"#.len() } else { 0 }
     }
 
-    /// False if no slice can pass the limit: first by a cheap bound, then exactly.
-    fn may_pass(&self, limit: usize, new_bytes: usize) -> bool {
-        let base = self.existing.iter().map(|slice| slice.size_bound()).max().unwrap_or(0) + new_bytes;
-        let count = self.options.max_endpoints;
-        let bound = |largest: usize| base.saturating_add(largest.saturating_mul(count)) > limit;
-        let largest = |endpoints: &mut dyn Iterator<Item = EndpointRef<'_>>| {
-            endpoints.map(EndpointRef::size_bound).max().unwrap_or(0)
-        };
+    /// Bytes of a new slice without endpoints.
+    fn new_bytes(&self) -> usize {
+        slice_size(&naming::longest_named(&self.template)) + self.moving_bytes()
+    }
+
+    /// False if a cheap bound tells that no slice can pass the limit.
+    pub(super) fn is_tight(&self) -> bool {
         // An endpoint that stays keeps its fields of a newer API, which the wanted one need not have.
-        let wanted = largest(&mut (0u32..).take(self.items.len()).map(|item| self.endpoint(item)));
-        let held = largest(&mut self.existing.iter().flat_map(|slice| slice.endpoints.with_rare_fields()));
-        bound(wanted.saturating_add(held)) && bound(self.sizes().iter().copied().max().unwrap_or(0))
+        let held = self.existing.iter().flat_map(|slice| slice.endpoints.with_rare_fields());
+        let held = held.map(EndpointRef::size_bound).max().unwrap_or(0);
+        let wanted = if self.is_large {
+            self.wanted.largest()
+        } else {
+            self.wanted.iter().map(EndpointRef::size_bound).max().unwrap_or(0)
+        };
+        self.passes(wanted.saturating_add(held))
+    }
+
+    /// True if a slice of the largest endpoints could pass the limit.
+    fn passes(&self, largest: usize) -> bool {
+        let base = self.existing.iter().map(|slice| slice.size_bound()).max().unwrap_or(0) + self.new_bytes();
+        base.saturating_add(largest.saturating_mul(self.options.max_endpoints)) > self.options.max_bytes
+    }
+
+    /// False if no slice can pass the limit: first by a cheap bound, then exactly.
+    fn may_pass(&self) -> bool {
+        self.is_tight() && self.passes(self.sizes().iter().copied().max().unwrap_or(0))
     }
 
     /// Bytes of each item with its comma, and with the fields of a newer API that it has where it is held.
@@ -453,22 +500,31 @@ impl Items for Group<'_> {
 /// The slices that are there to stay, by name; of two versions of one slice the newer. With the index in the input.
 pub(crate) fn canonical_order(existing: &[Arc<EndpointSlice>]) -> Vec<(usize, &Arc<EndpointSlice>)> {
     let mut slices: Vec<(usize, &Arc<EndpointSlice>)> = existing.iter().enumerate().collect();
-    let name = |slice: &EndpointSlice| (slice.metadata.name.is_empty(), slice.metadata.name.clone());
-    slices.sort_by_cached_key(|(_, slice)| name(slice));
-    let ambiguous = slices.windows(2).any(|pair| pair[0].1.metadata.name == pair[1].1.metadata.name);
-    if ambiguous {
-        newest_of_each_name(&mut slices);
+    let order = |one: &EndpointSlice, other: &EndpointSlice| name_order(one).cmp(&name_order(other));
+    // Lists of an API server are in this order.
+    let is_sorted = |slices: &[(usize, &Arc<EndpointSlice>)]| {
+        slices.windows(2).all(|pair| order(pair[0].1, pair[1].1) == Ordering::Less)
+    };
+    if !is_sorted(&slices) {
+        slices.sort_by(|one, other| order(one.1, other.1));
+        if !is_sorted(&slices) {
+            newest_of_each_name(&mut slices);
+        }
     }
     slices.retain(|(_, slice)| !slice.metadata.is_being_deleted());
     slices
 }
 
+/// By name, nameless slices last.
+fn name_order(slice: &EndpointSlice) -> (bool, &str) {
+    (slice.metadata.name.is_empty(), &slice.metadata.name)
+}
+
 /// Equal names: by version, the newest first, and then by content, so that the order of the input does not show.
 fn newest_of_each_name(slices: &mut Vec<(usize, &Arc<EndpointSlice>)>) {
-    let name = |slice: &EndpointSlice| (slice.metadata.name.is_empty(), slice.metadata.name.clone());
     slices.sort_by_cached_key(|(_, slice)| {
         let version = std::cmp::Reverse(slice.metadata.version());
-        (name(slice), version, crate::wire::json::write_slice(slice))
+        (name_order(slice), version, crate::wire::json::write_slice(slice))
     });
     slices.dedup_by(|later, first| !first.1.metadata.name.is_empty() && first.1.metadata.name == later.1.metadata.name);
 }
@@ -526,21 +582,41 @@ fn stamp(metadata: &mut ObjectMeta, options: &Options) {
     }
 }
 
-/// Number the wanted endpoints; of two with one identity the preferred one is kept.
-fn number(wanted: &EndpointList, identity: Identity) -> (Vec<usize>, HashMap<ByIdentity<'_>, u32>) {
-    let mut items: Vec<usize> = Vec::with_capacity(wanted.len());
-    let mut numbers: HashMap<ByIdentity<'_>, u32> = HashMap::with_capacity(wanted.len());
-    for (index, endpoint) in wanted.iter().enumerate() {
-        let next = u32::try_from(items.len()).unwrap_or(u32::MAX);
-        let number = *numbers.entry(ByIdentity { endpoint, identity }).or_insert(next);
-        if number == next {
-            items.push(index);
-            continue;
+/// Wanted endpoints by identity.
+enum Numbers<'a> {
+    /// No two have one identity: the item is the place.
+    Index(&'a EndpointList, &'a Index),
+    Items(HashMap<ByIdentity<'a>, u32>),
+}
+
+impl<'a> Numbers<'a> {
+    /// Number the wanted endpoints, with the index of each; of two with one identity the preferred one is kept.
+    fn of(wanted: &'a EndpointList, identity: Identity, is_large: bool) -> (Vec<usize>, Self) {
+        if let Some(index) = Some(wanted).filter(|_| is_large).and_then(EndpointList::index) {
+            return ((0..wanted.len()).collect(), Self::Index(wanted, index));
         }
-        let kept = &mut items[number as usize];
-        if wanted.get(*kept).is_some_and(|before| preferred(endpoint, before)) {
-            *kept = index;
+        let mut items: Vec<usize> = Vec::with_capacity(wanted.len());
+        let mut numbers: HashMap<ByIdentity<'_>, u32> = HashMap::with_capacity(wanted.len());
+        for (index, endpoint) in wanted.iter().enumerate() {
+            let next = u32::try_from(items.len()).unwrap_or(u32::MAX);
+            let number = *numbers.entry(ByIdentity { endpoint, identity }).or_insert(next);
+            if number == next {
+                items.push(index);
+                continue;
+            }
+            let kept = &mut items[number as usize];
+            if wanted.get(*kept).is_some_and(|before| preferred(endpoint, before)) {
+                *kept = index;
+            }
+        }
+        (items, Self::Items(numbers))
+    }
+
+    /// The item that is the same as an endpoint.
+    fn find(&self, endpoint: ByIdentity<'a>, print: Print) -> Option<u32> {
+        match self {
+            Self::Index(wanted, index) => index.find(wanted, endpoint, print),
+            Self::Items(numbers) => numbers.get(&endpoint).copied(),
         }
     }
-    (items, numbers)
 }

@@ -21,6 +21,7 @@ mod place;
 mod plan;
 mod problem;
 mod settle;
+mod settled;
 mod write;
 
 pub use cohort::Cohort;
@@ -39,6 +40,7 @@ use std::sync::Arc;
 
 use crate::Error;
 use crate::model::{EndpointList, EndpointSlice};
+use crate::pack::group::Group;
 use crate::pack::problem::Problem;
 
 /// Plan the writes that make the slices of one group hold `wanted`, with the least churn.
@@ -83,7 +85,15 @@ pub(crate) fn pack_group(
     options: &Options,
     recycles: bool,
 ) -> Result<Plan, Error> {
-    let mut group = group::Group::read(wanted, existing, options)?;
+    let group = Group::read(wanted, existing, options)?;
+    match group.settled_plan() {
+        Some(plan) => Ok(plan),
+        None => solved(group, options, recycles),
+    }
+}
+
+fn solved(mut group: Group<'_>, options: &Options, recycles: bool) -> Result<Plan, Error> {
+    group.find_all();
     let mut bins = std::mem::take(&mut group.bins);
     let problem = group.problem(&mut bins)?;
     let assignment = assign::solve(&Problem { recycles, ..problem }, bins);
