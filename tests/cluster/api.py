@@ -135,10 +135,17 @@ class Api:
 
     @contextmanager
     def watching(
-        self, resource: str, namespace: str | None = None, *, version: str = "", form: str = "application/json"
+        self,
+        resource: str,
+        namespace: str | None = None,
+        *,
+        version: str = "",
+        labels: str = "",
+        form: str = "application/json",
     ) -> Iterator[urllib3.BaseHTTPResponse]:
         """Open a watch; the answer is to be read while the block lasts."""
         query = {"watch": "1", "resourceVersion": version, "allowWatchBookmarks": "true", "timeoutSeconds": "3600"}
+        query["labelSelector"] = labels
         answer = self._pool.request(
             "GET",
             self.server + path(resource, namespace) + _query(query),

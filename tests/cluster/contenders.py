@@ -1,4 +1,4 @@
-"""The controllers that are compared: Kubernetes' own, and epcore's with each policy."""
+"""The controllers of the tests: epcore's, as a program or embedded, and Kubernetes' own to compare it with."""
 
 import json
 import sys
@@ -10,8 +10,8 @@ from cluster.processes import Program
 
 EMBEDDED = Path(__file__).parent / "embedded.py"
 KUBERNETES = "kube-controller-manager"
+THEIRS = "endpointslice-controller.k8s.io"
 OURS = "epcore.example.com"
-MANAGERS = {KUBERNETES: "endpointslice-controller.k8s.io"}
 
 
 def controller(
@@ -22,15 +22,46 @@ def controller(
     limits: dict[str, Any] | None = None,
     **options: Any,
 ) -> Program:
-    """Make epcore's controller ready to start; ``options`` are those of ``ControllerOptions``."""
+    """Make epcore's controller ready to start, embedded; ``options`` are those of ``ControllerOptions``."""
     chosen = {"managed_by": OURS, "with_selector": True, **options}
     config = kubeconfig or control_plane.kubeconfig()
     command = [sys.executable, str(EMBEDDED), str(config), json.dumps(chosen), json.dumps(limits or {})]
     return Program(command, control_plane.folder / f"{name}.log")
 
 
-def contender(control_plane: ControlPlane, name: str, **options: Any) -> Program:
-    """Make Kubernetes' controller ready to start, or epcore's with a policy."""
+def command(
+    control_plane: ControlPlane, *options: str, kubeconfig: Path | None = None, name: str = "epcore"
+) -> Program:
+    """Make ``epcore controller`` ready to start."""
+    config = kubeconfig or control_plane.kubeconfig()
+    own = ["controller", "--kubeconfig", str(config), "--log-format", "json"]
+    return Program([sys.executable, "-m", "epcore.cli", *own, *options], control_plane.folder / f"{name}.log")
+
+
+def contender(
+    control_plane: ControlPlane, name: str, *, most: int = 100, batch: float = 0.0, manager: str = OURS
+) -> Program:
+    """Make Kubernetes' controller ready to start, or epcore's with a policy; ``batch`` is its batch period."""
     if name == KUBERNETES:
-        return control_plane.controller_manager()
-    return controller(control_plane, policy=name, **options)
+        return control_plane.controller_manager(
+            f"--max-endpoints-per-slice={most}", f"--endpointslice-updates-batch-period={batch}s"
+        )
+    options = [
+        "--with-selector",
+        "--managed-by",
+        manager,
+        "--policy",
+        name,
+        "--max-endpoints",
+        str(most),
+        "--batch-period",
+        str(batch),
+    ]
+    return command(
+        control_plane, *options, "--metrics-address", "none", "--log-level", "warning", name=f"epcore-{name}"
+    )
+
+
+def written_by(manager: str) -> str:
+    """Select the slices of a writer by their label."""
+    return f"endpointslice.kubernetes.io/managed-by={manager}"

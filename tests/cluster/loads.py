@@ -1,6 +1,7 @@
 """What happens to the Pods of a Service, as a Deployment, a kubelet and a drain would have it, and when."""
 
 import itertools
+import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -166,8 +167,8 @@ def scale(fleet: Fleet) -> None:
 
 
 def flapping(fleet: Fleet) -> None:
-    """One in ten is ready, is not, and is again, ten times."""
-    names = list(fleet.pods)[::10]
+    """One in ten, wherever it is, is ready, is not, and is again, ten times."""
+    names = random.Random(1).sample(sorted(fleet.pods), len(fleet.pods) // 10)
     for turn in range(20):
         fleet.be(names, ready=turn % 2 == 1)
         fleet.wait()

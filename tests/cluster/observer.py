@@ -33,10 +33,13 @@ class Sent:
 
 
 class Observer:
-    """Watches the slices of a namespace while the block lasts, from what is there at its begin."""
+    """Watches the slices of a namespace while the block lasts, from what is there at its begin.
 
-    def __init__(self, api: Api, namespace: str) -> None:
-        self._api, self._namespace = api, namespace
+    :param labels: a selector; of slices that several controllers write, those of one.
+    """
+
+    def __init__(self, api: Api, namespace: str, labels: str = "") -> None:
+        self._api, self._namespace, self._labels = api, namespace, labels
         self._view = epcore.View(key="target", fields="all")
         self.sent = Sent()
         self.seen: dict[str, list[tuple[float, State]]] = defaultdict(list)
@@ -49,7 +52,9 @@ class Observer:
 
     def __enter__(self) -> Self:
         for form, follow in (("application/json", self._follow), (PROTOBUF, self._count)):
-            answer = self._stack.enter_context(self._api.watching("endpointslices", self._namespace, form=form))
+            answer = self._stack.enter_context(
+                self._api.watching("endpointslices", self._namespace, labels=self._labels, form=form)
+            )
             self._answers.append(answer)
             thread = threading.Thread(target=follow, args=(answer,))
             thread.start()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.api import ApiError
-from cluster.contenders import OURS, controller
+from cluster.contenders import OURS, controller, written_by
 from cluster.control_plane import ControlPlane
 from cluster.loads import Fleet
 from cluster.objects import new_namespace
@@ -74,9 +74,7 @@ class Scene:
         """What our slices say of each Pod, and how many endpoints they hold more than Pods."""
         found: Counter[str] = Counter()
         states: dict[str, State] = {}
-        for one in self.api.items(
-            "endpointslices", self.namespace, labels=f"endpointslice.kubernetes.io/managed-by={OURS}"
-        ):
+        for one in self.api.items("endpointslices", self.namespace, labels=written_by(OURS)):
             for endpoint in one["endpoints"] or ():
                 name, conditions = endpoint["targetRef"]["name"], endpoint["conditions"]
                 found[name] += 1

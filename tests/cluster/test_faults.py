@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cluster.api import Api, ApiError
-from cluster.contenders import OURS
+from cluster.contenders import OURS, written_by
 from cluster.control_plane import ControlPlane
 from cluster.loads import rollout
 from cluster.processes import eventually
@@ -148,7 +148,7 @@ def test_another_writer_touches_our_slices_all_the_time(scene: Scene, tell: Call
 
     def touch() -> None:
         turn = next(turns)
-        labels = f"endpointslice.kubernetes.io/managed-by={OURS}"
+        labels = written_by(OURS)
         for one in scene.api.items("endpointslices", scene.namespace, labels=labels):
             try:
                 if turn % 10 == 5:
