@@ -158,6 +158,21 @@ def test_a_source_that_fails_or_turns_empty_changes_nothing_and_says_so(tmp_path
     test(scenario)
 
 
+def test_what_a_source_tells_before_its_service_is_known_is_an_event_too(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = cluster()
+        source = Told(Failed("no such file"))
+        async with running(server, tmp_path, [Assigned("shop", "db", source)]):
+            await until(source.news.empty)
+            server.put("services", service("db", selector=False))
+            await until(lambda: len(server.objects["events"]) == 1)
+            [event] = server.objects["events"].values()
+            assert event["involvedObject"]["name"] == "db"
+            assert event["message"] == "no such file"
+
+    test(scenario)
+
+
 def test_a_source_may_empty_a_service_where_it_is_allowed(tmp_path: Path) -> None:
     async def scenario() -> None:
         server = cluster(("services", service("db", selector=False)))

@@ -144,6 +144,8 @@ class Controller:
             for resource in (PODS, NODES):
                 if resource.kind not in self._followed:
                     self._follow(resource)
+        if kind == "Service":
+            self._worker.tell_late()
         if is_first:
             # What was told before could not be planned yet.
             for name in self._state.dirty():

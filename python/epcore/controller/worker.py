@@ -52,6 +52,8 @@ class Worker:
         self.queue = WorkQueue(base=options.retry_base, longest=options.retry_longest, bucket=bucket)
         self._since: dict[Name, float] = {}
         """When the first event came that a Service was not looked at since, as time of day."""
+        self._untold: dict[Name, tuple[str, str, str]] = {}
+        """What is to be told of Services that were not listed yet."""
         metrics.queue.set_function(lambda: len(self.queue))
 
     def due(self, name: "Name", delay: float = 0.0, since: float | None = None) -> None:
@@ -167,9 +169,16 @@ class Worker:
         _log.log(logging.WARNING if type_ == "Warning" else logging.INFO, "about a Service", extra=about)
         self._record(name, type_, reason, message)
 
+    def tell_late(self) -> None:
+        """Tell by Events what came of Services before they were known, as of a source that fails at the start."""
+        for name in [name for name in self._untold if self._state.service(name) is not None]:
+            self._record(name, *self._untold.pop(name))
+
     def _record(self, name: "Name", type_: str, reason: str, message: str) -> None:
         service = self._state.service(name)
-        if service is not None:
+        if service is None:
+            self._untold[name] = (type_, reason, message)
+        else:
             self._recorder.tell(name, service.uid, type_, reason, message)
 
     def _tell_of(self, name: "Name", plan: "Plan") -> None:
