@@ -20,6 +20,9 @@ GROUPS = {
     "leases": "apis/coordination.k8s.io/v1",
     "deployments": "apis/apps/v1",
     "poddisruptionbudgets": "apis/policy/v1",
+    "validatingadmissionpolicies": "apis/admissionregistration.k8s.io/v1",
+    "validatingadmissionpolicybindings": "apis/admissionregistration.k8s.io/v1",
+    "selfsubjectaccessreviews": "apis/authorization.k8s.io/v1",
     "roles": "apis/rbac.authorization.k8s.io/v1",
     "rolebindings": "apis/rbac.authorization.k8s.io/v1",
     "clusterroles": "apis/rbac.authorization.k8s.io/v1",
@@ -30,6 +33,9 @@ KINDS = {
     "Lease": "leases",
     "Deployment": "deployments",
     "PodDisruptionBudget": "poddisruptionbudgets",
+    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
+    "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
+    "SelfSubjectAccessReview": "selfsubjectaccessreviews",
     "Role": "roles",
     "RoleBinding": "rolebindings",
     "ClusterRole": "clusterroles",
@@ -115,6 +121,13 @@ class Api:
         """Merge a patch into an object, of which kind and name are looked at."""
         kind = "application/merge-patch+json"
         return self.request("PATCH", where(object_, subresource), patch, content_type=kind)
+
+    def apply(self, object_: Json, *, dry_run: bool = False) -> Json:
+        """Let an object be so, as `kubectl apply --server-side` does; fields that the API does not know are refused."""
+        query = {"fieldManager": "test", "fieldValidation": "Strict", "force": "true"}
+        query |= {"dryRun": "All"} if dry_run else {}
+        kind = "application/apply-patch+yaml"
+        return self.request("PATCH", where(object_), object_, query=query, content_type=kind)
 
     def delete(self, object_: Json, *, grace: int | None = None) -> Json:
         query = None if grace is None else {"gracePeriodSeconds": str(grace)}

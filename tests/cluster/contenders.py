@@ -34,7 +34,7 @@ def command(
 ) -> Program:
     """Make ``epcore controller`` ready to start."""
     config = kubeconfig or control_plane.kubeconfig()
-    own = ["controller", "--kubeconfig", str(config), "--log-format", "json"]
+    own = ["controller", "--kubeconfig", str(config)]
     return Program([sys.executable, "-m", "epcore.cli", *own, *options], control_plane.folder / f"{name}.log")
 
 

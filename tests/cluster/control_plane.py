@@ -57,6 +57,8 @@ class ControlPlane:
                 f"--service-account-key-file={self.credentials.token_key}",
                 f"--service-account-signing-key-file={self.credentials.token_key}",
                 f"--service-cluster-ip-range={SERVICE_NETWORKS}",
+                # As strict as the strictest: who names an owner that it blocks must be permitted to.
+                "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
                 # No controller makes the account that each Pod is given, and no Pod of the tests runs.
                 "--disable-admission-plugins=ServiceAccount",
                 "--shutdown-delay-duration=0s",
