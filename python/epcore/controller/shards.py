@@ -205,8 +205,8 @@ class Shards:
         if is_wanted and (holder is None or holder == identity or holder in dead):
             return await self._take(bucket, lease, identity)
         if lease is not None and holder == identity:
-            # An answer was lost: it is ours, and we never knew, or have done with it.
-            await self._write_free(bucket)
+            # An answer was lost: it is ours, and we never knew, or have done with it; a write may be under way even so.
+            self._give_free(bucket)
         return False
 
     async def _take(self, bucket: int, lease: Lease | None, identity: str) -> bool:
