@@ -102,9 +102,9 @@ def wanted(world: World) -> list[list[int]]:
 
 
 @settings(max_examples=12, phases=[Phase.explicit, Phase.reuse, Phase.generate])
-@given(st.integers(0, 1 << 32), st.booleans())
-@example(1290, has_hook=True).via("a bucket was given free before its writes had ended")
-@example(1351, has_hook=False).via("the same, without word of them")
+@given(seed=st.integers(0, 1 << 32), has_hook=st.booleans())
+@example(seed=1290, has_hook=True).via("a bucket was given free before its writes had ended")
+@example(seed=1351, has_hook=False).via("the same, without word of them")
 def test_at_no_time_two_would_write_and_in_the_end_each_bucket_has_one_owner(seed: int, has_hook: bool) -> None:  # noqa: FBT001
     async def test() -> None:
         world = await history(seed, has_hook=has_hook)
