@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -89,6 +89,9 @@ class FakeCluster:
 
     def _tell(self, plural: str, type_: str, item: Json, before: Json | None) -> None:
         self.history[plural].append({"type": type_, "object": item, "before": before, "version": self.version})
+        self._wake()
+
+    def _wake(self) -> None:
         self.news.set()
         self.news = asyncio.Event()
 
@@ -115,6 +118,7 @@ class FakeCluster:
     @asynccontextmanager
     async def serving(self, folder: Path, *, port: int = 0) -> AsyncIterator[str]:
         """Serve while the block runs; yields the path of a kubeconfig."""
+        self.ends = ends = asyncio.Event()
         app = web.Application(client_max_size=1 << 26)
         app.router.add_route("*", "/{path:.*}", self._handle)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -125,8 +129,8 @@ class FakeCluster:
         try:
             yield kubeconfig(folder, address, self.token)
         finally:
-            self.ends.set()
-            self.news.set()
+            ends.set()
+            self._wake()
             await runner.cleanup()
 
     async def _handle(self, http: web.Request) -> web.StreamResponse:
@@ -145,7 +149,7 @@ class FakeCluster:
         fault = self.fault(request)
         if fault == "hang":
             await asyncio.wait([asyncio.ensure_future(self.ends.wait())], timeout=60)
-        if fault in {"cut", "hang"}:
+        if isinstance(fault, str) and fault != "lost":
             return _cut(http)
         if isinstance(fault, int | tuple):
             status, headers = fault if isinstance(fault, tuple) else (fault, {})
@@ -199,6 +203,13 @@ class FakeCluster:
     async def _watch(self, http: web.Request, request: Request, namespace: str) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(http)
+        with suppress(ConnectionResetError):  # whoever watched is gone
+            return await self._told(http, response, request, namespace)
+        return response
+
+    async def _told(
+        self, http: web.Request, response: web.StreamResponse, request: Request, namespace: str
+    ) -> web.StreamResponse:
         seen, selector = int(request.query["resourceVersion"]), request.query.get("labelSelector", "")
 
         async def send(event: Json) -> None:
@@ -208,8 +219,8 @@ class FakeCluster:
             await send({"type": "ERROR", "object": {"kind": "Status", "code": 410, "message": "too old"}})
             return response
         ends = asyncio.get_running_loop().time() + int(request.query.get("timeoutSeconds", "300"))
-        history, place = self.history[request.plural], 0
-        while not self.ends.is_set() and asyncio.get_running_loop().time() < ends:
+        history, place, over = self.history[request.plural], 0, self.ends
+        while not over.is_set() and asyncio.get_running_loop().time() < ends:
             news = self.news
             for event in history[place:]:
                 place += 1
@@ -224,7 +235,8 @@ class FakeCluster:
                 await send({"type": "ERROR", "object": {"kind": "Status", "code": 410, "message": "too old"}})
                 return response
             try:
-                await asyncio.wait_for(news.wait(), 0.5)
+                async with asyncio.timeout(0.5):
+                    await news.wait()
             except TimeoutError:
                 bookmark = {"kind": KINDS[request.plural], "metadata": {"resourceVersion": str(self.version)}}
                 if place == len(history):

@@ -247,3 +247,23 @@ def test_a_single_run_tells_what_could_not_be_made_right_after_the_rest(tmp_path
             assert server.addresses("web")
 
     test(scenario)
+
+
+def test_a_broken_service_does_not_flood_its_events(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = cluster(("services", service("db", selector=False)), ("services", service("vm", selector=False)))
+        source, other = Told(), Told()
+        sources = [Assigned("shop", "db", source), Assigned("shop", "vm", other)]
+        async with running(server, tmp_path, sources) as controller:
+            await until(lambda: controller.is_ready)
+            for number in range(100):
+                source.news.put_nowait(Failed("down"))
+                other.news.put_nowait(Failed(f"down for the {number}th time"))
+            await until(lambda: len(server.objects["events"]) == 1 + 25)
+            await asyncio.sleep(0.2)
+        messages = [event["message"] for event in server.objects["events"].values()]
+        assert messages.count("down") == 1
+        assert len(messages) == 1 + 25
+        assert len(server.writes("events")) == 1 + 25
+
+    test(scenario)

@@ -90,6 +90,10 @@ class Controller:
         for name in self._state.services():
             self._worker.due(name)
 
+    async def finished(self, concerned: "Callable[[str, str], bool]") -> None:
+        """Wait until no write is under way for Services, by namespace and name, that ``owns`` gave away."""
+        await self._worker.finished(concerned)
+
     async def run(self, stop: asyncio.Event) -> None:
         """Keep slices right until ``stop`` is set; ends what is being written. Raises if something of ours breaks."""
         self._spawn(self._close_at(stop))

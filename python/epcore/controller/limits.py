@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias
 
 from epcore import Batch
@@ -31,11 +32,22 @@ class Bucket:
 
     def reserve(self) -> float:
         """Take a turn; returns the seconds until it comes."""
+        self._fill()
+        self._tokens -= 1.0
+        return max(0.0, -self._tokens / self._rate)
+
+    def take(self) -> bool:
+        """Take a turn if there is one now."""
+        self._fill()
+        is_there = self._tokens >= 1.0
+        self._tokens -= is_there
+        return is_there
+
+    def _fill(self) -> None:
         now = self._clock()
         passed = 0.0 if self._seen is None else max(0.0, now - self._seen)
         self._seen = now
-        self._tokens = min(float(self._burst), self._tokens + passed * self._rate) - 1.0
-        return max(0.0, -self._tokens / self._rate)
+        self._tokens = min(float(self._burst), self._tokens + passed * self._rate)
 
     async def wait(self) -> None:
         """Wait for a turn."""
@@ -69,13 +81,13 @@ class WorkQueue:
         self._later.add("/".join(name), self._clock() + delay)
         self._news.set()
 
-    def retry(self, name: Name) -> int:
-        """Let a Service that failed be looked at again; returns how often it failed."""
+    def retry(self, name: Name, at_least: float = 0.0) -> None:
+        """Let a Service that failed be looked at again, not before so many seconds."""
         failures = self._failures.get(name, 0)
         self._failures[name] = failures + 1
         # The exponent is bounded, since no float is as large as it may become.
-        self.add(name, max(min(self._base * 2.0 ** min(failures, 64), self._longest), self._bucket.reserve()))
-        return failures + 1
+        wait = min(self._base * 2.0 ** min(failures, 64), self._longest)
+        self.add(name, max(wait, self._bucket.reserve(), at_least))
 
     def forget(self, name: Name) -> None:
         """Do not hold earlier failures against a Service."""
@@ -96,10 +108,11 @@ class WorkQueue:
                 return name
             self._news.clear()
             due = self._later.next()
-            try:
-                await asyncio.wait_for(self._news.wait(), None if due is None else max(0.0, due - self._clock()))
-            except TimeoutError:
-                continue
+            wait = None if due is None else max(0.0, due - self._clock())
+            # Not `wait_for`, which loses a cancellation that comes together with what it waits for (until Python 3.12).
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._news.wait()
         return None
 
     def _take_due(self) -> None:

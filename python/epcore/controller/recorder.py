@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from epcore.controller.api import EVENTS, MERGE_PATCH, ApiError
+from epcore.controller.limits import Bucket
 
 if TYPE_CHECKING:
     from epcore.controller.api import Api
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
 COMPONENT: Final = "epcore-controller"
 _AGAIN: Final = 300.0
 """Seconds in which the same Event of a Service is sent once, as ``client-go`` lets one through in five minutes."""
+_RATE: Final = 1 / 300
+_BURST: Final = 25
+"""Events of one Service, whatever they say, as in ``client-go`` (``EventSourceObjectSpamFilter``)."""
 _MOST: Final = 4096
-"""Events that are remembered; of more the oldest are forgotten."""
+"""Events, and Services, that are remembered; of more the oldest are forgotten."""
 _LONGEST: Final = 1024
 """Most characters of a message (``ValidateEvent``)."""
 
@@ -31,6 +35,7 @@ class Recorder:
         self._api = api
         self._told: dict[tuple[Name, str, str], tuple[float, int]] = {}
         """When each was sent last, and how often it happened since it was first."""
+        self._buckets: dict[Name, Bucket] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def tell(self, name: "Name", uid: str, type_: str, reason: str, message: str) -> None:
@@ -38,10 +43,13 @@ class Recorder:
         key = (name, reason, message[:_LONGEST])
         sent, count = self._told.pop(key, (0.0, 0))
         now = time.monotonic()
-        is_due = count == 0 or now - sent >= _AGAIN
+        bucket = self._buckets.pop(name, None) or Bucket(_RATE, _BURST)
+        self._buckets[name] = bucket
+        is_due = (sent == 0.0 or now - sent >= _AGAIN) and bucket.take()
         self._told[key] = (now if is_due else sent, count + 1)
-        if len(self._told) > _MOST:
-            del self._told[next(iter(self._told))]
+        for memory in (self._told, self._buckets):
+            if len(memory) > _MOST:
+                del memory[next(iter(memory))]  # type: ignore[arg-type] # of whatever it is the key
         if is_due:
             task = asyncio.get_running_loop().create_task(self._send(name, uid, type_, reason, key[2], count + 1))
             self._tasks.add(task)

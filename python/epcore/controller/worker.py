@@ -50,6 +50,7 @@ class Worker:
         self._recorder = Recorder(api)
         bucket = Bucket(options.retry_rate, options.retry_burst)
         self.queue = WorkQueue(base=options.retry_base, longest=options.retry_longest, bucket=bucket)
+        self._working: dict[Name, asyncio.Task[None]] = {}
         self._since: dict[Name, float] = {}
         """When the first event came that a Service was not looked at since, as time of day."""
         self._untold: dict[Name, tuple[str, str, str]] = {}
@@ -65,7 +66,6 @@ class Worker:
     async def run(self) -> None:
         """Work until the queue is closed, and end what is being written."""
         limit = asyncio.Semaphore(self._options.concurrency)
-        working: set[asyncio.Task[None]] = set()
         try:
             while True:
                 await limit.acquire()
@@ -73,16 +73,27 @@ class Worker:
                 if name is None:
                     break
                 task = asyncio.get_running_loop().create_task(self._look_at(name))
-                working.add(task)
-                task.add_done_callback(working.discard)
-                task.add_done_callback(lambda _: limit.release())
-            if working:
-                await asyncio.wait(working, timeout=_GRACE)
+                self._working[name] = task
+                task.add_done_callback(lambda _, name=name: self._ended(name, limit))  # type: ignore[misc]
+            if self._working:
+                await asyncio.wait([*self._working.values()], timeout=_GRACE)
         finally:
-            for task in working:
+            left = [*self._working.values()]
+            for task in left:
                 task.cancel()
-            await asyncio.gather(*working, return_exceptions=True)
+            await asyncio.gather(*left, return_exceptions=True)
             await self.close()
+
+    def _ended(self, name: "Name", limit: asyncio.Semaphore) -> None:
+        del self._working[name]
+        self.queue.done(name)
+        limit.release()
+
+    async def finished(self, concerned: "Callable[[str, str], bool]") -> None:
+        """Wait until nothing is written any more for any Service of some, which are not ours from now on."""
+        left = [task for name, task in self._working.items() if concerned(*name)]
+        if left:
+            await asyncio.wait(left)
 
     async def close(self) -> None:
         """Wait for what is to be told to people."""
@@ -147,7 +158,6 @@ class Worker:
                     self._metrics.delay.observe(max(0.0, time.time() - since))
         finally:
             self._metrics.duration.observe(time.monotonic() - began)
-            self.queue.done(name)
 
     def _retry(self, name: "Name", since: float | None, error: Exception | None) -> None:
         if since is not None:
@@ -159,7 +169,7 @@ class Worker:
             self.queue.forget(name)
             _log.error("a Service is given up until there are news of it", extra=about)
         else:
-            self.queue.retry(name)
+            self.queue.retry(name, (isinstance(error, ApiError) and error.retry_after) or 0.0)
             _log.warning("a Service is tried again later", extra=about)
         self._record(name, "Warning", "FailedToUpdateEndpointSlices", about["error"])
 

@@ -87,7 +87,9 @@ class Function(Polled):
         if not isinstance(made, Awaitable):
             return made
         try:
-            return await asyncio.wait_for(made, self.timeout)
+            # Not `wait_for`, which may lose a cancellation (until Python 3.12).
+            async with asyncio.timeout(self.timeout):
+                return await made
         except TimeoutError:
             raise SourceError(f"{self.name}: has not answered in {self.timeout:g} seconds") from None
 

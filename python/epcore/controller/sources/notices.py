@@ -37,8 +37,10 @@ class Notices:
                 self._task = asyncio.create_task(self._follow())
             if any(folder.is_dir() for folder in folders - self._watched):
                 self._is_stale.set()
+            # Not `wait_for`, which loses a cancellation that comes together with what it waits for (until Python 3.12).
             with suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await woken.wait()
         finally:
             for folder in folders:
                 self._waiting[folder].discard(woken)
