@@ -26,6 +26,7 @@ KINDS = {
     "endpoints": "Endpoints",
     "endpointslices": "EndpointSlice",
     "events": "Event",
+    "leases": "Lease",
 }
 
 
@@ -135,7 +136,7 @@ class FakeCluster:
 
     async def _handle(self, http: web.Request) -> web.StreamResponse:
         found = re.fullmatch(
-            r"/(?:api/v1|apis/discovery\.k8s\.io/v1)(?:/namespaces/([^/]+))?/([a-z]+)(?:/([^/]+))?", http.path
+            r"/(?:api/v1|apis/[a-z]+\.k8s\.io/v1)(?:/namespaces/([^/]+))?/([a-z]+)(?:/([^/]+))?", http.path
         )
         if found is None or found[2] not in KINDS:
             return _status(404, "no such resource")

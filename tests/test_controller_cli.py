@@ -117,6 +117,31 @@ def test_sync_with_watch_goes_on_until_it_is_interrupted(tmp_path: Path) -> None
     test(scenario)
 
 
+@pytest.mark.parametrize("options", [["--leader-elect"], ["--shards", "3", "--lease-name", "ours"]])
+def test_a_replica_takes_the_services_by_leases_and_gives_them_free_at_its_end(
+    options: list[str], tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        server, source = shop(tmp_path)
+        async with server.serving(tmp_path) as config:
+            process = await asyncio.create_subprocess_exec(
+                *EPCORE,
+                *("controller", "--kubeconfig", config, *source, "--metrics-address", "none"),
+                *(*options, "--lease-namespace", "bank"),
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+            await until(lambda: server.addresses("web") and server.addresses("db"), 30)
+            names = {name for namespace, name in server.objects["leases"] if namespace == "bank"}
+            group, buckets = ("ours", 3) if "--shards" in options else ("epcore", 1)
+            assert {f"{group}-bucket-{number}" for number in range(buckets)} < names
+            process.send_signal(signal.SIGTERM)
+            assert await process.wait() == 0
+            held = [lease for lease in server.objects["leases"].values() if "-bucket-" in lease["metadata"]["name"]]
+            assert not [lease for lease in held if lease["spec"].get("holderIdentity")]
+
+    test(scenario)
+
+
 TROUBLE = {
     "no kubeconfig": (["controller", "--kubeconfig", "nowhere"], "kubeconfig: "),
     "no context": (["sync", "--kubeconfig", "kubeconfig", "--context", "other"], "kubeconfig: "),

@@ -4,9 +4,9 @@ import asyncio
 import logging
 import signal
 from contextlib import AsyncExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from cyclopts import Parameter, validators
 
@@ -21,14 +21,14 @@ LogForm = Literal["console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from epcore.cli.output import Form
-    from epcore.controller import Controller
+    from epcore.controller import Api
     from epcore.controller.folder import Change
     from epcore.controller.sources import Assigned
 
-_Made = TypeVar("_Made")
+_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +44,24 @@ class Reach:
     context: str | None = None
     qps: float = 20.0
     burst: int = 30
+    timeout: float = 30.0
+
+    def open(self) -> "Api":
+        """Make a connection."""
+        from epcore.controller import Api  # noqa: PLC0415 - an extra, which only this needs
+
+        return Api(
+            kubeconfig=self.kubeconfig, context=self.context, qps=self.qps, burst=self.burst, timeout=self.timeout
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sharing:
+    """Which replicas share the Services, and into how many parts these fall."""
+
+    namespace: str
+    group: str
+    buckets: int
 
 
 def controller(  # noqa: PLR0913 - a controller has options
@@ -68,6 +86,10 @@ def controller(  # noqa: PLR0913 - a controller has options
     retry_base: Seconds = 1.0,
     retry_longest: Seconds = 1000.0,
     retries: Annotated[int, Parameter(metavar="N", validator=validators.Number(gte=0))] = 15,
+    leader_elect: Annotated[bool, Parameter(negative="")] = False,
+    shards: Annotated[int | None, Parameter(metavar="N", validator=validators.Number(gte=1, lte=1024))] = None,
+    lease_namespace: str | None = None,
+    lease_name: str = "epcore",
     metrics_address: Annotated[str, Parameter(metavar="HOST:PORT")] = "127.0.0.1:8080",
     log_format: LogForm = "console",
     log_level: LogLevel = "info",
@@ -110,6 +132,10 @@ def controller(  # noqa: PLR0913 - a controller has options
     :param retry_base: Seconds until a Service that failed is tried again; doubled each time.
     :param retry_longest: Most seconds between two tries.
     :param retries: Tries after which a failing Service waits for news.
+    :param leader_elect: Let one of several replicas work, and another when it ends.
+    :param shards: Share the Services among replicas, in so many parts: some times as many as there are replicas.
+    :param lease_namespace: Namespace of the Leases by which replicas agree. Left out: that of the Pod, else default.
+    :param lease_name: Name of the group of replicas, which begins the names of its Leases.
     :param metrics_address: Where to serve; HOST may be left out for all addresses; `none` serves nothing.
     :param log_format: console or json.
     :param log_level: debug, info, warning or error.
@@ -132,7 +158,10 @@ def controller(  # noqa: PLR0913 - a controller has options
     sources = read_sources(config, endpoints or [], allow_empty=allow_empty)
     reach = Reach(kubeconfig=kubeconfig, context=context, qps=kube_api_qps, burst=kube_api_burst)
     address = None if metrics_address == "none" else _address(metrics_address)
-    run_controller(reach, options, sources, address=address, log_format=log_format, log_level=log_level)
+    sharing = None
+    if leader_elect or shards is not None:
+        sharing = Sharing(namespace=lease_namespace or _own_namespace(), group=lease_name, buckets=shards or 1)
+    run_controller(reach, options, sources, sharing, address=address, log_format=log_format, log_level=log_level)
     return SAME
 
 
@@ -141,15 +170,18 @@ def sync_cluster(
 ) -> int:
     """Write what a cluster needs once, or show it."""
     with _extra():
-        from epcore.controller import ControllerError  # noqa: PLC0415 - an extra, which only this needs
+        from epcore.controller import Controller, ControllerError  # noqa: PLC0415 - an extra, which only this needs
         from epcore.controller.logs import configure_logs  # noqa: PLC0415
 
-    async def once(controller: "Controller") -> "list[Change]":
-        configure_logs("console", "error")
-        return await (controller.changes() if dry_run else controller.run_once())
+    async def once() -> "list[Change]":
+        async with reach.open() as api:
+            await api.connect()
+            configure_logs("console", "error")
+            controller = Controller(api, options, sources=sources)
+            return await (controller.changes() if dry_run else controller.run_once())
 
     try:
-        changes = asyncio.run(_with_controller(reach, options, sources, once))
+        changes = asyncio.run(once())
     except ControllerError as error:
         print_changes(error.changes, output, dry_run=dry_run)
         raise
@@ -161,6 +193,7 @@ def run_controller(
     reach: Reach,
     options: ControllerOptions,
     sources: "Sequence[Assigned]",
+    sharing: Sharing | None = None,
     *,
     address: tuple[str, int] | None,
     log_format: LogForm = "console",
@@ -168,35 +201,34 @@ def run_controller(
 ) -> None:
     """Run a controller until a signal stops it."""
     with _extra():
-        from epcore.controller.health import serving  # noqa: PLC0415 - an extra, which only this needs
+        from epcore.controller import Controller  # noqa: PLC0415 - an extra, which only this needs
+        from epcore.controller.health import serving  # noqa: PLC0415
         from epcore.controller.logs import configure_logs  # noqa: PLC0415
+        from epcore.controller.replica import TIMING, Replica  # noqa: PLC0415
 
-    async def run(controller: "Controller") -> None:
-        configure_logs(log_format, log_level)
-        stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            _stops_at(number, stop)
+    async def run() -> None:
         async with AsyncExitStack() as stack:
+            patient = reach if sharing is None else replace(reach, timeout=TIMING.guard)
+            api = await stack.enter_async_context(patient.open())
+            await api.connect()
+            configure_logs(log_format, log_level)
+            stop = asyncio.Event()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                _stops_at(number, stop)
+            if sharing is None:
+                controller = Controller(api, options, sources=sources)
+                work = controller.run
+            else:
+                for_leases = await stack.enter_async_context(replace(reach, qps=50.0, burst=50, timeout=3.0).open())
+                replica = Replica(api, for_leases, options, sources, sharing.namespace, sharing.group, sharing.buckets)
+                controller, work = replica.controller, replica.run
             if address is not None:
                 registry = controller.metrics.registry
                 port = await stack.enter_async_context(serving(*address, registry, lambda: controller.is_ready))
                 _log.info("serving", extra={"host": address[0], "port": port})
-            await controller.run(stop)
+            await work(stop)
 
-    asyncio.run(_with_controller(reach, options, sources, run))
-
-
-async def _with_controller(
-    reach: Reach,
-    options: ControllerOptions,
-    sources: "Sequence[Assigned]",
-    use: "Callable[[Controller], Awaitable[_Made]]",
-) -> _Made:
-    from epcore.controller import Api, Controller  # noqa: PLC0415 - an extra, which only this needs
-
-    async with Api(kubeconfig=reach.kubeconfig, context=reach.context, qps=reach.qps, burst=reach.burst) as api:
-        await api.connect()
-        return await use(Controller(api, options, sources=sources))
+    asyncio.run(run())
 
 
 def read_sources(config: Path | None, endpoints: "Sequence[str]", *, allow_empty: bool) -> "list[Assigned]":
@@ -235,6 +267,14 @@ def options_of(**given: object) -> ControllerOptions:
         return ControllerOptions(**given)  # type: ignore[arg-type] # by the names of the fields
     except ValueError as error:
         raise CommandError(str(error)) from None
+
+
+def _own_namespace() -> str:
+    """Tell the namespace of the Pod that this runs in."""
+    try:
+        return _NAMESPACE.read_text().strip() or "default"
+    except OSError:
+        return "default"
 
 
 def _address(text: str) -> tuple[str, int]:

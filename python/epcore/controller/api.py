@@ -20,7 +20,7 @@ from epcore.controller.limits import Bucket
 from epcore.errors import EpcoreError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
@@ -86,6 +86,10 @@ class ApiError(EpcoreError):
         return self.status == HTTPStatus.GONE
 
 
+class WithheldError(EpcoreError):
+    """A request was not sent, since whoever asked for it has no right to it any more."""
+
+
 class Api:
     """A connection to an API server.
 
@@ -141,14 +145,19 @@ class Api:
         body: "bytes | Mapping[str, Any] | None" = None,
         content_type: str = JSON,
         accept: str = JSON,
+        may_send: "Callable[[], bool] | None" = None,
     ) -> bytes:
         """Ask for something, and return the answer. Raises :class:`ApiError`.
 
         What the server had no time for (429) is sent again when it says so; reading also after its other failures.
+
+        :param may_send: asked each time, when all waiting is over. Raises :class:`WithheldError` if it says no.
         """
         repeats = 0
         while True:
             await self._bucket.wait()
+            if may_send is not None and not may_send():
+                raise WithheldError(f"{method} {path} was not sent")
             try:
                 return await self._once(method, path, query, body, content_type, accept)
             except ApiError as error:

@@ -151,7 +151,7 @@ class Worker:
             if end == "stale":
                 self._metrics.syncs.labels("stale").inc()
                 self._retry(name, since, None)
-            elif end is not None:
+            elif end is not None and end != "not-ours":
                 self._metrics.syncs.labels("success").inc()
                 self.queue.forget(name)
                 if since is not None:

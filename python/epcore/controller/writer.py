@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from epcore import InvalidInputError
-from epcore.controller.api import JSON, PROTOBUF, SLICES, ApiError
+from epcore.controller.api import JSON, PROTOBUF, SLICES, ApiError, WithheldError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,19 +33,19 @@ class Writer:
     async def carry_out(self, plan: "Plan", may_go_on: "Callable[[], bool]") -> End:
         """Write in the order of the plan. Raises ``ApiError``; the state is right then, and a new plan goes on from it.
 
-        :param may_go_on: asked before each write.
+        :param may_go_on: asked right before each write is sent.
         """
         for write in plan.writes:
-            if not may_go_on():
-                return "not-ours"
-            end = await self._write(write)
+            end = await self._write(write, may_go_on)
             if end != "done":
                 return end
         return "done"
 
-    async def _write(self, write: "Write") -> End:
+    async def _write(self, write: "Write", may_go_on: "Callable[[], bool]") -> End:
         try:
-            content = await self._send(write)
+            content = await self._send(write, may_go_on)
+        except WithheldError:
+            return "not-ours"
         except ApiError as error:
             return await self._failed(write, error)
         self._state.answer(write, "accepted", None if write.verb == "delete" else content)
@@ -76,9 +76,9 @@ class Writer:
         else:
             self._state.saw(content)
 
-    async def _send(self, write: "Write") -> bytes:
+    async def _send(self, write: "Write", may_send: "Callable[[], bool]") -> bytes:
         if write.verb == "delete":
-            return await self._api.request("DELETE", _path(write), body=_deletion(write))
+            return await self._api.request("DELETE", _path(write), body=_deletion(write), may_send=may_send)
         method, path = ("POST", SLICES.path(write.namespace)) if write.verb == "create" else ("PUT", _path(write))
         try:
             body: bytes | Mapping[str, Any] = write.to_protobuf()
@@ -86,7 +86,9 @@ class Writer:
         except InvalidInputError:
             # A field of a newer API that came as JSON has no number in protobuf.
             body, content_type = write.to_dict(), JSON
-        return await self._api.request(method, path, body=body, content_type=content_type, accept=_ACCEPT)
+        return await self._api.request(
+            method, path, body=body, content_type=content_type, accept=_ACCEPT, may_send=may_send
+        )
 
 
 def _path(write: "Write") -> str:

@@ -1,0 +1,117 @@
+"""Several controllers that share the Services: each writes its own, and takes over those of one that is gone."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from epcore.controller import Api, ApiError, ControllerOptions
+from epcore.controller.api import WithheldError
+from epcore.controller.membership import Timing
+from epcore.controller.replica import Replica
+from fake_cluster import FakeCluster
+from test_controller import cluster, pod, service, test, until
+
+TIMING = Timing(duration=2, period=0.2, guard=0.8)
+NAMES = [f"web{number}" for number in range(12)]
+
+
+class Running:
+    """A replica, until it is stopped or killed."""
+
+    def __init__(self, api: Api, for_leases: Api, buckets: int) -> None:
+        options = ControllerOptions(retry_base=0.02)
+        self.replica = Replica(api, for_leases, options, [], "shop", "epcore", buckets, TIMING)
+        self.stop = asyncio.Event()
+        self.task = asyncio.create_task(self.replica.run(self.stop))
+
+    def owned(self) -> set[str]:
+        return {name for name in NAMES if self.replica.shards.owns("shop", name)}
+
+    async def end(self) -> None:
+        self.stop.set()
+        await self.task
+
+
+@asynccontextmanager
+async def replica(config: str, buckets: int) -> AsyncIterator[Running]:
+    async with (
+        Api(kubeconfig=config, qps=1000, burst=1000, timeout=TIMING.guard) as api,
+        Api(kubeconfig=config, qps=1000, burst=1000, timeout=TIMING.period) as for_leases,
+    ):
+        made = Running(api, for_leases, buckets)
+        try:
+            yield made
+        finally:
+            made.task.cancel()
+            await asyncio.gather(made.task, return_exceptions=True)
+
+
+def shop() -> FakeCluster:
+    server = cluster(*(("services", service(name)) for name in NAMES))
+    for name in NAMES:
+        server.put("pods", pod(name, 1))
+    return server
+
+
+def all_right(server: FakeCluster, pods: int) -> bool:
+    return all(len(server.addresses(name)) == pods for name in NAMES)
+
+
+@pytest.mark.parametrize("buckets", [1, 16])
+def test_replicas_share_the_services_and_take_over_from_one_that_stops(buckets: int, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = shop()
+        async with server.serving(tmp_path) as config, replica(config, buckets) as one, replica(config, buckets) as two:
+            await until(lambda: all_right(server, 1) and len(one.owned()) + len(two.owned()) == len(NAMES), 20)
+            assert not one.owned() & two.owned()
+            if buckets > 1:
+                await until(lambda: one.owned() and two.owned(), 20)
+            for name in NAMES:
+                server.put("pods", pod(name, 2))
+            await until(lambda: all_right(server, 2), 20)
+            leader, other = (one, two) if one.owned() else (two, one)
+            await leader.end()
+            for name in NAMES:
+                server.put("pods", pod(name, 3))
+            await until(lambda: all_right(server, 3) and len(other.owned()) == len(NAMES), 20)
+        versions = Counter(event["object"]["metadata"]["name"] for event in server.history["endpointslices"])
+        assert max(versions.values()) == 3, "nothing was written twice"
+
+    test(scenario)
+
+
+def test_what_a_killed_replica_had_is_taken_after_its_time(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = shop()
+        async with server.serving(tmp_path) as config, replica(config, 4) as one:
+            await until(lambda: all_right(server, 1), 20)
+            async with replica(config, 4) as two:
+                one.task.cancel()
+                for name in NAMES:
+                    server.put("pods", pod(name, 2))
+                await until(lambda: all_right(server, 2), 20)
+                assert len(two.owned()) == len(NAMES)
+
+    test(scenario)
+
+
+def test_a_request_that_had_to_wait_is_not_sent_once_the_right_to_it_is_gone(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = FakeCluster()
+        async with server.serving(tmp_path) as config, Api(kubeconfig=config, qps=20, burst=1) as api:
+            rights = [True]
+            server.fault = lambda _: (429, {"Retry-After": "0.05"})
+            asking = asyncio.create_task(api.request("GET", "/api/v1/services", may_send=lambda: rights[0]))
+            await until(lambda: server.requests)
+            rights[0] = False
+            with pytest.raises(WithheldError):
+                await asking
+            assert len(server.requests) == 1
+            with pytest.raises(ApiError):
+                await api.request("GET", "/api/v1/nothing")
+
+    test(scenario)
