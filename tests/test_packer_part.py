@@ -144,3 +144,53 @@ def test_the_plan_of_the_pods_that_changed_is_the_plan_of_all_pods(
         if often:
             write(packer, "web", versions)
             check()
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 11), st.booleans(), st.booleans(), st.sampled_from([8080, 8080, 8080, 8081])),
+        max_size=12,
+    ),
+    st.sampled_from([None, "PreferSameZone", "PreferSameNode"]),
+    st.sampled_from([None, "2026-01-02T03:04:05Z"]),
+    st.sampled_from([{}, {"tier": "db"}]),
+    st.sampled_from(["balanced", "lifecycle"]),
+)
+def test_the_plan_of_one_pod_that_changed_in_place_is_the_plan_of_all_pods(
+    steps: list[tuple[int, bool, bool, int]],
+    distribution: str | None,
+    trigger_time: str | None,
+    labels: dict[str, str],
+    policy: Any,
+) -> None:
+    """One Pod of many at a time, with hints, labels and times: most plans are made from its endpoint alone."""
+    spec: Json = {"selector": {"app": "web"}, "ports": [{"name": "http", "targetPort": "http"}]}
+    if distribution is not None:
+        spec["trafficDistribution"] = distribution
+    metadata = {"name": "web", "namespace": "shop", "uid": "u", "labels": labels}
+    service: Json = {"kind": "Service", "metadata": metadata, "spec": spec}
+    zones = [{"topology.kubernetes.io/zone": f"z{number}"} for number in range(2)]
+    nodes: list[Json] = [
+        {"kind": "Node", "metadata": {"name": f"n{at}", "labels": zone}} for at, zone in enumerate(zones)
+    ]
+    packer = epcore.Packer(policy=policy)
+    packer.apply([service, *nodes])
+    pods = {n: pod_of(n, [f"10.9.0.{n + 1}"], 8080, ready=True, labelled=True) for n in range(12)}
+    for pod in pods.values():
+        packer.apply({"type": "ADDED", "object": pod})
+    versions = count(11)
+    write(packer, "web", versions)
+    for number, ready, goes, port in steps:
+        pod = pod_of(number, [f"10.9.0.{number + 1}"], port, ready=ready, labelled=True)
+        if goes:
+            pod["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:00Z"
+        pods[number] = pod
+        packer.apply({"type": "MODIFIED", "object": pod})
+        plan = packer.plan("web", namespace="shop", trigger_time=trigger_time)
+        slices = packer.slices("web", namespace="shop")
+        whole = epcore.reconcile(service, list(pods.values()), nodes, slices, policy=policy, trigger_time=trigger_time)
+        same(plan, whole)
+        assert plan.hints == whole.hints
+        assert plan.stats == whole.stats
+        if len(plan) == 1 and ready:
+            write(packer, "web", versions)

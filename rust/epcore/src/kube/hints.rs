@@ -44,6 +44,11 @@ impl Source {
             Self::Zone | Self::Node => json::write_hints(endpoint.zone(), node),
         }
     }
+
+    /// The same for any endpoint: nobody looks at the hints of what is not ready, which may stay as they are.
+    fn hints_or(self, endpoint: EndpointRef<'_>, current: impl FnOnce() -> String) -> String {
+        if is_ready(endpoint) { self.hints(endpoint) } else { current() }
+    }
 }
 
 /// Only an endpoint that says so is ready for hints.
@@ -64,6 +69,20 @@ pub(crate) fn with_hints(
         }
     }
     Ok(list)
+}
+
+/// Endpoints with the hints of `trafficDistribution`, where `before` is what each is now.
+pub(crate) fn distributed(
+    service: &Service,
+    endpoints: EndpointList,
+    before: EndpointRef<'_>,
+) -> Result<EndpointList, Error> {
+    match Source::of(service) {
+        Source::Nothing => Ok(endpoints),
+        source => with_hints(&endpoints, |_, endpoint| {
+            Some(source.hints_or(endpoint, || before.hints().unwrap_or_default().to_owned()))
+        }),
+    }
 }
 
 /// The slice without any hints; itself if it has none.
@@ -113,14 +132,9 @@ impl Run<'_> {
         let mut shared = shared.unwrap_or_default().into_iter();
         for group in groups {
             group.desired.endpoints = with_hints(&group.desired.endpoints, |_, endpoint| {
-                Some(if is_ready(endpoint) {
-                    match self.source {
-                        Source::Topology => shared.next().unwrap_or_default(),
-                        source => source.hints(endpoint),
-                    }
-                } else {
-                    // Nobody looks at the hints of what is not ready: they may stay as they are.
-                    current.get(&key(endpoint)).cloned().unwrap_or_default()
+                Some(match self.source {
+                    Source::Topology if is_ready(endpoint) => shared.next().unwrap_or_default(),
+                    source => source.hints_or(endpoint, || current.get(&key(endpoint)).cloned().unwrap_or_default()),
                 })
             })?;
         }

@@ -18,11 +18,14 @@ mod slices;
 mod topology;
 mod trackers;
 
+pub(crate) use desired::desired;
+pub(crate) use hints::distributed;
 pub use node::Node;
 pub(crate) use node::parse_quantity;
 pub use pod::{ContainerPort, Pod};
-pub(crate) use publish::{Ports, check_port, split_port};
+pub(crate) use publish::{Ports, check_port, published_ports, split_port};
 pub use publish::{Published, publish};
 pub use reconcile::{CONTROLLER, Options, reconcile};
 pub use service::{Service, ServicePort, TargetPort};
+pub(crate) use slices::Origin;
 pub use trackers::{Batch, ServiceIndex, ServiceKey, SliceTracker, TriggerTimes};

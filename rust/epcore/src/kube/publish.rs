@@ -105,8 +105,7 @@ pub fn publish(
     for (index, (endpoint, given)) in endpoints.endpoints.iter().zip(&endpoints.ports).enumerate() {
         let at = |error: Error| error.in_index(index).in_field("endpoints");
         let family = endpoint.address().address_type();
-        validate_endpoint(endpoint, Some(family)).map_err(at)?;
-        check_names(endpoint).map_err(at)?;
+        check_endpoint(endpoint, family).map_err(at)?;
         let ports = match resolved.take() {
             Some((of, ports)) if of == given => ports,
             _ => resolve(service, given).map_err(at)?,
@@ -119,6 +118,23 @@ pub fn publish(
         run.family(family, groups.in_order())?;
     }
     Ok(run.finish())
+}
+
+/// The ports of one endpoint on its slice, after all checks of [`publish`].
+pub(crate) fn published_ports(
+    service: &Service,
+    managed_by: &str,
+    endpoint: EndpointRef<'_>,
+    given: &Ports,
+) -> Result<Vec<EndpointPort>, Error> {
+    check(service, managed_by)?;
+    check_endpoint(endpoint, endpoint.address().address_type())?;
+    resolve(service, given)
+}
+
+fn check_endpoint(endpoint: EndpointRef<'_>, family: AddressType) -> Result<(), Error> {
+    validate_endpoint(endpoint, Some(family))?;
+    check_names(endpoint)
 }
 
 fn check(service: &Service, managed_by: &str) -> Result<(), Error> {

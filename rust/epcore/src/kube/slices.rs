@@ -22,6 +22,7 @@ pub(crate) fn labels(service: &Service, manager: &str) -> BTreeMap<String, Strin
 }
 
 /// The object that slices are made for: a Service, or legacy Endpoints.
+#[derive(Debug)]
 pub(crate) struct Origin {
     kind: &'static str,
     uid: String,
@@ -53,6 +54,11 @@ impl Origin {
 
     pub(crate) fn of_service(service: &Service, manager: &str) -> Self {
         Self::new("Service", &service.metadata, labels(service, manager), BTreeMap::new())
+    }
+
+    /// Metadata of a new slice.
+    pub(crate) fn metadata(&self) -> &ObjectMeta {
+        &self.prototype.metadata
     }
 
     pub(crate) fn new_slice(&self, family: AddressType, ports: Vec<EndpointPort>) -> EndpointSlice {

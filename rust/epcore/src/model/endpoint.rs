@@ -234,7 +234,7 @@ impl EndpointList {
 
     /// A copy with other endpoints at some places, and none where there is `None`. Places must be there, and rise.
     pub(crate) fn with_replaced(&self, places: &[(usize, Option<EndpointRef<'_>>)]) -> Result<Self, Error> {
-        let mut copy = self.clone();
+        let mut copy = self.with_room(places.len());
         for &(place, endpoint) in places.iter().rev() {
             let Some(endpoint) = endpoint else {
                 copy.wasted += copy.records_mut().remove(place).weight();
@@ -249,6 +249,15 @@ impl EndpointList {
         let mut packed = Self::default();
         copy.iter().try_for_each(|endpoint| packed.push(endpoint))?;
         Ok(packed)
+    }
+
+    /// A copy with room for so many more endpoints.
+    fn with_room(&self, endpoints: usize) -> Self {
+        const TEXT: usize = 256;
+        let mut records = Vec::with_capacity(self.records.len() + endpoints);
+        records.extend_from_slice(&self.records);
+        let text = self.text.with_room(endpoints * TEXT);
+        Self { text, records, rare: self.rare.clone(), wasted: self.wasted, known: Known::default() }
     }
 
     pub(crate) fn push_record(&mut self, mut record: Record, rare: Option<Rare>) -> Result<(), Error> {
@@ -471,19 +480,22 @@ impl PartialEq for EndpointRef<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.address() == other.address()
             && self.conditions() == other.conditions()
-            && self.texts() == other.texts()
+            && self.has_texts_of(*other)
             && self.rare() == other.rare()
     }
 }
 
 impl<'a> EndpointRef<'a> {
-    /// The texts that are not rare. Unset ones are `None` and not `""`: comparing two empty texts still calls `memcmp`, whose masked load from
-    /// the dangling address of an empty text takes hundreds of cycles on processors with AVX-512.
-    fn texts(&self) -> [Option<&'a str>; 8] {
-        self.spans().map(|text| self.optional(text))
+    /// True if all texts that are not rare are equal. Unset ones are passed over: comparing two empty texts still calls `memcmp`, whose masked
+    /// load from the dangling address of an empty text takes hundreds of cycles on processors with AVX-512.
+    fn has_texts_of(self, other: EndpointRef<'_>) -> bool {
+        let (spans, others) = (self.spans(), other.spans());
+        let mut pairs = spans.iter().zip(&others);
+        pairs.clone().all(|(one, other)| one.len() == other.len())
+            && pairs.all(|(&one, &two)| one.is_empty() || self.list.text.bytes(one) == other.list.text.bytes(two))
     }
 
-    /// The same as bytes.
+    /// The texts that are not rare.
     #[inline]
     pub(crate) fn text_bytes(&self) -> [&'a [u8]; 8] {
         let text = &self.list.text;

@@ -25,6 +25,7 @@ struct Facts {
 
 /// What is asked about wanted endpoints only.
 struct Whole {
+    all_have_prints: bool,
     family: Option<AddressType>,
     largest: usize,
     index: Option<Index>,
@@ -43,7 +44,9 @@ impl Known {
     }
 
     fn whole(&self, list: &EndpointList) -> &Whole {
-        self.facts(list).whole.get_or_init(|| Whole {
+        let facts = self.facts(list);
+        facts.whole.get_or_init(|| Whole {
+            all_have_prints: !facts.prints.contains(&NONE),
             family: family(list),
             largest: list.iter().map(EndpointRef::size_bound).max().unwrap_or(0),
             index: Index::of(list),
@@ -55,6 +58,11 @@ impl EndpointList {
     /// The print of each endpoint, [`NONE`] for one that is compared field by field.
     pub(crate) fn prints(&self) -> &[Print] {
         &self.known().facts(self).prints
+    }
+
+    /// True if none must be compared field by field.
+    pub(crate) fn all_have_prints(&self) -> bool {
+        self.known().whole(self).all_have_prints
     }
 
     /// The type of all addresses, where they are IP addresses of one type.

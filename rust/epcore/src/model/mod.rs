@@ -28,6 +28,7 @@ pub(crate) use metadata::{MOVING_ANNOTATION, ROLE_ANNOTATION};
 pub use names::{is_dns_label, is_dns_subdomain};
 pub(crate) use names::{is_label_value, shorten};
 pub use port::EndpointPort;
+pub(crate) use port::same_ports;
 pub(crate) use print::{NONE as NO_PRINT, Print};
 pub use slice::{EndpointSlice, MAX_ADDRESSES, MAX_ENDPOINTS, MAX_PORTS};
 pub(crate) use text::{Text, TextBuffer};

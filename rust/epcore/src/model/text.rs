@@ -37,6 +37,13 @@ impl Clone for TextBuffer {
 }
 
 impl TextBuffer {
+    /// A copy with room for so many more bytes.
+    pub(crate) fn with_room(&self, bytes: usize) -> Self {
+        let mut buffer = String::with_capacity(self.buffer.len() + bytes);
+        buffer.push_str(&self.buffer);
+        Self { buffer, recent: Vec::new() }
+    }
+
     pub(crate) fn get(&self, text: Text) -> &str {
         &self.buffer[text.start as usize..(text.start + text.length) as usize]
     }

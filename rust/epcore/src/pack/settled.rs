@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use crate::model::NO_PRINT;
+use crate::model::EndpointSlice;
 use crate::pack::group::Group;
 use crate::pack::{Notes, Plan, Stats};
 
@@ -35,8 +35,10 @@ impl Group<'_> {
 
     /// True if no slice must be written, whatever its endpoints are.
     fn is_clean(&self) -> bool {
+        // Without a template all slices are of one group, or the call has failed.
+        let is_of_group = |slice: &EndpointSlice| self.options.template.is_none() || !self.is_foreign(slice);
         self.existing.iter().all(|slice| {
-            slice.endpoints.len() <= self.options.max_endpoints && !self.is_foreign(slice) && self.has_metadata(slice)
+            slice.endpoints.len() <= self.options.max_endpoints && is_of_group(slice) && self.has_metadata(slice)
         })
     }
 
@@ -47,7 +49,7 @@ impl Group<'_> {
             return false;
         }
         // Of two that are wanted with one identity only one may be there.
-        let Some(index) = self.wanted.index() else { return false };
+        let Some(index) = self.wanted.index().filter(|_| self.wanted.all_have_prints()) else { return false };
         let wanted = self.wanted.prints();
         let mut is_found = vec![false; wanted.len()];
         let mut next = 0;
@@ -55,7 +57,6 @@ impl Group<'_> {
             let prints = slice.endpoints.prints();
             if let Some(run) = wanted.get(next..next + prints.len())
                 && run == prints
-                && !prints.contains(&NO_PRINT)
             {
                 let found = &mut is_found[next..next + prints.len()];
                 if found.contains(&true) {
@@ -84,7 +85,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{EndpointList, EndpointSlice};
+    use crate::model::EndpointList;
     use crate::pack::{Compaction, Options, Policy, pack};
     use crate::wire::json;
 

@@ -90,7 +90,7 @@ impl Cluster {
         names.iter().filter_map(|name| self.selected_pod(service, name).cloned()).collect()
     }
 
-    fn selected_pod(&self, service: &Name, name: &str) -> Option<&Arc<Pod>> {
+    pub(super) fn selected_pod(&self, service: &Name, name: &str) -> Option<&Arc<Pod>> {
         let pods = self.pods.get(&service.0).filter(|_| self.pods_of.get(service).is_some_and(|of| of.contains(name)));
         pods?.get(name)
     }
@@ -104,6 +104,10 @@ impl Cluster {
         }
         let ips = pod.ips.iter().filter(|ip| is_held(ip)).cloned().collect();
         Some(Arc::new(Pod { ips, ..Pod::clone(pod) }))
+    }
+
+    pub(super) fn node(&self, name: &str) -> Option<&Arc<Node>> {
+        self.nodes.get(name)
     }
 
     /// The Nodes that the slices of a Service depend on.

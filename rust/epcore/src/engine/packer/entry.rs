@@ -1,10 +1,10 @@
 //! What is known of one Service beyond the objects of the cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::engine::packer::outside;
-use crate::kube::Pod;
+use crate::kube::{Origin, Pod};
 use crate::model::EndpointSlice;
 use crate::pack::{HintState, Plan, Verb, Write};
 
@@ -16,6 +16,8 @@ pub(super) struct Entry {
     /// What changed since the slices held what was wanted; `None` if anything may have.
     pub(super) changes: Option<Changes>,
     pub(super) hints: HintState,
+    /// What its slices are made for, once that was asked.
+    pub(super) origin: OnceLock<Arc<Origin>>,
     /// Counts what changed, so that an answer can tell whether a plan is still all that there is to do.
     pub(super) epoch: u64,
     pub(super) sent: Option<Sent>,
@@ -58,6 +60,7 @@ impl Entry {
     pub(super) fn mark(&mut self) {
         self.epoch += 1;
         self.changes = None;
+        self.origin = OnceLock::new();
     }
 
     /// Something changed, which `note` tells.
@@ -130,6 +133,9 @@ impl Entry {
 
 /// True if two slices differ in nothing but what the API server adds.
 fn says_the_same(ours: &EndpointSlice, theirs: &EndpointSlice) -> bool {
+    if std::ptr::eq(ours, theirs) {
+        return true;
+    }
     ours.same_group(theirs)
         && ours.endpoints == theirs.endpoints
         && ours.metadata.labels == theirs.metadata.labels

@@ -1,6 +1,7 @@
 //! The writer's state: what should be and what is, of many Services.
 
 mod cluster;
+mod direct;
 mod entry;
 mod extract;
 mod object;
@@ -245,7 +246,11 @@ impl Packer {
     /// As [`publish`](crate::kube::publish) and [`reconcile`](crate::kube::reconcile).
     pub fn plan(&mut self, service: &Name, trigger_time: Option<&str>) -> Result<Plan, Error> {
         let plan = self.planned(service, trigger_time)?;
-        if self.entries.entry(service.clone()).or_default().send(&plan) {
+        let is_done = match self.entries.get_mut(service) {
+            Some(entry) => entry.send(&plan),
+            None => self.entries.entry(service.clone()).or_default().send(&plan),
+        };
+        if is_done {
             self.dirty.remove(service);
         }
         Ok(plan)

@@ -26,11 +26,17 @@ pub(super) fn each(endpoints: &Published) -> Result<Vec<(Key, Content)>, Error> 
 
 /// Those with some first addresses.
 pub(super) fn with(outside: &BTreeMap<Key, Content>, addresses: BTreeSet<String>) -> impl Iterator<Item = &Content> {
-    addresses.into_iter().flat_map(move |address| {
-        let from = (vec![address.clone()], String::new());
-        let with = outside.range(from..).take_while(move |((of, _), _)| of.first() == Some(&address));
-        with.map(|(_, content)| content)
-    })
+    addresses.into_iter().flat_map(move |address| with_address(outside, &address).collect::<Vec<_>>())
+}
+
+/// Those with a first address.
+pub(super) fn with_address<'a>(
+    outside: &'a BTreeMap<Key, Content>,
+    address: &str,
+) -> impl Iterator<Item = &'a Content> + use<'a> {
+    let address = vec![address.to_owned()];
+    let from = (address.clone(), String::new());
+    outside.range(from..).take_while(move |((of, _), _)| of.first() == address.first()).map(|(_, content)| content)
 }
 
 /// Put a list together.

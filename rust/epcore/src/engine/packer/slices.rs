@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rpds::RedBlackTreeMapSync;
 
-use crate::model::{EndpointSlice, MANAGED_BY_LABEL};
+use crate::model::{EndpointRef, EndpointSlice, MANAGED_BY_LABEL};
 
 /// Slices by name, in a form of which a plan can keep what it was.
 pub(super) type ByName = RedBlackTreeMapSync<String, Arc<EndpointSlice>>;
@@ -51,13 +51,21 @@ impl Group {
 impl Largest {
     fn see(&mut self, slice: &EndpointSlice) {
         self.slice = self.slice.max(slice.size_bound());
-        for endpoint in slice.endpoints.iter() {
-            let bound = endpoint.size_bound().max(endpoint.text_bound());
-            self.endpoint = self.endpoint.max(bound);
-            if endpoint.rare().is_some() {
-                self.rare = self.rare.max(bound);
-            }
+        slice.endpoints.iter().for_each(|endpoint| self.see_endpoint(endpoint));
+    }
+
+    fn see_endpoint(&mut self, endpoint: EndpointRef<'_>) {
+        let bound = endpoint.size_bound().max(endpoint.text_bound());
+        self.endpoint = self.endpoint.max(bound);
+        if endpoint.rare().is_some() {
+            self.rare = self.rare.max(bound);
         }
+    }
+
+    fn fit(self, max_endpoints: usize, max_bytes: usize) -> bool {
+        const UNSEEN: usize = 4096;
+        let endpoints = (self.endpoint + self.rare).saturating_mul(max_endpoints);
+        endpoints.saturating_add(2 * self.slice + UNSEEN) <= max_bytes
     }
 }
 
@@ -155,11 +163,17 @@ impl ServiceSlices {
         max_endpoints: usize,
         max_bytes: usize,
     ) -> bool {
-        const UNSEEN: usize = 4096;
         let mut largest = self.largest;
         written.for_each(|slice| largest.see(slice));
-        let endpoints = (largest.endpoint + largest.rare).saturating_mul(max_endpoints);
-        endpoints.saturating_add(2 * largest.slice + UNSEEN) <= max_bytes
+        largest.fit(max_endpoints, max_bytes)
+    }
+
+    /// The same for one slice of which only the endpoint at a place is new.
+    pub(super) fn fit_with(&self, slice: &EndpointSlice, place: usize, max_endpoints: usize, max_bytes: usize) -> bool {
+        let mut largest = self.largest;
+        largest.slice = largest.slice.max(slice.size_bound());
+        slice.endpoints.get(place).into_iter().for_each(|endpoint| largest.see_endpoint(endpoint));
+        largest.fit(max_endpoints, max_bytes)
     }
 }
 

@@ -1,0 +1,249 @@
+//! The plan of a Service of which one endpoint changed in place, made without any other one.
+
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
+
+use hashbrown::HashMap;
+
+use crate::engine::packer::entry::Changes;
+use crate::engine::packer::outside;
+use crate::engine::packer::slices::ServiceSlices;
+use crate::engine::packer::{Entry, Packer};
+use crate::engine::versions::Name;
+use crate::kube::{self, Service};
+use crate::model::{
+    Address, ByIdentity, EndpointList, EndpointPort, EndpointSlice, Identity, MOVING_ANNOTATION,
+    TRIGGER_TIME_ANNOTATION, keeps, same_ports,
+};
+use crate::pack::{HintState, Notes, Options, Plan, Policy, Stats, Verb, Write, WriteReason, WriteReasons};
+
+/// What an address should be: one endpoint, and its ports.
+struct Wanted<'a> {
+    endpoints: Cow<'a, EndpointList>,
+    ports: Vec<EndpointPort>,
+}
+
+impl Packer {
+    /// The plan, where one address changed, and its endpoint stays in its slice, which is right but for it. `None` where more is to be looked
+    /// at: then, and for every doubt and error, the plan is made from more of the slices.
+    ///
+    /// It is the update that these would come to: all rules about a slice that is clean but for a changed endpoint are here once more.
+    pub(super) fn direct(
+        &self,
+        name: &Name,
+        service: &Service,
+        entry: &Entry,
+        trigger_time: Option<&str>,
+    ) -> Option<Plan> {
+        let options = if service.selects_pods() { &self.options.reconcile } else { &self.options.publish };
+        let changes = entry.changes.as_ref().filter(|changes| changes.addresses.len() == 1)?;
+        let is_simple = matches!(options.policy, Policy::Threshold(_) | Policy::Prices(_))
+            && options.compaction.is_none()
+            && trigger_time.is_none_or(|time| crate::model::timestamp(time).is_some())
+            && !service.asks_for_topology_hints()
+            && !service.metadata.is_being_deleted()
+            && entry.hints == HintState::default();
+        if !is_simple {
+            return None;
+        }
+        let slices = self.cluster.service_slices(name)?;
+        let (slice, place) = self.only_holder(name, slices, changes.addresses.first()?)?;
+        if slice.endpoints.len() > options.max_endpoints || !self.is_right(service, entry, slices, slice) {
+            return None;
+        }
+        let wanted = self.wanted(name, service, entry, changes, (slice, place))?;
+        let endpoints = replaced(slice, place, &wanted)?;
+        let mut after = slice.with_endpoints(endpoints);
+        let annotations = &mut after.metadata.annotations;
+        match trigger_time.or(options.trigger_time.as_deref()) {
+            Some(time) => drop(annotations.insert(TRIGGER_TIME_ANNOTATION.to_owned(), time.to_owned())),
+            None if service.selects_pods() => drop(annotations.remove(TRIGGER_TIME_ANNOTATION)),
+            None => {}
+        }
+        slices
+            .fit_with(&after, place, options.max_endpoints, options.max_bytes)
+            .then(|| plan(slices, slice, after, options))
+    }
+
+    /// The one slice of the Service that holds an address, and the one place in it.
+    fn only_holder<'a>(
+        &self,
+        name: &Name,
+        slices: &'a ServiceSlices,
+        address: &str,
+    ) -> Option<(&'a Arc<EndpointSlice>, usize)> {
+        let mut holders = self.cluster.holding(name, address);
+        let found = holders.next().filter(|found| found.0 == name.0)?;
+        let slice = slices.by_name().get(&found.1)?;
+        let address = Address::parse(address);
+        let mut places = slice.endpoints.iter().enumerate().filter(|(_, endpoint)| endpoint.address() == address);
+        let (place, endpoint) = places.next()?;
+        (holders.next().is_none() && places.next().is_none() && endpoint.address_count() == 1).then_some((slice, place))
+    }
+
+    /// True if a slice is what a new one would be, but for its endpoints: of this writer and Service, with its labels.
+    fn is_right(&self, service: &Service, entry: &Entry, slices: &ServiceSlices, slice: &EndpointSlice) -> bool {
+        let is_of_pods = service.selects_pods();
+        let managed_by = if is_of_pods { &self.options.controller } else { &self.options.managed_by };
+        let origin = entry.origin.get_or_init(|| Arc::new(kube::Origin::of_service(service, managed_by)));
+        let (ours, owners) = (origin.metadata(), slice.metadata.unknown.get("ownerReferences"));
+        slices.are_of(managed_by)
+            && slice.metadata.namespace == ours.namespace
+            && slice.metadata.labels == ours.labels
+            && !slice.metadata.annotations.contains_key(MOVING_ANNOTATION)
+            && (owners == ours.unknown.get("ownerReferences") || (owners.is_none() && !is_of_pods))
+            && (!is_of_pods || service.address_types().contains(&slice.address_type))
+    }
+
+    /// What the changed address should be, in the slice and at the place that hold it.
+    fn wanted<'a>(
+        &self,
+        name: &Name,
+        service: &Service,
+        entry: &'a Entry,
+        changes: &Changes,
+        (slice, place): (&EndpointSlice, usize),
+    ) -> Option<Wanted<'a>> {
+        if !service.selects_pods() {
+            let mut contents = outside::with_address(entry.outside.as_ref()?, changes.addresses.first()?);
+            let (endpoints, ports) = contents.next().filter(|_| changes.pods.is_empty())?;
+            let ports = kube::published_ports(service, &self.options.managed_by, endpoints.get(0)?, ports).ok()?;
+            return contents.next().is_none().then(|| Wanted { endpoints: Cow::Borrowed(endpoints), ports });
+        }
+        let pod = changes.pods.first().filter(|_| changes.pods.len() == 1)?;
+        let pod = self.cluster.selected_pod(name, pod)?;
+        let nodes: HashMap<_, _> =
+            self.cluster.node(&pod.node_name).map(|node| (&*pod.node_name, &**node)).into_iter().collect();
+        let mut errors = Vec::new();
+        let groups = kube::desired(service, &[pod], &nodes, slice.address_type, &mut errors).ok()?;
+        let [group] = <[_; 1]>::try_from(groups).ok().filter(|_| errors.is_empty())?;
+        let endpoints = kube::distributed(service, group.endpoints, slice.endpoints.get(place)?).ok()?;
+        Some(Wanted { endpoints: Cow::Owned(endpoints), ports: group.ports })
+    }
+}
+
+/// The endpoints of a slice with what is wanted at a place, where that is the same endpoint with another content.
+fn replaced(slice: &EndpointSlice, place: usize, wanted: &Wanted<'_>) -> Option<EndpointList> {
+    let before = slice.endpoints.get(place)?;
+    let only = (wanted.endpoints.len() == 1).then(|| wanted.endpoints.get(0))??;
+    let identity = Identity::Stable;
+    let is_same = only.address_count() == 1
+        && only.address().address_type() == slice.address_type
+        && same_ports(&wanted.ports, &slice.ports)
+        && ByIdentity { endpoint: before, identity } == (ByIdentity { endpoint: only, identity });
+    if !is_same || keeps(before, only) {
+        return None;
+    }
+    if before.rare().is_none() {
+        return slice.endpoints.with_replaced(&[(place, Some(only))]).ok();
+    }
+    let mut merged = EndpointList::default();
+    merged.push_over(only, before).ok()?;
+    slice.endpoints.with_replaced(&[(place, merged.get(0))]).ok()
+}
+
+/// One update of the slices of a Service.
+fn plan(slices: &ServiceSlices, before: &Arc<EndpointSlice>, after: EndpointSlice, options: &Options) -> Plan {
+    let reasons = WriteReasons::default().with(WriteReason::EndpointsUpdated, true);
+    let counts = Stats {
+        updates: 1,
+        write_floor: 1,
+        endpoints_updated: 1,
+        endpoints_resent: after.endpoints.len() - 1,
+        slices_before: 1,
+        slices_after: 1,
+        slices_ideal: slices.ideal(&[], &[], options.max_endpoints),
+        ..Stats::default()
+    };
+    let mut plan = Plan {
+        writes: vec![Write { verb: Verb::Update, slice: Arc::new(after), reasons, slot: 0 }],
+        moves: Vec::new(),
+        counts,
+        bytes: OnceLock::new(),
+        before: vec![before.clone()],
+        among: None,
+        notes: Notes::default(),
+    };
+    plan.put_among(slices.by_name().clone());
+    plan
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Answer, Object, ObjectEvent, PackerOptions};
+    use crate::kube::Published;
+    use crate::wire::json;
+
+    const SERVICE: &str = r#"{"metadata":{"name":"db","namespace":"shop","uid":"u","labels":{"a":"b"}},"spec":{"ports":[{"name":"sql","port":5432}]}}"#;
+
+    fn published(zones: [&str; 5]) -> Published {
+        let one = |(number, zone): (usize, &&str)| {
+            format!(
+                r#"{{"addresses":["10.0.0.{}"],"targetRef":{{"kind":"VM","name":"v{number}"}},"zone":"{zone}"}}"#,
+                number + 1
+            )
+        };
+        let all: Vec<String> = zones.iter().enumerate().map(one).collect();
+        json::read_published(format!("[{}]", all.join(",")).as_bytes()).expect("endpoints")
+    }
+
+    /// A packer whose slice holds five endpoints.
+    fn packer(name: &Name, policy: Policy) -> Packer {
+        let publish = Options { policy, ..Options::default() };
+        let options = PackerOptions {
+            controller: kube::CONTROLLER.to_owned(),
+            managed_by: "sync".to_owned(),
+            reconcile: kube::Options::default().pack,
+            publish,
+        };
+        let mut packer = Packer::new(options).expect("options");
+        let service = json::read_service(SERVICE.as_bytes()).expect("a Service");
+        packer.feed(ObjectEvent::Present(Object::Service(Arc::new(service))));
+        packer.publish(name, &published(["z"; 5])).expect("endpoints");
+        for write in packer.plan(name, None).expect("a plan").writes() {
+            let mut made = EndpointSlice::clone(&write.slice);
+            made.metadata.name = "db-1".to_owned();
+            packer.answer(write, Answer::Accepted(Some(Arc::new(made)))).expect("its slice");
+        }
+        packer
+    }
+
+    fn direct(packer: &Packer, name: &Name) -> Option<Plan> {
+        packer.direct(name, packer.cluster.service(name)?, packer.entries.get(name)?, Some("2026-01-02T03:04:05Z"))
+    }
+
+    #[test]
+    fn a_change_in_place_is_planned_from_its_endpoint_alone_and_as_from_all() {
+        let name: Name = ("shop".to_owned(), "db".to_owned());
+        let mut packer = packer(&name, Policy::BALANCED);
+        let wanted = published(["z", "y", "z", "z", "z"]);
+        packer.upsert(&name, &wanted).expect("endpoints");
+        let plan = direct(&packer, &name).expect("a plan");
+        let options = Options { trigger_time: Some("2026-01-02T03:04:05Z".to_owned()), ..Options::default() };
+        let service = packer.cluster.service(&name).expect("the Service");
+        let whole = kube::publish(service, &wanted, &packer.slices(&name), "sync", &options).expect("a plan");
+        assert_eq!((plan.writes(), plan.stats(), plan.result()), (whole.writes(), whole.stats(), whole.result()));
+        assert_eq!(plan.notes(), whole.notes());
+    }
+
+    #[test]
+    fn what_more_depends_on_is_not_planned_from_one_endpoint() {
+        let name: Name = ("shop".to_owned(), "db".to_owned());
+        let changed = published(["z", "y", "z", "z", "z"]);
+        let unchanged = packer(&name, Policy::BALANCED);
+        assert!(direct(&unchanged, &name).is_none());
+        let mut two = unchanged.clone();
+        two.upsert(&name, &published(["z", "y", "y", "z", "z"])).expect("endpoints");
+        let mut gone = unchanged.clone();
+        gone.remove(&name, &changed).expect("endpoints");
+        let mut other = unchanged;
+        let target = br#"[{"addresses":["10.0.0.2"],"targetRef":{"kind":"VM","name":"another"}}]"#;
+        other.upsert(&name, &json::read_published(target).expect("an endpoint")).expect("room");
+        let mut moving = packer(&name, Policy::LIFECYCLE);
+        moving.upsert(&name, &changed).expect("endpoints");
+        for packer in [two, gone, other, moving] {
+            assert!(direct(&packer, &name).is_none());
+        }
+    }
+}
