@@ -74,10 +74,13 @@ fmt: $(VENV)/.tools ## Format the code and mend what lints can mend by themselve
 	$(BIN)/ruff check --fix-only $(LINTED)
 	$(BIN)/ruff format $(LINTED)
 
-bench: $(VENV)/.tools build $(UPSTREAM) ## Run the benchmarks and write docs/benchmarks.md: ratios to the peers in the same run
+bench: $(VENV)/.tools build $(UPSTREAM) ## Run the benchmarks beside their peers and write docs/benchmarks.md (QUICK=1: a trial into out/)
 	@mkdir -p out
-	$(BIN)/pytest -c benches/pytest.ini benches --benchmark-json=out/benchmarks.json --benchmark-columns=median,rounds
-	$(BIN)/python benches/report.py out/benchmarks.json docs/benchmarks.md
+	@rm -rf target/criterion
+	$(if $(QUICK),EPCORE_BENCH=quick) cargo bench $(CARGO_FLAGS) --package epcore --bench rows -- --quiet
+	$(if $(QUICK),EPCORE_BENCH=quick) $(BIN)/pytest -c benches/pytest.ini benches --quiet \
+	  --benchmark-json=out/benchmarks.json --benchmark-columns=min,rounds
+	$(BIN)/python benches/report.py out/benchmarks.json target/criterion $(if $(QUICK),out,docs)/benchmarks.md
 
 bench-readers: | cargo-is-there ## Compare readers of JSON: the tables of docs/json-readers.md
 	cargo run --release --locked --manifest-path benches/json-readers/Cargo.toml

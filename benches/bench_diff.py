@@ -7,52 +7,35 @@ import pytest
 
 import epcore
 import peer
-from data import TEMPLATE, Json, load
+from data import listed
 
 if TYPE_CHECKING:
-    from pytest_benchmark.fixture import BenchmarkFixture
-
-SIZES = [100, 1_000, 10_000, 100_000]
-CASES = ["same", "one percent"]
-
-
-def sides(size: int, case: str) -> tuple[list[Json], list[Json]]:
-    given = load(size, case)
-    after = epcore.pack(given.wanted, given.slices, template=TEMPLATE, naming="deterministic").result()
-    return given.slices, orjson.loads(after.to_json())["items"]
+    from race import Race
 
 
 def counts(delta: epcore.Delta) -> tuple[int, int, int, int]:
     return len(delta.added), len(delta.removed), len(delta.updated), len(delta.moved)
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("size", SIZES)
-class BenchDiff:
-    """Each size and case is a group of its own."""
+@pytest.mark.parametrize("form", ["bytes on both sides", "a handle and bytes", "handles"])
+def bench_diff_one_percent(race: "Race", size: int, form: str) -> None:
+    """A handle stands beside dicts that are loaded already."""
+    before, after = listed(size), listed(size, changed=True)
+    loaded = [orjson.loads(side)["items"] for side in (before, after)]
+    parsed = [epcore.SliceSet.from_json(side) for side in (before, after)]
 
-    def bench_peer_from_bytes(self, benchmark: "BenchmarkFixture", size: int, case: str) -> None:
-        benchmark.group = f"diff {case} {size:,}"
-        before, after = map(orjson.dumps, sides(size, case))
-        benchmark(lambda: peer.differences(orjson.loads(before), orjson.loads(after)))
+    def differences() -> tuple[int, int, int, int]:
+        sides = loaded
+        if form != "handles":
+            sides = [loaded[0], orjson.loads(after)["items"]]
+        if form == "bytes on both sides":
+            sides = [orjson.loads(before)["items"], sides[1]]
+        return peer.differences(*sides)
 
-    def bench_epcore_from_bytes(self, benchmark: "BenchmarkFixture", size: int, case: str) -> None:
-        benchmark.group = f"diff {case} {size:,}"
-        objects = sides(size, case)
-        before, after = map(orjson.dumps, objects)
-        assert benchmark(lambda: counts(epcore.diff(before, after))) == peer.differences(*objects)
-
-    def bench_peer_from_mappings(self, benchmark: "BenchmarkFixture", size: int, case: str) -> None:
-        benchmark.group = f"diff {case} {size:,}"
-        before, after = sides(size, case)
-        benchmark(lambda: peer.differences(before, after))
-
-    def bench_epcore_from_mappings(self, benchmark: "BenchmarkFixture", size: int, case: str) -> None:
-        benchmark.group = f"diff {case} {size:,}"
-        before, after = sides(size, case)
-        benchmark(lambda: counts(epcore.diff(before, after)))
-
-    def bench_epcore_from_handles(self, benchmark: "BenchmarkFixture", size: int, case: str) -> None:
-        benchmark.group = f"diff {case} {size:,}"
-        before, after = map(epcore.SliceSet.from_objects, sides(size, case))
-        benchmark(lambda: counts(epcore.diff(before, after)))
+    sides: list[bytes | epcore.SliceSet] = [before, after]
+    if form != "bytes on both sides":
+        sides[0] = parsed[0]
+    if form == "handles":
+        sides[1] = parsed[1]
+    found = race(lambda: counts(epcore.diff(*sides)), {"orjson + Python, collector off": differences}, case=form)
+    assert found == peer.differences(*loaded)

@@ -1,4 +1,4 @@
-"""``pack`` beside ``orjson`` and dicts: the same input to the same written bodies."""
+"""``pack`` and ``reconcile``: beside Kubernetes' own packing step and sync, and beside ``orjson`` and dicts."""
 
 from typing import TYPE_CHECKING
 
@@ -7,59 +7,58 @@ import pytest
 
 import epcore
 import peer
-from data import TEMPLATE, load
+from data import MANAGER, TEMPLATE, cluster, dump, listed, wanted
 
 if TYPE_CHECKING:
-    from pytest_benchmark.fixture import BenchmarkFixture
+    from library import Library
+    from race import Race
 
-SIZES = [100, 1_000, 10_000, 100_000]
-CASES = ["same", "one percent", "cold"]
-
-
-def bodies(plan: epcore.Plan) -> list[bytes]:
-    return [write.to_json() for write in plan.writes]
+PYTHON = "orjson + Python, collector off"
 
 
-def check(found: list[bytes], expected: list[bytes]) -> None:
-    """As many writes, of the same endpoints."""
-    assert len(found) == len(expected)
-    held = [
-        sorted(endpoint["addresses"][0] for body in every for endpoint in orjson.loads(body)["endpoints"])
-        for every in (found, expected)
-    ]
-    assert len(held[0]) == len(held[1])
+def keep(library: "Library", size: int, *, shuffled: bool) -> None:
+    """Let the library have what we have."""
+    library.ask("keep", list=listed(size), wanted=wanted(size, shuffled=shuffled), controller=dump(MANAGER))
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("size", SIZES)
-class BenchPack:
-    """Each size and case is a group of its own."""
+@pytest.mark.parametrize("order", ["in order", "shuffled"])
+def bench_pack_handles_without_change(race: "Race", library: "Library", size: int, order: str) -> None:
+    shuffled = order == "shuffled"
+    keep(library, size, shuffled=shuffled)
+    endpoints = epcore.EndpointSet.from_json(wanted(size, shuffled=shuffled))
+    slices = epcore.SliceSet.from_json(listed(size))
+    objects = orjson.loads(wanted(size, shuffled=shuffled)), orjson.loads(listed(size))["items"]
+    plan = race(
+        lambda: epcore.pack(endpoints, slices, template=TEMPLATE),
+        {PYTHON: lambda: peer.plan(*objects), "Go": lambda: library.seconds("pack")},
+        case=order,
+    )
+    assert not plan
+    assert peer.plan(*objects) == []
 
-    def bench_peer_from_bytes(self, benchmark: "BenchmarkFixture", size: int, case: str) -> None:
-        benchmark.group = f"pack {case} {size:,}"
-        given = load(size, case)
-        wanted, slices = given.wanted_bytes, given.slices_bytes
-        benchmark(lambda: peer.plan(orjson.loads(wanted), orjson.loads(slices)))
 
-    def bench_epcore_from_bytes(self, benchmark: "BenchmarkFixture", size: int, case: str) -> None:
-        benchmark.group = f"pack {case} {size:,}"
-        given = load(size, case)
-        wanted, slices = given.wanted_bytes, given.slices_bytes
-        found = benchmark(lambda: bodies(epcore.pack(wanted, slices, template=TEMPLATE)))
-        check(found, peer.plan(given.wanted, given.slices))
+@pytest.mark.parametrize("case", ["without change", "one percent changed"])
+def bench_pack_JSON_to_writes(race: "Race", library: "Library", size: int, case: str) -> None:  # noqa: N802
+    """From the bytes of endpoints and slices to the bytes of the writes."""
+    keep(library, size, shuffled=True)
+    endpoints, slices = wanted(size, shuffled=True), listed(size, changed=case != "without change")
+    peers = {PYTHON: lambda: peer.plan(orjson.loads(endpoints), orjson.loads(slices)["items"])}
+    if case == "without change":
+        peers["Go"] = lambda: library.seconds("pack", decode=b"true")  # type: ignore[assignment,return-value]
+    bodies = race(
+        lambda: [write.to_json() for write in epcore.pack(endpoints, slices, template=TEMPLATE).writes],
+        peers,
+        case=case,
+    )
+    assert len(bodies) == len(peer.plan(orjson.loads(endpoints), orjson.loads(slices)["items"]))
 
-    def bench_peer_from_mappings(self, benchmark: "BenchmarkFixture", size: int, case: str) -> None:
-        benchmark.group = f"pack {case} {size:,}"
-        given = load(size, case)
-        benchmark(lambda: peer.plan(given.wanted, given.slices))
 
-    def bench_epcore_from_mappings(self, benchmark: "BenchmarkFixture", size: int, case: str) -> None:
-        benchmark.group = f"pack {case} {size:,}"
-        given = load(size, case)
-        benchmark(lambda: bodies(epcore.pack(given.wanted, given.slices, template=TEMPLATE)))
-
-    def bench_epcore_from_handles(self, benchmark: "BenchmarkFixture", size: int, case: str) -> None:
-        benchmark.group = f"pack {case} {size:,}"
-        given = load(size, case)
-        wanted, slices = epcore.EndpointSet.from_objects(given.wanted), epcore.SliceSet.from_objects(given.slices)
-        benchmark(lambda: bodies(epcore.pack(wanted, slices, template=TEMPLATE)))
+def bench_reconcile_from_JSON(race: "Race", library: "Library", size: int) -> None:  # noqa: N802
+    """One sync of a Service that needs no write: every Pod and slice is looked at."""
+    given = cluster(size)
+    library.load(size)
+    plan = race(
+        lambda: epcore.reconcile(given["service"], given["pods"], given["nodes"], given["slices"], policy="upstream"),
+        {"Go": lambda: library.seconds("sync", decode=b"true")},
+    )
+    assert not plan

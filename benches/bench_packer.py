@@ -1,70 +1,115 @@
-"""One changed Pod in Services of many: ``Packer`` beside one sync of Kubernetes' own library."""
+"""Changes in a Service of many: ``Packer``, beside one sync of Kubernetes' own library."""
 
-import json
+from collections.abc import Callable, Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 
 import epcore
-from bench_reconcile import SERVICE, ask, case, dump, library, load, pod
+from data import DATABASE, MANAGER, SERVICE, cluster, dump, endpoint, listed, pod, wanted
+from race import SIZES
 
 if TYPE_CHECKING:
-    import subprocess
+    from library import Library
+    from race import Race
 
-    from pytest_benchmark.fixture import BenchmarkFixture
+CASES = [(size, changes) for size in SIZES for changes in (1, 10, 1_000) if changes <= size]
+CALLS = 100
 
-__all__ = ["library"]
 
-SIZES = [1_000, 10_000]
+def load(library: "Library", size: int) -> "dict[str, Callable[[], float]]":
+    """It looks at every Pod and slice, whatever changed; here not even a write is made."""
+    library.load(size)
+    return {"Go": lambda: library.seconds("sync")}
+
+
+def answer(packer: epcore.Packer, plan: epcore.Plan) -> None:
+    for number, one in enumerate(plan.writes):
+        sent: Any = one.to_dict()
+        packer.answer(one, "accepted", {**sent, "metadata": {**sent["metadata"], "name": one.name or f"new-{number}"}})
 
 
 def packer_of(size: int) -> epcore.Packer:
-    """A packer whose slices hold what is wanted."""
-    given = case(size)
+    """A packer whose slices hold what comes from outside."""
     packer = epcore.Packer()
-    packer.replace([SERVICE], kind="Service")
-    for kind, name in [("Node", "nodes"), ("Pod", "pods"), ("EndpointSlice", "slices")]:
-        packer.replace(given[name], kind=kind)  # type: ignore[arg-type]
-    write(packer)
+    packer.replace([DATABASE], kind="Service")
+    packer.replace(listed(size).replace(MANAGER.encode(), b"epcore"), kind="EndpointSlice")
+    packer.publish("web", epcore.EndpointSet.from_json(wanted(size)), namespace="shop")
+    answer(packer, packer.plan("web", namespace="shop"))
+    assert packer.dirty == []
     return packer
 
 
-def write(packer: epcore.Packer) -> None:
-    for number, one in enumerate(packer.plan("web", namespace="shop").writes):
-        sent: dict[str, Any] = {**one.to_dict()}
-        name = one.name or f"web-new-{number}"
-        packer.answer(one, "accepted", {**sent, "metadata": {**sent["metadata"], "name": name}})
+def states(size: int, changes: int) -> list[list[dict[str, Any]]]:
+    """Two states of some endpoints, all over the slices, and neither the one that the slices hold."""
+    numbers = [number * size // changes for number in range(changes)]
+    return [[{**endpoint(number), "zone": zone} for number in numbers] for zone in ("one", "other")]
+
+
+def planning(packer: epcore.Packer, told: Sequence[Any], calls: int) -> Callable[[], epcore.Plan]:
+    """So many times: some endpoints are told in their other state, and the plan is asked for."""
+    turns = cycle(told)
+
+    def plan() -> epcore.Plan:
+        for _ in range(calls):
+            packer.upsert("web", next(turns), namespace="shop")
+            plan = packer.plan("web", namespace="shop")
+        return plan
+
+    return plan
+
+
+@pytest.mark.parametrize("form", ["JSON", "dicts"])
+@pytest.mark.parametrize(("size", "changes"), CASES)
+def bench_plan_changes(race: "Race", library: "Library", size: int, changes: int, form: str) -> None:
+    told = states(size, changes)
+    given = [orjson.dumps(one) for one in told] if form == "JSON" else told
+    calls = max(1, CALLS // changes)
+    case = f"{changes:,} from {form}"
+    plan = race(planning(packer_of(size), given, calls), load(library, size), calls=calls, case=case)
+    assert len(plan) == len({number * size // changes // 100 for number in range(changes)})
+
+
+def bench_plan_and_answer_a_change(race: "Race", library: "Library", size: int) -> None:
+    """And what the API server said to the write is told: the whole way round."""
+    packer = packer_of(size)
+    turns = cycle([orjson.dumps(one) for one in states(size, 1)])
+
+    def around() -> epcore.Plan:
+        for _ in range(CALLS):
+            packer.upsert("web", next(turns), namespace="shop")
+            plan = packer.plan("web", namespace="shop")
+            (write,) = plan.writes
+            packer.answer(write, "accepted", write.slice)
+        return plan
+
+    race(around, load(library, size), calls=CALLS)
     assert packer.dirty == []
 
 
-@pytest.mark.parametrize("size", SIZES)
-class BenchChange:
-    """A Pod turns ready or not: from the event, as JSON, to the plan of one write."""
+def bench_plan_a_changed_Pod(race: "Race", library: "Library", size: int) -> None:  # noqa: N802
+    """From the event, as JSON, to the plan of one write, by Kubernetes' rules."""
+    given = cluster(size)
+    packer = epcore.Packer()
+    packer.replace([SERVICE], kind="Service")
+    packer.replace(given["nodes"], kind="Node")
+    packer.replace(given["pods"], kind="Pod")
+    packer.replace(given["slices"], kind="EndpointSlice")
+    answer(packer, packer.plan("web", namespace="shop"))
+    events = []
+    for ready in ("False", "Unknown"):
+        changed = pod(7)
+        changed["status"]["conditions"][1]["status"] = ready
+        changed["metadata"]["uid"] = f"u-{ready}"  # so that each event differs from the one before
+        events.append(dump({"type": "MODIFIED", "object": {"kind": "Pod", **changed}}))
+    turns = cycle(events)
 
-    def bench_library_change(
-        self, benchmark: "BenchmarkFixture", library: "subprocess.Popen[bytes]", size: int
-    ) -> None:
-        """It looks at every Pod and slice, whatever changed; here not even a write is made."""
-        benchmark.group = f"change {size:,}"
-        load(library, size)
-        benchmark(lambda: ask(library, b'{"op":"sync"}'))
+    def change() -> epcore.Plan:
+        for _ in range(CALLS):
+            packer.apply(next(turns))
+            plan = packer.plan("web", namespace="shop")
+        return plan
 
-    def bench_epcore_change(self, benchmark: "BenchmarkFixture", size: int) -> None:
-        benchmark.group = f"change {size:,}"
-        packer = packer_of(size)
-        held = pod(7)
-        told = []
-        for ready in ("False", "Unknown"):
-            changed = json.loads(json.dumps(held))
-            changed["status"]["conditions"][1]["status"] = ready
-            changed["metadata"]["uid"] = f"u-{ready}"  # so that each event differs from the one before
-            told.append(dump({"type": "MODIFIED", "object": {"kind": "Pod", **changed}}))
-        events = cycle(told)
-
-        def change() -> epcore.Plan:
-            packer.apply(next(events))
-            return packer.plan("web", namespace="shop")
-
-        plan = benchmark(change)
-        assert len(plan) == 1
+    assert len(race(change, load(library, size), calls=CALLS)) == 1

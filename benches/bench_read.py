@@ -1,82 +1,70 @@
-"""From bytes to something to work with, and back. The collector is off: it would count against dicts alone."""
+"""From bytes to something to work with, and back."""
 
-import base64
-import subprocess
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import orjson
-import pytest
 
 import epcore
-from bench_reconcile import PROGRAM, ask
-from data import load
+from data import listed
+from library import quoted
 
 if TYPE_CHECKING:
-    from pytest_benchmark.fixture import BenchmarkFixture
-
-SIZES = [100, 1_000, 10_000, 100_000]
-
-
-@pytest.fixture(scope="module")
-def library() -> Iterator["subprocess.Popen[bytes]"]:
-    with subprocess.Popen([PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        yield process
+    from library import Library
+    from race import Peer, Race
 
 
-def protobuf(size: int) -> bytes:
-    return epcore.SliceSet.from_json(load(size, "same").slices_bytes).to_protobuf()
+def loads(data: bytes) -> "dict[str, Peer]":
+    """Merely load it: nothing is checked."""
+    return {
+        "orjson, collector off": lambda: orjson.loads(data),
+        "orjson, collector on": lambda: orjson.loads(data),
+    }
 
 
-@pytest.mark.parametrize("size", SIZES)
-class BenchRead:
-    """Each size is a group of its own."""
+def count(slices: epcore.SliceSet) -> int:
+    return sum(map(len, slices))
 
-    def bench_peer_read(self, benchmark: "BenchmarkFixture", size: int) -> None:
-        benchmark.group = f"read {size:,}"
-        data = load(size, "same").slices_bytes
-        benchmark(lambda: orjson.loads(data))
 
-    def bench_epcore_read(self, benchmark: "BenchmarkFixture", size: int) -> None:
-        benchmark.group = f"read {size:,}"
-        data = load(size, "same").slices_bytes
-        assert sum(map(len, benchmark(lambda: epcore.SliceSet.from_json(data)))) == size
+def bench_read_JSON(race: "Race", library: "Library", size: int) -> None:  # noqa: N802
+    data = listed(size)
+    library.ask("keep", list=data)
+    slices = race(lambda: epcore.SliceSet.from_json(data), {**loads(data), "Go": lambda: library.seconds("decode")})
+    assert count(slices) == size
 
-    def bench_library_read(self, benchmark: "BenchmarkFixture", library: "subprocess.Popen[bytes]", size: int) -> None:
-        benchmark.group = f"read {size:,}"
-        ask(library, b'{"op":"keep","slices":%s}' % load(size, "same").slices_bytes)
-        benchmark(lambda: ask(library, b'{"op":"decode"}'))
 
-    def bench_epcore_read_protobuf(self, benchmark: "BenchmarkFixture", size: int) -> None:
-        benchmark.group = f"read protobuf {size:,}"
-        data = protobuf(size)
-        assert sum(map(len, benchmark(lambda: epcore.SliceSet.from_json(data)))) == size
+def bench_read_the_same_list_again(race: "Race", library: "Library", size: int) -> None:
+    data = listed(size)
+    library.ask("keep", list=data)
+    before = epcore.SliceSet.from_json(b"[]").refresh(data)
+    # Other bytes than those that are kept.
+    again = bytes(bytearray(data))
+    slices = race(lambda: before.refresh(again), {**loads(again), "Go": lambda: library.seconds("decode")})
+    assert slices == before
 
-    def bench_library_read_protobuf(
-        self, benchmark: "BenchmarkFixture", library: "subprocess.Popen[bytes]", size: int
-    ) -> None:
-        benchmark.group = f"read protobuf {size:,}"
-        ask(library, b'{"op":"keepProtobuf","protobuf":"%s"}' % base64.b64encode(protobuf(size)))
-        benchmark(lambda: ask(library, b'{"op":"decodeProtobuf"}'))
 
-    def bench_peer_refresh(self, benchmark: "BenchmarkFixture", size: int) -> None:
-        benchmark.group = f"refresh {size:,}"
-        data = load(size, "same").slices_bytes
-        benchmark(lambda: orjson.loads(data))
+def bench_read_a_list_with_one_percent_changed(race: "Race", library: "Library", size: int) -> None:
+    data = listed(size, changed=True)
+    library.ask("keep", list=data)
+    before = epcore.SliceSet.from_json(b"[]").refresh(listed(size))
+    slices = race(lambda: before.refresh(data), {**loads(data), "Go": lambda: library.seconds("decode")})
+    assert slices == epcore.SliceSet.from_json(data)
+    assert slices != before
 
-    def bench_epcore_refresh(self, benchmark: "BenchmarkFixture", size: int) -> None:
-        benchmark.group = f"refresh {size:,}"
-        before = epcore.SliceSet.from_json(b"[]").refresh(load(size, "same").slices_bytes)
-        # Other bytes than those that are kept.
-        again = bytes(bytearray(load(size, "same").slices_bytes))
-        assert sum(map(len, benchmark(lambda: before.refresh(again)))) == size
 
-    def bench_peer_write(self, benchmark: "BenchmarkFixture", size: int) -> None:
-        benchmark.group = f"write {size:,}"
-        slices = load(size, "same").slices
-        benchmark(lambda: orjson.dumps(slices))
+def bench_read_protobuf(race: "Race", library: "Library", size: int) -> None:
+    data = epcore.SliceSet.from_json(listed(size)).to_protobuf()
+    library.ask("keep", protobuf=quoted(data))
+    go = {"Go": lambda: library.seconds("decode", protobuf=b"true")}
+    assert count(race(lambda: epcore.SliceSet.from_json(data), go)) == size
 
-    def bench_epcore_write(self, benchmark: "BenchmarkFixture", size: int) -> None:
-        benchmark.group = f"write {size:,}"
-        handle = epcore.SliceSet.from_objects(load(size, "same").slices)
-        benchmark(handle.to_json)
+
+def bench_read_dicts(race: "Race", size: int) -> None:
+    dicts = orjson.loads(listed(size))
+    through = {"orjson.dumps, then from_json": lambda: epcore.SliceSet.from_json(orjson.dumps(dicts))}
+    assert count(race(lambda: epcore.SliceSet.from_objects(dicts), through)) == size
+
+
+def bench_write_JSON(race: "Race", size: int) -> None:  # noqa: N802
+    slices = epcore.SliceSet.from_json(listed(size))
+    dicts = slices.to_dicts()
+    assert orjson.loads(race(slices.to_json, {"orjson, collector off": lambda: orjson.dumps(dicts)}))["items"] == dicts

@@ -1,6 +1,7 @@
-"""Endpoints and slices as a real controller writes them."""
+"""Endpoints, slices and Pods as a cluster has them, and lists of them as a client of the API gets them."""
 
-from dataclasses import dataclass
+import json
+import random
 from functools import cache
 from typing import Any
 
@@ -10,17 +11,41 @@ import epcore
 
 Json = dict[str, Any]
 
+MANAGER = "endpointslice-controller.k8s.io"
 TEMPLATE: Json = {
-    "metadata": {"generateName": "web-", "namespace": "shop", "labels": {"kubernetes.io/service-name": "web"}},
+    "metadata": {
+        "generateName": "web-",
+        "namespace": "shop",
+        "labels": {"kubernetes.io/service-name": "web", "endpointslice.kubernetes.io/managed-by": MANAGER},
+    },
     "addressType": "IPv4",
     "ports": [{"name": "http", "protocol": "TCP", "port": 80}],
     "endpoints": [],
 }
+SERVICE: Json = {
+    "metadata": {"name": "web", "namespace": "shop", "uid": "u-web", "labels": {"app": "web"}},
+    "spec": {
+        "selector": {"app": "web"},
+        "clusterIP": "10.96.0.1",
+        "ipFamilies": ["IPv4"],
+        "ports": [{"name": "http", "protocol": "TCP", "port": 80, "targetPort": "http"}],
+    },
+}
+DATABASE: Json = {
+    "kind": "Service",
+    "metadata": {"name": "web", "namespace": "shop"},
+    "spec": {"ports": [{"name": "http", "port": 80}]},
+}
+"""A Service without selector."""
+
+
+def address(number: int) -> str:
+    return f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
 
 
 def endpoint(number: int) -> Json:
     return {
-        "addresses": [f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"],
+        "addresses": [address(number)],
         "conditions": {"ready": True, "serving": True, "terminating": False},
         "targetRef": {
             "kind": "Pod",
@@ -33,33 +58,87 @@ def endpoint(number: int) -> Json:
     }
 
 
-@dataclass(frozen=True)
-class Load:
-    """What is wanted and what is there, in each form."""
+@cache
+def wanted(size: int, *, shuffled: bool = False) -> bytes:
+    """Endpoints as JSON, in the order of the slices or in none."""
+    numbers = list(range(size))
+    if shuffled:
+        random.Random(7).shuffle(numbers)
+    return b"[%s]" % b",".join(orjson.dumps(endpoint(number)) for number in numbers)
 
-    wanted: list[Json]
-    slices: list[Json]
 
-    @property
-    def wanted_bytes(self) -> bytes:
-        return orjson.dumps(self.wanted)
-
-    @property
-    def slices_bytes(self) -> bytes:
-        return orjson.dumps(self.slices)
+def held(number: int, size: int) -> Json:
+    """One of the slices that hold them: full, but for the last."""
+    metadata = {**TEMPLATE["metadata"], "name": f"web-{number:05}", "resourceVersion": str(1_000_000 + number)}
+    endpoints = [endpoint(one) for one in range(100 * number, min(100 * number + 100, size))]
+    return {**TEMPLATE, "metadata": metadata, "endpoints": endpoints}
 
 
 @cache
-def load(size: int, case: str) -> Load:
-    """Make ``same`` (nothing changed), ``one percent`` (as many went as came) or ``cold`` (no slices yet)."""
-    before = [endpoint(number) for number in range(1, size + 1)]
-    if case == "cold":
-        return Load(before, [])
-    packed = epcore.pack(before, template=TEMPLATE, naming="deterministic").result()
-    slices: list[Json] = orjson.loads(packed.to_json())["items"]
-    changed = max(1, size // 100) if case == "one percent" else 0
-    step = size // changed if changed else 0
-    gone = {number * step for number in range(changed)}
-    wanted = [one for index, one in enumerate(before) if index not in gone]
-    wanted += [endpoint(number) for number in range(size + 1, size + 1 + changed)]
-    return Load(wanted, slices)
+def listed(size: int, *, changed: bool = False) -> bytes:
+    """A list of all slices; or the next one, in which one endpoint of each slice is not ready."""
+    items = []
+    for number in range(-(-size // 100)):
+        one = held(number, size)
+        if changed:
+            one["metadata"]["resourceVersion"] = str(2_000_000 + number)
+            one["endpoints"][number % 100]["conditions"]["ready"] = False
+        items.append(orjson.dumps(one))
+    head = (
+        b'{"kind":"EndpointSliceList","apiVersion":"discovery.k8s.io/v1","metadata":{"resourceVersion":"9"},"items":['
+    )
+    return head + b",".join(items) + b"]}"
+
+
+def pod(number: int) -> Json:
+    """A Pod as large as they are: most of it does not matter here."""
+    ip = address(number)
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-7d9c5f6b8d", "uid": "u-rs", "controller": True}
+    return {
+        "metadata": {
+            "name": f"web-7d9c5f6b8d-{number:05x}",
+            "namespace": "shop",
+            "uid": f"76aab8c4-8e74-4648-8491-{number:012x}",
+            "resourceVersion": str(number),
+            "labels": {"app": "web", "pod-template-hash": "7d9c5f6b8d"},
+            "ownerReferences": [owner],
+        },
+        "spec": {
+            "nodeName": f"node-{number % 300}",
+            "containers": [
+                {
+                    "name": "main",
+                    "image": "registry.example.com/web:1.2.3",
+                    "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],
+                    "env": [{"name": f"SETTING_{index}", "value": "value of it"} for index in range(6)],
+                    "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}},
+                }
+            ],
+            "tolerations": [{"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute"}],
+        },
+        "status": {
+            "phase": "Running",
+            "podIP": ip,
+            "podIPs": [{"ip": ip}],
+            "conditions": [
+                {"type": kind, "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+                for kind in ("Initialized", "Ready", "ContainersReady", "PodScheduled")
+            ],
+        },
+    }
+
+
+def dump(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+@cache
+def cluster(size: int) -> dict[str, bytes]:
+    """Service, Pods, Nodes and the slices that they want, as JSON."""
+    zones = [{"topology.kubernetes.io/zone": zone} for zone in "abc"]
+    nodes = dump([{"metadata": {"name": f"node-{number}", "labels": zones[number % 3]}} for number in range(300)])
+    pods = b"[%s]" % b",".join(dump(pod(number)) for number in range(size))
+    slices: list[Any] = list(epcore.reconcile(dump(SERVICE), pods, nodes, policy="upstream").result().to_dicts())
+    for number, one in enumerate(slices):
+        one["metadata"] |= {"name": f"web-{number:05}", "uid": f"u-{number}", "generation": 1}
+    return {"service": dump(SERVICE), "pods": pods, "nodes": nodes, "slices": dump(slices)}

@@ -1,164 +1,197 @@
-"""Turn the results of pytest-benchmark into a table: ``python benches/report.py results.json docs/benchmarks.md``."""
+"""Turn the results into the page of ratios: ``python benches/report.py results.json target/criterion page.md``."""
 
 import json
+import os
 import platform
+import subprocess
 import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-FORMS = ["bytes", "mappings", "handles"]
+from aims import AIMS, Row
+
+ROOT = Path(__file__).parent.parent
 
 INTRODUCTION = """# Benchmarks
 
-Made by `make bench`: medians of pytest-benchmark, both sides in one run on one machine. The peer is what a Python
-user would write: `orjson` and dicts, from the same input to the same written bodies (`benches/peer.py`).
-It checks nothing of its input; epcore checks every field as the API server does. Handles stand beside the peer's work
-on parsed mappings.
+Made by `make bench`: ours and the peers in turns in one run on one machine, so that each finds the processor's caches
+as another left them. Time is that of the processor, the least of some turns, since other work on a machine only adds to
+it; for Go, whose collector works beside it, it is the lesser of that and of the clock. Each row checks its answer.
+
+The peers: `orjson` and what a Python user would write with it (`benches/peer.py`), which checks nothing of its input,
+with Python's garbage collector off and on; and Kubernetes' own library in Go (`tests/upstream`), by its own clock: the
+decoders of `k8s.io/apimachinery`, one sync of `k8s.io/endpointslice`, its packing step alone (`reconcileByPortMapping`
+and the set that it needs), and kube-proxy's cache of slices. epcore checks every field as the API server does.
 """
 
-HEAD = [
-    "| what | endpoints | input | orjson + Python, ms | epcore, ms | ratio |",
-    "| --- | ---: | --- | ---: | ---: | ---: |",
-]
+
+def machine(info: dict[str, Any]) -> str:
+    cpu = info.get("cpu", {})
+    modules = dict(
+        line.split()[:2] for line in (ROOT / "tests/upstream/go.mod").read_text().splitlines() if " v" in line
+    )
+    go = first_line("go", "version", str(ROOT / "tests/upstream/upstream")).rpartition(" ")[2]
+    return (
+        f"{cpu.get('brand_raw', 'unknown processor')}, {cpu.get('count', '?')} cores, {platform.system()}; load of the "
+        f"last 15 minutes: {os.getloadavg()[2]:.1f}. CPython {platform.python_version()}, orjson {version('orjson')}, "
+        f"{first_line('rustc', '--version').partition(' (')[0]}, {go or 'Go'} with "
+        f"k8s.io/endpointslice {modules['k8s.io/endpointslice']}."
+    )
 
 
-def milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:,.3f}" if seconds < 0.01 else f"{seconds * 1000:,.1f}"
+def first_line(*command: str) -> str:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0]
+    except (OSError, subprocess.CalledProcessError, IndexError):
+        return ""
 
 
-def table(results: list[Any]) -> list[str]:
-    """One line for each group and form: the peer, epcore, and how many times faster."""
-    median = {(one["group"], one["name"].partition("[")[0]): one["stats"]["median"] for one in results}
+def rows_of(results: Iterable[Any]) -> list[Row]:
+    rows = []
+    for one in results:
+        about = one["extra_info"]
+        if "peers" in about and "endpoints" not in about:
+            what = " ".join([about["row"], *([f"({about['case']})"] if "case" in about else [])])
+            ours = one["stats"]["min"] / about["calls"]
+            rows.append(Row(what, one["params"]["size"], ours, about["peers"]))
+    return rows
+
+
+def duration(seconds: float) -> str:
+    for unit, scale in [("s", 1.0), ("ms", 1e-3), ("us", 1e-6)]:
+        if seconds >= scale:
+            return f"{seconds / scale:.{2 if seconds < 10 * scale else 1 if seconds < 100 * scale else 0}f} {unit}"
+    return f"{seconds * 1e9:.0f} ns"
+
+
+def ratio(value: float) -> str:
+    return f"{value:.2f}" if value < 2 else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
+
+
+def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    return ["", *(f"| {' | '.join(cells)} |" for cells in [head, rule, *lines])]
+
+
+def aims(rows: list[Row]) -> list[str]:
+    by_name = {(row.what, row.size): row for row in rows}
     lines = []
-    for group in dict.fromkeys(group for group, _ in median):
-        what, _, size = group.rpartition(" ")
-        # A handle has no peer of its own: beside it stands the work on mappings, which is already parsed, too.
-        peers = {form: f"bench_peer_from_{'bytes' if form == 'bytes' else 'mappings'}" for form in FORMS}
-        pairs = [("", f"bench_peer_{what}", f"bench_epcore_{what}")]
-        pairs += [(form, peer, f"bench_epcore_from_{form}") for form, peer in peers.items()]
-        for form, peer, ours in pairs:
-            if (group, ours) in median and (group, peer) in median:
-                slow, fast = median[group, peer], median[group, ours]
-                cells = [what, size, form, milliseconds(slow), milliseconds(fast), f"{slow / fast:,.1f}"]
-                lines.append(f"| {' | '.join(cells)} |")
-    return lines
+    for aim in AIMS:
+        row = by_name.get((aim.what, aim.size))
+        if row is not None:
+            measured, reached = aim.judge(row)
+            shown = duration(measured) if aim.peer is None else ratio(measured)
+            lines.append((aim.text, shown, "reached" if reached else "**not reached**"))
+    return ["", "## The aims", "", "At 100,000 endpoints.", *table(["aim", "measured", ""], lines)] if lines else []
 
 
-LIBRARY = [
-    "",
-    "## Beside Kubernetes' own library",
-    "",
-    "One sync of a Service that needs no write: `k8s.io/endpointslice` 0.37 (Go) from JSON by `encoding/json` and from",
-    "objects that are decoded already, beside `epcore.reconcile` from the same JSON. All look at every Pod and slice.",
-    "",
-    "| Pods | Go from JSON, ms | Go from objects, ms | epcore from JSON, ms | ratio | to objects |",
-    "| ---: | ---: | ---: | ---: | ---: | ---: |",
+@dataclass(frozen=True)
+class Column:
+    """One kind of peer in the table of all."""
+
+    title: str
+    peers: tuple[str, ...]
+
+    def cells(self, row: Row) -> list[str]:
+        found = [row.peers[name] for name in self.peers if name in row.peers]
+        return [duration(found[0]), ratio(found[0] / row.seconds)] if found else ["", ""]
+
+
+COLUMNS = [
+    Column(
+        "orjson + Python",
+        ("orjson, collector off", "orjson + Python, collector off", "orjson.dumps, then from_json"),
+    ),
+    Column("collector on", ("orjson, collector on", "orjson + Python, collector on")),
+    Column("Go", ("Go", "kube-proxy")),
 ]
 
 
-def library_table(results: list[Any]) -> list[str]:
-    """One line for each number of Pods."""
-    median = {(one["group"], one["name"].partition("[")[0]): one["stats"]["median"] for one in results}
+def all_rows(rows: list[Row]) -> list[str]:
+    head = ["what", "endpoints", "epcore", *(cell for column in COLUMNS for cell in (column.title, "ratio"))]
+    order = [row.what for row in rows]
     lines = []
-    for group in dict.fromkeys(group for group, _ in median if group.startswith("reconcile")):
-        names = ["bench_library_from_json", "bench_library_from_objects", "bench_epcore_reconcile"]
-        times = [median[group, name] for name in names]
-        ratios = [f"{time / times[2]:,.1f}" for time in times[:2]]
-        lines.append(f"| {' | '.join([group.rpartition(' ')[2], *map(milliseconds, times), *ratios])} |")
-    return [*LIBRARY, *lines] if lines else []
+    for row in sorted(rows, key=lambda row: order.index(row.what)):
+        cells = [cell for column in COLUMNS for cell in column.cells(row)]
+        lines.append([row.what, f"{row.size:,}", duration(row.seconds), *cells])
+    return ["", "## From Python", "", "A ratio above 1: epcore is so many times faster.", *table(head, lines)]
 
 
-CHANGE = [
-    "",
-    "## One changed Pod",
-    "",
-    "`Packer`: from the event, as JSON, to the plan of one write, from Python. The Go library looks at every Pod and",
-    "slice at each sync, from objects that are decoded already; here it does not even have a write to make.",
-    "",
-    "| Pods of the Service | Go, ms | epcore, ms | ratio |",
-    "| ---: | ---: | ---: | ---: |",
-]
+def from_rust(folder: Path) -> list[str]:
+    """Criterion leaves a folder for each row; the least of its samples."""
+    times: dict[str, dict[int, float]] = {}
+    for path in sorted(folder.glob("*/*/new/benchmark.json")):
+        about = json.loads(path.read_text())
+        sample = json.loads((path.parent / "sample.json").read_text())
+        least = min(time / count for time, count in zip(sample["times"], sample["iters"], strict=True))
+        times.setdefault(about["group_id"], {})[int(about["value_str"])] = least / 1e9
+    if not times:
+        return []
+    sizes = sorted({size for found in times.values() for size in found})
+    lines = [
+        [what, *(duration(found[size]) if size in found else "" for size in sizes)] for what, found in times.items()
+    ]
+    head = ["what", *(f"{size:,} endpoints" for size in sizes)]
+    return [
+        "",
+        "## From Rust",
+        "",
+        "By criterion (`rust/epcore/benches/`), each by itself, the least sample by the clock.",
+        *table(head, lines),
+    ]
 
 
-def change_table(results: list[Any]) -> list[str]:
-    """One line for each number of Pods."""
-    median = {(one["group"], one["name"].partition("[")[0]): one["stats"]["median"] for one in results}
+GROWTH = """
+## Growth
+
+Time for each endpoint, each work by itself; and that of one change or one slice, whatever the Service holds.
+Instructions for each endpoint are flat (`tests/test_instructions.py` holds them to it); what grows here is the wait for
+memory: the work of 1,000 endpoints fits the processor's caches, that of 100,000 does not."""
+
+
+def growth(results: Iterable[Any]) -> list[str]:
+    times: dict[str, dict[int, float]] = {}
+    for one in results:
+        about = one["extra_info"]
+        if "endpoints" in about:
+            each = one["stats"]["min"] / about["calls"] / about["endpoints"]
+            times.setdefault(about["case"], {})[one["params"]["size"]] = each
+    sizes = sorted({size for found in times.values() for size in found})
     lines = []
-    for group in dict.fromkeys(group for group, _ in median if group.startswith("change ")):
-        go, ours = (median[group, f"bench_{who}_change"] for who in ("library", "epcore"))
-        cells = [group.rpartition(" ")[2], milliseconds(go), f"{ours * 1000:,.4f}", f"{go / ours:,.0f}"]
-        lines.append(f"| {' | '.join(cells)} |")
-    return [*CHANGE, *lines] if lines else []
+    for what, found in times.items():
+        lines.append([what, *(duration(found[size]) for size in sizes), ratio(found[sizes[-1]] / found[sizes[0]])])
+    return [GROWTH, *table(["what", *(f"{size:,}" for size in sizes), "last to first"], lines)] if lines else []
 
 
-READ = [
-    "",
-    "## Beside a client of the API",
-    "",
-    "Slices from JSON by Go's `encoding/json` into the types of `k8s.io/api` 0.37, and by `SliceSet.from_json`, which",
-    "checks every field too; `SliceSet.refresh` where nothing changed.",
-    "",
-    "| endpoints | Go, ms | orjson, ms | epcore, ms | ratio to Go | to orjson | refresh, ms |",
-    "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-]
-
-
-def read_table(results: list[Any]) -> list[str]:
-    """One line for each number of endpoints."""
-    median = {(one["group"], one["name"].partition("[")[0]): one["stats"]["median"] for one in results}
-    lines = []
-    for group in dict.fromkeys(group for group, _ in median if group.startswith("read ")):
-        size = group.rpartition(" ")[2]
-        go, dicts, ours = (median[group, f"bench_{who}_read"] for who in ("library", "peer", "epcore"))
-        again = median[f"refresh {size}", "bench_epcore_refresh"]
-        ratios = [f"{time / ours:,.1f}" for time in (go, dicts)]
-        lines.append(f"| {' | '.join([size, *map(milliseconds, (go, dicts, ours)), *ratios, milliseconds(again)])} |")
-    return [*READ, *lines] if lines else []
-
-
-PROXY = [
-    "",
-    "## Beside kube-proxy",
-    "",
-    "One changed endpoint: its slice of 100 folded into what is known of its Service. kube-proxy 1.37 (Go) begins with",
-    "the decoded slice and ends with its new list of endpoints (`pkg/proxy`); `View.apply` ends with what changed.",
-    "",
-    "| endpoints of the Service | input | kube-proxy, ms | epcore, ms | ratio |",
-    "| ---: | --- | ---: | ---: | ---: |",
-]
-
-
-def proxy_table(results: list[Any]) -> list[str]:
-    """One line for each size and form."""
+def memory(results: Iterable[Any]) -> list[str]:
     lines = []
     for one in results:
-        if one["group"].startswith("fold"):
-            slow, fast = one["extra_info"]["kube_proxy"], one["stats"]["median"]
-            size, form = one["group"].rpartition(" ")[2], one["extra_info"]["form"]
-            cells = [size, form, milliseconds(slow), milliseconds(fast), f"{slow / fast:,.0f}"]
-            lines.append(f"| {' | '.join(cells)} |")
-    return [*PROXY, *lines] if lines else []
-
-
-def main(source: str, target: str) -> None:
-    data = json.loads(Path(source).read_text())
-    cpu = data["machine_info"].get("cpu", {})
-    machine = f"{cpu.get('brand_raw', 'unknown processor')}, {cpu.get('count', '?')} cores"
-    versions = f"CPython {platform.python_version()}; {platform.system()}."
+        weights = one["extra_info"].get("weights")
+        if weights:
+            lines.append(
+                [f"{one['params']['size']:,}", *(f"{weights[who]:,.0f}" for who in ("epcore", "orjson", "Go"))]
+            )
+    head = ["endpoints", "`SliceSet`", "dicts by orjson", "Go objects"]
     text = [
-        INTRODUCTION,
-        f"{machine}; {versions}",
         "",
-        *HEAD,
-        *table(data["benchmarks"]),
-        *read_table(data["benchmarks"]),
-        *library_table(data["benchmarks"]),
-        *change_table(data["benchmarks"]),
-        *proxy_table(data["benchmarks"]),
+        "## Memory",
         "",
+        "Bytes for each endpoint of slices that were read; those of `View` and `Packer` are in the",
     ]
-    Path(target).write_text("\n".join(text))
+    return [*text, "[guide](guide.md#memory).", *table(head, lines)] if lines else []
+
+
+def main(source: str, criterion: str, target: str) -> None:
+    data = json.loads(Path(source).read_text())
+    results, rows = data["benchmarks"], rows_of(data["benchmarks"])
+    page = [INTRODUCTION, machine(data["machine_info"]), *aims(rows), *all_rows(rows), *from_rust(Path(criterion))]
+    text = "\n".join([*page, *growth(results), *memory(results), ""])
+    Path(target).write_text(text)
+    sys.stdout.write(text)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    main(*sys.argv[1:4])

@@ -18,6 +18,10 @@ new path is a new name with any number."""
 TOLERANCE = 0.05
 """Another compiler and another seed of a hash may make so much of a difference."""
 TURNS = (2, 12)
+ON_CHANGES = ["a slice into a view", "an event as JSON into a view", "one change of a packer"]
+"""Paths whose work is a change, in a Service of many endpoints."""
+GROWTH = 1.2
+"""Lists and maps that double in size leave steps of so much."""
 
 pytestmark = [
     needs("valgrind"),
@@ -25,16 +29,17 @@ pytestmark = [
 ]
 
 
-def counted(path: str, turns: int, out: Path) -> int:
-    command = [program("valgrind"), "--tool=callgrind", f"--callgrind-out-file={out}", str(HOT_PATHS), path, str(turns)]
+def counted(path: str, endpoints: int, turns: int, out: Path) -> int:
+    turn = [str(HOT_PATHS), path, str(endpoints), str(turns)]
+    command = [program("valgrind"), "--tool=callgrind", f"--callgrind-out-file={out}", *turn]
     subprocess.run(command, check=True, capture_output=True, timeout=300)
     summary = next(line for line in out.read_text().splitlines() if line.startswith(("summary:", "totals:")))
     return int(summary.split()[1])
 
 
-def instructions(path: str, folder: Path) -> int:
+def instructions(path: str, folder: Path, endpoints: int = 1_000) -> int:
     """What is the same in every run, as making the input, is not counted."""
-    few, many = (counted(path, turns, folder / f"callgrind.{turns}") for turns in TURNS)
+    few, many = (counted(path, endpoints, turns, folder / f"callgrind.{turns}") for turns in TURNS)
     return (many - few) // (TURNS[1] - TURNS[0])
 
 
@@ -46,6 +51,18 @@ def test_a_hot_path_takes_no_more_instructions_than_it_did(path: str, tmp_path: 
     assert now >= before * 0.8, (
         f"{path}: only {now:,} instructions, {before:,} before: `make instructions` keeps the gain"
     )
+
+
+@pytest.mark.parametrize("path", [path for path in json.loads(COUNTS.read_text()) if path not in ON_CHANGES])
+def test_an_endpoint_takes_as_many_instructions_however_many_there_are(path: str, tmp_path: Path) -> None:
+    few, many = (instructions(path, tmp_path, endpoints) for endpoints in (1_000, 10_000))
+    assert many <= 10 * few * GROWTH, f"{few / 1_000:,.0f} instructions became {many / 10_000:,.0f}"
+
+
+@pytest.mark.parametrize("path", ON_CHANGES)
+def test_a_change_takes_as_many_instructions_however_many_endpoints_there_are(path: str, tmp_path: Path) -> None:
+    few, many = (instructions(path, tmp_path, endpoints) for endpoints in (1_000, 10_000))
+    assert many <= few * GROWTH, f"{few:,} instructions became {many:,}"
 
 
 def main() -> None:

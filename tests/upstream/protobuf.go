@@ -1,4 +1,4 @@
-// Kubernetes' own protobuf, for tests/test_protobuf.py and benches/bench_read.py.
+// Kubernetes' own protobuf, for tests/test_protobuf.py.
 package main
 
 import (
@@ -83,20 +83,4 @@ func frames(line json.RawMessage) (any, error) {
 		}
 	}
 	return map[string]any{"protobuf": stream.Bytes()}, nil
-}
-
-var keptProtobuf []byte
-
-// keepProtobuf keeps protobuf for decodeProtobuf.
-func keepProtobuf(line json.RawMessage) (any, error) {
-	var input struct{ Protobuf []byte }
-	err := json.Unmarshal(line, &input)
-	keptProtobuf = input.Protobuf
-	return map[string]any{}, err
-}
-
-// decodeProtobuf reads what is kept, as a client of the API does.
-func decodeProtobuf(json.RawMessage) (any, error) {
-	_, _, err := asProtobuf.Decode(keptProtobuf, nil, nil)
-	return map[string]any{}, err
 }

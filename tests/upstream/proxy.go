@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"sort"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -103,32 +102,4 @@ func texts(endpoints []proxy.Endpoint) []string {
 	}
 	sort.Strings(list)
 	return list
-}
-
-// foldOne times what kube-proxy does for one changed slice of a Service that it holds already.
-func foldOne(line json.RawMessage) (any, error) {
-	var input struct {
-		Slices []*discoveryv1.EndpointSlice
-		Change []*discoveryv1.EndpointSlice
-		Rounds int
-	}
-	if err := json.Unmarshal(line, &input); err != nil {
-		return nil, err
-	}
-	tracker := proxy.NewEndpointsChangeTracker(corev1.IPv4Protocol, "node", nil, nil)
-	held := proxy.EndpointsMap{}
-	for _, slice := range input.Slices {
-		tracker.EndpointSliceUpdate(slice, false)
-	}
-	held.Update(tracker)
-	times := []float64{}
-	for round := range input.Rounds {
-		slice := input.Change[round%len(input.Change)]
-		start := time.Now()
-		tracker.EndpointSliceUpdate(slice, false)
-		held.Update(tracker)
-		times = append(times, time.Since(start).Seconds())
-	}
-	sort.Float64s(times)
-	return map[string]any{"seconds": times[len(times)/2]}, nil
 }

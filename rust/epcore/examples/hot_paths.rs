@@ -1,35 +1,33 @@
-//! Turns of one hot path, for a counter of instructions: `hot_paths NAME TURNS`. `tests/test_instructions.py` runs it.
+//! Turns of one hot path, for a counter of instructions: `hot_paths NAME ENDPOINTS TURNS`. `tests/test_instructions.py` runs it.
 #![expect(clippy::expect_used, reason = "the input is made here")]
 
-use std::fmt::Write as _;
+#[path = "../tests/cluster/mod.rs"]
+mod cluster;
+
 use std::hint::black_box;
 use std::sync::Arc;
 
 use epcore::diff::{self, diff};
-use epcore::engine::{Answer, Object, ObjectEvent, Packer, PackerOptions, View, WatchEvent};
+use epcore::engine::{Answer, WatchEvent};
 use epcore::kube;
-use epcore::model::{EndpointList, EndpointSlice};
+use epcore::model::EndpointSlice;
 use epcore::pack::{self, Options};
 use epcore::wire::{json, proto};
 
-const ENDPOINTS: usize = 1_000;
-const SERVICE: &[u8] =
-    br#"{"metadata":{"name":"web","namespace":"shop"},"spec":{"ports":[{"name":"http","port":8080}]}}"#;
-
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let [_, path, turns] = &arguments[..] else { panic!("hot_paths NAME TURNS") };
-    let mut turn = turn_of(path);
+    let [_, path, endpoints, turns] = &arguments[..] else { panic!("hot_paths NAME ENDPOINTS TURNS") };
+    let mut turn = turn_of(path, endpoints.parse().expect("a number of endpoints"));
     for number in 0..turns.parse().expect("a number of turns") {
         turn(number);
     }
 }
 
 /// One turn of a path; its input is made before.
-fn turn_of(path: &str) -> Box<dyn FnMut(usize)> {
-    let text = listed();
-    let slices = json::read_slices(text.as_bytes()).expect("slices");
-    let (changed, endpoints) = (changed(&slices), wanted(&slices));
+fn turn_of(path: &str, endpoints: usize) -> Box<dyn FnMut(usize)> {
+    let text = cluster::listed("web", 0, endpoints);
+    let slices = cluster::read(&text);
+    let (changed, endpoints) = (changed(&text, &slices), cluster::wanted(&slices));
     let one = [slices[..1].to_vec(), vec![changed[0].clone()]];
     let options = Options::default();
     match path {
@@ -47,18 +45,14 @@ fn turn_of(path: &str) -> Box<dyn FnMut(usize)> {
         "pack one change" => Box::new(move |_| drop(black_box(pack::pack(&endpoints, &changed, &options)))),
         "diff one change" => Box::new(move |_| drop(black_box(diff(&slices, &changed, diff::Options::default())))),
         "a slice into a view" => {
-            let mut view = View::new(diff::Options::default());
-            view.replace(&slices, "9").expect("slices");
-            view.checkout();
+            let mut view = cluster::view_of(&slices);
             Box::new(move |number| {
                 view.feed(WatchEvent::Present(one[number % 2][0].clone())).expect("a slice");
                 black_box(view.checkout());
             })
         }
         "an event as JSON into a view" => {
-            let mut view = View::new(diff::Options::default());
-            view.replace(&slices, "9").expect("slices");
-            view.checkout();
+            let mut view = cluster::view_of(&slices);
             let events =
                 one.map(|slice| [br#"{"type":"MODIFIED","object":"#, &*json::write_slice(&slice[0]), b"}\n"].concat());
             Box::new(move |number| {
@@ -75,76 +69,27 @@ fn turn_of(path: &str) -> Box<dyn FnMut(usize)> {
 
 /// A packer that writes one changed endpoint in each turn.
 fn packer(slices: &[Arc<EndpointSlice>]) -> Box<dyn FnMut(usize)> {
-    let mut packer = Packer::new(PackerOptions {
-        controller: kube::CONTROLLER.to_owned(),
-        managed_by: "epcore".to_owned(),
-        reconcile: kube::Options::default().pack,
-        publish: Options::default(),
-    })
-    .expect("options");
-    packer.feed(ObjectEvent::Present(Object::Service(Arc::new(json::read_service(SERVICE).expect("a Service")))));
-    for slice in slices {
-        packer.feed(ObjectEvent::Present(Object::EndpointSlice(slice.clone())));
-    }
+    let mut packer = cluster::packer_of(&["web"], slices);
     let name = ("shop".to_owned(), "web".to_owned());
-    packer.publish(&name, &kube::Published::from(wanted(slices))).expect("endpoints");
-    settle(&mut packer, &name);
+    packer.publish(&name, &kube::Published::from(cluster::wanted(slices))).expect("endpoints");
+    cluster::settle(&mut packer, "web");
     let changes = ["a", "b"].map(|zone| {
         let text = format!(r#"[{{"addresses":["10.0.0.7"],"zone":"{zone}"}}]"#);
         json::read_published(text.as_bytes()).expect("an endpoint")
     });
     Box::new(move |number| {
         packer.upsert(&name, &changes[number % 2]).expect("an endpoint");
-        settle(&mut packer, &name);
+        let plan = packer.plan(&name, None).expect("a plan");
+        for write in plan.writes() {
+            packer.answer(write, Answer::Accepted(Some(write.slice.clone()))).expect("its slice");
+        }
     })
 }
 
-fn settle(packer: &mut Packer, name: &(String, String)) {
-    let plan = packer.plan(name, None).expect("a plan");
-    for write in plan.writes() {
-        packer.answer(write, Answer::Accepted(Some(write.slice.clone()))).expect("its slice");
-    }
-}
-
-/// Full slices of 100 endpoints with target, UID, node and zone.
-fn listed() -> String {
-    let mut text = String::from(r#"{"kind":"EndpointSliceList","metadata":{"resourceVersion":"9"},"items":["#);
-    for number in 0..ENDPOINTS {
-        if number % 100 == 0 {
-            text.push_str(if number == 0 { "" } else { "]}," });
-            let _ = write!(
-                text,
-                r#"{{"metadata":{{"name":"web-{number}","namespace":"shop","resourceVersion":"{}","labels":{{"kubernetes.io/service-name":"web","endpointslice.kubernetes.io/managed-by":"epcore"}}}},"addressType":"IPv4","ports":[{{"name":"http","protocol":"TCP","port":8080}}],"endpoints":["#,
-                number + 1,
-            );
-        } else {
-            text.push(',');
-        }
-        let _ = write!(
-            text,
-            r#"{{"addresses":["10.0.{}.{}"],"conditions":{{"ready":true,"serving":true,"terminating":false}},"targetRef":{{"kind":"Pod","namespace":"shop","name":"web-7d9c5f6b8d-{number:05x}","uid":"76aab8c4-8e74-4648-8491-{number:012x}"}},"nodeName":"node-{}","zone":"zone-{}"}}"#,
-            number >> 8,
-            number & 255,
-            number % 300,
-            number % 3,
-        );
-    }
-    text.push_str("]}]}");
-    text
-}
-
 /// The same slices, but for one endpoint of the first.
-fn changed(slices: &[Arc<EndpointSlice>]) -> Vec<Arc<EndpointSlice>> {
-    let text = listed().replacen(r#""ready":true"#, r#""ready":false"#, 1);
+fn changed(text: &str, slices: &[Arc<EndpointSlice>]) -> Vec<Arc<EndpointSlice>> {
+    let text = text.replacen(r#""ready":true"#, r#""ready":false"#, 1);
     let mut changed = slices.to_vec();
-    changed[0] = json::read_slices(text.as_bytes()).expect("slices").swap_remove(0);
+    changed[0] = cluster::read(&text).swap_remove(0);
     changed
-}
-
-fn wanted(slices: &[Arc<EndpointSlice>]) -> EndpointList {
-    let mut wanted = EndpointList::default();
-    for slice in slices {
-        slice.endpoints.iter().try_for_each(|endpoint| wanted.push(endpoint)).expect("endpoints");
-    }
-    wanted
 }

@@ -1,0 +1,63 @@
+"""Time for each endpoint as inputs grow to a million; and that of one change, whatever its Service holds."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import epcore
+from bench_packer import CALLS, packer_of, planning, states
+from data import TEMPLATE, held, listed, wanted
+from race import QUICK
+
+if TYPE_CHECKING:
+    from race import Race
+
+SIZES = [1_000, 10_000] if QUICK else [1_000, 10_000, 100_000, 1_000_000]
+Work = Callable[[], object]
+
+
+def read(size: int) -> Work:
+    data = listed(size)
+    return lambda: epcore.SliceSet.from_json(data)
+
+
+def read_again(size: int) -> Work:
+    before = epcore.SliceSet.from_json(b"[]").refresh(listed(size))
+    again = bytes(bytearray(listed(size)))
+    return lambda: before.refresh(again)
+
+
+def pack(size: int) -> Work:
+    endpoints, slices = epcore.EndpointSet.from_json(wanted(size)), epcore.SliceSet.from_json(listed(size))
+    return lambda: epcore.pack(endpoints, slices, template=TEMPLATE)
+
+
+def diff(size: int) -> Work:
+    before, after = epcore.SliceSet.from_json(listed(size)), epcore.SliceSet.from_json(listed(size, changed=True))
+    return lambda: epcore.diff(before, after)
+
+
+def one_change(size: int) -> Work:
+    return planning(packer_of(size), [epcore.EndpointSet.from_objects(one) for one in states(size, 1)], CALLS)
+
+
+def view_step(size: int) -> Work:
+    change: list[Any] = [held(0, size), held(0, size)]
+    change[0]["endpoints"][7]["conditions"]["ready"] = False
+    events = [{"type": "MODIFIED", "object": epcore.SliceSet.from_objects(one)[0]} for one in change]
+    view = epcore.View()
+    view.replace(listed(size))
+    return lambda: [view.apply(events[number % 2]) for number in range(CALLS)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("work", [read, read_again, pack, diff])
+def bench_growth_of_work_on_all(race: "Race", size: int, work: Callable[[int], Work]) -> None:
+    race(work(size), endpoints=size, case=work.__name__.replace("_", " "))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("work", [one_change, view_step])
+def bench_growth_of_work_on_changes(race: "Race", size: int, work: Callable[[int], Work]) -> None:
+    race(work(size), calls=CALLS, endpoints=1, case=work.__name__.replace("_", " "))

@@ -1,0 +1,95 @@
+//! A Service of many endpoints as a cluster has it, for tests of memory, benchmarks and counts of instructions.
+#![allow(dead_code, reason = "each of them needs some of it")]
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use epcore::engine::{Answer, Object, ObjectEvent, Packer, PackerOptions, View};
+use epcore::model::{EndpointList, EndpointSlice};
+use epcore::pack::Options;
+use epcore::wire::json;
+use epcore::{diff, kube};
+
+pub(crate) const SERVICE: &str = r#"{"metadata":{"name":"web","namespace":"shop"},"spec":{"clusterIP":"10.96.0.1","ports":[{"name":"http","port":8080}]}}"#;
+
+/// The slices of a Service as a list of JSON, full slices of 100 endpoints of Pods, with addresses from a number on.
+pub(crate) fn listed(service: &str, addresses: usize, endpoints: usize) -> String {
+    let mut text = String::with_capacity(300 * endpoints + 600 * (endpoints / 100 + 1));
+    text.push_str(r#"{"kind":"EndpointSliceList","metadata":{"resourceVersion":"9"},"items":["#);
+    for number in 0..endpoints {
+        if number % 100 == 0 {
+            text.push_str(if number == 0 { "" } else { "]}," });
+            let _ = write!(
+                text,
+                r#"{{"metadata":{{"name":"{service}-{number:07}","namespace":"shop","resourceVersion":"{}","labels":{{"kubernetes.io/service-name":"{service}","endpointslice.kubernetes.io/managed-by":"epcore"}}}},"addressType":"IPv4","ports":[{{"name":"http","protocol":"TCP","port":8080}}],"endpoints":["#,
+                number + 1,
+            );
+        } else {
+            text.push(',');
+        }
+        let [_, second, third, fourth] = u32::try_from(addresses + number).expect("an address").to_be_bytes();
+        let _ = write!(
+            text,
+            r#"{{"addresses":["10.{second}.{third}.{fourth}"],"conditions":{{"ready":true,"serving":true,"terminating":false}},"targetRef":{{"kind":"Pod","namespace":"shop","name":"{service}-7d9c5f6b8d-{number:05x}","uid":"76aab8c4-8e74-4648-8491-{number:012x}"}},"nodeName":"node-{}","zone":"zone-{}"}}"#,
+            number % 300,
+            number % 3,
+        );
+    }
+    text.push_str("]}]}");
+    text
+}
+
+pub(crate) fn read(text: &str) -> Vec<Arc<EndpointSlice>> {
+    json::read_slices(text.as_bytes()).expect("slices")
+}
+
+/// The endpoints of slices, as those that should be there.
+pub(crate) fn wanted(slices: &[Arc<EndpointSlice>]) -> EndpointList {
+    let mut wanted = EndpointList::default();
+    for slice in slices {
+        slice.endpoints.iter().try_for_each(|endpoint| wanted.push(endpoint)).expect("endpoints");
+    }
+    wanted
+}
+
+pub(crate) fn view_of(slices: &[Arc<EndpointSlice>]) -> View {
+    let mut view = View::new(diff::Options::default());
+    view.replace(slices, "9").expect("one of each name");
+    view.checkout();
+    view
+}
+
+/// A packer of Services without selector, which knows slices and no endpoints yet.
+pub(crate) fn packer_of(services: &[&str], slices: &[Arc<EndpointSlice>]) -> Packer {
+    let options = PackerOptions {
+        controller: kube::CONTROLLER.to_owned(),
+        managed_by: "epcore".to_owned(),
+        reconcile: kube::Options::default().pack,
+        publish: Options::default(),
+    };
+    let mut packer = Packer::new(options).expect("options");
+    for service in services {
+        let text = SERVICE.replace(r#""web""#, &format!("{service:?}"));
+        let service = Arc::new(json::read_service(text.as_bytes()).expect("Service"));
+        packer.feed(ObjectEvent::Present(Object::Service(service)));
+    }
+    for slice in slices {
+        packer.feed(ObjectEvent::Present(Object::EndpointSlice(slice.clone())));
+    }
+    packer
+}
+
+/// Let a packer hold what it wants; tell how many writes that took.
+pub(crate) fn settle(packer: &mut Packer, service: &str) -> usize {
+    let name = ("shop".to_owned(), service.to_owned());
+    let plan = packer.plan(&name, None).expect("plan");
+    for (number, write) in plan.writes().iter().enumerate() {
+        // An API server gives back an object of its own.
+        let mut slice = EndpointSlice::clone(&write.slice);
+        if slice.metadata.name.is_empty() {
+            slice.metadata.name = format!("{service}-new-{number}");
+        }
+        packer.answer(write, Answer::Accepted(Some(Arc::new(slice)))).expect("the slice");
+    }
+    plan.writes().len()
+}
