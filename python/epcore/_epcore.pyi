@@ -3,7 +3,7 @@
 Every name here is re-exported by :mod:`epcore`; import it from there.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol, Self, TypeAlias, final, overload
 
 from epcore.types import (
@@ -87,6 +87,19 @@ class SliceSet:
     @staticmethod
     def from_objects(objects: Mapping[str, Any] | SupportsToDict | Sequence[Any]) -> SliceSet:
         """Read slices from mappings, sequences of them, and objects with ``to_dict()``."""
+    @staticmethod
+    def from_pages(pages: Iterable[SlicesInput]) -> SliceSet:
+        """Read a list that comes in pages, as the API server sends it where ``limit`` is asked for.
+
+        Each page is let go before the next one is asked for, so that a generator needs memory for one page beside what
+        was read. Raises as :meth:`from_json`, with the path and byte in the page, whose number is a note of the
+        exception; and whatever the iterable raises.
+
+        >>> import epcore
+        >>> slice = b'{"addressType": "IPv4", "endpoints": [], "ports": []}'
+        >>> epcore.SliceSet.from_pages(b"[%s]" % slice for page in range(3))
+        <SliceSet: 3 slices, 0 endpoints>
+        """
     def refresh(self, data: SlicesInput) -> SliceSet:
         """Read the next list, and of it only what changed: the cheap way to list again and again.
 

@@ -12,6 +12,7 @@ use crate::input;
 use crate::iterator::Records;
 use crate::options::word;
 use crate::slices::{from_json, optional, position, positions};
+use crate::work;
 
 /// Tell what changed for each endpoint between two sets of slices, of one Service or of many.
 #[pyfunction]
@@ -26,7 +27,7 @@ pub(crate) fn diff(
     let options = Options { key: word("key", key, &Key::WORDS)?, fields: word("fields", fields, &Fields::WORDS)? };
     let (before, _) = input::slices_at(before, "before")?;
     let (after, _) = input::slices_at(after, "after")?;
-    Ok(Delta::new(py.detach(|| core::diff(&before, &after, options))))
+    work::detached(py, || core::diff(&before, &after, options)).map(Delta::new)
 }
 
 /// What changed for each endpoint. True if anything did.

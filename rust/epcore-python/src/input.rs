@@ -19,6 +19,10 @@ use pyo3::types::{
 use crate::endpoints::{Endpoint, EndpointSet};
 use crate::errors::to_exception;
 use crate::slices::{EndpointSlice, SliceSet};
+use crate::work;
+
+/// Bytes that take more than some milliseconds to read.
+const LONG: usize = 1 << 22;
 
 /// JSON that came from the caller, or was made from the caller's objects.
 pub(crate) enum Document {
@@ -41,6 +45,13 @@ impl Document {
             Self::Text(text) => text.as_bytes(),
             Self::Copied(bytes) | Self::Objects(bytes) => bytes,
         }
+    }
+
+    /// Read it with the interpreter lock released.
+    fn read<T: Send>(&self, py: Python<'_>, read: impl FnOnce(&[u8]) -> T + Send) -> PyResult<T> {
+        let bytes = self.bytes();
+        // A small one is read before anybody could ask.
+        if bytes.len() < LONG { Ok(py.detach(|| read(bytes))) } else { work::detached(py, || read(bytes)) }
     }
 
     /// An error found in this document, without offset where the caller has no bytes.
@@ -79,7 +90,7 @@ pub(crate) fn slice_list(source: &Bound<'_, PyAny>, root: &'static str) -> PyRes
         return Ok(((slices, None), String::new()));
     }
     let document = document(source, root)?;
-    match source.py().detach(|| wire::read_slice_list(document.bytes())) {
+    match document.read(source.py(), wire::read_slice_list)? {
         Ok((slices, version)) => Ok(((Arc::new(slices), Some(document)), version)),
         Err(error) => Err(document.exception(error.with_root(root))),
     }
@@ -106,7 +117,7 @@ pub(crate) fn endpoints(source: &Bound<'_, PyAny>) -> PyResult<(EndpointSet, Opt
         return Ok((EndpointSet::new(list), None));
     }
     let document = document(source, "endpoints")?;
-    match source.py().detach(|| wire::read_endpoints(document.bytes())) {
+    match document.read(source.py(), wire::read_endpoints)? {
         Ok(list) => Ok((EndpointSet::new(list), Some(document))),
         Err(error) => Err(document.exception(error)),
     }
@@ -127,7 +138,7 @@ pub(crate) fn objects<T: Send>(
     read: impl Fn(&[u8]) -> Result<T, Error> + Send + Sync,
 ) -> PyResult<T> {
     let document = document(source, root)?;
-    source.py().detach(|| read(document.bytes())).map_err(|error| to_exception(document.placed(error)))
+    document.read(source.py(), read)?.map_err(|error| to_exception(document.placed(error)))
 }
 
 /// The exception for an error that may be in one of several documents.

@@ -12,6 +12,7 @@ use crate::input;
 use crate::notes;
 use crate::options;
 use crate::plan::Plan;
+use crate::work;
 
 /// Plan the slices of a Service with selector from its Pods and their Nodes.
 #[pyfunction]
@@ -37,7 +38,7 @@ pub(crate) fn reconcile(
     let pods = input::objects(pods, "pods", wire::read_pods)?;
     let nodes = input::objects(nodes, "nodes", wire::read_nodes)?;
     let (slices, document) = existing.map_or_else(|| Ok((Arc::default(), None)), input::slices)?;
-    let planned = py.detach(|| core::reconcile(&service, &pods, &nodes, &slices, &options));
+    let planned = work::detached(py, || core::reconcile(&service, &pods, &nodes, &slices, &options))?;
     planned.map(Plan::new).map_err(|error| input::exception_in(error, &[("slices", document.as_ref())]))
 }
 

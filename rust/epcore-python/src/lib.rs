@@ -17,6 +17,7 @@ mod slices;
 mod slots;
 mod trackers;
 mod view;
+mod work;
 
 use pyo3::prelude::*;
 

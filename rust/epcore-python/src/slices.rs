@@ -14,6 +14,7 @@ use crate::endpoints::EndpointSet;
 use crate::errors::to_exception;
 use crate::input::{self, Document};
 use crate::iterator::Records;
+use crate::work;
 
 /// Parsed `EndpointSlice`s: an immutable sequence of records.
 #[pyclass(frozen, module = "epcore")]
@@ -51,6 +52,19 @@ impl SliceSet {
         input::slices(objects).map(|(slices, _)| Self::of(slices))
     }
 
+    /// Read a list page by page.
+    #[staticmethod]
+    fn from_pages(pages: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let mut slices = Vec::new();
+        for (number, page) in pages.try_iter()?.enumerate() {
+            let (read, _) = input::slices(&page?).map_err(|error| in_page(pages.py(), error, number))?;
+            slices.extend(read.iter().cloned());
+            // An iterable of bytes gives nobody a chance to be heard.
+            pages.py().check_signals()?;
+        }
+        Ok(Self::new(slices))
+    }
+
     /// Read the next list, and of it only what changed.
     fn refresh(&self, data: &Bound<'_, PyAny>) -> PyResult<Self> {
         if let Some(slices) = input::handle(data) {
@@ -59,13 +73,13 @@ impl SliceSet {
         let document = Arc::new(input::document(data, "slices")?);
         if proto::is_protobuf(document.bytes()) {
             // Reading it costs little more than comparing would.
-            let read = data.py().detach(|| proto::read_slices(document.bytes()));
+            let read = work::detached(data.py(), || proto::read_slices(document.bytes()))?;
             return read.map(Self::new).map_err(|error| document.exception(error));
         }
-        let read = data.py().detach(|| match &self.listing {
+        let read = work::detached(data.py(), || match &self.listing {
             Some(listing) => listing.next(document.clone()),
             None => Listing::read(document.clone()),
-        });
+        })?;
         let listing = read.map_err(|error| document.exception(error))?;
         Ok(Self { slices: listing.slices().clone(), listing: Some(listing) })
     }
@@ -211,6 +225,12 @@ impl EndpointSlice {
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (SliceSet, usize))> {
         Ok((py.import("operator")?.getattr("getitem")?, (SliceSet::new(vec![self.0.clone()]), 0)))
     }
+}
+
+/// The same exception, which tells the page too.
+fn in_page(py: Python<'_>, error: PyErr, number: usize) -> PyErr {
+    let noted = error.value(py).call_method1("add_note", (format!("in page {number} of the list"),));
+    noted.err().unwrap_or(error)
 }
 
 /// A slice as Kubernetes' protobuf.

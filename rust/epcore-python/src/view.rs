@@ -16,6 +16,7 @@ use crate::errors::to_exception;
 use crate::input;
 use crate::options::word;
 use crate::slices::{EndpointSlice, SliceSet, optional};
+use crate::work;
 
 /// A reader's view of slices.
 #[pyclass(frozen, module = "epcore")]
@@ -24,6 +25,11 @@ pub(crate) struct View(Mutex<core::View>);
 impl View {
     pub(crate) fn lock(&self) -> MutexGuard<'_, core::View> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn told(&self, now: Option<Duration>) -> epcore::diff::Delta {
+        let mut view = self.lock();
+        if let Some(now) = now { view.checkout_at(now) } else { view.checkout() }
     }
 }
 
@@ -58,16 +64,14 @@ impl View {
     #[pyo3(signature = (now=None))]
     fn checkout(&self, py: Python<'_>, now: Option<f64>) -> PyResult<Delta> {
         let now = now.map(|now| seconds("now", now)).transpose()?;
-        Ok(Delta::new(py.detach(|| {
-            let mut view = self.lock();
-            if let Some(now) = now { view.checkout_at(now) } else { view.checkout() }
-        })))
+        work::detached(py, || self.told(now)).map(Delta::new)
     }
 
     #[pyo3(signature = (events, *, now=None))]
     fn apply(&self, py: Python<'_>, events: &Bound<'_, PyAny>, now: Option<f64>) -> PyResult<Delta> {
         self.feed(py, events)?;
-        self.checkout(py, now)
+        let now = now.map(|now| seconds("now", now)).transpose()?;
+        Ok(Delta::new(py.detach(|| self.told(now))))
     }
 
     #[pyo3(signature = (slices, *, resource_version=None, now=None))]

@@ -11,6 +11,8 @@
 //! | [`diff`] | two sets of slices -> what changed for each endpoint |
 //! | [`engine`] | the stateful forms: a view that follows events |
 //!
+//! Beside them stands [`interrupt`]: long calls that can be told to stop.
+//!
 //! # One endpoint from bytes to a write
 //!
 //! ```
@@ -31,6 +33,7 @@
 pub mod diff;
 pub mod engine;
 mod error;
+pub mod interrupt;
 pub mod kube;
 pub mod model;
 pub mod pack;

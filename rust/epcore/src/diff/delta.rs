@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::diff::fold::{Fold, FullKey, Groups, Place, Who, concerned, full_key, side};
 use crate::diff::mask::{Fields, Reasons};
 use crate::diff::{Key, Options};
+use crate::interrupt::point;
 use crate::model::{EndpointRef, EndpointSlice};
 
 /// One changed entry, by its places.
@@ -212,6 +213,7 @@ impl Delta {
     ) -> Self {
         let mut changes: [Vec<Changed>; 4] = Default::default();
         for (key, &place) in &new.entries {
+            point();
             let Some(&was) = old.entries.get(key) else {
                 let entry = Changed { before: None, after: Some(place), reasons: Reasons::default() };
                 changes[Outcome::Added as usize].push(entry);
@@ -231,7 +233,10 @@ impl Delta {
             changes[Outcome::Removed as usize].push(entry);
         }
         for list in &mut changes {
-            list.sort_by_cached_key(|entry| entry.full_key(before, after, options.key));
+            list.sort_by_cached_key(|entry| {
+                point();
+                entry.full_key(before, after, options.key)
+            });
         }
         Self {
             before: before.to_vec(),

@@ -7,6 +7,7 @@ use hashbrown::hash_map::Entry as Slot;
 use hashbrown::{HashMap, HashSet};
 
 use crate::diff::mask::Side;
+use crate::interrupt::point;
 use crate::model::{Address, AddressType, EndpointRef, EndpointSlice, timestamp};
 
 /// What makes two endpoints the same, always within one Service and address type.
@@ -97,6 +98,7 @@ impl<'a> Fold<'a> {
         let capacity = some.map_or(count, HashSet::len);
         let mut fold = Self { slices, entries: HashMap::with_capacity(capacity) };
         for (at, slice) in (0u32..).zip(slices) {
+            point();
             let numbers = groups.of(slice, key);
             for (index, endpoint) in (0u32..).zip(slice.endpoints.iter()) {
                 let who = who(endpoint, key);

@@ -216,20 +216,19 @@ impl View {
 
     /// What changed for each endpoint since the last checkout, at a time on any clock that does not go back.
     pub fn checkout_at(&mut self, now: Duration) -> Delta {
-        self.now = self.now.max(now);
         let (before, after) = self.changed();
-        let of = |options: Options, held: Option<&mut Held>| {
-            let mut delta = Delta::of_some(&before, &after, options);
-            if let Some(held) = held {
-                delta.hold(held, options, self.now);
-            }
-            delta
-        };
-        let [first, second] = self.held.as_mut().map_or([None, None], |held| held.each_mut().map(Some));
-        let mut delta = of(self.options, first);
         let counted = Options { key: Key::AddressPort, fields: Fields::Proxy };
         let is_counted = self.options.key == counted.key && self.options.fields >= counted.fields;
-        let other = (!is_counted).then(|| of(counted, second));
+        // Whoever interrupts the work finds everything as it was before.
+        let mut delta = Delta::of_some(&before, &after, self.options);
+        let mut other = (!is_counted).then(|| Delta::of_some(&before, &after, counted));
+        self.now = self.now.max(now);
+        if let Some([first, second]) = &mut self.held {
+            delta.hold(first, self.options, self.now);
+            if let Some(other) = &mut other {
+                other.hold(second, counted, self.now);
+            }
+        }
         delta.transitions = self.count(other.as_ref().unwrap_or(&delta));
         delta.trigger_times = self.trigger_times();
         self.pending.clear();

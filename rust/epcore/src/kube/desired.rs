@@ -3,6 +3,7 @@
 use hashbrown::HashMap;
 
 use crate::Error;
+use crate::interrupt::point;
 use crate::kube::{Node, Pod, Service};
 use crate::model::{Address, AddressType, Conditions, EndpointList, EndpointPort, Rare, Record};
 
@@ -25,6 +26,7 @@ pub(crate) fn desired(
 ) -> Result<Vec<Desired>, Error> {
     let mut groups = Groups::default();
     for pod in pods.iter().filter(|pod| pod.has_endpoint()) {
+        point();
         let ports = ports_of(service, pod);
         let group = groups.of(&ports);
         let node = nodes.get(&*pod.node_name).copied();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use crate::interrupt::point;
 use crate::model::{EndpointList, EndpointSlice, validate_endpoint, validate_slice};
 use crate::wire::json::endpoint::write_endpoint_into;
 use crate::wire::json::events::{parts_of, unknown_type};
@@ -251,6 +252,7 @@ fn items(
     let mut reader = Reader::new(text);
     let (mut count, mut values, mut version) = (0, 0, String::new());
     let mut item = |reader: &mut Reader<'_>, event: Option<Event>| {
+        point();
         let start = reader.position();
         let visited = visit(reader, event).map_err(|error| error.at(start).in_index(count).in_field(root));
         count += 1;

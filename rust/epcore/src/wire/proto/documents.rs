@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::{Kind, Object, ObjectEvent, WatchEvent};
+use crate::interrupt::point;
 use crate::model::{EndpointList, EndpointSlice, validate_endpoint};
 use crate::wire::json::{self, Event, Fold};
 use crate::wire::proto::encoding::{write_bytes, write_message};
@@ -75,6 +76,7 @@ fn each_slice<'a>(
         if field.number != 2 {
             return Ok(());
         }
+        point();
         let read = field.message(document).and_then(&mut visit);
         count += 1;
         read.map_err(|error| error.at(field.at()).in_index(count - 1).in_field(root))

@@ -1,0 +1,129 @@
+"""Ctrl-C ends a long call, and nothing is half done then.
+
+Time is that of the processor, so that a busy machine does not matter.
+"""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import pytest
+
+import epcore
+
+LONG = 1.0
+"""Seconds of a call that is worth ending."""
+
+
+def document(service: str) -> bytes:
+    """20,000 endpoints of one Service."""
+    slices = []
+    for number in range(200):
+        endpoints = b",".join(b'{"addresses":["10.0.%d.%d"]}' % (number, last) for last in range(100))
+        head = f'{{"metadata":{{"name":"{service}-{number}","labels":{{"kubernetes.io/service-name":"{service}"}}}},'
+        slices.append(head.encode() + b'"addressType":"IPv4","ports":[{"port":80}],"endpoints":[%s]}' % endpoints)
+    return b"[%s]" % b",".join(slices)
+
+
+@contextmanager
+def interrupted_after(seconds: float) -> Iterator[None]:
+    """Raise in this thread, as Ctrl-C does, when the process has worked for so long."""
+    before = signal.signal(signal.SIGPROF, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+def seconds_of(call: Callable[[], object]) -> float:
+    start = time.process_time()
+    call()
+    return time.process_time() - start
+
+
+def long_call(make: Callable[[int], Callable[[], object]]) -> Callable[[], object]:
+    """Make the input larger until the call takes long."""
+    for services in (8, 16, 32, 64, 128):
+        if seconds_of(make(services)) >= LONG:
+            return make(services)
+    raise AssertionError("no call takes long")
+
+
+def slices_of(services: int) -> epcore.SliceSet:
+    return epcore.SliceSet.from_pages(document(f"web-{number}") for number in range(services))
+
+
+def a_diff(services: int) -> Callable[[], object]:
+    slices = slices_of(services)
+    return lambda: epcore.diff(b"[]", slices)
+
+
+def a_checkout(services: int) -> Callable[[], object]:
+    view = epcore.View()
+    view.feed_list(slices_of(services))
+    return view.checkout
+
+
+@pytest.mark.parametrize("make", [a_diff, a_checkout])
+def test_a_signal_ends_a_long_call(make: Callable[[int], Callable[[], object]]) -> None:
+    call = long_call(make)
+    start = time.process_time()
+    with pytest.raises(KeyboardInterrupt), interrupted_after(0.05):
+        call()
+    assert time.process_time() - start < LONG / 2
+    # And the same call works as if nothing had been.
+    assert call()
+
+
+def test_a_page_is_read_at_a_time() -> None:
+    alive: list[str] = []
+
+    class Page(str):
+        __slots__ = ()
+
+        def __new__(cls, text: str) -> Self:
+            alive.append(text)
+            return super().__new__(cls, text)
+
+        def __del__(self) -> None:
+            alive.pop()
+
+    def pages() -> Iterator[str]:
+        for number in range(5):
+            assert not alive
+            yield Page(document(f"web-{number}").decode())
+
+    slices = epcore.SliceSet.from_pages(pages())
+    assert len(slices) == 1_000
+    assert slices == epcore.SliceSet.from_json(b"".join(document(f"web-{number}") for number in range(5)))
+
+
+@pytest.mark.parametrize("form", [bytes, list, epcore.SliceSet])
+def test_pages_may_be_in_any_form(form: Any) -> None:
+    one = {"addressType": "IPv4", "endpoints": [], "ports": []}
+    forms: dict[Any, Any] = {bytes: b'{"addressType":"IPv4","endpoints":[],"ports":[]}', list: [one]}
+    page = forms.get(form) or epcore.SliceSet.from_objects(one)
+    assert epcore.SliceSet.from_pages([page, page]) == epcore.SliceSet.from_objects([one, one])
+    assert epcore.SliceSet.from_pages([]) == epcore.SliceSet.from_objects([])
+
+
+def test_an_error_tells_the_page_and_the_place_in_it() -> None:
+    with pytest.raises(epcore.InvalidInputError) as caught:
+        epcore.SliceSet.from_pages([document("web"), b'[{"addressType":"IPv7"}]'])
+    assert (caught.value.path, caught.value.offset) == ("slices[0].addressType", 16)
+    assert caught.value.__notes__ == ["in page 1 of the list"]
+
+
+def test_what_the_pages_raise_is_raised() -> None:
+    def pages() -> Iterator[bytes]:
+        yield document("web")
+        raise ConnectionError("the server went away")
+
+    with pytest.raises(ConnectionError, match="went away"):
+        epcore.SliceSet.from_pages(pages())
+    with pytest.raises(TypeError):
+        epcore.SliceSet.from_pages(7)  # type: ignore[arg-type]
