@@ -30,7 +30,7 @@ SOURCES := $(wildcard Cargo.toml Cargo.lock pyproject.toml README.md LICENSE) \
 UPSTREAM := tests/upstream/upstream
 # Turns of the paths that are meant to be fast, whose instructions are counted.
 HOT_PATHS := target/release/examples/hot_paths
-LINTED := python tests $(if $(wildcard benches/*.py),benches)
+LINTED := python tests examples $(if $(wildcard benches/*.py),benches)
 
 .PHONY: help venv build test test-rust test-stubs test-smoke test-python lint deny fmt bench bench-readers instructions coverage demo lock clean
 
@@ -63,7 +63,7 @@ lint: $(VENV)/.tools build deny test-stubs ## Check format, lints, types, stubs,
 	RUSTDOCFLAGS="--deny warnings" cargo doc $(CARGO_FLAGS) --no-deps --package epcore
 	$(BIN)/ruff format --check $(LINTED)
 	$(BIN)/ruff check $(LINTED)
-	$(BIN)/mypy $(LINTED)
+	$(BIN)/mypy $(filter-out examples,$(LINTED))
 	.ci/go vet -C tests/upstream ./...
 
 deny: $(CARGO_DENY) ## Check licences, sources and duplicates of the crates
