@@ -330,6 +330,25 @@ def test_credentials_that_are_never_taken_are_told(tmp_path: Path) -> None:
     test(scenario)
 
 
+def test_the_proxy_of_the_environment_is_used_where_it_is_for_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        server = web()
+        async with server.serving(tmp_path) as config:
+            monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # nobody listens there
+            monkeypatch.setenv("no_proxy", "example.org")
+            async with Api(kubeconfig=config) as api:
+                with pytest.raises(ApiError) as raised:
+                    await api.request("GET", "/api/v1/services")
+                assert raised.value.is_open
+            monkeypatch.setenv("no_proxy", "example.org,127.0.0.1")
+            async with Api(kubeconfig=config) as api:
+                await api.request("GET", "/api/v1/services")
+
+    test(scenario)
+
+
 SERVICES = ("web", "api", "db")
 
 

@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from kubernetes.aio import client, config
@@ -264,9 +266,18 @@ class Api:
             raise ApiError(0, f"kubeconfig: {error.filename or ''}: {error.strerror or error}") from None
         except (config.ConfigException, ValueError) as error:
             raise ApiError(0, f"kubeconfig: {' '.join(str(error).split())}") from None
+        if not _has_proxy(made.host):
+            # Else the client asks the environment for one before each request, in a thread.
+            made.client_session_kwargs = {"trust_env": False}
         session = client.ApiClient(made)
         session.user_agent = "epcore"
         return session
+
+
+def _has_proxy(host: str) -> bool:
+    """Tell whether the environment names a proxy for a server."""
+    url = urlsplit(host)
+    return url.scheme in getproxies() and not proxy_bypass(url.hostname or "")
 
 
 def _read(path: str) -> None:
