@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +15,9 @@ import epcore
 
 Json: TypeAlias = dict[str, Any]
 Name: TypeAlias = tuple[str, str]
-Fault: TypeAlias = int | Literal["lost", "cut", "hang"] | tuple[int, dict[str, str]]
+Fault: TypeAlias = int | Literal["lost", "cut", "hang", "junk"] | tuple[int, dict[str, str]]
 """An HTTP status in place of an answer, with headers; the answer to what was done is lost; the connection is cut before
-anything is done; nothing is done and no answer comes."""
+anything is done; nothing is done and no answer comes; a page of a proxy comes instead."""
 
 KINDS = {
     "services": "Service",
@@ -28,6 +28,8 @@ KINDS = {
     "events": "Event",
     "leases": "Lease",
 }
+
+_TOO_OLD: Json = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "message": "too old"}}
 
 
 @dataclass
@@ -150,6 +152,8 @@ class FakeCluster:
         fault = self.fault(request)
         if fault == "hang":
             await asyncio.wait([asyncio.ensure_future(self.ends.wait())], timeout=60)
+        if fault == "junk":
+            return web.Response(text="<html>\n<p>Please log in.\n</html>\n", content_type="text/html")
         if isinstance(fault, str) and fault != "lost":
             return _cut(http)
         if isinstance(fault, int | tuple):
@@ -205,35 +209,42 @@ class FakeCluster:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(http)
         with suppress(ConnectionResetError):  # whoever watched is gone
+            if int(request.query["resourceVersion"]) < self.oldest:
+                await response.write(json.dumps(_TOO_OLD).encode() + b"\n")
+                return response
             return await self._told(http, response, request, namespace)
         return response
+
+    @staticmethod
+    def _seen(request: Request, namespace: str, events: list[Json]) -> Iterator[Json]:
+        """The events that are for a watch, as it sees them."""
+        selector, begin = request.query.get("labelSelector", ""), int(request.query["resourceVersion"])
+        for event in events:
+            type_ = _shown(event, selector)
+            if type_ and event["version"] > begin and namespace in {"", name_of(event["object"])[0]}:
+                yield {**event, "type": type_}
 
     async def _told(
         self, http: web.Request, response: web.StreamResponse, request: Request, namespace: str
     ) -> web.StreamResponse:
-        seen, selector = int(request.query["resourceVersion"]), request.query.get("labelSelector", "")
-
         async def send(event: Json) -> None:
             await response.write(json.dumps(event).encode() + b"\n")
 
-        if seen < self.oldest:
-            await send({"type": "ERROR", "object": {"kind": "Status", "code": 410, "message": "too old"}})
-            return response
         ends = asyncio.get_running_loop().time() + int(request.query.get("timeoutSeconds", "300"))
         history, place, over = self.history[request.plural], 0, self.ends
         while not over.is_set() and asyncio.get_running_loop().time() < ends:
             news = self.news
-            for event in history[place:]:
-                place += 1
-                shown = _shown(event, selector)
-                if event["version"] > seen and shown and namespace in {"", name_of(event["object"])[0]}:
-                    await send({"type": shown, "object": event["object"]})
+            events, place = history[place:], len(history)
+            for event in self._seen(request, namespace, events):
+                await send({"type": event["type"], "object": event["object"]})
             fault = self.fault(Request("WATCH", request.plural, "", request.query, request.headers))
-            if fault == "cut":
+            if fault == "junk":
+                await response.write(b"<html>\n")
+            elif fault == "cut":
                 return _cut(http)
-            if fault is not None and fault != "hang":
+            elif fault is not None:
                 self.oldest = self.version
-                await send({"type": "ERROR", "object": {"kind": "Status", "code": 410, "message": "too old"}})
+                await send(_TOO_OLD)
                 return response
             try:
                 async with asyncio.timeout(0.5):

@@ -144,7 +144,7 @@ def test_a_name_that_another_writer_has_taken_is_passed_over(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("kind", ["pods", "endpointslices", "services"])
-@pytest.mark.parametrize("fault", ["cut", 410])
+@pytest.mark.parametrize("fault", ["cut", 410, "junk"])
 def test_a_watch_that_ends_goes_on_where_it_was(kind: str, fault: Fault, tmp_path: Path) -> None:
     async def scenario() -> None:
         server = web()
@@ -172,6 +172,30 @@ def test_a_list_whose_pages_are_gone_is_read_anew(tmp_path: Path) -> None:
         server.fault = expire
         async with running(server, tmp_path, page=2):
             await until(lambda: len(held(server)) == 7)
+
+    test(scenario)
+
+
+@pytest.mark.parametrize("kind", ["pods", "endpointslices", "services"])
+def test_a_page_that_is_no_list_is_not_taken_for_an_empty_one(kind: str, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = web()
+        async with running(server, tmp_path):
+            await until(lambda: len(held(server)) == 3)
+            left = [1, 2]
+
+            def junk(request: Request) -> Fault | None:
+                if request.plural != kind or not left:
+                    return None
+                return left.pop() and (410 if request.method == "WATCH" else "junk")
+
+            server.fault = junk
+            server.put(kind, next(iter(server.objects[kind].values())))
+            await until(lambda: not left)
+            server.put("pods", pod("web", 3))
+            await until(lambda: len(held(server)) == 4)
+        sizes = [len(event["object"].get("endpoints") or []) for event in server.history["endpointslices"]]
+        assert min(sizes[1:]) >= 3
 
     test(scenario)
 

@@ -69,6 +69,8 @@ class Follower:
         while True:
             began = clock()
             try:
+                if self._last:
+                    self._version, self._last = _version_of(self._last), b""
                 if not self._version:
                     pages = await self.listed()
                     self.hearer.listed(pages)
@@ -76,8 +78,11 @@ class Follower:
                 await self._watch()
             except ApiError as error:
                 if error.is_gone:
-                    self._version = ""
+                    self._version, self._last = "", b""
                 self.hearer.troubled(error)
+            except Exception as error:  # noqa: BLE001 - whatever was sent, the next list may be better
+                self._version, self._last = "", b""
+                self.hearer.troubled(ApiError(0, f"what it sent cannot be taken: {type(error).__name__}: {error}"))
             # A watch that goes on for a while makes up for earlier trouble.
             failures = 0 if clock() - began > _SHORT else failures + 1
             if failures:
@@ -118,15 +123,11 @@ class Follower:
             ("timeoutSeconds", str(self.life)),
         ]
         path = self.resource.path(self.namespace)
-        try:
-            async with self.api.stream(path, query=query, silence=self.silence) as response:
-                async for events in whole_lines(response.content.iter_any()):
-                    _raise_error(events)
-                    self.hearer.told(events)
-                    self._last = events
-        finally:
-            self._version = _version_of(self._last) or self._version
-            self._last = b""
+        async with self.api.stream(path, query=query, silence=self.silence) as response:
+            async for events in whole_lines(response.content.iter_any()):
+                _raise_error(events)
+                self.hearer.told(events)
+                self._last = events
 
     def _query(self) -> "list[tuple[str, str]]":
         return [("labelSelector", self.selector)] if self.selector else []
@@ -174,6 +175,6 @@ def _metadata_of(page: bytes) -> "dict[str, object]":
 
 
 def _version_of(events: bytes) -> str:
-    """Read the version of the last event."""
+    """Read the version of the last event that was taken; ``""`` if there is none."""
     lines = events.splitlines()
     return str(json.loads(lines[-1])["object"]["metadata"]["resourceVersion"]) if lines else ""
