@@ -69,7 +69,7 @@ def test_each_gets_through_while_others_write_to_its_slices(
     command = [sys.executable, str(PUBLISHERS / name), f"{namespace}/db", str(file)]
     with subprocess.Popen(command, env=environment(control_plane), stdout=subprocess.DEVNULL) as process:
         number = 0
-        while process.poll() is None and number < 300:
+        while process.poll() is None and number < 80:
             for slice_ in api.items("endpointslices", namespace, labels=MANAGED_BY):
                 number += 1
                 with suppress(ApiError):
