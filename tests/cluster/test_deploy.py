@@ -37,7 +37,7 @@ def manifests(*folders: Path) -> list[Json]:
 
 def permitted(*folders: Path) -> set[tuple[str, str, str]]:
     """Group, resource and verb of each permission."""
-    rules = [rule for one in manifests(*folders) if one["kind"] == "ClusterRole" for rule in one["rules"]]
+    rules = [rule for one in manifests(*folders) if one["kind"] in ("ClusterRole", "Role") for rule in one["rules"]]
     return {
         (group, resource, verb)
         for rule in rules
@@ -120,7 +120,10 @@ def test_nothing_is_allowed_but_what_the_roles_name(deployed: ControlPlane, acco
     expected = {one for one in permitted(*FOLDERS) if not one[1].endswith("/finalizers")}
     found = allowed(account, asked)
     of_anybody = allowed(nobody, found)
-    assert {one[:3] for one in found if one not in of_anybody} == expected
+    own = [one for one in found if one not in of_anybody]
+    assert {one[:3] for one in own} == expected
+    # What is of one namespace alone is not allowed in others.
+    assert {one[3] for one in own if one[1] == "leases"} == {"epcore"}
     nobody.close()
     for where in ("/metrics", "/debug/pprof/", "/logs/"):
         with pytest.raises(ApiError, match="403"):
@@ -207,8 +210,11 @@ def test_everything_works_with_the_shipped_roles_and_each_permission_is_used(
 
     with Proxy(deployed) as proxy:
         proxy.faults.append(Fault(lambda request: request.writes_slice, lost="cut", times=1))
+        proxy.faults.append(Fault(_creates_lease, lost="cut", times=2))
         kubeconfig, _ = deployed.account_kubeconfig(*ACCOUNT, server=proxy.server)
-        program = command(deployed, *_arguments(config), "--mirror", kubeconfig=kubeconfig, name="deployed")
+        # In a Pod its own namespace is known.
+        arguments = [*_arguments(config), "--mirror", "--lease-namespace", ACCOUNT[0]]
+        program = command(deployed, *arguments, kubeconfig=kubeconfig, name="deployed")
         wanted = {"web": {address(i) for i in (1, 2, 3)}, "db": {"192.0.2.1", "192.0.2.2"}, "legacy": {"192.0.2.9"}}
         # The second time its Event is there already.
         for method in ("POST", "PATCH"):
@@ -248,6 +254,10 @@ def _change(api: Api, pods: list[Json], endpoints: Path, wanted: dict[str, set[s
         api.delete(pods[0], grace=0)
         endpoints.write_text(json.dumps(["192.0.2.1:1"]))
         wanted |= {"web": {address(2), address(3)}, "db": {"192.0.2.1"}}
+
+
+def _creates_lease(request: Request) -> bool:
+    return request.method == "POST" and "/leases" in request.path
 
 
 def _has_told(proxy: Proxy, method: str) -> bool:
