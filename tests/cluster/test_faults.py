@@ -231,7 +231,7 @@ def test_a_token_expires(
     scene: Scene, own_control_plane: ControlPlane, proxy: Proxy, tell: Callable[[float], None]
 ) -> None:
     """The kubelet writes the next one into the file before; here it comes late."""
-    kubeconfig, token_file = scene.account(proxy.server, seconds=2.0)
+    kubeconfig, token_file = scene.account(proxy.server, seconds=12.0)
     scene.controller(kubeconfig=kubeconfig)
     scene.recovers(time.monotonic())
     account = kubeconfig.name.removesuffix(".kubeconfig").removeprefix(f"{scene.namespace}-")
