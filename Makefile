@@ -32,7 +32,7 @@ UPSTREAM := tests/upstream/upstream
 HOT_PATHS := target/release/examples/hot_paths
 LINTED := python tests examples $(if $(wildcard benches/*.py),benches)
 
-.PHONY: help venv build test test-rust test-stubs test-smoke test-python lint deny fmt bench bench-readers instructions coverage demo lock clean
+.PHONY: help venv build test test-rust test-stubs test-smoke test-python lint deny fmt bench bench-readers instructions coverage demo compare lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -94,6 +94,9 @@ coverage: $(VENV)/.tools $(UPSTREAM) $(CARGO_LLVM_COV) ## Tell which lines no te
 demo: build ## Replay the recordings in examples/ and write out/replay.html
 	@mkdir -p out
 	$(BIN)/epcore replay examples/*.jsonl.xz --html out/replay.html
+
+compare: $(VENV)/.tools build $(VENV)/.kubernetes ## Run epcore's controller beside Kubernetes' own and write docs/controller-comparison.md (a quarter of an hour)
+	$(BIN)/python tests/cluster/compare.py docs/controller-comparison.md
 
 lock: $(BIN)/python ## Resolve the pinned versions of requirements-dev.txt anew
 	$(BIN)/python -m pip install --quiet uv
