@@ -14,8 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
+from controller_world import pod, service, until
 from fake_cluster import FakeCluster, Json
-from test_controller import pod, service, until
 
 TICKS = os.sysconf("SC_CLK_TCK")
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -119,16 +120,16 @@ class FakeCluster:
         return [request for request in self.requests if request.is_write and request.plural == plural]
 
     @asynccontextmanager
-    async def serving(self, folder: Path, *, port: int = 0) -> AsyncIterator[str]:
+    async def serving(self, folder: Path, *, port: int = 0, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
         """Serve while the block runs; yields the path of a kubeconfig."""
         self.ends = ends = asyncio.Event()
         app = web.Application(client_max_size=1 << 26)
         app.router.add_route("*", "/{path:.*}", self._handle)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", port)
+        site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls)
         await site.start()
-        address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        address = f"http{'s' if tls else ''}://127.0.0.1:{runner.addresses[0][1]}"
         try:
             yield kubeconfig(folder, address, self.token)
         finally:
@@ -145,7 +146,8 @@ class FakeCluster:
         namespace, plural, name = found[1] or "", found[2], found[3] or ""
         request = Request(http.method, plural, name, dict(http.query), dict(http.headers))
         self.requests.append(request)
-        if self.token and http.headers.get("authorization") != f"Bearer {self.token}":
+        scheme, _, token = http.headers.get("authorization", "").partition(" ")
+        if self.token and (scheme.lower(), token) != ("bearer", self.token):
             return _status(401, "Unauthorized")
         if request.is_write:
             self.on_write(request)

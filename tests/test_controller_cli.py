@@ -9,9 +9,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from controller_world import cluster, pod, service, test, until
 from epcore.cli import main
 from fake_cluster import FakeCluster
-from test_controller import cluster, pod, service, test, until
 
 EPCORE = [sys.executable, "-m", "epcore.cli"]
 

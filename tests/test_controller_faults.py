@@ -1,29 +1,15 @@
 """Whatever goes wrong between the controller and the API server: the slices come right, and nothing is done twice."""
 
 import asyncio
-import json
-import random
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-import epcore
-from epcore.controller import Api, ApiError, Controller, ControllerOptions
-from epcore.controller.sources import Assigned, Found
-from fake_cluster import FakeCluster, Fault, Json, Request, kubeconfig
-from test_controller import Told, cluster, pod, running, service, test, until
-
-
-def web(pods: int = 3) -> FakeCluster:
-    server = cluster(("services", service("web")))
-    for number in range(pods):
-        server.put("pods", pod("web", number))
-    return server
+from controller_world import Told, address_of, cluster, held, pod, running, service, test, until, web
+from epcore.controller import Api, Controller, ControllerOptions
+from epcore.controller.sources import Assigned, Failed, Found
+from fake_cluster import Fault, Request
 
 
 def once(fault: Fault, *, method: str = "", plural: str = "endpointslices") -> Callable[[Request], Fault | None]:
@@ -35,16 +21,6 @@ def once(fault: Fault, *, method: str = "", plural: str = "endpointslices") -> C
         return left.pop() if is_it and left else None
 
     return of
-
-
-def address_of(config: str) -> str:
-    """The server of a kubeconfig."""
-    address: str = json.loads(Path(config).read_text())["clusters"][0]["cluster"]["server"]
-    return address
-
-
-def held(server: FakeCluster, name: str = "web") -> Counter[str]:
-    return Counter(server.addresses(name))
 
 
 FAULTS: list[Fault] = ["lost", "cut", 500, 503, 504, (429, {"Retry-After": "0"}), (500, {"Retry-After": "0"})]
@@ -237,27 +213,6 @@ def test_an_object_that_cannot_be_read_does_not_keep_others_back(tmp_path: Path)
     test(scenario)
 
 
-def test_a_token_that_is_rotated_is_read_again(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        server = web()
-        server.token = "first"  # noqa: S105 - no secret
-        stop = asyncio.Event()
-        async with server.serving(tmp_path) as config:
-            token = tmp_path / "token"
-            token.write_text("first")
-            async with Api(kubeconfig=kubeconfig(tmp_path, address_of(config), tokenFile=str(token))) as api:
-                task = asyncio.create_task(Controller(api, ControllerOptions(retry_base=0.02)).run(stop))
-                await until(lambda: len(held(server)) == 3)
-                token.write_text("second")
-                server.token = "second"  # noqa: S105
-                server.put("pods", pod("web", 3))
-                await until(lambda: len(held(server)) == 4)
-                stop.set()
-                await task
-
-    test(scenario)
-
-
 def test_an_api_server_that_is_away_for_a_while_is_waited_for(tmp_path: Path) -> None:
     async def scenario() -> None:
         server = web()
@@ -340,158 +295,31 @@ def test_a_service_that_is_another_replicas_is_left_at_the_next_write(tmp_path: 
     test(scenario)
 
 
-def test_credentials_that_are_never_taken_are_told(tmp_path: Path) -> None:
+def test_fields_of_a_newer_api_survive_though_protobuf_has_no_number_for_them(tmp_path: Path) -> None:
     async def scenario() -> None:
         server = web()
-        server.token = "right"  # noqa: S105 - no secret
-        async with server.serving(tmp_path) as config:
-            wrong = kubeconfig(tmp_path, address_of(config), token="wrong")  # noqa: S106
-            async with Api(kubeconfig=wrong) as api:
-                with pytest.raises(ApiError, match="Unauthorized") as raised:
-                    await Controller(api, ControllerOptions()).changes()
-                assert raised.value.status == 401
+        async with running(server, tmp_path):
+            await until(lambda: len(held(server)) == 3)
+            (item,) = server.slices("web")
+            ends = [{**end, "weight": 7} for end in item["endpoints"]]
+            server.put("endpointslices", {**item, "endpoints": ends})
+            await asyncio.sleep(0.1)
+            server.put("pods", pod("web", 3))
+            await until(lambda: len(held(server)) == 4)
+            (item,) = server.slices("web")
+            assert [end.get("weight") for end in item["endpoints"]] == [7, 7, 7, None]
 
     test(scenario)
 
 
-def test_the_proxy_of_the_environment_is_used_where_it_is_for_the_server(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_event_from_before_a_restart_is_counted_on(tmp_path: Path) -> None:
     async def scenario() -> None:
-        server = web()
-        async with server.serving(tmp_path) as config:
-            monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # nobody listens there
-            monkeypatch.setenv("no_proxy", "example.org")
-            async with Api(kubeconfig=config) as api:
-                with pytest.raises(ApiError) as raised:
-                    await api.request("GET", "/api/v1/services")
-                assert raised.value.is_open
-            monkeypatch.setenv("no_proxy", "example.org,127.0.0.1")
-            async with Api(kubeconfig=config) as api:
-                await api.request("GET", "/api/v1/services")
-
-    test(scenario)
-
-
-SERVICES = ("web", "api", "db")
-
-
-class Storm:
-    """Random changes of a cluster, and random faults of its API server, all from one seed."""
-
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
-        self.server = cluster(*(("services", service(name, selector=name != "db")) for name in SERVICES))
-        self.theirs = self.server.put("endpointslices", foreign("web"))
-        self.source = Told(Found(["10.9.0.1"]))
-        self.outside = ["10.9.0.1"]
-        self.rate = 0.0
-
-    def fault(self, request: Request) -> Fault | None:
-        if self.random.random() >= self.rate:
-            return None
-        faults: list[Fault] = ["lost", "cut", 500, 503, (429, {"Retry-After": "0.01"}), (503, {"Retry-After": "0.01"})]
-        if request.method == "WATCH":
-            faults = ["cut", 410]
-        return self.random.choice(faults)
-
-    def meddle(self, request: Request) -> None:
-        """Another writer, who is there before us now and then."""
-        ours = self.server.slices(managed_by="epcore")
-        if ours and request.plural == "endpointslices" and self.random.random() < self.rate:
-            item = self.random.choice(ours)
-            if self.random.random() < 0.3:
-                self.server.delete("endpointslices", ("shop", item["metadata"]["name"]))
-            else:
-                self.server.put("endpointslices", {**item, "endpoints": (item.get("endpoints") or [])[1:]})
-
-    def change(self) -> None:
-        app, number = self.random.choice(["web", "api"]), self.random.randrange(8)
-        name = ("shop", f"{app}-{number}")
-        match self.random.randrange(5):
-            case 0 | 1:
-                self.server.put("pods", pod(app, number, ready=self.random.random() < 0.7))
-            case 2 if name in self.server.objects["pods"]:
-                self.server.delete("pods", name)
-            case 3:
-                self.outside = sorted({f"10.9.0.{self.random.randrange(1, 8)}" for _ in range(5)})
-                self.source.news.put_nowait(Found([*self.outside]))
-            case _:
-                labels = {"epcore.dev/reconcile": "true", "version": str(self.random.randrange(3))}
-                self.server.put("services", service(app, labels=labels))
-
-    def wanted(self) -> dict[str, list[str]]:
-        pods = self.server.objects["pods"].values()
-        return {
-            "db": self.outside,
-            **{
-                app: sorted(one["status"]["podIP"] for one in pods if one["metadata"]["labels"]["app"] == app)
-                for app in ("web", "api")
-            },
-        }
-
-    def is_right(self) -> bool:
-        return all(self.server.addresses(name) == wanted for name, wanted in self.wanted().items())
-
-    async def needs_nothing(self, api: Api, options: ControllerOptions) -> bool:
-        """What somebody who comes anew thinks of it."""
-        sources = [Assigned("shop", "db", Told(Found([*self.outside])))]
-        return self.is_right() and await Controller(api, options, sources=sources).changes() == []
-
-    async def rage(self, folder: Path, options: dict[str, Any]) -> None:
-        """Run controllers that are killed and begun anew while everything changes and fails."""
-        self.server.fault, self.server.on_write = self.fault, self.meddle
-        async with self.server.serving(folder) as config:
-            for rate in (0.3, 0.3, 0.0):
-                self.rate = rate
-                async with Api(kubeconfig=config, qps=10_000, burst=10_000) as api:
-                    made = ControllerOptions(retry_base=0.005, retry_rate=10_000, retry_burst=10_000, **options)
-                    source = Told(Found([*self.outside]))
-                    self.source = source
-                    controller = Controller(api, made, sources=[Assigned("shop", "db", source)])
-                    stop = asyncio.Event()
-                    task = asyncio.create_task(controller.run(stop))
-                    for _ in range(12):
-                        self.change()
-                        await asyncio.sleep(self.random.choice([0.0, 0.002, 0.02]))
-                    if rate:
-                        task.cancel()
-                        await asyncio.gather(task, return_exceptions=True)
-                        continue
-                    async with asyncio.timeout(30):
-                        while not await self.needs_nothing(api, made):  # noqa: ASYNC110 - nobody tells
-                            await asyncio.sleep(0.05)
-                    stop.set()
-                    await task
-
-
-def foreign(name: str) -> Json:
-    labels = {
-        "kubernetes.io/service-name": name,
-        "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
-    }
-    return {
-        "metadata": {"name": f"{name}-theirs", "namespace": "shop", "labels": labels},
-        "addressType": "IPv4",
-        "endpoints": [{"addresses": ["10.7.7.7"]}],
-        "ports": [],
-    }
-
-
-@settings(max_examples=max(8, settings().max_examples // 5), deadline=None)
-@given(
-    seed=st.integers(0, 2**32),
-    policy=st.sampled_from(["balanced", "lifecycle", "upstream"]),
-    most=st.sampled_from([2, 100]),
-)
-def test_after_any_storm_the_slices_are_right_and_those_of_others_untouched(
-    tmp_path_factory: pytest.TempPathFactory, seed: int, policy: Any, most: int
-) -> None:
-    async def scenario() -> None:
-        storm = Storm(seed)
-        await storm.rage(tmp_path_factory.mktemp("storm"), {"policy": policy, "max_endpoints": most})
-        assert storm.server.objects["endpointslices"]["shop", "web-theirs"] == storm.theirs
-        findings = epcore.lint(storm.server.slices(managed_by="epcore"), max_endpoints=most)
-        assert not [one for one in findings if one.severity == "error" or one.rule == "duplicate-endpoint"]
+        server = cluster(("services", service("db", selector=False)))
+        for _ in range(2):
+            asked = len(server.writes("events"))
+            async with running(server, tmp_path, [Assigned("shop", "db", Told(Failed("down")))]):
+                await until(lambda asked=asked: len(server.writes("events")) > asked)  # type: ignore[misc]
+        assert [request.method for request in server.writes("events")] == ["POST", "POST", "PATCH"]
+        assert len(server.objects["events"]) == 1
 
     test(scenario)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from controller_world import cluster, pod, running, service, test, until
 from epcore.controller import Api, ApiError, Controller, ControllerOptions
 from epcore.controller.limits import Bucket, WorkQueue
 from fake_cluster import FakeCluster, Request
-from test_controller import cluster, pod, running, service, test, until
 
 
 class Clock:

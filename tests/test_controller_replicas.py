@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from controller_world import cluster, pod, service, test, until
 from epcore.controller import Api, ApiError, ControllerOptions
 from epcore.controller.api import WithheldError
 from epcore.controller.membership import Timing
 from epcore.controller.replica import Replica
 from fake_cluster import FakeCluster
-from test_controller import cluster, pod, service, test, until
 
 TIMING = Timing(duration=2, period=0.2, guard=0.8)
 NAMES = [f"web{number}" for number in range(12)]

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from controller_world import LABEL, Told, cluster, pod, running, service, test, until
 from epcore.controller.options import ControllerOptions
 from epcore.controller.services import SELECTOR_ANNOTATION, service_of
 from epcore.controller.sources import Assigned, Found
 from fake_cluster import FakeCluster, Json
-from test_controller import LABEL, Told, cluster, pod, running, service, test, until
 
 
 def role(item: Json, **options: Any) -> tuple[str | None, str]:

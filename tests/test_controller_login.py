@@ -1,0 +1,131 @@
+"""How a controller gets in: tokens that are rotated, the account of a Pod, certificates, proxies."""
+
+import asyncio
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import trustme
+
+from controller_world import address_of, held, pod, test, until, web
+from epcore.controller import Api, ApiError, Controller, ControllerOptions
+from fake_cluster import kubeconfig
+
+
+def test_a_token_that_is_rotated_is_read_again(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = web()
+        server.token = "first"  # noqa: S105 - no secret
+        stop = asyncio.Event()
+        async with server.serving(tmp_path) as config:
+            token = tmp_path / "token"
+            token.write_text("first")
+            async with Api(kubeconfig=kubeconfig(tmp_path, address_of(config), tokenFile=str(token))) as api:
+                task = asyncio.create_task(Controller(api, ControllerOptions(retry_base=0.02)).run(stop))
+                await until(lambda: len(held(server)) == 3)
+                token.write_text("second")
+                server.token = "second"  # noqa: S105
+                server.put("pods", pod("web", 3))
+                await until(lambda: len(held(server)) == 4)
+                stop.set()
+                await task
+
+    test(scenario)
+
+
+def test_credentials_that_are_never_taken_are_told(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = web()
+        server.token = "right"  # noqa: S105 - no secret
+        async with server.serving(tmp_path) as config:
+            wrong = kubeconfig(tmp_path, address_of(config), token="wrong")  # noqa: S106
+            async with Api(kubeconfig=wrong) as api:
+                with pytest.raises(ApiError, match="Unauthorized") as raised:
+                    await Controller(api, ControllerOptions()).changes()
+                assert raised.value.status == 401
+
+    test(scenario)
+
+
+def test_the_proxy_of_the_environment_is_used_where_it_is_for_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        server = web()
+        async with server.serving(tmp_path) as config:
+            monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # nobody listens there
+            monkeypatch.setenv("no_proxy", "example.org")
+            async with Api(kubeconfig=config) as api:
+                with pytest.raises(ApiError) as raised:
+                    await api.request("GET", "/api/v1/services")
+                assert raised.value.is_open
+            monkeypatch.setenv("no_proxy", "example.org,127.0.0.1")
+            async with Api(kubeconfig=config) as api:
+                await api.request("GET", "/api/v1/services")
+
+    test(scenario)
+
+
+@contextmanager
+def in_pod(folder: Path, server: str, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Make it look as in a Pod; yields the file of its token."""
+    token, certificate = folder / "pod-token", folder / "ca.crt"
+    authority.cert_pem.write_to_path(str(certificate))
+    place = "kubernetes.aio.config.incluster_config"
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{place}.SERVICE_TOKEN_FILENAME", str(token))
+        patch.setattr(f"{place}.SERVICE_CERT_FILENAME", str(certificate))
+        patch.setattr("kubernetes.aio.config.KUBE_CONFIG_DEFAULT_LOCATION", str(folder / "none"))
+        url = urlsplit(server)
+        patch.setenv("KUBERNETES_SERVICE_HOST", str(url.hostname))
+        patch.setenv("KUBERNETES_SERVICE_PORT", str(url.port))
+        yield token
+
+
+def certified(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+def test_inside_of_a_pod_its_account_is_used_and_its_token_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        server = web()
+        server.token = "first"  # noqa: S105 - no secret
+        authority = trustme.CA()
+        async with server.serving(tmp_path, tls=certified(authority)) as config:
+            with in_pod(tmp_path, address_of(config), authority, monkeypatch) as token:
+                token.write_text("first")
+                stop = asyncio.Event()
+                async with Api(qps=1000, burst=1000) as api:
+                    task = asyncio.create_task(Controller(api, ControllerOptions(retry_base=0.02)).run(stop))
+                    await until(lambda: len(held(server)) == 3)
+                    token.write_text("second")
+                    server.token = "second"  # noqa: S105
+                    server.put("pods", pod("web", 3))
+                    await until(lambda: len(held(server)) == 4)
+                    stop.set()
+                    await task
+
+    test(scenario)
+
+
+def test_a_server_with_a_certificate_of_somebody_else_is_told_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        server = web()
+        async with server.serving(tmp_path, tls=certified(trustme.CA())) as config:
+            with in_pod(tmp_path, address_of(config), trustme.CA(), monkeypatch) as token:
+                token.write_text("secret")
+                async with Api() as api:
+                    with pytest.raises(ApiError, match=r"[Cc]ertificate"):
+                        await Controller(api, ControllerOptions()).changes()
+        assert not server.requests
+
+    test(scenario)

@@ -1,0 +1,66 @@
+"""Sources of somebody else that break: they are told, and begun anew."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from controller_world import Told, cluster, running, service, test, until
+from epcore.controller import Api, Controller, ControllerError, ControllerOptions
+from epcore.controller.sources import Assigned, Failed, Found
+
+
+class Broken:
+    """A source that breaks, or ends, each time but the last."""
+
+    def __init__(self, *turns: object) -> None:
+        self.turns = [*turns]
+
+    async def follow(self) -> AsyncIterator[Found | Failed]:
+        turn = self.turns.pop(0) if self.turns else None
+        if isinstance(turn, Exception):
+            raise turn
+        if isinstance(turn, Found):
+            yield turn
+        elif turn == "silence":
+            await asyncio.sleep(60)
+
+
+def test_a_source_that_breaks_is_told_and_begun_anew(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = cluster(("services", service("db", selector=False)))
+        source = Broken(ZeroDivisionError("oh"), Found(["10.9.0.1"]))
+        async with running(server, tmp_path, [Assigned("shop", "db", source)]):
+            await until(lambda: server.addresses("db") == ["10.9.0.1"])
+            await until(lambda: len(server.objects["events"]) == 2)
+        said = {event["message"] for event in server.objects["events"].values()}
+        assert said == {"ZeroDivisionError: oh", "the source has ended"}
+
+    test(scenario)
+
+
+@pytest.mark.parametrize(
+    ("turn", "complaint"),
+    [
+        (ZeroDivisionError("oh"), "shop/db: ZeroDivisionError: oh"),
+        ("end", "shop/db: its source has ended"),
+        ("silence", "shop/db: its source told nothing in 0.1 seconds"),
+    ],
+)
+def test_a_single_run_tells_what_is_wrong_with_a_source(turn: object, complaint: str, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = cluster(("services", service("db", selector=False)))
+        async with server.serving(tmp_path) as config, Api(kubeconfig=config) as api:
+            sources = [Assigned("shop", "db", Broken(turn))]
+            with pytest.raises(ControllerError) as raised:
+                await Controller(api, ControllerOptions(source_timeout=0.1), sources=sources).run_once()
+            assert str(raised.value) == complaint
+
+    test(scenario)
+
+
+def test_a_service_has_no_two_sources() -> None:
+    sources = [Assigned("shop", "db", Told()), Assigned("shop", "db", Told())]
+    with pytest.raises(ValueError, match="two sources for the Service shop/db"):
+        Controller(Api(), ControllerOptions(), sources=sources)
