@@ -359,6 +359,34 @@ def test_one_watcher_serves_many_sources_and_word_comes_before_the_next_look(tmp
     run(test())
 
 
+def test_a_log_beside_the_file_wakes_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+    see = File.look
+
+    async def counted(self: File) -> Any:
+        nonlocal looks
+        looks += 1
+        return await see(self)
+
+    monkeypatch.setattr(File, "look", counted)
+    file, log = tmp_path / "a.json", tmp_path / "program.log"
+    file.write_text("[]")
+
+    async def test() -> None:
+        async with following(file, interval=600) as told:
+            assert await told.found() == []
+            await asyncio.sleep(0.5)
+            before = looks
+            for number in range(20):
+                log.write_text(f"{number}\n")
+                await asyncio.sleep(0.05)
+            assert looks == before
+            replace(file, '["10.0.0.1"]')
+            assert await told.found() == ["10.0.0.1"]
+
+    run(test())
+
+
 def test_without_word_from_the_system_files_are_followed_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

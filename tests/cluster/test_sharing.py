@@ -44,7 +44,7 @@ class Fleet:
         proxy = self._stack.enter_context(Proxy(self.control_plane))
         user = {"token": self.control_plane.token(self.namespace, "epcore")}
         config = self.control_plane.credentials.kubeconfig(f"{self.namespace}-{number}", proxy.server, user)
-        command = [sys.executable, sharing.__file__, str(config), str(self.folder), self.namespace, "8"]
+        command = [sys.executable, sharing.__file__, str(config), str(self.folder), self.namespace, "32"]
         program = Program(command, self.folder / f"{number}.log")
         program.start()
         self.programs.append(program)

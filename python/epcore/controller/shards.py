@@ -83,6 +83,8 @@ class Shards:
         self._owned: set[int] = set()
         self._fresh_until = 0.0
         """When what was seen of the buckets' Leases is too old to count on."""
+        self._known: dict[int, Lease] = {}
+        """The Leases of buckets, as they were seen or written last."""
         self._missing: dict[int, float] = {}
         """Since when the Lease of a bucket is not there."""
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -168,22 +170,22 @@ class Shards:
         was_valid, sent = self.is_valid, self._clock()
         leases = await self._store.listed()
         held = {lease.name: lease for lease in leases if lease.role == "bucket"}
-        self._keep_what_is_ours(held)
+        self._known = {n: held[self._name(n)] for n in range(self._buckets) if self._name(n) in held}
+        self._keep_what_is_ours()
         self._fresh_until = sent + self._options.timing.duration - self._options.timing.guard
         self._tell_if_back(was_valid)
         dead = await self._membership.observe(leases, {lease.holder for lease in held.values() if lease.holder})
         if self.identity != identity:
             return
         now = self._clock()
-        missing = [bucket for bucket in range(self._buckets) if self._name(bucket) not in held]
-        self._missing = {bucket: self._missing.get(bucket, now) for bucket in missing}
-        taken = [self._settle(bucket, held.get(self._name(bucket)), dead) for bucket in range(self._buckets)]
+        self._missing = {n: self._missing.get(n, now) for n in range(self._buckets) if n not in self._known}
+        taken = [self._settle(bucket, self._known.get(bucket), dead) for bucket in range(self._buckets)]
         if any(await asyncio.gather(*taken)):
             self.changed()
 
-    def _keep_what_is_ours(self, held: dict[str, Lease]) -> None:
+    def _keep_what_is_ours(self) -> None:
         for bucket in [*self._owned]:
-            lease = held.get(self._name(bucket))
+            lease = self._known.get(bucket)
             if lease is None or lease.holder != self.identity:
                 _log.error("a bucket was taken away by somebody", extra={"bucket": bucket})
                 self._owned.discard(bucket)
@@ -214,15 +216,16 @@ class Shards:
         async with self._turns:
             try:
                 if lease is None:
-                    await self._store.create(Lease("bucket", self._name(bucket), identity))
+                    taken = await self._store.create(Lease("bucket", self._name(bucket), identity))
                 else:
-                    await self._store.update(replace(lease, holder=identity))
+                    taken = await self._store.update(replace(lease, holder=identity))
             except ApiError as error:
                 if error.status not in {HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND}:
                     _log.warning("a bucket cannot be taken", extra={"bucket": bucket, "error": str(error)})
                 return False
         if self._is_stopping or self.identity != identity:
             return False
+        self._known[bucket] = taken
         self._owned.add(bucket)
         _log.info("a bucket was taken", extra={"bucket": bucket})
         return True
@@ -241,15 +244,14 @@ class Shards:
             await self._finished(lambda namespace, name: bucket_of(namespace, name, self._buckets) == bucket)
         # What fails is done by the next look, or, of one that is stopping, by the others when its Lease is gone.
         with suppress(ApiError, TimeoutError):
-            async with asyncio.timeout(self._options.timing.period), self._turns:
+            async with self._turns, asyncio.timeout(self._options.timing.period):
                 await self._write_free(bucket)
         _log.info("a bucket was given free", extra={"bucket": bucket})
 
     async def _write_free(self, bucket: int) -> None:
-        lease = await self._store.read(Lease("bucket", self._name(bucket)))
-        if lease.holder == self.identity:
-            with suppress(ApiError):
-                await self._store.update(replace(lease, holder=None))
+        lease = self._known.get(bucket)
+        if lease is not None and lease.holder == self.identity:
+            await self._store.update(replace(lease, holder=None))
 
     async def _agreed(self) -> int:
         """Tell into how many buckets the group's Services fall: two that count otherwise would both be right."""

@@ -69,9 +69,8 @@ class File(Polled):
         return Look(known, self.interval)
 
     async def wait(self, seconds: float) -> None:
-        """Wait, or until something happens beside the file or what it links to."""
-        folder = self.path.absolute() if self.path.is_dir() else self.path.absolute().parent
-        await self.notices.wait({folder, self.path.resolve().parent}, seconds)
+        """Wait, or until something happens to it or to what it links to."""
+        await self.notices.wait({self.path.absolute(), self.path.resolve()}, seconds)
 
     def _whole(self, state: State) -> Whole | None:
         """Read it; ``None`` if it is not any more as it was."""

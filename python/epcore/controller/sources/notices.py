@@ -1,6 +1,7 @@
-"""Word that something in a folder has changed, for as many sources as there are, by one watcher."""
+"""Word that a file has changed, or something in a folder, for as many sources as there are, by one watcher."""
 
 import asyncio
+import logging
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from watchfiles import awatch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from collections.abc import Set as AbstractSet
 
 _PAUSE: Final = 0.1
@@ -15,7 +17,7 @@ _PAUSE: Final = 0.1
 
 
 class Notices:
-    """Wakes who waits for a change in a folder.
+    """Wakes who waits for a change.
 
     It is a help and never the truth: a network's file system sends no word, and the system may have no more watchers to
     give. Whoever waits looks again after a while by itself. One watcher serves all, since a process may have few.
@@ -23,27 +25,29 @@ class Notices:
 
     def __init__(self) -> None:
         self._waiting: dict[Path, set[asyncio.Event]] = {}
+        """By what is waited for."""
         self._watched: frozenset[Path] = frozenset()
+        """Folders."""
         self._is_stale = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        # It tells each change, which may be that of the file into which the log goes.
+        logging.getLogger("watchfiles").setLevel(logging.WARNING)
 
-    async def wait(self, folders: "AbstractSet[Path]", seconds: float) -> None:
-        """Wait until something in one of these folders has changed, or so many seconds."""
+    async def wait(self, paths: "AbstractSet[Path]", seconds: float) -> None:
+        """Wait until one of these files, or something in one of these folders, has changed, or so many seconds."""
         woken = asyncio.Event()
-        for folder in folders:
-            self._waiting.setdefault(folder, set()).add(woken)
+        for path in paths:
+            self._waiting.setdefault(path, set()).add(woken)
         try:
             if self._task is None or self._task.done():
                 self._task = asyncio.create_task(self._follow())
-            if any(folder.is_dir() for folder in folders - self._watched):
+            if not self._watched.issuperset(_folders(paths)):
                 self._is_stale.set()
-            # Not `wait_for`, which loses a cancellation that comes together with what it waits for (until Python 3.12).
             with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await woken.wait()
+                await asyncio.wait_for(woken.wait(), seconds)
         finally:
-            for folder in folders:
-                self._waiting[folder].discard(woken)
+            for path in paths:
+                self._waiting[path].discard(woken)
 
     def close(self) -> None:
         """End the watcher; one that is needed again begins again."""
@@ -55,8 +59,8 @@ class Notices:
     async def _follow(self) -> None:
         while True:
             await asyncio.sleep(_PAUSE)
-            self._waiting = {folder: waiting for folder, waiting in self._waiting.items() if waiting}
-            self._watched = frozenset(folder for folder in self._waiting if folder.is_dir())
+            self._waiting = {path: waiting for path, waiting in self._waiting.items() if waiting}
+            self._watched = _folders(self._waiting)
             self._is_stale = stale = asyncio.Event()
             if self._watched:
                 # Where it cannot watch, nobody is woken: they look by themselves.
@@ -67,6 +71,19 @@ class Notices:
     async def _tell(self, stale: asyncio.Event) -> None:
         watch = awatch(*self._watched, stop_event=stale, watch_filter=None, recursive=False, step=20, debounce=200)
         async for changes in watch:
-            for folder in {Path(name).parent for _, name in changes}:
-                for woken in self._waiting.get(folder, ()):
-                    woken.set()
+            for changed in {Path(name) for _, name in changes}:
+                for path, waiting in self._waiting.items():
+                    if _concerns(changed, path):
+                        for woken in waiting:
+                            woken.set()
+
+
+def _folders(paths: "Iterable[Path]") -> frozenset[Path]:
+    """Tell what is to be watched: folders themselves, and those of files; what is not there cannot be."""
+    folders = {path if path.is_dir() else path.parent for path in paths}
+    return frozenset(folder for folder in folders if folder.is_dir())
+
+
+def _concerns(changed: Path, path: Path) -> bool:
+    """Tell whether a change is one of a path: of it, in it, or of what a ConfigMap's files link to (``..data``)."""
+    return path in (changed, changed.parent) or (changed.name.startswith("..") and changed.parent == path.parent)
