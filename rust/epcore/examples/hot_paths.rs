@@ -42,6 +42,18 @@ fn turn_of(path: &str, endpoints: usize) -> Box<dyn FnMut(usize)> {
             Box::new(move |_| drop(black_box(listing.next(Arc::new(text.clone().into_bytes())))))
         }
         "pack without change" => Box::new(move |_| drop(black_box(pack::pack(&endpoints, &slices, &options)))),
+        "pack without change from JSON" => {
+            let wanted = json::write_endpoints(&endpoints);
+            Box::new(move |_| {
+                let wanted = json::read_endpoints(&wanted).expect("endpoints");
+                let slices = json::read_slices(text.as_bytes()).expect("slices");
+                black_box(pack::pack(&wanted, &slices, &options).expect("a plan"));
+            })
+        }
+        "pack without slices" => {
+            let options = Options { template: Some(slices[0].clone()), ..options };
+            Box::new(move |_| drop(black_box(pack::pack(&endpoints, &[], &options))))
+        }
         "pack one change" => Box::new(move |_| drop(black_box(pack::pack(&endpoints, &changed, &options)))),
         "diff one change" => Box::new(move |_| drop(black_box(diff(&slices, &changed, diff::Options::default())))),
         "a slice into a view" => {

@@ -180,6 +180,10 @@ impl Transition {
 
 impl Delta {
     pub(crate) fn between(before: &[Arc<EndpointSlice>], after: &[Arc<EndpointSlice>], options: Options) -> Self {
+        // The same slices in the same order say the same; nobody need know what.
+        if before == after {
+            return Self::of_nothing(before, after, options);
+        }
         let mut groups = Groups::default();
         let old = Fold::new(before, options.key, &mut groups);
         let new = Fold::new(after, options.key, &mut groups);
@@ -238,11 +242,15 @@ impl Delta {
                 entry.full_key(before, after, options.key)
             });
         }
+        Self { changes, ..Self::of_nothing(before, after, options) }
+    }
+
+    fn of_nothing(before: &[Arc<EndpointSlice>], after: &[Arc<EndpointSlice>], options: Options) -> Self {
         Self {
             before: before.to_vec(),
             after: after.to_vec(),
             key: options.key,
-            changes,
+            changes: Default::default(),
             transitions: Vec::new(),
             trigger_times: Vec::new(),
         }

@@ -29,7 +29,7 @@ pub struct Options {
 ///
 /// An endpoint is one entry (for each port of its slice, with [`Key::AddressPort`]), whichever slice holds it and however often. It is
 /// `removed` only if no slice holds it any more, and `moved` if nothing changed but the slice. The order of slices and of endpoints does not
-/// count. Cost: O(n), a hash look-up for each entry of both sides.
+/// count. Cost: O(n), a hash look-up for each entry of both sides; a comparison of them where both are the same slices in the same order.
 ///
 /// # Examples
 ///

@@ -33,7 +33,10 @@ impl Subject {
 
     /// The target, where that is what makes two endpoints the same.
     fn of_target(endpoint: EndpointRef<'_>, key: Key) -> Option<Self> {
-        let target = endpoint.target_ref().filter(|_| key == Key::Target)?;
+        if key != Key::Target {
+            return None;
+        }
+        let target = endpoint.target_ref()?;
         if !target.uid.is_empty() {
             return Some(Self::Uid(target.uid.into()));
         }

@@ -18,14 +18,19 @@ impl Clone for Known {
     }
 }
 
+#[derive(Default)]
 struct Facts {
-    prints: Box<[Print]>,
+    prints: OnceLock<Prints>,
     whole: OnceLock<Whole>,
+}
+
+struct Prints {
+    of_each: Box<[Print]>,
+    are_complete: bool,
 }
 
 /// What is asked about wanted endpoints only.
 struct Whole {
-    all_have_prints: bool,
     family: Option<AddressType>,
     largest: usize,
     index: Option<Index>,
@@ -38,15 +43,25 @@ impl Known {
         self.0.take();
     }
 
-    fn facts(&self, list: &EndpointList) -> &Facts {
-        let make = || Facts { prints: list.iter().map(print).collect(), whole: OnceLock::new() };
-        self.0.get_or_init(|| Box::new(make()))
+    fn prints(&self, list: &EndpointList) -> &Prints {
+        self.0.get_or_init(Box::default).prints.get_or_init(|| {
+            let of_each: Box<[Print]> = list.iter().map(print).collect();
+            Prints { are_complete: !of_each.contains(&NONE), of_each }
+        })
+    }
+
+    /// True if the prints of two lists are the same, where both are known and none is missing.
+    pub(crate) fn has_prints_of(&self, other: &Self) -> Option<bool> {
+        Some(self.complete_prints()? == other.complete_prints()?)
+    }
+
+    fn complete_prints(&self) -> Option<&[Print]> {
+        let prints = self.0.get()?.prints.get()?;
+        prints.are_complete.then_some(&prints.of_each)
     }
 
     fn whole(&self, list: &EndpointList) -> &Whole {
-        let facts = self.facts(list);
-        facts.whole.get_or_init(|| Whole {
-            all_have_prints: !facts.prints.contains(&NONE),
+        self.0.get_or_init(Box::default).whole.get_or_init(|| Whole {
             family: family(list),
             largest: list.iter().map(EndpointRef::size_bound).max().unwrap_or(0),
             index: Index::of(list),
@@ -57,12 +72,12 @@ impl Known {
 impl EndpointList {
     /// The print of each endpoint, [`NONE`] for one that is compared field by field.
     pub(crate) fn prints(&self) -> &[Print] {
-        &self.known().facts(self).prints
+        &self.known().prints(self).of_each
     }
 
     /// True if none must be compared field by field.
     pub(crate) fn all_have_prints(&self) -> bool {
-        self.known().whole(self).all_have_prints
+        self.known().prints(self).are_complete
     }
 
     /// The type of all addresses, where they are IP addresses of one type.

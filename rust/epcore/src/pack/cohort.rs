@@ -70,7 +70,7 @@ impl Cohort {
     /// The cohort of an endpoint and the finer one within it, `None` where the field is not set.
     #[must_use]
     pub fn of<'a>(&self, endpoint: EndpointRef<'a>) -> (Option<&'a str>, Option<&'a str>) {
-        let target = endpoint.target_ref();
+        let (namespace, name) = endpoint.target_name();
         let set = |text: &'a str| (!text.is_empty()).then_some(text);
         let whole = match self {
             // What is not ready yet will be ready together with its batch, which is worth more than its node.
@@ -82,9 +82,9 @@ impl Cohort {
             Self::Node => endpoint.node_name(),
             Self::Zone => endpoint.zone(),
             Self::Field(Field::Hostname) => endpoint.hostname(),
-            Self::Field(Field::TargetKind) => target.and_then(|target| set(target.kind)),
-            Self::Field(Field::TargetNamespace) => target.and_then(|target| set(target.namespace)),
-            Self::Field(Field::TargetName) => target.and_then(|target| set(target.name)),
+            Self::Field(Field::TargetKind) => endpoint.target_ref().and_then(|target| set(target.kind)),
+            Self::Field(Field::TargetNamespace) => set(namespace),
+            Self::Field(Field::TargetName) => set(name),
             Self::Field(Field::Unknown(name)) => endpoint.unknown().and_then(|members| members.get(name)),
             Self::Off => None,
         };
@@ -94,5 +94,5 @@ impl Cohort {
 
 /// `checkout-7d9c5f6b8d` of the Pod `checkout-7d9c5f6b8d-tctch`; Pods of a `StatefulSet` share one that way, too.
 fn revision(endpoint: EndpointRef<'_>) -> Option<&str> {
-    endpoint.target_ref()?.name.rsplit_once('-').map(|(owner, _)| owner)
+    endpoint.target_name().1.rsplit_once('-').map(|(owner, _)| owner)
 }

@@ -87,6 +87,7 @@ impl<'a, 'g> Draft<'a, 'g> {
             None => self.new_slice()?,
         };
         let mut endpoints = EndpointList::default();
+        endpoints.reserve((filled.count(), 0));
         for kept in &filled.kept {
             let before = self.existing(bin).and_then(|slice| slice.endpoints.get(kept.place as usize));
             match before {

@@ -12,7 +12,9 @@ impl Group<'_> {
     pub(super) fn settled_plan(&self) -> Option<Plan> {
         let options = self.options;
         let may_move = options.compaction.is_some() || options.policy.lifecycle().is_some();
-        if may_move || !self.is_large || !self.is_clean() || self.is_tight() || !self.holds_what_is_wanted() {
+        let held: usize = self.existing.iter().map(|slice| slice.endpoints.len()).sum();
+        let is_possible = !may_move && self.is_large && held == self.wanted.len();
+        if !is_possible || !self.is_clean() || self.is_tight() || !self.holds_what_is_wanted() {
             return None;
         }
         let slices = self.existing.len();
@@ -44,10 +46,6 @@ impl Group<'_> {
 
     /// True if each wanted endpoint is in one place, as it is wanted, and nothing else is anywhere.
     fn holds_what_is_wanted(&self) -> bool {
-        let held: usize = self.existing.iter().map(|slice| slice.endpoints.len()).sum();
-        if held != self.wanted.len() {
-            return false;
-        }
         // Of two that are wanted with one identity only one may be there.
         let Some(index) = self.wanted.index().filter(|_| self.wanted.all_have_prints()) else { return false };
         let wanted = self.wanted.prints();
