@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--pause", type=float, default=0.3, help="seconds between two waves of a load")
     parser.add_argument("--services", type=int, default=1000)
     parser.add_argument("--each", type=int, default=20, help="Pods of each of them")
-    parser.add_argument("--turns", type=int, default=200, help="changes of a Pod that are measured")
+    parser.add_argument("--turns", type=int, default=100, help="changes of a Pod that are measured")
     given = parser.parse_args()
     about = machine()
     with tempfile.TemporaryDirectory() as folder, ControlPlane(Path(folder)) as control_plane:

@@ -58,7 +58,7 @@ class Crowd:
             slices = self.api.items("endpointslices", self.namespace)
             return sum(len(one["endpoints"] or ()) for one in slices)
 
-        eventually(lambda: count() == expected, f"{expected} endpoints", patience=patience, pause=0.5)
+        eventually(lambda: count() == expected, f"{expected} endpoints", patience=patience, pause=1.0)
 
     def cost_of_change(self, program: Program, turns: int) -> float:
         """Let one Pod be ready and not, turn by turn, each time until its slice says so; CPU seconds for each."""

@@ -71,7 +71,8 @@ class Observer:
 
     def states(self) -> dict[str, State]:
         """What is known of each Pod now."""
-        return {name: told[-1][1] for name, told in list(self.seen.items()) if told[-1][1] is not None}
+        # A list may be empty for the moment in which the other thread makes it.
+        return {name: told[-1][1] for name, told in list(self.seen.items()) if told and told[-1][1] is not None}
 
     def delay(self, pod: str, wanted: State, since: float) -> float | None:
         """Seconds from a moment until the watcher knew a state of a Pod; ``None`` if it never did."""
