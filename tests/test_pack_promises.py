@@ -251,6 +251,24 @@ def test_fields_of_a_newer_api_count_as_bytes(held: list[Json], more: Json, most
     assert all(len(one.to_json()) <= most for one in plan.result())
 
 
+def test_what_the_api_server_adds_makes_no_slice_too_large() -> None:
+    """Slices are full by bytes, and have uid, version and managed fields when they come back."""
+    wanted: list[Json] = [{"addresses": [f"10.0.0.{n}"], "zone": "a" * 40} for n in range(1, 101)]
+    plan = epcore.pack(wanted, template=TEMPLATE, max_bytes=2000)
+    added = {
+        "uid": "1f6a1a3e-6a5c-4b0e-8a59-fd7b1c0c4f5e",
+        "resourceVersion": "123456",
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+        "generation": 1,
+        "managedFields": [{"manager": "epcore", "operation": "Update", "fieldsV1": {"f:endpoints": {}}}] * 5,
+    }
+    there: list[Json] = [dict(one) for one in plan.result().to_dicts()]
+    for number, one in enumerate(there):
+        one["metadata"] |= {"name": f"web-{number}", **added}
+    assert len(there) > 1
+    assert not epcore.pack(wanted, there, template=TEMPLATE, max_bytes=2000)
+
+
 def test_where_bytes_are_short_no_survivor_is_missing_after_any_write() -> None:
     for most in range(900, 1700, 7):
         sizes = [600, 600, 50, 300, 900, 300]

@@ -412,7 +412,8 @@ def pack(
     :param template: a slice without endpoints: namespace, ``generateName``, labels, owner references, ports and address
         type of the group. Left out, it is taken from the existing slices, which must then agree.
     :param max_endpoints: 1 to 1000.
-    :param max_bytes: largest JSON size of one slice, in bytes.
+    :param max_bytes: largest JSON size of one slice, in bytes, without what the API server adds by itself (``uid``,
+        ``resourceVersion``, ``creationTimestamp``, ``generation``, ``managedFields``: about 1,000).
     :param policy: ``"balanced"``, ``"dense"``, ``"lean"``, ``"lifecycle"`` (endpoints that take no traffic may move,
         for fewer writes over time), ``"upstream"`` (Kubernetes' counts exactly) or a :class:`Policy`.
     :param cohort: which endpoints are likely to change together and should share a slice where that costs no write:

@@ -109,10 +109,13 @@ def test_what_was_published_is_published(api: Api, namespace: str, form: Form, f
         settles(api, namespace, form, partial(_published, there, wanted, options))
 
 
-def test_a_slice_of_a_thousand_endpoints_is_taken(api: Api, namespace: str) -> None:
+def test_slices_of_a_thousand_endpoints_and_of_few_bytes_are_taken(api: Api, namespace: str) -> None:
     wanted = [{"address": address(number), "zone": "a" * 60} for number in range(1, 1201)]
-    there = api.create(service("db", namespace, ports=[SQL]))
-    settles(api, namespace, "application/json", partial(_published, there, wanted, {"max_endpoints": 1000}))
+    limits: list[Any] = [{"max_endpoints": 1000}, {"max_endpoints": 1000, "max_bytes": 20_000}]
+    for number, limit in enumerate(limits):
+        there = api.create(service(f"db-{number}", namespace, ports=[SQL]))
+        carry_out(api, _published(there, wanted, limit, epcore.SliceSet.from_json(b"[]")))
+        assert not _published(there, wanted, limit, slices(api, namespace, "application/json"))
 
 
 def _published(there: Json, wanted: Wanted, options: Any, existing: epcore.SliceSet) -> epcore.Plan:

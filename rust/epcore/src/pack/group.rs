@@ -308,7 +308,7 @@ impl<'a> Group<'a> {
         let needs_bytes = self.may_pass();
         if needs_bytes {
             for (slice, bin) in self.existing.iter().zip(bins) {
-                bin.base_bytes = slice_size(&self.rewritten(slice));
+                bin.base_bytes = slice_size(&as_created(self.rewritten(slice)));
                 // What is meant for a new slice may end in this one.
                 if bin.recyclable {
                     new_bytes = new_bytes.max(bin.base_bytes + moving_bytes);
@@ -573,6 +573,19 @@ pub(crate) fn same_annotations_and_owners(metadata: &ObjectMeta, template: &Obje
     };
     metadata.annotations.iter().filter(counts).eq(template.annotations.iter().filter(counts))
         && !owners(metadata).iter().any(replaced)
+}
+
+/// The slice without what the API server adds by itself. A new slice has none of it; were it counted, a slice that is full
+/// would be overfull as soon as it is there.
+fn as_created(mut slice: EndpointSlice) -> EndpointSlice {
+    let metadata = &mut slice.metadata;
+    for text in [&mut metadata.uid, &mut metadata.resource_version, &mut metadata.creation_timestamp] {
+        text.clear();
+    }
+    for name in ["generation", "managedFields", "selfLink"] {
+        metadata.unknown.replace(name, None);
+    }
+    slice
 }
 
 /// Set the trigger time of a slice that is to be written.
