@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.api import ApiError
-from cluster.contenders import OURS, controller, written_by
+from cluster.contenders import OURS, command, controller, written_by
 from cluster.control_plane import ControlPlane
 from cluster.loads import Fleet
 from cluster.objects import new_namespace
@@ -56,6 +56,15 @@ class Scene:
             limits={"qps": 1000.0, "timeout": 1.5},
             **options,
         )
+        program.start()
+        self.programs.append(program)
+        return program
+
+    def replica(self, *options: str) -> Program:
+        """Start the program as one of several, of which one works."""
+        own = ["--namespace", self.namespace, "--lease-namespace", self.namespace, "--leader-elect", "--with-selector"]
+        own += ["--managed-by", OURS, "--metrics-address", "none", "--max-endpoints", "10", "--log-level", "warning"]
+        program = command(self.control_plane, *own, *options, name=f"epcore-{next(NUMBERS)}")
         program.start()
         self.programs.append(program)
         return program

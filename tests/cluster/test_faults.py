@@ -227,6 +227,30 @@ def test_two_controllers_think_that_they_lead(scene: Scene, policy: str, tell: C
     assert scene.is_right()
 
 
+def test_the_leader_stands_still_for_a_while(scene: Scene, tell: Callable[[float], None]) -> None:
+    """Another takes over when its Lease has ended; when it goes on it has nothing to say any more."""
+    replicas = [scene.replica(), scene.replica()]
+    scene.recovers(time.monotonic())
+    # Of the group, of the one bucket, and of each.
+    eventually(lambda: len(scene.api.items("leases", scene.namespace)) == 4, "both in the group")
+    took = []
+    # Whichever leads, it is among them.
+    for turn, replica in enumerate(replicas):
+        replica.pause()
+        since = time.monotonic()
+        scene.fleet.be(list(scene.fleet.pods)[:5], ready=turn % 2 == 1)
+        took.append(scene.recovers(since))
+        written = scene.versions()
+        replica.resume()
+        time.sleep(2.0)
+        assert scene.versions() == written
+    tell(max(took))
+    rollout(scene.fleet)
+    scene.recovers(time.monotonic())
+    assert scene.is_quiet()
+    assert [program.stop(patience=30.0) for program in replicas] == [0, 0]
+
+
 def test_a_token_expires(
     scene: Scene, own_control_plane: ControlPlane, proxy: Proxy, tell: Callable[[float], None]
 ) -> None:
