@@ -8,6 +8,7 @@ import pytest
 from controller_world import Told, cluster, pod, running, service, test, until
 from epcore.controller import Api, Controller, ControllerError, ControllerOptions
 from epcore.controller.sources import Assigned, Failed, Found
+from fake_cluster import FakeCluster, Json
 
 
 def test_a_service_that_asks_for_it_gets_slices_of_its_pods(tmp_path: Path) -> None:
@@ -179,5 +180,66 @@ def test_a_broken_service_does_not_flood_its_events(tmp_path: Path) -> None:
         assert messages.count("down") == 1
         assert len(messages) == 1 + 25
         assert len(server.writes("events")) == 1 + 25
+
+    test(scenario)
+
+
+def test_a_pod_on_a_node_that_is_not_there_is_told_and_taken_once_it_is(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = cluster(("services", service("web")), ("pods", pod("web", 1)))
+        elsewhere = pod("web", 2)
+        elsewhere["spec"]["nodeName"] = "n2"
+        server.put("pods", elsewhere)
+        async with running(server, tmp_path):
+            await until(lambda: server.addresses("web") == ["10.3.0.2"] and server.objects["events"])
+            (event,) = server.objects["events"].values()
+            assert event["reason"] == "EndpointsLeftOut"
+            assert "n2" in event["message"]
+            server.put("nodes", {"metadata": {"name": "n2"}})
+            await until(lambda: len(server.addresses("web")) == 2)
+
+    test(scenario)
+
+
+def test_an_event_that_goes_on_is_counted_in_the_one_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        monkeypatch.setattr("epcore.controller.recorder._AGAIN", 0.0)
+        server = cluster(("services", service("db", selector=False)))
+        source = Told(Failed("down"))
+        async with running(server, tmp_path, [Assigned("shop", "db", source)]):
+            await until(lambda: server.objects["events"])
+            for number in (2, 3):
+                source.news.put_nowait(Failed("down"))
+                await until(lambda number=number: event_of(server)["count"] == number)  # type: ignore[misc]
+            server.delete("events", ("shop", event_of(server)["metadata"]["name"]))  # as after an hour
+            source.news.put_nowait(Failed("down"))
+            await until(lambda: server.objects["events"])
+            assert event_of(server)["count"] == 4
+
+    test(scenario)
+
+
+def event_of(server: FakeCluster) -> Json:
+    (event,) = server.objects["events"].values()
+    return event
+
+
+def test_services_and_endpoints_that_cannot_be_read_are_counted_and_leave_others_alone(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        broken = service("broken")
+        broken["spec"]["ports"] = "nonsense"
+        server = cluster(("services", broken), ("services", service("web")), ("pods", pod("web", 1)))
+        server.put("endpoints", {"metadata": {"name": "old", "namespace": "shop"}, "subsets": "nonsense"})
+        async with running(server, tmp_path, mirror=True) as controller:
+            await until(lambda: server.addresses("web"))
+            server.put("services", broken)
+            server.put("pods", pod("web", 2))
+            await until(lambda: len(server.addresses("web")) == 2)
+            metrics = controller.metrics.registry
+            name = "epcore_controller_unreadable_objects_total"
+            await until(lambda: metrics.get_sample_value(name, {"kind": "Service"}) == 2)
+            assert metrics.get_sample_value(name, {"kind": "Endpoints"}) == 1
 
     test(scenario)

@@ -64,3 +64,25 @@ def test_a_service_has_no_two_sources() -> None:
     sources = [Assigned("shop", "db", Told()), Assigned("shop", "db", Told())]
     with pytest.raises(ValueError, match="two sources for the Service shop/db"):
         Controller(Api(), ControllerOptions(), sources=sources)
+
+
+def test_endpoints_that_no_longer_fit_their_service_are_told_and_stay_as_they_are(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = cluster(("services", service("db", selector=False)))
+        source = Told(Found([{"address": "10.9.0.1", "ports": {"http": 8080}}]))
+        async with running(server, tmp_path, [Assigned("shop", "db", source)]):
+            await until(lambda: server.addresses("db") == ["10.9.0.1"])
+            renamed = service("db", selector=False)
+            renamed["spec"]["ports"][0]["name"] = "sql"
+            server.put("services", renamed)
+            await until(lambda: server.objects["events"])
+            await asyncio.sleep(0.2)
+            (event,) = server.objects["events"].values()
+            assert event["reason"] == "FailedToUpdateEndpointSlices"
+            assert "http" in event["message"]
+            assert server.addresses("db") == ["10.9.0.1"]
+            assert len(server.writes()) == 1
+            source.news.put_nowait(Found([{"address": "10.9.0.1", "ports": {"sql": 8080}}]))
+            await until(lambda: server.slices("db")[0]["ports"][0]["name"] == "sql")
+
+    test(scenario)
