@@ -25,7 +25,7 @@ class Storm:
         self.random = random.Random(seed)
         self.server = cluster(*(("services", service(name, selector=name != "db")) for name in SERVICES))
         self.theirs = self.server.put("endpointslices", foreign("web"))
-        self.source = Told(Found(["10.9.0.1"]))
+        self.sources: list[Told] = []
         self.outside = ["10.9.0.1"]
         self.rate = 0.0
 
@@ -57,7 +57,8 @@ class Storm:
                 self.server.delete("pods", name)
             case 3:
                 self.outside = sorted({f"10.9.0.{self.random.randrange(1, 8)}" for _ in range(5)})
-                self.source.news.put_nowait(Found([*self.outside]))
+                for source in self.sources:
+                    source.news.put_nowait(Found([*self.outside]))
             case _:
                 labels = {"epcore.dev/reconcile": "true", "version": str(self.random.randrange(3))}
                 self.server.put("services", service(app, labels=labels))
@@ -81,30 +82,32 @@ class Storm:
         return self.is_right() and await Controller(api, options, sources=sources).changes() == []
 
     async def rage(self, folder: Path, options: dict[str, Any]) -> None:
-        """Run controllers that are killed and begun anew while everything changes and fails."""
+        """Run controllers that are killed and begun anew while everything changes and fails; now and then two."""
         self.server.fault, self.server.on_write = self.fault, self.meddle
+        made = ControllerOptions(retry_base=0.005, retry_rate=10_000, retry_burst=10_000, **options)
         async with self.server.serving(folder) as config:
             for rate in (0.3, 0.3, 0.0):
                 self.rate = rate
                 async with Api(kubeconfig=config, qps=10_000, burst=10_000) as api:
-                    made = ControllerOptions(retry_base=0.005, retry_rate=10_000, retry_burst=10_000, **options)
-                    source = Told(Found([*self.outside]))
-                    self.source = source
-                    controller = Controller(api, made, sources=[Assigned("shop", "db", source)])
+                    self.sources = [Told(Found([*self.outside])) for _ in range(self.random.choice([1, 1, 2]))]
                     stop = asyncio.Event()
-                    task = asyncio.create_task(controller.run(stop))
+                    tasks = [
+                        asyncio.create_task(Controller(api, made, sources=[Assigned("shop", "db", source)]).run(stop))
+                        for source in self.sources
+                    ]
                     for _ in range(12):
                         self.change()
                         await asyncio.sleep(self.random.choice([0.0, 0.002, 0.02]))
                     if rate:
-                        task.cancel()
-                        await asyncio.gather(task, return_exceptions=True)
+                        for task in tasks:
+                            task.cancel()
+                        await asyncio.gather(*tasks, return_exceptions=True)
                         continue
                     async with asyncio.timeout(30):
                         while not await self.needs_nothing(api, made):  # noqa: ASYNC110 - nobody tells
                             await asyncio.sleep(0.05)
                     stop.set()
-                    await task
+                    await asyncio.gather(*tasks)
 
 
 def foreign(name: str) -> Json:
