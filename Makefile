@@ -32,7 +32,7 @@ UPSTREAM := tests/upstream/upstream
 HOT_PATHS := target/release/examples/hot_paths
 LINTED := python tests examples $(if $(wildcard benches/*.py),benches)
 
-.PHONY: help venv build test test-rust test-stubs test-smoke test-python lint deny fmt bench bench-readers instructions coverage demo compare lock clean
+.PHONY: help venv build test test-rust test-stubs test-smoke test-python lint deny fmt bench bench-readers bench-controller instructions coverage demo compare lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ bench: $(VENV)/.tools build $(UPSTREAM) ## Run the benchmarks beside their peers
 
 bench-readers: | cargo-is-there ## Compare readers of JSON: the tables of docs/json-readers.md
 	cargo run --release --locked --manifest-path benches/json-readers/Cargo.toml
+
+bench-controller: $(VENV)/.tools build ## Tell what a controller costs, by the size of its cluster: the table of docs/controller.md
+	$(BIN)/python benches/controller_size.py
 
 instructions: $(VENV)/.tools $(VENV)/.programs $(HOT_PATHS) ## Count the instructions of the hot paths anew: tests/instructions.json
 	$(BIN)/python tests/test_instructions.py

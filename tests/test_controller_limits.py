@@ -10,7 +10,7 @@ import pytest
 from controller_world import cluster, pod, running, service, test, until
 from epcore.controller import Api, ApiError, Controller, ControllerOptions
 from epcore.controller.limits import Bucket, WorkQueue
-from fake_cluster import FakeCluster, Request
+from fake_cluster import FakeCluster, Fault, Request
 
 
 class Clock:
@@ -174,6 +174,25 @@ def test_the_server_is_given_the_time_that_it_asks_for(tmp_path: Path) -> None:
         async with server.serving(tmp_path) as config, Api(kubeconfig=config) as api:
             await api.request("GET", "/api/v1/services")
             assert asked[1] - asked[0] >= 0.3
+
+    test(scenario)
+
+
+def test_a_watch_is_not_asked_for_again_before_the_server_allows_it(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = cluster()
+        asked: list[float] = []
+
+        def busy(request: Request) -> Fault | None:
+            if request.plural != "services" or not request.is_watch or request.method != "GET":
+                return None
+            asked.append(time.monotonic())
+            return (429, {"Retry-After": "0.7"}) if len(asked) == 1 else None
+
+        server.fault = busy
+        async with running(server, tmp_path):
+            await until(lambda: len(asked) == 2)
+        assert asked[1] - asked[0] >= 0.7
 
     test(scenario)
 

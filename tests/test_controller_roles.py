@@ -45,6 +45,19 @@ def test_what_cannot_be_is_told() -> None:
     )
 
 
+def test_what_cannot_be_is_an_event_on_the_service(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = cluster(("services", annotated("web", "app in (web)")), ("services", service("db", labels={})))
+        async with running(server, tmp_path, [Assigned("shop", "db", Told(Found(["10.9.0.1"])))]):
+            await until(lambda: len(server.objects["events"]) == 2)
+        events = server.objects["events"].values()
+        assert {event["reason"] for event in events} == {"ServiceNotUsable"}
+        assert {event["involvedObject"]["name"] for event in events} == {"web", "db"}
+        assert not server.slices()
+
+    test(scenario)
+
+
 def test_a_selector_for_us_alone_is_followed_and_kept_from_kubernetes(tmp_path: Path) -> None:
     async def scenario() -> None:
         server = cluster(("services", annotated("web", "app=web")), ("pods", pod("web", 1)), ("pods", pod("other", 1)))

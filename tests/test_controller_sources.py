@@ -60,6 +60,17 @@ def test_a_single_run_tells_what_is_wrong_with_a_source(turn: object, complaint:
     test(scenario)
 
 
+def test_a_single_run_tells_that_a_selector_is_in_the_way_of_a_source(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = cluster(("services", service("db", labels={}, selector=True)))
+        async with server.serving(tmp_path) as config, Api(kubeconfig=config) as api:
+            sources = [Assigned("shop", "db", Told(Found(["10.9.0.1"])))]
+            with pytest.raises(ControllerError, match="shop/db: has a selector"):
+                await Controller(api, ControllerOptions(), sources=sources).changes()
+
+    test(scenario)
+
+
 def test_a_service_has_no_two_sources() -> None:
     sources = [Assigned("shop", "db", Told()), Assigned("shop", "db", Told())]
     with pytest.raises(ValueError, match="two sources for the Service shop/db"):

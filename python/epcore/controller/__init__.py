@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from epcore.controller.folder import Change
     from epcore.controller.metrics import Metrics
     from epcore.controller.options import ControllerOptions
+    from epcore.controller.replica import Replica
 
-__all__ = ["Api", "ApiError", "Change", "Controller", "ControllerError", "ControllerOptions", "Metrics"]
+__all__ = ["Api", "ApiError", "Change", "Controller", "ControllerError", "ControllerOptions", "Metrics", "Replica"]
 
 _HOMES: Final = {
     "Api": "api",
@@ -24,6 +25,7 @@ _HOMES: Final = {
     "ControllerError": "controller",
     "ControllerOptions": "options",
     "Metrics": "metrics",
+    "Replica": "replica",
 }
 
 

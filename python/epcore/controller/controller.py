@@ -196,7 +196,8 @@ class Controller:
         if self._state.count("pods"):
             await self._list([PODS, NODES])
         found = await asyncio.gather(*(self._ask(assigned) for assigned in self._sources.values()))
-        return [one for one in found if one]
+        troubles = [f"{'/'.join(name)}: {trouble}" for name, trouble in self._state.troubles()]
+        return [*troubles, *(one for one in found if one)]
 
     async def _list(self, resources: "Iterable[Resource]") -> None:
         for resource in resources:

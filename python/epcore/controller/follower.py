@@ -67,7 +67,7 @@ class Follower:
         failures = 0
         clock = asyncio.get_running_loop().time
         while True:
-            began = clock()
+            began, pause = clock(), 0.0
             try:
                 if self._last:
                     self._version, self._last = _version_of(self._last), b""
@@ -79,6 +79,7 @@ class Follower:
             except ApiError as error:
                 if error.is_gone:
                     self._version, self._last = "", b""
+                pause = error.retry_after or 0.0
                 self.hearer.troubled(error)
             except Exception as error:  # noqa: BLE001 - whatever was sent, the next list may be better
                 self._version, self._last = "", b""
@@ -87,7 +88,8 @@ class Follower:
             failures = 0 if clock() - began > _SHORT else failures + 1
             if failures:
                 wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** (min(failures, 16) - 1))
-                await asyncio.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+                pause = max(pause, wait * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+            await asyncio.sleep(min(pause, _LONGEST_WAIT))
 
     async def listed(self) -> Pages:
         """List everything, page by page; in one answer where the place in the list was lost. Raises ``ApiError``."""

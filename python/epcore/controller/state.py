@@ -99,6 +99,10 @@ class State:
         """Name all Services that are there."""
         return list(self._services)
 
+    def troubles(self) -> "list[tuple[Name, str]]":
+        """Tell which Services ask for what cannot be."""
+        return [(name, found.trouble) for name, found in self._services.items() if found.trouble]
+
     def count(self, role: "Role") -> int:
         """Count the Services whose endpoints come from there."""
         return self._roles[role]
@@ -192,10 +196,7 @@ class State:
         self._news.add(name)
 
     def _looked_at(self, item: "Json") -> "Service":
-        service = service_of(item, self._options, self._sources)
-        if service.trouble:
-            self._complain("Service", f"{'/'.join(name_of(item))}: {service.trouble}")
-        return service
+        return service_of(item, self._options, self._sources)
 
     @staticmethod
     def _is_planned(service: "Service | None") -> bool:

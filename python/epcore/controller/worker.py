@@ -122,6 +122,8 @@ class Worker:
             return None
         if known is None:
             self._metrics.forget(name)
+        elif known.trouble:
+            self.tell(name, "Warning", "ServiceNotUsable", known.trouble)
         trigger = _rfc3339(since) if since is not None and self._options.trigger_time else None
         for plan in self._state.plans(name, trigger):
             self._tell_of(name, plan)
