@@ -199,6 +199,26 @@ def test_one_that_stops_hands_over_in_no_more_than_two_periods() -> None:
     calm(test, 3)
 
 
+def test_one_that_stops_leaves_no_lease_though_a_renewal_is_under_way() -> None:
+    async def test(world: World) -> None:
+        for replica in world.alive[1:]:
+            await replica.kill()
+        last = world.alive[0]
+        own = f"g-{last.shards.identity}"
+        end = last.shards._membership.end  # noqa: SLF001
+
+        async def renewed_meanwhile() -> None:
+            world.server.update(world.server.leases[own])
+            await end()
+
+        last.shards._membership.end = renewed_meanwhile  # type: ignore[method-assign]  # noqa: SLF001
+        last.stop.set()
+        await asyncio.sleep(2 * TIMING.duration)
+        assert own not in world.server.leases
+
+    calm(test, 2)
+
+
 def test_what_one_had_that_was_killed_is_taken_when_its_time_is_over_and_no_earlier() -> None:
     async def test(world: World) -> None:
         had = [bucket for bucket in range(BUCKETS) if world.alive[0].owns(bucket)]

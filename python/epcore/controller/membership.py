@@ -115,10 +115,17 @@ class Membership:
     async def end(self) -> None:
         """Take the Lease away. Nothing may be had any more."""
         own, self._own = self._own, None
-        if own is not None:
-            with suppress(ApiError, TimeoutError):
-                async with asyncio.timeout(self._timing.period):
+        if own is None:
+            return
+        with suppress(ApiError, TimeoutError):
+            async with asyncio.timeout(self._timing.period):
+                try:
                     await self._store.delete(own)
+                except ApiError as error:
+                    if error.status != HTTPStatus.CONFLICT:
+                        raise
+                    # A renewal that was given up has arrived all the same.
+                    await self._store.delete(await self._store.read(own))
 
     async def observe(self, leases: "list[Lease]", holders: "set[str]") -> set[str]:
         """Look at the Leases of all, and at who has something; returns which of these are dead."""
