@@ -94,5 +94,6 @@ impl Cohort {
 
 /// `checkout-7d9c5f6b8d` of the Pod `checkout-7d9c5f6b8d-tctch`; Pods of a `StatefulSet` share one that way, too.
 fn revision(endpoint: EndpointRef<'_>) -> Option<&str> {
-    endpoint.target_name().1.rsplit_once('-').map(|(owner, _)| owner)
+    let name = endpoint.target_name().1;
+    name.bytes().rposition(|byte| byte == b'-').map(|dash| &name[..dash])
 }

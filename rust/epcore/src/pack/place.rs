@@ -49,8 +49,8 @@ pub(crate) fn place(
     for &item in &reusing {
         placement.put_reusing(items, item, &ranks);
     }
-    for batch in batches(items, &rest) {
-        placement.put_batch(items.cohort(batch[0]), &batch);
+    for (cohort, batch) in batches(items, &rest) {
+        placement.put_batch(cohort, &batch);
     }
     placement.placed
 }
@@ -67,23 +67,24 @@ fn ranks(items: &dyn Items, reusing: &[u32], targets: &[Target]) -> Vec<usize> {
 }
 
 /// Items of one cohort, the largest batch first, equal ones in canonical order.
-fn batches(items: &dyn Items, pending: &[u32]) -> Vec<Vec<u32>> {
+fn batches(items: &dyn Items, pending: &[u32]) -> Vec<(CohortIds, Vec<u32>)> {
     let mut index: HashMap<CohortIds, usize> = HashMap::new();
-    let mut batches: Vec<Vec<u32>> = Vec::new();
+    let mut batches: Vec<(CohortIds, Vec<u32>)> = Vec::new();
     for &item in pending {
-        let at = *index.entry(items.cohort(item)).or_insert(batches.len());
+        let cohort = items.cohort(item);
+        let at = *index.entry(cohort).or_insert(batches.len());
         if at == batches.len() {
-            batches.push(Vec::new());
+            batches.push((cohort, Vec::new()));
         }
-        batches[at].push(item);
+        batches[at].1.push(item);
     }
     // A cohort stays together: by its whole size, then by its first item.
     let mut cohorts: HashMap<u32, (usize, usize)> = HashMap::new();
-    for (index, batch) in batches.iter().enumerate() {
-        cohorts.entry(items.cohort(batch[0]).0).or_insert((0, index)).0 += batch.len();
+    for (index, (cohort, batch)) in batches.iter().enumerate() {
+        cohorts.entry(cohort.0).or_insert((0, index)).0 += batch.len();
     }
-    batches.sort_by_key(|batch| {
-        let (size, first) = cohorts[&items.cohort(batch[0]).0];
+    batches.sort_by_cached_key(|(cohort, batch)| {
+        let (size, first) = cohorts[&cohort.0];
         (Reverse(size), first, Reverse(batch.len()))
     });
     batches
