@@ -94,9 +94,10 @@ instructions: $(VENV)/.tools $(VENV)/.programs $(HOT_PATHS) ## Count the instruc
 coverage: $(VENV)/.tools $(UPSTREAM) $(CARGO_LLVM_COV) ## Tell which lines no test reaches, of Rust (both test suites) and Python
 	@.ci/coverage $(CARGO_LLVM_COV)
 
-demo: build ## Replay the recordings in examples/ and write out/replay.html
+demo: build ## Replay the recordings in examples/, simulate three loads; write out/replay.html and out/simulate.html
 	@mkdir -p out
 	$(BIN)/epcore replay examples/*.jsonl.xz --html out/replay.html
+	$(BIN)/epcore simulate rolling-update node-drain flapping --policy lifecycle --html out/simulate.html
 
 compare: $(VENV)/.tools build $(VENV)/.kubernetes ## Run epcore's controller beside Kubernetes' own and write docs/controller-comparison.md (a quarter of an hour)
 	$(BIN)/python tests/cluster/compare.py docs/controller-comparison.md

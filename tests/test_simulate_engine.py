@@ -132,6 +132,34 @@ def test_nobody_is_below_the_offline_bound(events: list[Event], most: int, perio
             assert least.written.slices <= found.written.slices
 
 
+@few
+@given(event_lists(), st.integers(1, 8), st.sampled_from([0.0, 0.5, 3.0]))
+def test_nobody_with_as_few_slices_as_kubernetes_sends_less_again_than_the_bound(
+    events: list[Event], most: int, period: float
+) -> None:
+    load = build_load("random", events)
+    bound = run(load, BoundWriter(most), batched(period))
+    kept = run(load, kubernetes(most).writer(), batched(period))
+    rows = [row for row in baselines(most) if row.kind not in ("bound", "endpoints")]
+    for row in [*rows, *(Row(title=name, policy=name, max_endpoints=most) for name in POLICIES)]:
+        few_before: dict[str, bool] = {}
+        for least, allowed, found in zip(bound, kept, run(load, row.writer(), batched(period)), strict=True):
+            few_now = found.written.slices <= allowed.written.slices
+            if few_before.get(found.service, True) and few_now and found.time >= 0:
+                assert least.written.resent is not None
+                assert found.written.resent is not None
+                assert least.written.resent <= found.written.resent
+            few_before[found.service] = few_now
+
+
+def test_a_group_of_one_slice_is_sent_again_whole_whatever_one_knows() -> None:
+    events = [Event(-1.0, "svc", f"pod-{number}", "add") for number in range(8)]
+    events += [Event(float(number), "svc", f"pod-{number}", "ready") for number in range(8)]
+    load = build_load("one", events)
+    found = [run(load, writer, batched(0.0)) for writer in (BoundWriter(10), kubernetes(10).writer())]
+    assert [[sync.written.resent for sync in syncs if sync.time >= 0] for syncs in found] == [[7] * 8, [7] * 8]
+
+
 Slices = frozenset[frozenset[str]]
 
 

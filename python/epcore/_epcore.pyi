@@ -235,7 +235,7 @@ class Policy:
     :param watchers: number of watchers of the slices.
     :param slice: price of one more slice kept.
     :param spare: density against bytes, 0.0 or more: while there are at most ``1 + spare`` times the fewest slices that
-        hold all endpoints, a new slice costs no more than its write. Above that it is dear, and above that plus 2 none
+        hold all endpoints, a new slice costs no more than its write. Above that it is dear, and above that plus 1 none
         is opened that could be done without. ``"lifecycle"`` is 0.0.
     :param moves: who may move: ``"not-ready"`` (default), or only what is ``"not-serving"`` either, for those who
         fear for connections that drain.

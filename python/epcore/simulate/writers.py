@@ -207,11 +207,17 @@ class BoundWriter:
     Of the endpoints that a sync brings in or changes, a write carries at most ``most``; of those that it takes away or
     changes, a write frees its slice of at most as many. So there are at least as many writes as either needs, and they
     carry at least what is new and an empty slice each. Whatever was written before, and however endpoints may move.
+
+    ``resent`` is for planners that never keep more slices than Kubernetes' rule: what does not find room in the slices
+    that are left alone is sent, and what of it is not new is sent again.
     """
 
     def __init__(self, most: int) -> None:
         self._max = most
         self._contents: dict[str, dict[str, bytes]] = {}
+        self._slices: dict[str, int] = {}
+        """Of Kubernetes' rule."""
+        self._kubernetes = EngineWriter(kubernetes(most))
 
     def sync(self, service: str, template: bytes, wanted: "Mapping[str, bytes]") -> Written:
         """Count."""
@@ -219,6 +225,12 @@ class BoundWriter:
         self._contents[service] = dict(wanted)
         new = [content for key, content in wanted.items() if old.get(key) != content]
         gone = sum(wanted.get(key) != content for key, content in old.items())
-        writes = max(-(-len(new) // self._max), -(-gone // self._max))
+        filled, freed = -(-len(new) // self._max), -(-gone // self._max)
+        writes = max(filled, freed)
         size = sum(map(len, new)) + max(0, len(new) - writes) + writes * len(template)
-        return Written(writes, size, -(-len(wanted) // self._max))
+        before = self._slices.get(service, 0)
+        after = self._slices[service] = self._kubernetes.sync(service, template, wanted).slices
+        # Those that are freed were there before, and those that are filled are there afterwards.
+        alone = max(0, min(before - freed, after - filled))
+        resent = max(0, len(wanted) - alone * self._max - len(new)) if writes else 0
+        return Written(writes, size, -(-len(wanted) // self._max), resent)

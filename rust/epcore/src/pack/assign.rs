@@ -50,6 +50,7 @@ impl Problem<'_> {
             role: bin.role,
             kept: bin.kept,
             dirty: bin.dirty,
+            lost: bin.lost,
             closed: bin.closed,
             bytes: base_bytes,
             ..Filled::default()

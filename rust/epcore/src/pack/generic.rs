@@ -173,10 +173,6 @@ impl Items for Table<'_> {
         Stage::Settled
     }
 
-    fn is_settled(&self, _item: u32) -> bool {
-        true
-    }
-
     fn is_idle(&self, _item: u32) -> bool {
         false
     }

@@ -479,10 +479,6 @@ impl Items for Group<'_> {
         self.stages().of[item as usize]
     }
 
-    fn is_settled(&self, item: u32) -> bool {
-        self.endpoint(item).conditions().is_ready()
-    }
-
     fn is_idle(&self, item: u32) -> bool {
         let conditions = self.endpoint(item).conditions();
         let Some(lifecycle) = self.options.policy.lifecycle() else { return false };

@@ -2,6 +2,7 @@
 
 use crate::model::{EndpointSlice, ROLE_ANNOTATION};
 use crate::pack::Lifecycle;
+use crate::pack::pace::{Counts, Pace, counts};
 use crate::pack::place::{FillOrder, Target, place};
 use crate::pack::problem::{Assignment, Filled, Problem};
 
@@ -57,32 +58,31 @@ impl Role {
 /// within a factor of two of each.
 const WRITE: f64 = 40.0;
 /// One more slice, shared among those that there have to be: it weighs less where there are many.
-const SLICE: f64 = 3000.0;
+const SLICE: f64 = 2500.0;
+/// What is new in a container is more than a write: it will be settled there, and others leave from it.
+const NEW: f64 = 1.5;
+/// How often what flaps will do so again.
+const AGAIN: f64 = 4.0;
+/// More writes than this are never made for fewer endpoints sent again, as far as can be guessed: less than one, so that where one item
+/// changes at a time no move costs a write.
+const MOST_LOST: f64 = 0.95;
+/// Containers that take moved items of one stage in one step.
+const ROUNDS: usize = 3;
 /// Of what is done only where nothing else can be.
 const TOO_MUCH: f64 = 1e12;
 
-/// What becomes of the idle items of a stage: how often their container will be sent again because of them, and how many writes that are.
-#[derive(Clone, Copy)]
-struct Outlook {
-    resends: f64,
-    writes: f64,
-}
-
 impl Stage {
-    fn outlook(self) -> Outlook {
-        match self {
-            // One that flaps will do so again.
-            Self::Restless => Outlook { resends: 4.0, writes: 1.0 },
-            _ => Outlook { resends: 1.0, writes: 0.5 },
-        }
-    }
-
     fn role(self) -> Role {
         match self {
             Self::Leaving => Role::Leaving,
             Self::Restless => Role::Restless,
             Self::New | Self::Settled => Role::Settled,
         }
+    }
+
+    /// How often an item of the stage will change from now on.
+    fn times(self) -> f64 {
+        if self == Self::Restless { AGAIN } else { 1.0 }
     }
 }
 
@@ -96,11 +96,12 @@ impl Problem<'_> {
 
 /// Bring together idle items of all containers that are written anyway, stage by stage, and then place what is new.
 pub(crate) fn renew(problem: &Problem<'_>, lifecycle: Lifecycle, solution: &mut Assignment, pending: &[u32]) {
-    let company = solution.bins.iter().map(|bin| company(problem, bin)).collect();
+    let counts: Vec<Counts> = solution.bins.iter().map(|bin| counts(problem.items, bin)).collect();
+    let pace = Pace::of(problem.items, &solution.bins, &counts, pending.len());
     let taken = vec![false; solution.bins.len()];
-    let mut renewal = Renewal { problem, lifecycle, bins: &mut solution.bins, company, taken, moved: Vec::new() };
-    for stage in [Stage::Leaving, Stage::Restless, Stage::New] {
-        renewal.gather(stage);
+    let mut renewal = Renewal { problem, lifecycle, bins: &mut solution.bins, counts, pace, taken, moved: Vec::new() };
+    for stage in [Stage::Leaving, Stage::Restless] {
+        let _rounds = (0..ROUNDS).take_while(|_| renewal.gather(stage)).count();
     }
     renewal.fill(pending);
     renewal.settle_roles();
@@ -109,69 +110,142 @@ pub(crate) fn renew(problem: &Problem<'_>, lifecycle: Lifecycle, solution: &mut 
     solution.moved.extend(moved);
 }
 
-/// Items that take traffic: what is sent again for nothing when others of the container change.
-fn company(problem: &Problem<'_>, bin: &Filled) -> usize {
-    bin.items().filter(|&item| problem.items.is_settled(item)).count()
-}
-
 struct Renewal<'a, 'p> {
     problem: &'a Problem<'p>,
     lifecycle: Lifecycle,
     bins: &'a mut Vec<Filled>,
     /// Of each container.
-    company: Vec<usize>,
+    counts: Vec<Counts>,
+    pace: Pace,
     /// Containers that took moved items. They give none away any more, so that no two wait for each other's write.
     taken: Vec<bool>,
     moved: Vec<(u32, usize)>,
 }
 
+/// What items of a stage bring on a container from now on, or what is saved if they don't.
+#[derive(Clone, Copy, Default)]
+struct Outlook {
+    writes: f64,
+    /// In endpoints sent again, writes included.
+    price: f64,
+}
+
+impl std::ops::AddAssign for Outlook {
+    fn add_assign(&mut self, other: Self) {
+        self.writes += other.writes;
+        self.price += other.price;
+    }
+}
+
+impl std::ops::Sub for Outlook {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self { writes: self.writes - other.writes, price: self.price - other.price }
+    }
+}
+
+/// A container that could give idle items of a stage away.
+struct Source {
+    bin: usize,
+    /// All that it has of the stage, and those that may move.
+    all: usize,
+    movable: usize,
+    /// What is saved if it gives all that it may.
+    saved: Outlook,
+}
+
 impl Renewal<'_, '_> {
-    /// Move the idle items of a stage to the container where they cost least from now on, if that is less than where they are.
-    fn gather(&mut self, stage: Stage) {
-        let counts = self.count(stage);
-        let mut sources: Vec<usize> = (0..counts.len()).filter(|&bin| counts[bin] > 0).collect();
-        let total: usize = counts.iter().sum();
-        let stay: f64 = sources.iter().map(|&bin| self.later(stage, bin)).sum();
+    /// Move idle items of a stage to the container where that saves most, if it saves anything.
+    fn gather(&mut self, stage: Stage) -> bool {
+        let sources = self.sources(stage);
+        if sources.is_empty() {
+            return false;
+        }
         let keeping = self.keeping();
-        let price = |bin: usize| {
-            let (need, room) = (total - counts[bin], self.problem.room(&self.bins[bin]));
-            if need > 0 && room == 0 {
-                return f64::INFINITY;
-            }
-            let here = self.later(stage, bin);
-            let others = if counts[bin] > 0 { stay - here } else { stay };
-            self.now(bin, keeping) + here + (1.0 - share(room, need)) * others
-        };
-        let found = cheapest((0..self.bins.len()).map(|bin| (price(bin), bin)));
-        let opened = keeping.map(|keeping| WRITE + keeping + stage.outlook().writes * WRITE);
-        let Some(target) = self.best(found, opened, stay) else { return };
+        let here = (0..self.bins.len()).map(|bin| (self.gain(stage, &sources, bin, keeping), Some(bin)));
+        let opened = keeping.map_or(f64::NEG_INFINITY, |keeping| self.gain_of_one_more(stage, &sources, keeping));
+        let best =
+            here.chain([(opened, None)]).fold((0.0, None), |best, next| if next.0 > best.0 { next } else { best });
+        if best.0 <= 0.0 {
+            return false;
+        }
+        let target = best.1.unwrap_or_else(|| self.open());
         self.assume_role(stage, target);
-        sources.retain(|&bin| bin != target);
-        sources.sort_by_key(|&bin| std::cmp::Reverse(self.company[bin]));
-        for source in sources {
-            self.take(stage, source, target);
+        for source in sources.iter().filter(|source| source.bin != target) {
+            self.take(stage, source.bin, target);
         }
+        true
     }
 
-    /// The cheaper of a container that is there and one more, if it costs less than `limit`.
-    fn best(&mut self, found: Option<(f64, usize)>, opened: Option<f64>, limit: f64) -> Option<usize> {
-        let opened = opened.unwrap_or(f64::INFINITY);
-        match found {
-            Some((price, bin)) if price <= opened => (price < limit).then_some(bin),
-            _ => (opened < limit).then(|| self.open()),
-        }
+    /// Containers that are written anyway and have items to give, those first that save most with each.
+    fn sources(&self, stage: Stage) -> Vec<Source> {
+        let gives = |bin: usize| {
+            let filled = &self.bins[bin];
+            !self.taken[bin] && filled.must_be_written() && !filled.closed && !filled.overfull
+        };
+        let source = |bin: usize| {
+            let movable = self.bins[bin].kept.iter().filter(|kept| self.moves(stage, kept.item)).count();
+            let all = self.counts[bin][stage as usize];
+            let saved = self.later(stage, bin, all) - self.later(stage, bin, all - movable);
+            Source { bin, all, movable, saved }
+        };
+        let mut sources: Vec<Source> =
+            (0..self.bins.len()).filter(|&bin| gives(bin)).map(source).filter(|source| source.movable > 0).collect();
+        let each = |source: &Source| source.saved.price / source.movable as f64;
+        sources.sort_by(|left, right| each(right).total_cmp(&each(left)));
+        sources
     }
 
-    /// How many items of a stage each container may give away.
-    fn count(&self, stage: Stage) -> Vec<usize> {
-        let movable = |bin: &Filled| bin.kept.iter().filter(|kept| self.moves(stage, kept.item)).count();
-        let gives = |bin: &Filled| bin.must_be_written() && !bin.closed && !bin.overfull;
-        let count = |(bin, taken): (&Filled, &bool)| if !taken && gives(bin) { movable(bin) } else { 0 };
-        self.bins.iter().zip(&self.taken).map(count).collect()
+    /// What is saved where the sources give as much as there is room for, and how many items that is.
+    fn saved(&self, stage: Stage, sources: &[Source], target: Option<usize>, room: usize) -> (Outlook, usize) {
+        let (mut saved, mut left) = (Outlook::default(), room);
+        for source in sources.iter().filter(|source| Some(source.bin) != target) {
+            if source.movable > left {
+                saved += self.later(stage, source.bin, source.all) - self.later(stage, source.bin, source.all - left);
+                left = 0;
+                break;
+            }
+            saved += source.saved;
+            left -= source.movable;
+        }
+        (saved, room - left)
+    }
+
+    /// What is gained by bringing items to a container: below zero if nothing is.
+    fn gain(&self, stage: Stage, sources: &[Source], bin: usize, keeping: Option<f64>) -> f64 {
+        let (saved, got) = self.saved(stage, sources, Some(bin), self.problem.room(&self.bins[bin]));
+        let all = self.counts[bin][stage as usize];
+        let net = saved - (self.later(stage, bin, all + got) - self.later(stage, bin, all));
+        let extra = if self.bins[bin].is_written() { 0.0 } else { 1.0 };
+        if got == 0 || net.writes - extra < -MOST_LOST { f64::NEG_INFINITY } else { net.price - self.now(bin, keeping) }
+    }
+
+    /// The same for a container that is not there yet: it is written now, and perhaps once more to go away. Where one item changes at a time
+    /// none is worth it. Those that flap later will join those that flap now, so what comes again in it is counted once.
+    fn gain_of_one_more(&self, stage: Stage, sources: &[Source], keeping: f64) -> f64 {
+        let (saved, got) = self.saved(stage, sources, None, self.problem.max_items);
+        let touches = self.pace.touches(stage, got);
+        if self.pace.is_single() || saved.writes - touches - 2.0 < -MOST_LOST {
+            f64::NEG_INFINITY
+        } else {
+            saved.price - (touches + 1.0) * WRITE - keeping
+        }
     }
 
     fn moves(&self, stage: Stage, item: u32) -> bool {
         self.problem.items.stage(item) == stage && self.problem.items.is_idle(item)
+    }
+
+    /// Items that take traffic: what is sent again for nothing when others of the container change.
+    fn company(&self, bin: usize) -> usize {
+        self.counts[bin][Stage::Settled as usize]
+    }
+
+    /// What so many items of a stage bring on the container that they are in.
+    fn later(&self, stage: Stage, bin: usize, count: usize) -> Outlook {
+        let writes = stage.times() * self.pace.touches(stage, count) * self.pace.quiet(self.company(bin));
+        Outlook { writes, price: writes * (WRITE + self.company(bin) as f64) }
     }
 
     /// Price of writing a container now, and of keeping one that has lost everything.
@@ -186,32 +260,26 @@ impl Renewal<'_, '_> {
         }
     }
 
-    /// Price of what items of a stage bring on the container that they are in.
-    fn later(&self, stage: Stage, bin: usize) -> f64 {
-        let outlook = stage.outlook();
-        outlook.writes * WRITE + outlook.resends * self.company[bin] as f64
-    }
-
     /// Price of having one more container, if there may be one.
     fn keeping(&self) -> Option<f64> {
         let containers = self.bins.iter().filter(|bin| !bin.is_deleted()).count() as f64 + 1.0;
         let least = self.problem.items.count().div_ceil(self.problem.max_items).max(1) as f64;
         let spare = (1.0 + self.lifecycle.spare) * least;
         let price = if containers <= spare { 0.0 } else { SLICE / least };
-        (containers <= spare + 2.0).then_some(price)
+        (containers <= spare + 1.0).then_some(price)
     }
 
     fn open(&mut self) -> usize {
         self.bins.push(self.problem.new_bin());
-        self.company.push(0);
+        self.counts.push(Counts::default());
         self.taken.push(false);
         self.bins.len() - 1
     }
 
     /// A container without company is meant for whom it takes in.
     fn assume_role(&mut self, stage: Stage, bin: usize) {
-        let is_of_stage = |item| self.problem.items.stage(item) == stage;
-        if self.company[bin] == 0 && stage.role() != Role::Settled && self.bins[bin].items().all(is_of_stage) {
+        let count = self.bins[bin].count();
+        if stage.role() != Role::Settled && self.counts[bin][stage as usize] == count {
             self.bins[bin].role = stage.role();
         }
     }
@@ -228,6 +296,8 @@ impl Renewal<'_, '_> {
             self.moved.push((kept.item, source));
             self.bins[source].drained = true;
             self.taken[target] = true;
+            self.counts[source][stage as usize] -= 1;
+            self.counts[target][stage as usize] += 1;
             self.problem.put(&mut self.bins[target], kept.item);
         }
     }
@@ -240,13 +310,23 @@ impl Renewal<'_, '_> {
         while left > 0 {
             let keeping = self.keeping();
             let price = |bin: usize| {
-                let later = WRITE + 0.5 * self.company[bin] as f64;
+                let count = self.counts[bin][Stage::New as usize];
+                let more =
+                    self.later(Stage::New, bin, count + rooms[bin].min(left)) - self.later(Stage::New, bin, count);
+                // Half of the company goes on to stay when the others leave.
+                let later = NEW * more.writes * (WRITE + 0.5 * self.company(bin) as f64);
                 (self.now(bin, keeping) + later) / share(rooms[bin], left)
             };
             let open = (0..self.bins.len()).filter(|&bin| rooms[bin] > 0);
             let found = cheapest(open.map(|bin| (price(bin), bin)));
-            let opened = keeping.map(|keeping| (2.0 * WRITE + keeping) / share(self.problem.max_items, left));
-            let bin = self.best(found, opened, f64::INFINITY).unwrap_or_else(|| self.open());
+            let opened = keeping.map(|keeping| {
+                let touches = self.pace.touches(Stage::New, self.problem.max_items.min(left));
+                ((1.0 + NEW * touches) * WRITE + keeping) / share(self.problem.max_items, left)
+            });
+            let bin = match found {
+                Some((price, bin)) if opened.is_none_or(|opened| price <= opened) => bin,
+                _ => self.open(),
+            };
             rooms.resize(self.bins.len(), self.problem.max_items);
             let room = std::mem::take(&mut rooms[bin]).min(left);
             left -= room;

@@ -17,6 +17,7 @@ mod naming;
 mod notes;
 mod options;
 mod order;
+mod pace;
 mod place;
 mod plan;
 mod problem;

@@ -107,7 +107,7 @@ impl Policy {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lifecycle {
     /// Density against bytes, 0 or more: up to `(1 + spare) * ceil(endpoints / max)` slices a new one costs no more than its write; above
-    /// that plus 2 none is opened that could be done without.
+    /// that plus 1 none is opened that could be done without.
     pub spare: f64,
     /// Which endpoints may move.
     pub moves: IdleMoves,

@@ -26,8 +26,6 @@ pub(crate) trait Items {
     fn is_leaving(&self, item: u32) -> bool;
     /// Where an item is in its life.
     fn stage(&self, item: u32) -> Stage;
-    /// True if an item takes traffic.
-    fn is_settled(&self, item: u32) -> bool;
     /// True if nobody notices when an item moves.
     fn is_idle(&self, item: u32) -> bool;
     /// Containers that this item must not come into before they are written, as its address leaves them for another item.
@@ -57,6 +55,8 @@ pub(crate) struct Filled {
     pub(crate) kept: Vec<Kept>,
     pub(crate) added: Vec<u32>,
     pub(crate) dirty: Dirty,
+    /// Items that it held and that nobody wants.
+    pub(crate) lost: usize,
     /// Items had to leave because there were too many.
     pub(crate) overfull: bool,
     /// Items left because they were moved elsewhere.

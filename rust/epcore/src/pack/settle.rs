@@ -9,6 +9,8 @@ pub(crate) struct Bin {
     pub(crate) kept: Vec<Kept>,
     /// Why the container must be written whatever is chosen.
     pub(crate) dirty: Dirty,
+    /// Items that it held and that nobody wants.
+    pub(crate) lost: usize,
     /// It may take or keep nothing and goes away.
     pub(crate) closed: bool,
     /// It goes away rather than stay without items.
@@ -70,13 +72,14 @@ pub(crate) fn settle(
         .zip(metadata)
         .map(|(held, &metadata)| {
             let unique = |held: &(u32, bool)| holders[held.0 as usize] == 1;
+            let lost = held.iter().filter(|held| held.is_none()).count();
             let dirty = Dirty {
-                removed: held.iter().any(Option::is_none),
+                removed: lost > 0,
                 changed: held.iter().flatten().any(|held| held.1 && unique(held)),
                 duplicates: false,
                 metadata,
             };
-            Bin { dirty, ..Bin::default() }
+            Bin { dirty, lost, ..Bin::default() }
         })
         .collect();
     let keepers = keepers(held, &holders, &mut bins, max_items, first_wins);
