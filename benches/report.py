@@ -114,7 +114,7 @@ def all_rows(rows: list[Row]) -> list[str]:
     head = ["what", "endpoints", "epcore", *(cell for column in COLUMNS for cell in (column.title, "ratio"))]
     order = [row.what for row in rows]
     lines = []
-    for row in sorted(rows, key=lambda row: order.index(row.what)):
+    for row in sorted(rows, key=lambda row: (order.index(row.what), row.size)):
         cells = [cell for column in COLUMNS for cell in column.cells(row)]
         lines.append([row.what, f"{row.size:,}", duration(row.seconds), *cells])
     return ["", "## From Python", "", "A ratio above 1: epcore is so many times faster.", *table(head, lines)]
