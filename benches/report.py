@@ -38,7 +38,8 @@ def machine(info: dict[str, Any]) -> str:
         f"{cpu.get('brand_raw', 'unknown processor')}, {cpu.get('count', '?')} cores, {platform.system()}; load of the "
         f"last 15 minutes: {os.getloadavg()[2]:.1f}. CPython {platform.python_version()}, orjson {version('orjson')}, "
         f"{first_line('rustc', '--version').partition(' (')[0]}, {go or 'Go'} with "
-        f"k8s.io/endpointslice {modules['k8s.io/endpointslice']}."
+        f"k8s.io/endpointslice {modules['k8s.io/endpointslice']}. The code is that of "
+        f"{first_line('git', '-C', str(ROOT), 'rev-parse', '--short', 'HEAD') or version('epcore')}."
     )
 
 
@@ -139,7 +140,7 @@ def from_rust(folder: Path) -> list[str]:
         "",
         "## From Rust",
         "",
-        "By criterion (`rust/epcore/benches/`), each by itself, the least sample by the clock.",
+        "By criterion (`rust/epcore/benches/`), each by itself: the least sample, in time of the processor.",
         *table(head, lines),
     ]
 
@@ -149,7 +150,8 @@ GROWTH = """
 
 Time for each endpoint, each work by itself; and that of one change or one slice, whatever the Service holds.
 Instructions for each endpoint are flat (`tests/test_instructions.py` holds them to it); what grows here is the wait for
-memory: the work of 1,000 endpoints fits the processor's caches, that of 100,000 does not."""
+memory: the work of 1,000 endpoints fits the processor's caches, that of 100,000 does not, and tables of a million are
+made on fresh pages. A `diff` grows most: it looks up each endpoint of two lists in tables of all, in no order."""
 
 
 def growth(results: Iterable[Any]) -> list[str]:
