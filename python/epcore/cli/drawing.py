@@ -166,8 +166,8 @@ svg.plot text { font-size: 11px; fill: var(--soft); }
 svg .row { fill: none; stroke-width: 2; stroke-linejoin: round; }
 svg .grid { stroke: var(--line); stroke-width: 1; fill: none; }
 svg .front { stroke: var(--soft); stroke-width: 1; stroke-dasharray: 2 3; fill: none; }
-svg.plot text.label { font-size: 10px; fill: var(--ink); }
+svg.plot text.label { font-size: 10px; fill: var(--ink); paint-order: stroke; stroke: var(--card); stroke-width: 4px; }
 ul.legend { list-style: none; display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding: 0; margin: .75rem 0; }
 ul.legend { font-size: .85rem; }
 """
-"""What the plots need of a page that knows the colors ``--ink``, ``--soft`` and ``--line``."""
+"""What the plots need of a page that knows the colors ``--card``, ``--ink``, ``--soft`` and ``--line``."""
