@@ -160,7 +160,7 @@ impl Changes {
             let part = Self { delta: self.delta.clone(), outcome: self.outcome, indexes: picked.collect() };
             return Ok(Bound::new(py, part)?.into_any());
         }
-        let at = position(index.extract()?, self.indexes.len())?;
+        let at = position(index, self.indexes.len())?;
         Ok(Bound::new(py, self.change(at))?.into_any())
     }
 

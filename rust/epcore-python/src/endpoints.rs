@@ -10,7 +10,7 @@ use pyo3::types::{PyBytes, PySlice};
 use crate::errors::to_exception;
 use crate::input;
 use crate::iterator::Records;
-use crate::slices::{from_json, optional, position, positions};
+use crate::slices::{first_within, from_json, hash_of, optional, position, positions};
 
 /// Who owns the endpoints.
 #[derive(Clone)]
@@ -38,6 +38,13 @@ impl EndpointSet {
             Owner::List(list) => list,
             Owner::Slice(slice) => &slice.endpoints,
         }
+    }
+
+    /// Where a record is that equals a value.
+    fn places_of<'a>(&'a self, value: &'a Bound<'_, PyAny>) -> impl Iterator<Item = usize> + 'a {
+        let wanted = value.cast::<Endpoint>().ok().map(|record| record.get().get());
+        let places = self.list().iter().enumerate();
+        places.filter(move |(_, endpoint)| wanted.is_some_and(|wanted| wanted == *endpoint)).map(|(at, _)| at)
     }
 }
 
@@ -83,12 +90,33 @@ impl EndpointSet {
             }
             return Ok(Bound::new(py, Self::new(picked))?.into_any());
         }
-        let at = position(index.extract()?, self.list().len())?;
+        let at = position(index, self.list().len())?;
         Ok(Bound::new(py, Endpoint { set: self.clone(), at })?.into_any())
     }
 
     fn __eq__(&self, other: &Self) -> bool {
         self.list() == other.list()
+    }
+
+    fn __reversed__(slf: &Bound<'_, Self>) -> Records {
+        Records::reversed(slf, slf.get().__len__())
+    }
+
+    fn __contains__(&self, value: &Bound<'_, PyAny>) -> bool {
+        self.places_of(value).next().is_some()
+    }
+
+    fn count(&self, value: &Bound<'_, PyAny>) -> usize {
+        self.places_of(value).count()
+    }
+
+    #[pyo3(signature = (value, start=0, stop=None))]
+    fn index(&self, value: &Bound<'_, PyAny>, start: isize, stop: Option<isize>) -> PyResult<usize> {
+        first_within(self.places_of(value), start, stop, self.__len__())
+    }
+
+    fn __hash__(&self) -> u64 {
+        hash_of(&self.list().iter().collect::<Vec<_>>())
     }
 
     fn __repr__(&self) -> String {
@@ -189,6 +217,10 @@ impl Endpoint {
 
     fn __eq__(&self, other: &Self) -> bool {
         self.get() == other.get()
+    }
+
+    fn __hash__(&self) -> u64 {
+        hash_of(&self.get())
     }
 
     fn __repr__(&self) -> String {

@@ -1,12 +1,13 @@
 //! `SliceSet` and `EndpointSlice`.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use epcore::model::EndpointSlice as Slice;
 use epcore::wire::json::{self, Listing};
 use epcore::wire::proto;
-use pyo3::exceptions::PyIndexError;
+use pyo3::exceptions::{PyIndexError, PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PySlice};
 
@@ -35,6 +36,12 @@ impl SliceSet {
 
     pub(crate) fn slices(&self) -> Arc<Vec<Arc<Slice>>> {
         self.slices.clone()
+    }
+
+    /// Where a record is that equals a value.
+    fn places_of(&self, value: &Bound<'_, PyAny>) -> impl Iterator<Item = usize> {
+        let wanted = value.cast::<EndpointSlice>().ok().map(|record| record.get().slice());
+        (0..self.slices.len()).filter(move |&at| wanted.as_ref().is_some_and(|wanted| self.slices[at] == *wanted))
     }
 }
 
@@ -115,12 +122,33 @@ impl SliceSet {
             let picked = positions(range, self.slices.len())?.into_iter().map(|at| self.slices[at].clone());
             return Ok(Bound::new(py, Self::new(picked.collect()))?.into_any());
         }
-        let at = position(index.extract()?, self.slices.len())?;
+        let at = position(index, self.slices.len())?;
         Ok(Bound::new(py, EndpointSlice(self.slices[at].clone()))?.into_any())
     }
 
     fn __eq__(&self, other: &Self) -> bool {
         self.slices == other.slices
+    }
+
+    fn __reversed__(slf: &Bound<'_, Self>) -> Records {
+        Records::reversed(slf, slf.get().__len__())
+    }
+
+    fn __contains__(&self, value: &Bound<'_, PyAny>) -> bool {
+        self.places_of(value).next().is_some()
+    }
+
+    fn count(&self, value: &Bound<'_, PyAny>) -> usize {
+        self.places_of(value).count()
+    }
+
+    #[pyo3(signature = (value, start=0, stop=None))]
+    fn index(&self, value: &Bound<'_, PyAny>, start: isize, stop: Option<isize>) -> PyResult<usize> {
+        first_within(self.places_of(value), start, stop, self.__len__())
+    }
+
+    fn __hash__(&self) -> u64 {
+        hash_of(&self.slices)
     }
 
     fn __repr__(&self) -> String {
@@ -217,6 +245,10 @@ impl EndpointSlice {
         self.0 == other.0
     }
 
+    fn __hash__(&self) -> u64 {
+        hash_of(&self.0)
+    }
+
     fn __repr__(&self) -> String {
         let name = if self.0.metadata.name.is_empty() { &self.0.metadata.generate_name } else { &self.0.metadata.name };
         format!("<EndpointSlice {name:?}: {} endpoints>", self.0.endpoints.len())
@@ -248,9 +280,33 @@ pub(crate) fn from_json<'py>(py: Python<'py>, json: &[u8]) -> PyResult<Bound<'py
 }
 
 /// An index of Python, which may count from the end.
-pub(crate) fn position(index: isize, length: usize) -> PyResult<usize> {
+pub(crate) fn position(index: &Bound<'_, PyAny>, length: usize) -> PyResult<usize> {
+    let index = match index.extract::<isize>() {
+        Err(error) if error.is_instance_of::<PyOverflowError>(index.py()) => isize::MAX,
+        index => index?,
+    };
     let from_start = if index < 0 { length.checked_add_signed(index) } else { usize::try_from(index).ok() };
     from_start.filter(|&at| at < length).ok_or_else(|| PyIndexError::new_err("index out of range"))
+}
+
+/// The first of the places between two indices, as `list.index` finds it.
+pub(crate) fn first_within(
+    mut places: impl Iterator<Item = usize>,
+    start: isize,
+    stop: Option<isize>,
+    length: usize,
+) -> PyResult<usize> {
+    let from_start =
+        |index: isize| if index < 0 { length.saturating_sub(index.unsigned_abs()) } else { index.unsigned_abs() };
+    let within = from_start(start)..stop.map_or(length, from_start);
+    places.find(|at| within.contains(at)).ok_or_else(|| PyValueError::new_err("no record equals the value"))
+}
+
+/// A hash that is the same in every process.
+pub(crate) fn hash_of(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The positions that a slice of Python names.

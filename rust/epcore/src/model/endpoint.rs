@@ -1,5 +1,6 @@
 //! Endpoints as records of fixed size over one text buffer.
 
+use std::hash::{Hash, Hasher};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::Error;
@@ -520,6 +521,13 @@ impl<'a> EndpointRef<'a> {
 }
 
 impl Eq for EndpointRef<'_> {}
+
+/// What nearly always tells one from another.
+impl Hash for EndpointRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.address(), self.conditions(), self.target_name(), self.node_name()).hash(state);
+    }
+}
 
 impl std::fmt::Debug for EndpointRef<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

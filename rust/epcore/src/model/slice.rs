@@ -1,5 +1,7 @@
 //! The EndpointSlice object.
 
+use std::hash::{Hash, Hasher};
+
 use crate::model::{AddressType, EndpointList, EndpointPort, Members, ObjectMeta};
 
 /// Most endpoints that the API allows in a slice.
@@ -22,6 +24,14 @@ pub struct EndpointSlice {
     pub endpoints: EndpointList,
     /// Fields of a newer API.
     pub unknown: Members,
+}
+
+/// What nearly always tells one from another.
+impl Hash for EndpointSlice {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let metadata = &self.metadata;
+        (&metadata.namespace, &metadata.name, &metadata.resource_version, self.endpoints.len()).hash(state);
+    }
 }
 
 impl EndpointSlice {
