@@ -86,6 +86,8 @@ impl<'a> Address<'a> {
     /// The address is unspecified, loopback or link-local, or neither an IP address nor a domain name.
     pub fn validate(&self) -> Result<(), Error> {
         match self {
+            // What begins otherwise is not special.
+            Self::V4(address) if !matches!(address.octets()[0], 0 | 127 | 169 | 224) => Ok(()),
             Self::V4(address) => special(&IpAddr::V4(*address)),
             Self::V6(address) => special(&IpAddr::V6(*address)),
             Self::Name(name) if names::is_fqdn(name) => Ok(()),
@@ -119,35 +121,58 @@ fn special(address: &IpAddr) -> Result<(), Error> {
     Err(Error::invalid(format!("{address} is {what}, which the API refuses")))
 }
 
-/// Four decimal octets of any number of digits.
 fn parse_v4(text: &[u8]) -> Option<Ipv4Addr> {
+    leading_v4(text).filter(|&(_, length)| length == text.len()).map(|(address, _)| address)
+}
+
+/// Four decimal octets of any number of digits at the beginning of a text, and how many bytes they are.
+#[inline]
+pub(crate) fn leading_v4(text: &[u8]) -> Option<(Ipv4Addr, usize)> {
+    text.first_chunk().and_then(usual_v4).or_else(|| any_v4(text))
+}
+
+/// The same of octets that have no more than three digits each, if they are that.
+#[inline]
+fn usual_v4(text: &[u8; 16]) -> Option<(Ipv4Addr, usize)> {
+    let digit = |at: usize| u16::from(text[at % 16].wrapping_sub(b'0'));
     let mut octets = [0u8; 4];
-    let mut index = 0;
-    let mut value: u16 = 0;
-    let mut digits = false;
-    for &byte in text {
-        match byte {
-            b'0'..=b'9' => {
-                value = value * 10 + u16::from(byte - b'0');
-                if value > 255 {
-                    return None;
-                }
-                digits = true;
-            }
-            b'.' if digits && index < 3 => {
-                octets[index] = u8::try_from(value).ok()?;
-                index += 1;
-                value = 0;
-                digits = false;
-            }
-            _ => return None,
+    let mut at = 0;
+    for (index, octet) in octets.iter_mut().enumerate() {
+        if index > 0 && text[at % 16] != b'.' {
+            return None;
         }
+        at += usize::from(index > 0);
+        let (value, count) = match [digit(at), digit(at + 1), digit(at + 2)] {
+            [first, ..] if first > 9 => return None,
+            [one, second, _] if second > 9 => (one, 1),
+            [ten, one, third] if third > 9 => (10 * ten + one, 2),
+            [hundred, ten, one] => (100 * hundred + 10 * ten + one, 3),
+        };
+        *octet = u8::try_from(value).ok()?;
+        at += count;
     }
-    if index != 3 || !digits {
-        return None;
+    // Another digit may follow, or the text may have come round.
+    (at < 16 && digit(at) > 9).then_some((Ipv4Addr::from(octets), at))
+}
+
+fn any_v4(text: &[u8]) -> Option<(Ipv4Addr, usize)> {
+    let mut octets = [0u8; 4];
+    let mut at = 0;
+    for (index, octet) in octets.iter_mut().enumerate() {
+        if index > 0 {
+            if *text.get(at)? != b'.' {
+                return None;
+            }
+            at += 1;
+        }
+        let digits = text[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let value = text[at..at + digits]
+            .iter()
+            .try_fold(0, |value: u16, digit| Some(value * 10 + u16::from(digit - b'0')).filter(|value| *value < 256));
+        *octet = u8::try_from(value.filter(|_| digits > 0)?).ok()?;
+        at += digits;
     }
-    octets[3] = u8::try_from(value).ok()?;
-    Some(Ipv4Addr::from(octets))
+    Some((Ipv4Addr::from(octets), at))
 }
 
 #[cfg(test)]
@@ -161,6 +186,23 @@ mod tests {
         }
         for text in ["2001:db8::1", "2001:DB8:0:0:0:0:0:1", "2001:0db8::0001"] {
             assert_eq!(Address::parse(text).to_string(), "2001:db8::1", "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_at_the_beginning_of_a_text_are_found_in_either_way() {
+        let octets = ["0", "7", "10", "99", "100", "249", "255", "256", "300", "007", "0100", "", "x"];
+        let after = ["", "\"", "\"},{\"addresses\"", ".", "1", "5678901234567890", ".1.2.3.4.5.6.7", "x"];
+        for (first, last) in octets.iter().flat_map(|first| octets.iter().map(move |last| (first, last))) {
+            for text in after.iter().flat_map(|after| {
+                [
+                    format!("{first}.2.13.{last}{after}"),
+                    format!("192.{first}.{last}.244{after}"),
+                    format!("{first}{last}{after}"),
+                ]
+            }) {
+                assert_eq!(leading_v4(text.as_bytes()), any_v4(text.as_bytes()), "{text}");
+            }
         }
     }
 

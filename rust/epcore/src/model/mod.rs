@@ -15,6 +15,7 @@ mod text;
 mod time;
 mod validate;
 
+pub(crate) use address::leading_v4;
 pub use address::{Address, AddressType};
 pub use conditions::Conditions;
 pub use endpoint::{EndpointList, EndpointRef, TargetRef};

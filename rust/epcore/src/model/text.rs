@@ -111,7 +111,7 @@ impl TextBuffer {
             self.recent.resize(CACHE, Text::default());
         }
         let recent = self.recent[slot];
-        if !recent.is_empty() && self.get(recent) == text {
+        if recent.len() == text.len() && self.get(recent) == text {
             return recent;
         }
         let kept = self.append(text);
@@ -120,14 +120,14 @@ impl TextBuffer {
     }
 }
 
-/// Names of one kind differ near their middle or end; three bytes of them tell most apart.
+/// Names of one kind differ near their end, where eight bytes tell most apart; of a longer one four from its middle help.
 fn slot(text: &[u8]) -> usize {
-    let length = text.len();
-    let Some(&last) = text.last() else { return 0 };
-    let mixed = usize::from(last)
-        .wrapping_mul(31)
-        .wrapping_add(usize::from(text[length / 4]).wrapping_mul(17))
-        .wrapping_add(usize::from(text[length / 3]).wrapping_mul(7))
-        .wrapping_add(usize::from(text[length / 2]));
-    mixed.wrapping_add(length.wrapping_mul(5)) % CACHE
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let Some(end) = text.last_chunk() else {
+        return text.iter().fold(text.len(), |mixed, byte| mixed.wrapping_mul(31).wrapping_add(usize::from(*byte)))
+            % CACHE;
+    };
+    let middle = text[text.len() / 4..].first_chunk().map_or(0, |middle| u32::from_le_bytes(*middle));
+    let mixed = (u64::from_le_bytes(*end) ^ u64::from(middle).rotate_left(17)).wrapping_mul(ODD);
+    usize::from(mixed.to_be_bytes()[0]) % CACHE
 }

@@ -8,7 +8,7 @@ use crate::engine::{Kind, Object, ObjectEvent, WatchEvent};
 use crate::model::{EndpointSlice, shorten, validate_slice};
 use crate::wire::json::metadata::read_metadata;
 use crate::wire::json::objects;
-use crate::wire::json::reader::{Reader, Seen};
+use crate::wire::json::reader::{self, Reader, Seen};
 use crate::wire::json::slice::read_slice;
 use crate::wire::json::stream::{locate_in, single_items};
 use crate::wire::json::template::Templates;
@@ -33,7 +33,7 @@ pub fn read_object_events(document: &[u8], kind: Option<Kind>) -> Result<Vec<Obj
 }
 
 fn each_event<T>(document: &[u8], mut read: impl FnMut(&mut Reader<'_>) -> Result<T, Error>) -> Result<Vec<T>, Error> {
-    let text = std::str::from_utf8(document).map_err(|error| Error::invalid("not UTF-8").at(error.valid_up_to()))?;
+    let text = reader::text_of(document)?;
     let mut reader = Reader::new(text);
     let mut events = Vec::new();
     if reader.peek() == Some(b'[') {

@@ -19,7 +19,7 @@ pub(super) enum Field {
     Uid,
 }
 
-pub(super) const FIELDS: usize = 8;
+const FIELDS: usize = 8;
 
 /// A short text that comes again and again.
 struct FewText {
@@ -37,6 +37,7 @@ pub(super) struct Known {
     few: [Vec<FewText>; FIELDS],
     conditions: Vec<(Box<str>, Conditions)>,
     hints: Vec<(Box<str>, String)>,
+    longest_hints: usize,
     /// Which is forgotten next.
     oldest: usize,
 }
@@ -47,23 +48,29 @@ const MOST_KNOWN: usize = 8;
 const LONGEST: usize = 1024;
 
 impl Known {
-    /// Which of the few texts of a field is at a place, and the place after it; of one that is too long the latter alone.
+    /// Which of the few texts of a field is at a place, counted from one, and its length; zero if it is none of them, as it is too long.
     #[inline]
-    pub(super) fn few(&mut self, field: Field, text: &str, at: usize) -> Result<(usize, usize), usize> {
+    pub(super) fn few(&mut self, field: Field, text: &str, at: usize) -> (usize, usize) {
         let bytes = &text.as_bytes()[at..];
-        let known = &mut self.few[field as usize];
+        let known = &self.few[field as usize];
         if let Some(first) = bytes.first_chunk()
             && let Some(which) = known.iter().position(|known| is_at(known.quoted, first))
         {
-            return Ok((which, at + known[which].text.len()));
+            return (which + 1, known[which].text.len());
         }
+        self.new_few(field, text, at)
+    }
+
+    #[cold]
+    fn new_few(&mut self, field: Field, text: &str, at: usize) -> (usize, usize) {
+        let bytes = &text.as_bytes()[at..];
         let length = plain_length(bytes);
         if length >= WORD || bytes.get(length) != Some(&b'"') {
-            return Err(at + length);
+            return (0, length);
         }
         let (text, quoted) = (text[at..at + length].into(), word(&bytes[..=length]));
-        let which = keep(known, &mut self.oldest, FewText { text, quoted, stored: Text::default(), list: 0 });
-        Ok((which, at + length))
+        let known = &mut self.few[field as usize];
+        (keep(known, &mut self.oldest, FewText { text, quoted, stored: Text::default(), list: 0 }) + 1, length)
     }
 
     /// One of the few texts of a field as list number `list` has it, in whose buffer there is room for it.
@@ -81,8 +88,18 @@ impl Known {
         &self.hints[which].1
     }
 
-    /// The conditions at a place and the place after them.
-    pub(super) fn conditions(&mut self, reader: &Reader<'_>, at: usize) -> Option<(Conditions, usize)> {
+    /// No hints that are known are longer, as canonical JSON.
+    pub(super) fn longest_hints(&self) -> usize {
+        self.longest_hints
+    }
+
+    /// Conditions that are known.
+    pub(super) fn conditions_of(&self, which: usize) -> Conditions {
+        self.conditions[which].1
+    }
+
+    /// Which conditions are at a place, and their length.
+    pub(super) fn conditions(&mut self, reader: &Reader<'_>, at: usize) -> Option<(usize, usize)> {
         let which = if let Some(which) = position_of(&self.conditions, reader, at) {
             which
         } else {
@@ -92,11 +109,10 @@ impl Known {
             let text = reader.text()[at..inner.position()].into();
             keep(&mut self.conditions, &mut self.oldest, (text, record.conditions))
         };
-        let (text, conditions) = &self.conditions[which];
-        Some((*conditions, at + text.len()))
+        Some((which, self.conditions[which].0.len()))
     }
 
-    /// Which hints are at a place, and the place after them.
+    /// Which hints are at a place, and their length.
     pub(super) fn hints(&mut self, reader: &Reader<'_>, at: usize) -> Option<(usize, usize)> {
         let which = if let Some(which) = position_of(&self.hints, reader, at) {
             which
@@ -105,9 +121,10 @@ impl Known {
             let hints = canonical_hints(&mut inner, &mut rare).ok()?;
             (rare.is_none() && inner.position() - at <= LONGEST).then_some(())?;
             let text = reader.text()[at..inner.position()].into();
+            self.longest_hints = self.longest_hints.max(hints.len());
             keep(&mut self.hints, &mut self.oldest, (text, hints))
         };
-        Some((which, at + self.hints[which].0.len()))
+        Some((which, self.hints[which].0.len()))
     }
 }
 

@@ -425,8 +425,18 @@ pub(crate) fn plain_length(bytes: &[u8]) -> usize {
 #[inline]
 pub(crate) fn is_plain(bytes: &[u8], from: usize, length: usize) -> bool {
     let Some([text @ .., b'"']) = bytes.get(from..=from + length) else { return false };
-    let Some(last) = text.last_chunk() else { return false };
-    text.as_chunks().0.iter().fold(marks(*last), |found, chunk| found | marks(*chunk)) == 0
+    if let Some(last) = text.last_chunk() {
+        return !text.as_chunks().0.iter().fold(has_end(last), |found, chunk| found | has_end(chunk));
+    }
+    let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) else { return false };
+    marks(*first) | marks(*last) == 0
+}
+
+/// True if one of the bytes ends plain text; the compiler looks at all at once.
+#[inline]
+#[expect(clippy::needless_bitwise_bool, reason = "without branches all bytes are looked at at once")]
+fn has_end(chunk: &[u8; 16]) -> bool {
+    chunk.iter().fold(false, |found, &byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'))
 }
 
 /// The high bit of the first byte that ends plain text, and perhaps of others behind it.
@@ -440,6 +450,14 @@ fn marks(chunk: [u8; 8]) -> u64 {
     let backslash = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
     // The lowest marked byte is right; a borrow can mark only bytes above it.
     (quote | backslash) & !word & HIGH
+}
+
+/// The text of a document.
+pub(crate) fn text_of(document: &[u8]) -> Result<&str, Error> {
+    // The fast check does not tell where the trouble is.
+    simdutf8::basic::from_utf8(document)
+        .or_else(|_| std::str::from_utf8(document))
+        .map_err(|error| Error::invalid("not UTF-8").at(error.valid_up_to()))
 }
 
 #[cfg(test)]
@@ -488,6 +506,21 @@ mod tests {
         let deep = "[".repeat(1_000_000);
         let error = Reader::new(&deep).skip().unwrap_err();
         assert_eq!(error.kind(), crate::ErrorKind::Limit { limit: 128, actual: 129 });
+    }
+
+    #[test]
+    fn plain_text_of_a_known_length_is_plain_and_before_a_quote() {
+        for length in 8..60 {
+            let text = format!("[\"{}\"]", "x".repeat(length));
+            assert!(is_plain(text.as_bytes(), 2, length));
+            assert!(!is_plain(text.as_bytes(), 2, length - 1) && !is_plain(text.as_bytes(), 2, length + 1));
+            for (at, end) in (2..length + 2).flat_map(|at| ["\"", "\\", "\n", "\u{1f}", "\0"].map(|end| (at, end))) {
+                let mut spoiled = text.clone();
+                spoiled.replace_range(at..=at, end);
+                assert!(!is_plain(spoiled.as_bytes(), 2, length), "{spoiled:?}");
+            }
+            assert!(is_plain(text.replace("xx", "é").as_bytes(), 2, length));
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::model::{EndpointList, EndpointSlice, validate_endpoint, validate_slic
 use crate::wire::json::endpoint::write_endpoint_into;
 use crate::wire::json::events::{parts_of, unknown_type};
 use crate::wire::json::metadata::read_metadata;
-use crate::wire::json::reader::{Reader, Seen};
+use crate::wire::json::reader::{Reader, Seen, text_of};
 use crate::wire::json::relist::Past;
 use crate::wire::json::slice::{API_VERSION, read_slice, write_slice_into};
 use crate::wire::json::template::Templates;
@@ -248,7 +248,7 @@ fn items(
     kind: &'static str,
     mut visit: impl FnMut(&mut Reader<'_>, Option<Event>) -> Result<(), Error>,
 ) -> Result<String, Error> {
-    let text = std::str::from_utf8(document).map_err(|error| Error::invalid("not UTF-8").at(error.valid_up_to()))?;
+    let text = text_of(document)?;
     let mut reader = Reader::new(text);
     let (mut count, mut values, mut version) = (0, 0, String::new());
     let mut item = |reader: &mut Reader<'_>, event: Option<Event>| {

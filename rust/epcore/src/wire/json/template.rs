@@ -7,27 +7,28 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::net::Ipv4Addr;
 use std::ops::Range;
 
 use crate::Error;
-use crate::model::{Address, Conditions, EndpointList, Record, StoredAddress, Text, TextBuffer};
+use crate::model::{Address, EndpointList, Record, StoredAddress, Text, leading_v4};
 use crate::wire::json::endpoint::read_endpoint;
-use crate::wire::json::known::{FIELDS, Field, Known};
+use crate::wire::json::known::{Field, Known};
 use crate::wire::json::literal::Literal;
 use crate::wire::json::reader::{MAX_DEPTH, Reader, is_plain, plain_length};
 
 impl Field {
-    fn hole(self) -> Hole {
+    fn kind(self) -> Kind {
         match self {
-            Self::Zone | Self::Kind | Self::Namespace => Hole::Few(self),
-            _ => Hole::Text(self),
+            Self::Zone | Self::Kind | Self::Namespace => Kind::Few(self),
+            _ => Kind::Text(self),
         }
     }
 }
 
 /// What is read from a text that fits.
 #[derive(Clone, Copy)]
-enum Hole {
+enum Kind {
     /// What is between two quotes.
     Text(Field),
     /// The same of a field that has few texts.
@@ -37,21 +38,21 @@ enum Hole {
     Hints,
 }
 
-/// The values of an endpoint that fits.
-#[derive(Default)]
-struct Values<'a> {
-    texts: [&'a str; FIELDS],
-    /// Which of the few texts of a field, counted from one.
-    few: [usize; FIELDS],
-    conditions: Conditions,
-    /// Which hints; none by default.
-    hints: Option<usize>,
-    end: usize,
+/// A place where endpoints differ, and the value of the last one that was compared.
+struct Hole {
+    /// What comes before it.
+    literal: Literal,
+    kind: Kind,
+    at: usize,
+    length: usize,
+    /// Which of the few texts, of the conditions or of the hints it is, counted from one; of none if zero.
+    which: usize,
+    /// The address, if it is of the usual form.
+    v4: Option<Ipv4Addr>,
 }
 
 struct Template {
-    /// Each hole with the literal before it, and the length of the last text in it.
-    holes: Vec<(Literal, Hole, usize)>,
+    holes: Vec<Hole>,
     tail: Literal,
 }
 
@@ -63,8 +64,9 @@ impl Template {
         let mut reader = reader.shallow(from, LEVELS);
         let start = from;
         let mut holes = Vec::new();
-        walk(&mut reader, &mut |range, hole| {
-            holes.push((Literal::of(&bytes[from..range.start]), hole, range.len()));
+        walk(&mut reader, &mut |range, kind| {
+            let literal = Literal::of(&bytes[from..range.start]);
+            holes.push(Hole { literal, kind, at: range.start, length: range.len(), which: 0, v4: None });
             from = range.end;
         })
         .ok()?;
@@ -72,58 +74,97 @@ impl Template {
         (reader.position() - start <= LONGEST).then_some(Self { holes, tail })
     }
 
-    /// The values of the endpoint under `reader`, if it fits.
+    /// Where the endpoint under `reader` ends, if it fits. Its values are in the holes then.
     #[inline]
-    fn fit<'a>(&mut self, reader: &Reader<'a>, known: &mut Known) -> Option<Values<'a>> {
-        let text = reader.text();
+    fn fit(&mut self, reader: &Reader<'_>, known: &mut Known) -> Option<usize> {
         let mut at = reader.position();
-        let mut values = Values::default();
-        for (literal, hole, last) in &mut self.holes {
-            at = literal.after(text.as_bytes(), at)?;
-            match *hole {
-                Hole::Text(field) => {
-                    // Texts such as UIDs have one length: the next literal can be compared before the text is looked at.
-                    if !is_plain(text.as_bytes(), at, *last) {
-                        *last = plain_length(&text.as_bytes()[at..]);
+        for hole in &mut self.holes {
+            hole.at = hole.literal.after(reader.text().as_bytes(), at)?;
+            hole.fill(reader, known)?;
+            at = hole.at + hole.length;
+        }
+        self.tail.after(reader.text().as_bytes(), at)
+    }
+
+    /// Append the endpoint that fits to list number `number`, where there is room.
+    #[inline]
+    fn store(&self, text: &str, known: &mut Known, list: &mut EndpointList, number: usize) {
+        let buffer = list.text_mut();
+        let mut record = Record::default();
+        for hole in &self.holes {
+            let value = || text.get(hole.at..hole.at + hole.length).unwrap_or_default();
+            match hole.kind {
+                Kind::Text(field) => match field {
+                    Field::Address => {
+                        let address = hole.v4.map_or_else(|| Address::parse(value()), Address::V4);
+                        record.address = StoredAddress::of(address, buffer);
                     }
-                    values.texts[field as usize] = &text[at..at + *last];
-                    at += *last;
+                    Field::NodeName => record.node_name = buffer.find_or_append(value()),
+                    field => *target(&mut record, field) = buffer.append(value()),
+                },
+                Kind::Few(field) => {
+                    *target(&mut record, field) = match hole.which.checked_sub(1) {
+                        Some(which) => known.stored(field, which, buffer, number),
+                        None => buffer.find_or_append(value()),
+                    }
                 }
-                Hole::Few(field) => {
-                    let end = match known.few(field, text, at) {
-                        Ok((which, end)) => {
-                            values.few[field as usize] = which + 1;
-                            end
-                        }
-                        Err(end) => {
-                            values.texts[field as usize] = &text[at..end];
-                            end
-                        }
-                    };
-                    at = end;
-                }
-                Hole::Conditions => (values.conditions, at) = known.conditions(reader, at)?,
-                Hole::Hints => {
-                    let which;
-                    (which, at) = known.hints(reader, at)?;
-                    values.hints = Some(which);
-                }
+                Kind::Conditions => record.conditions = known.conditions_of(hole.which),
+                Kind::Hints => record.hints = buffer.find_or_append(known.canonical(hole.which)),
             }
         }
-        values.end = self.tail.after(text.as_bytes(), at)?;
-        Some(values)
+        list.push_plain(record);
+    }
+}
+
+/// Where a record has a text.
+#[inline]
+fn target(record: &mut Record, field: Field) -> &mut Text {
+    match field {
+        Field::Hostname => &mut record.hostname,
+        Field::Zone => &mut record.zone,
+        Field::Kind => &mut record.target_kind,
+        Field::Namespace => &mut record.target_namespace,
+        Field::Uid => &mut record.target_uid,
+        Field::NodeName => &mut record.node_name,
+        Field::Name | Field::Address => &mut record.target_name,
+    }
+}
+
+impl Hole {
+    /// Take the value at the hole's place.
+    #[inline]
+    fn fill(&mut self, reader: &Reader<'_>, known: &mut Known) -> Option<()> {
+        let bytes = reader.text().as_bytes();
+        match self.kind {
+            Kind::Text(field) => {
+                self.v4 = None;
+                if matches!(field, Field::Address)
+                    && let Some((address, length)) = leading_v4(&bytes[self.at..])
+                    && bytes.get(self.at + length) == Some(&b'"')
+                {
+                    (self.v4, self.length) = (Some(address), length);
+                } else if !is_plain(bytes, self.at, self.length) {
+                    // Texts such as UIDs have one length: the next literal can be compared before the text is looked at.
+                    self.length = plain_length(&bytes[self.at..]);
+                }
+            }
+            Kind::Few(field) => (self.which, self.length) = known.few(field, reader.text(), self.at),
+            Kind::Conditions => (self.which, self.length) = known.conditions(reader, self.at)?,
+            Kind::Hints => (self.which, self.length) = known.hints(reader, self.at)?,
+        }
+        Some(())
     }
 }
 
 /// Step over an endpoint and tell each hole. An error means that nothing can be learned from it.
-fn walk(reader: &mut Reader<'_>, found: &mut dyn FnMut(Range<usize>, Hole)) -> Result<(), Error> {
+fn walk(reader: &mut Reader<'_>, found: &mut dyn FnMut(Range<usize>, Kind)) -> Result<(), Error> {
     reader.object(|reader, name| match name {
         "addresses" => reader.array(|reader, _| text(reader, Field::Address, found)),
-        "conditions" => whole(reader, Hole::Conditions, found),
+        "conditions" => whole(reader, Kind::Conditions, found),
         "hostname" => text(reader, Field::Hostname, found),
         "nodeName" => text(reader, Field::NodeName, found),
         "zone" => text(reader, Field::Zone, found),
-        "hints" => whole(reader, Hole::Hints, found),
+        "hints" => whole(reader, Kind::Hints, found),
         "targetRef" if reader.peek() == Some(b'{') => reader.object(|reader, name| match name {
             "kind" => text(reader, Field::Kind, found),
             "namespace" => text(reader, Field::Namespace, found),
@@ -136,24 +177,24 @@ fn walk(reader: &mut Reader<'_>, found: &mut dyn FnMut(Range<usize>, Hole)) -> R
 }
 
 /// A text is a hole; `null` is part of the literal around it.
-fn text(reader: &mut Reader<'_>, field: Field, found: &mut dyn FnMut(Range<usize>, Hole)) -> Result<(), Error> {
+fn text(reader: &mut Reader<'_>, field: Field, found: &mut dyn FnMut(Range<usize>, Kind)) -> Result<(), Error> {
     if reader.null()? {
         return Ok(());
     }
     reader.peek();
     let start = reader.position() + 1;
     match reader.string()? {
-        Cow::Borrowed(text) => found(start..start + text.len(), field.hole()),
+        Cow::Borrowed(text) => found(start..start + text.len(), field.kind()),
         Cow::Owned(_) => return Err(Error::invalid("a text with an escape")),
     }
     Ok(())
 }
 
-fn whole(reader: &mut Reader<'_>, hole: Hole, found: &mut dyn FnMut(Range<usize>, Hole)) -> Result<(), Error> {
+fn whole(reader: &mut Reader<'_>, kind: Kind, found: &mut dyn FnMut(Range<usize>, Kind)) -> Result<(), Error> {
     reader.peek();
     let start = reader.position();
     reader.skip()?;
-    found(start..reader.position(), hole);
+    found(start..reader.position(), kind);
     Ok(())
 }
 
@@ -237,17 +278,19 @@ impl Templates {
         }
         reader.peek();
         for which in 0..self.learned.len() {
-            let Some(values) = self.learned[which].fit(reader, &mut self.known) else { continue };
+            let template = &mut self.learned[which];
+            let Some(end) = template.fit(reader, &mut self.known) else { continue };
             // The texts of an endpoint are parts of it, but for hints, which are one of those that are known.
-            let hints = values.hints.map_or(0, |which| self.known.canonical(which).len());
-            if list.text_mut().check_room(values.end - reader.position() + hints).is_err() {
+            if list.text_mut().check_room(end - reader.position() + self.known.longest_hints()).is_err() {
                 // The plain reader has words for a list that is full.
                 return false;
             }
-            values.store(&mut self.known, list, self.number);
-            self.learned.swap(0, which);
+            template.store(reader.text(), &mut self.known, list, self.number);
+            if which > 0 {
+                self.learned.swap(0, which);
+            }
             self.credit = (self.credit + 1).min(MOST_TEMPLATES * PRICE);
-            reader.jump(values.end);
+            reader.jump(end);
             return true;
         }
         false
@@ -264,35 +307,6 @@ impl Templates {
             self.learned.truncate(MOST_TEMPLATES - 1);
             self.learned.insert(0, template);
         }
-    }
-}
-
-impl Values<'_> {
-    /// Append an endpoint with these values to list number `number`, where there is room.
-    #[inline]
-    fn store(&self, known: &mut Known, list: &mut EndpointList, number: usize) {
-        let text = |field: Field| self.texts[field as usize];
-        let buffer = list.text_mut();
-        let mut record = Record::default();
-        record.address = StoredAddress::of(Address::parse(text(Field::Address)), buffer);
-        record.conditions = self.conditions;
-        record.hostname = buffer.append(text(Field::Hostname));
-        record.node_name = buffer.find_or_append(text(Field::NodeName));
-        record.zone = self.few(Field::Zone, known, buffer, number);
-        record.hints = buffer.find_or_append(self.hints.map_or("", |which| known.canonical(which)));
-        record.target_kind = self.few(Field::Kind, known, buffer, number);
-        record.target_namespace = self.few(Field::Namespace, known, buffer, number);
-        record.target_name = buffer.append(text(Field::Name));
-        record.target_uid = buffer.append(text(Field::Uid));
-        list.push_plain(record);
-    }
-
-    #[inline]
-    fn few(&self, field: Field, known: &mut Known, buffer: &mut TextBuffer, number: usize) -> Text {
-        let Some(which) = self.few[field as usize].checked_sub(1) else {
-            return buffer.find_or_append(self.texts[field as usize]);
-        };
-        known.stored(field, which, buffer, number)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::diff::{Fields, Key, Options};
 use crate::engine::View;
 use crate::model::{EndpointSlice, shorten};
 use crate::wire::json::events::slice_of;
-use crate::wire::json::reader::{Reader, Seen};
+use crate::wire::json::reader::{Reader, Seen, text_of};
 use crate::wire::json::slice::{read_slice, write_slice_into};
 use crate::wire::json::template::Templates;
 use crate::wire::json::writer::{Object, write_array};
@@ -46,7 +46,7 @@ pub fn write_view(view: &View) -> Vec<u8> {
 ///
 /// It is none, or is damaged; with path (`snapshot.slices[3]`) and byte offset.
 pub fn read_view(document: &[u8]) -> Result<View, Error> {
-    let text = std::str::from_utf8(document).map_err(|error| Error::invalid("not UTF-8").at(error.valid_up_to()))?;
+    let text = text_of(document)?;
     let (mut format, mut version) = (String::new(), String::new());
     let mut options = Options::default();
     let (mut slices, mut pending, mut held) = (Vec::new(), Vec::new(), Vec::new());
