@@ -18,6 +18,7 @@ export EPCORE_GAPS ?= warn
 TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/epcore
 CARGO_DENY := $(TOOLS)/cargo-deny-0.20.2/bin/cargo-deny
 CARGO_LLVM_COV := $(TOOLS)/cargo-llvm-cov-0.9.1/bin/cargo-llvm-cov
+FUZZ_SECONDS ?= 60
 # Flags for each call of cargo that builds; CI sets --locked.
 CARGO_FLAGS ?=
 # One interpreter for all builds, so that none of them makes another's build stale.
@@ -32,7 +33,7 @@ UPSTREAM := tests/upstream/upstream
 HOT_PATHS := target/release/examples/hot_paths
 LINTED := python tests examples $(if $(wildcard benches/*.py),benches)
 
-.PHONY: help venv build test test-rust test-stubs test-smoke test-python lint deny fmt bench bench-readers bench-controller instructions coverage demo compare lock clean
+.PHONY: help venv build test test-rust test-stubs test-smoke test-python lint deny fmt bench bench-readers fuzz bench-controller instructions coverage demo compare lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +88,9 @@ bench-readers: | cargo-is-there ## Compare readers of JSON: the tables of docs/j
 
 bench-controller: $(VENV)/.tools build ## Tell what a controller costs, by the size of its cluster: the table of docs/controller.md
 	$(BIN)/python benches/controller_size.py
+
+fuzz: | cargo-is-there ## Fuzz the readers against each other, FUZZ_SECONDS for each format
+	@.ci/fuzz $(FUZZ_SECONDS)
 
 instructions: $(VENV)/.tools $(VENV)/.programs $(HOT_PATHS) ## Count the instructions of the hot paths anew: tests/instructions.json
 	$(BIN)/python tests/test_instructions.py

@@ -1,0 +1,27 @@
+//! Protobuf of Kubernetes, or what looks like it: no reader panics, and what was read is written and read again as the same, by the same bytes.
+
+#![no_main]
+
+use epcore::wire::{self, json, proto};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    drop((wire::read_events(data), wire::read_object_events(data, None), wire::read_objects(data, None)));
+    drop((wire::read_endpoints(data), wire::read_pods(data), wire::read_services(data), wire::read_nodes(data)));
+    drop((wire::read_legacy_endpoints(data), wire::read_list_version(data)));
+    if !proto::is_protobuf(data) {
+        return;
+    }
+    let slices = match proto::read_slices(data) {
+        Ok(slices) => slices,
+        Err(error) => return drop(wire::locate(data, error)),
+    };
+    let written =
+        proto::write_slices(slices.iter().map(|slice| &**slice)).expect("what came from protobuf goes to protobuf");
+    let again = proto::read_slices(&written).expect("what was written can be read");
+    assert_eq!(again, slices);
+    assert_eq!(proto::write_slices(again.iter().map(|slice| &**slice)).as_deref(), Ok(&*written));
+    let text = json::write_slices(slices.iter().map(|slice| &**slice));
+    let by_json = json::read_slices(&text).expect("what was read from protobuf can be read from JSON");
+    assert_eq!(json::write_slices(by_json.iter().map(|slice| &**slice)), text);
+});
