@@ -49,8 +49,8 @@ def table(outcomes: list[Outcome]) -> str:
         bounds = [of(BOUND, field) / of(KUBERNETES, field) for field in ("writes", "endpoints_resent")]
         cells += [f"{of(OURS, 'endpoints_moved'):,.0f}", *(f"{bound:.3f}" for bound in bounds)]
         lines.append(f"| {load.removesuffix('.jsonl.xz')} | {' | '.join(cells)} |")
-    ours = compare(outcomes, KUBERNETES)[OURS]
-    means = [f"**{ours[field]:.3f}**" for field in ("writes", "endpoints_resent", "slices_mean")]
+    over_all = compare(outcomes, KUBERNETES)[OURS]
+    means = [f"**{over_all[field]:.3f}**" for field in ("writes", "endpoints_resent", "slices_mean")]
     lines.append(f"| geometric mean | | | {means[0]} | | | {means[1]} | | | {means[2]} | | | |")
     loads = dict.fromkeys(one.load for one in outcomes)
     fields = ("writes", "endpoints_resent", "slices_mean")
