@@ -31,7 +31,7 @@ fn all_work_on_many_objects_can_be_stopped() {
     stops("endpoints of JSON", || json::read_endpoints(text.as_bytes()));
     stops("slices of protobuf", || proto::read_slices(&message));
     stops("Pods", || json::read_pods(pods.as_bytes()));
-    stops("a diff", || diff(&slices, &slices, diff::Options::default()));
+    stops("a diff", || diff(&slices[1..], &slices, diff::Options::default()));
 }
 
 #[test]
