@@ -71,7 +71,35 @@ def never_rests(plan: epcore.Plan, policy: Any) -> bool:
     return bool(policy == "upstream" and disabled and all(write.reasons == ["hints"] for write in plan.writes))
 
 
-@given(cases(), policies | st.just("upstream"))
+@pytest.mark.parametrize("policy", ["balanced", "lifecycle", "upstream"])
+def test_a_slice_that_passes_from_group_to_group_is_written_once(policy: Any) -> None:
+    """An empty slice that nobody's ports fit is offered to one group, and then to another one."""
+    service = {**SERVICE, "spec": {**SERVICE["spec"], "ports": [{"name": "http", "port": 80, "targetPort": "http"}]}}
+    ports: list[Json] = [{"name": "http", "protocol": "TCP", "port": 8080}]
+    container = {"ports": [{"name": "http", "protocol": "TCP", "containerPort": 8080}]}
+    starting = pod(3, spec={"nodeName": "n1", "containers": [container]})
+    starting["status"]["conditions"] = []
+    labels = {
+        "kubernetes.io/service-name": "web",
+        "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
+    }
+    owner = {"apiVersion": "v1", "kind": "Service", "name": "web", "uid": "u-web", "controller": True}
+    existing: list[Json] = [
+        {
+            "metadata": {"name": f"web-{number}", "namespace": "shop", "labels": labels, "ownerReferences": [owner]},
+            "addressType": "IPv4",
+            "endpoints": [],
+            "ports": held,
+        }
+        for number, held in enumerate([[{"name": "old", "port": 1}], ports, []])
+    ]
+    plan = epcore.reconcile(service, [pod(1), starting], NODES, existing, policy=policy)
+    assert len({write.name for write in plan.writes}) == len(plan)
+    assert summary([dict(one) for one in plan.result().to_dicts()], shared_zones=False)[0].total() == 2
+    assert not epcore.reconcile(service, [pod(1), starting], NODES, plan.result(), policy=policy)
+
+
+@given(cases(), policies | st.sampled_from(["upstream", "lifecycle"]))
 def test_a_second_sync_writes_nothing(case: Json, policy: Any) -> None:
     case["service"]["metadata"].pop("deletionTimestamp", None)
     first = reconciled(case, policy=policy)

@@ -127,6 +127,22 @@ pub(super) struct Group {
 struct Planned {
     plan: Plan,
     slots: Vec<usize>,
+    /// Those of them that another group has taken since.
+    given: Vec<usize>,
+}
+
+impl Planned {
+    /// The slots that the group may be packed in again.
+    fn own(&self) -> impl Iterator<Item = usize> {
+        self.slots.iter().copied().filter(|slot| !self.given.contains(slot))
+    }
+
+    /// Leave slots to another group, with what was to be written to them.
+    fn give(&mut self, taken: &[usize]) {
+        let is_taken = |slot: &usize| taken.contains(slot);
+        self.plan.writes.retain(|write| !self.slots.get(write.slot).is_some_and(is_taken));
+        self.given.extend(self.slots.iter().filter(|slot| is_taken(slot)));
+    }
 }
 
 /// Writes that a group would not need if it were given slices that are written anyway.
@@ -270,7 +286,7 @@ impl<'a> Run<'a> {
         if self.options.policy != Policy::Upstream {
             self.offer(family, groups, &mut plans, stale)?;
         }
-        for Planned { plan, slots } in plans {
+        for Planned { plan, slots, .. } in plans {
             self.plan.add(plan, &slots);
         }
         Ok(())
@@ -297,12 +313,12 @@ impl<'a> Run<'a> {
                 if free.is_empty() {
                     continue;
                 }
-                let mut slots: Vec<usize> = plans[index].slots.iter().chain(&free).copied().collect();
+                let mut slots: Vec<usize> = plans[index].own().chain(free.iter().copied()).collect();
                 slots.sort_unstable();
                 plans[index] = self.pack_slots(family, group, slots, Replace::Recycle)?;
                 stale.retain(|slot| !free.contains(slot));
-                for (_, Planned { plan, slots }) in plans.iter_mut().enumerate().filter(|(other, _)| *other != index) {
-                    plan.writes.retain(|write| !slots.get(write.slot).is_some_and(|slot| free.contains(slot)));
+                for (_, planned) in plans.iter_mut().enumerate().filter(|(other, _)| *other != index) {
+                    planned.give(&free);
                 }
             }
             if !self.release(family, groups, plans, stale)? {
@@ -320,7 +336,7 @@ impl<'a> Run<'a> {
     ) -> Result<Planned, Error> {
         let options = pack::Options { replace, ..self.options_for(family, group) };
         let plan = pack_group(&group.desired.endpoints, &self.slices(&slots), &options, false)?;
-        Ok(Planned { plan, slots })
+        Ok(Planned { plan, slots, given: Vec::new() })
     }
 
     /// Take an emptied slice from a group that can do without, if another group could use it. False if there is none.
@@ -337,7 +353,7 @@ impl<'a> Run<'a> {
                 continue;
             }
             for slot in self.refilled(&plans[index]) {
-                let slots = plans[index].slots.iter().copied().filter(|&other| other != slot).collect();
+                let slots = plans[index].own().filter(|&other| other != slot).collect();
                 let without = self.pack_slots(family, group, slots, Replace::Recycle)?;
                 if without.plan.writes.len() < plans[index].plan.writes.len() {
                     plans[index] = without;
@@ -366,11 +382,11 @@ impl<'a> Run<'a> {
     fn free(&self, group: usize, plans: &[Planned], stale: &[usize]) -> Vec<usize> {
         let recycles = self.options.recycles();
         let mut free = stale.to_vec();
-        for (_, Planned { plan, slots }) in plans.iter().enumerate().filter(|(other, _)| *other != group) {
+        for (_, Planned { plan, slots, .. }) in plans.iter().enumerate().filter(|(other, _)| *other != group) {
             let deleted = plan.writes.iter().filter(|write| write.verb == Verb::Delete && !self.gave_away(write));
             free.extend(deleted.filter_map(|write| slots.get(write.slot)));
         }
-        free.retain(|slot| !plans[group].slots.contains(slot));
+        free.retain(|&slot| !plans[group].own().any(|own| own == slot));
         free.retain(|&slot| recycles || self.holds_nothing_wanted(&self.plan.before[slot]));
         free
     }
