@@ -103,7 +103,7 @@ demo: build ## Replay the recordings in examples/, simulate three loads; write o
 	$(BIN)/epcore replay examples/*.jsonl.xz --html out/replay.html
 	$(BIN)/epcore simulate rolling-update node-drain flapping --policy lifecycle --html out/simulate.html
 
-compare: $(VENV)/.tools build $(VENV)/.kubernetes ## Run epcore's controller beside Kubernetes' own and write docs/controller-comparison.md (a quarter of an hour)
+compare: $(VENV)/.tools build $(VENV)/.kubernetes ## Run epcore's controller beside Kubernetes' own and write docs/controller-comparison.md (ten minutes)
 	$(BIN)/python tests/cluster/compare.py docs/controller-comparison.md
 
 lock: $(BIN)/python ## Resolve the pinned versions of requirements-dev.txt anew
