@@ -5,6 +5,7 @@
 //! slices), `place` (who goes where), `compact` (asked-for moves), `order` (which write comes first), `draft` (the plan).
 
 mod assign;
+mod canonical;
 mod choose;
 mod cohort;
 mod combine;
@@ -12,6 +13,7 @@ mod compact;
 mod draft;
 mod generic;
 mod group;
+mod items;
 mod lifecycle;
 mod naming;
 mod notes;
@@ -23,12 +25,14 @@ mod plan;
 mod problem;
 mod settle;
 mod settled;
+mod sizes;
 mod write;
 
+pub(crate) use canonical::canonical_order;
 pub use cohort::Cohort;
 pub(crate) use combine::Combination;
 pub use generic::{Assigned, Item, assign};
-pub(crate) use group::{canonical_order, same_annotations_and_owners};
+pub(crate) use group::same_annotations_and_owners;
 pub(crate) use naming::name as name_slice;
 pub use notes::{Event, HintState, Notes};
 pub use options::{
