@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from cluster.api import Api, Json
 from cluster.objects import address, node, pod, running, service, start_nodes
 from cluster.observer import State
+from cluster.processes import eventually
 
 READY: State = (True, True, False)
 NOT_READY: State = (False, False, False)
@@ -39,6 +40,8 @@ class Fleet:
     changes: list[Change] = field(default_factory=list)
     pause: float = 0.2
     """Seconds between two waves."""
+    is_known: Callable[[], bool] | None = None
+    """Whether all know the last wave: what the next one waits for, instead of some seconds."""
 
     def prepare(self, size: int, **spec: Any) -> None:
         """Make Nodes, the Service and its first Pods."""
@@ -102,7 +105,10 @@ class Fleet:
         self.api.each(delete, list(names))
 
     def wait(self) -> None:
-        time.sleep(self.pause)
+        if self.is_known:
+            eventually(self.is_known, "slices that say what is")
+        else:
+            time.sleep(self.pause)
 
     def expected(self) -> dict[str, State]:
         """What slices should say of each Pod at last."""
@@ -175,11 +181,12 @@ def flapping(fleet: Fleet) -> None:
 
 
 def node_failure(fleet: Fleet) -> None:
-    """A node goes: its Pods are not ready all at once, then gone, while others come elsewhere."""
-    lost = [name for name, one in fleet.pods.items() if one["spec"]["nodeName"] == fleet.node(0)]
+    """The last node goes: its Pods are not ready all at once, then gone, while others come elsewhere."""
+    failed = fleet.nodes - 1
+    lost = [name for name, one in fleet.pods.items() if one["spec"]["nodeName"] == fleet.node(failed)]
     fleet.be(lost, ready=False)
     fleet.wait()
-    new = fleet.begin(len(lost), range(1, fleet.nodes))
+    new = fleet.begin(len(lost), range(failed))
     fleet.wait()
     fleet.be(new, ready=True)
     fleet.drain(lost)

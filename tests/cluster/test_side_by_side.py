@@ -15,6 +15,8 @@ from cluster.observer import Observer
 from cluster.processes import eventually
 from programs import needs
 
+BATCH = 1.5
+"""Seconds: a wave of changes fits, so that all plan for the same changes and their counts can be compared."""
 POLICIES = {"upstream": "upstream.example.com", "lifecycle": "lifecycle.example.com"}
 # Beside the Service `web`, whose writes are counted: others of the same Pods, for what slices say.
 OTHERS: dict[str, Json] = {
@@ -56,22 +58,24 @@ def content(api: Api, namespace: str, manager: str) -> Counter[str]:
 def test_upstream_says_the_same_and_lifecycle_writes_and_sends_less(own_control_plane: ControlPlane) -> None:
     api = own_control_plane.admin
     namespace = new_namespace(api)
-    fleet = Fleet(api, namespace, pause=0.5)
+    fleet = Fleet(api, namespace)
     writers = {KUBERNETES: THEIRS, **POLICIES}
     with ExitStack() as stack:
         for name, manager in writers.items():
-            stack.enter_context(at_work(own_control_plane, name, most=20, batch=0.3, manager=manager))
+            stack.enter_context(at_work(own_control_plane, name, most=20, batch=BATCH, manager=manager))
         observers = {
             name: stack.enter_context(Observer(api, namespace, f"{written_by(manager)},{WEB}"))
             for name, manager in writers.items()
         }
 
-        def is_settled() -> bool:
+        def is_known() -> bool:
             expected = fleet.expected()
-            return all(observer.states() == expected for observer in observers.values()) and (
-                content(api, namespace, writers["upstream"]) == content(api, namespace, THEIRS)
-            )
+            return all(observer.states() == expected for observer in observers.values())
 
+        def is_settled() -> bool:
+            return is_known() and content(api, namespace, writers["upstream"]) == content(api, namespace, THEIRS)
+
+        fleet.is_known = is_known
         fleet.prepare(100)
         eventually(is_settled, "the first slices")
         for name, spec in OTHERS.items():
