@@ -12,26 +12,35 @@ import trustme
 
 from controller_world import address_of, held, pod, test, until, web
 from epcore.controller import Api, ApiError, Controller, ControllerOptions
-from fake_cluster import kubeconfig
+from fake_cluster import FakeCluster, kubeconfig
+
+
+def rotate(server: FakeCluster, file: Path, token: str) -> None:
+    """Let the server take this token only, and the file have it."""
+    file.write_text(token)
+    server.token = token
+
+
+async def works_on_with_another_token(api: Api, server: FakeCluster, file: Path) -> None:
+    """Run a controller while its token is replaced by another."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(Controller(api, ControllerOptions(retry_base=0.02)).run(stop))
+    await until(lambda: len(held(server)) == 3)
+    rotate(server, file, "second")
+    server.put("pods", pod("web", 3))
+    await until(lambda: len(held(server)) == 4)
+    stop.set()
+    await task
 
 
 def test_a_token_that_is_rotated_is_read_again(tmp_path: Path) -> None:
     async def scenario() -> None:
         server = web()
-        server.token = "first"  # noqa: S105 - no secret
-        stop = asyncio.Event()
         async with server.serving(tmp_path) as config:
             token = tmp_path / "token"
-            token.write_text("first")
+            rotate(server, token, "first")
             async with Api(kubeconfig=kubeconfig(tmp_path, address_of(config), tokenFile=str(token))) as api:
-                task = asyncio.create_task(Controller(api, ControllerOptions(retry_base=0.02)).run(stop))
-                await until(lambda: len(held(server)) == 3)
-                token.write_text("second")
-                server.token = "second"  # noqa: S105
-                server.put("pods", pod("web", 3))
-                await until(lambda: len(held(server)) == 4)
-                stop.set()
-                await task
+                await works_on_with_another_token(api, server, token)
 
     test(scenario)
 
@@ -96,21 +105,12 @@ def test_inside_of_a_pod_its_account_is_used_and_its_token_read_again(
 ) -> None:
     async def scenario() -> None:
         server = web()
-        server.token = "first"  # noqa: S105 - no secret
         authority = trustme.CA()
         async with server.serving(tmp_path, tls=certified(authority)) as config:
             with in_pod(tmp_path, address_of(config), authority, monkeypatch) as token:
-                token.write_text("first")
-                stop = asyncio.Event()
+                rotate(server, token, "first")
                 async with Api(qps=1000, burst=1000) as api:
-                    task = asyncio.create_task(Controller(api, ControllerOptions(retry_base=0.02)).run(stop))
-                    await until(lambda: len(held(server)) == 3)
-                    token.write_text("second")
-                    server.token = "second"  # noqa: S105
-                    server.put("pods", pod("web", 3))
-                    await until(lambda: len(held(server)) == 4)
-                    stop.set()
-                    await task
+                    await works_on_with_another_token(api, server, token)
 
     test(scenario)
 
