@@ -18,8 +18,13 @@ new path is a new name with any number."""
 TOLERANCE = 0.05
 """Another compiler and another seed of a hash may make so much of a difference."""
 TURNS = (2, 12)
-ON_CHANGES = ["a slice into a view", "an event as JSON into a view", "one change of a packer"]
-"""Paths whose work is a change, in a Service of many endpoints."""
+ON_CHANGES = [
+    "a slice into a view",
+    "an event as JSON into a view",
+    "one change of a packer",
+    "pack slices that are known without change",
+]
+"""Paths whose work is a change, or none, in a Service of many endpoints."""
 GROWTH = 1.2
 """Lists and maps that double in size leave steps of so much."""
 
@@ -60,7 +65,9 @@ def test_an_endpoint_takes_as_many_instructions_however_many_there_are(path: str
 
 
 @pytest.mark.parametrize("path", ON_CHANGES)
-def test_a_change_takes_as_many_instructions_however_many_endpoints_there_are(path: str, tmp_path: Path) -> None:
+def test_a_change_or_none_takes_as_many_instructions_however_many_endpoints_there_are(
+    path: str, tmp_path: Path
+) -> None:
     few, many = (instructions(path, tmp_path, endpoints) for endpoints in (1_000, 10_000))
     assert many <= few * GROWTH, f"{few:,} instructions became {many:,}"
 

@@ -445,7 +445,7 @@ def pack(
         every slice written.
 
     The plan depends on the content of the input, never on its order. Slices with a ``deletionTimestamp`` do not count.
-    Cost: O(n), a hash look-up for each endpoint.
+    Cost: O(n), a hash look-up for each endpoint; O(1) where two handles that were given before hold the same.
 
     Raises ``InvalidInputError`` for input that the API would refuse, slices of another namespace or writer, a
     negative number, or a missing template; ``LimitError`` for a limit of the API or of the caller; ``ValueError`` for

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use epcore::kube::Published;
 use epcore::model::{EndpointList, EndpointSlice as Slice};
+use epcore::pack::Existing;
 use epcore::wire::{self, json};
 use epcore::{Error, ErrorKind, Segment};
 use pyo3::buffer::PyBuffer;
@@ -94,6 +95,14 @@ pub(crate) fn slice_list(source: &Bound<'_, PyAny>, root: &'static str) -> PyRes
         Ok((slices, version)) => Ok(((Arc::new(slices), Some(document)), version)),
         Err(error) => Err(document.exception(error.with_root(root))),
     }
+}
+
+/// The same for a plan, which keeps in a handle what it finds out about the slices.
+pub(crate) fn existing(source: &Bound<'_, PyAny>) -> PyResult<(Arc<Existing>, Option<Document>)> {
+    if let Ok(handle) = source.cast::<SliceSet>() {
+        return Ok((handle.get().existing(), None));
+    }
+    slices(source).map(|(slices, document)| (Arc::new(slices.into()), document))
 }
 
 /// The slices of a handle, if it is one.

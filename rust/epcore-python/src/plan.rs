@@ -31,8 +31,8 @@ pub(crate) fn pack(
     let options =
         Options { template: template.map(self::template).transpose()?, ..options::read(options, Options::default())? };
     let (wanted, wanted_document) = input::endpoints(endpoints)?;
-    let (slices, slices_document) = existing.map_or_else(|| Ok((Arc::default(), None)), input::slices)?;
-    let planned = py.detach(|| core::pack(wanted.list(), &slices, &options));
+    let (existing, slices_document) = existing.map_or_else(|| Ok((Arc::default(), None)), input::existing)?;
+    let planned = py.detach(|| existing.pack(wanted.list(), &options));
     let documents = [("endpoints", wanted_document.as_ref()), ("slices", slices_document.as_ref())];
     planned.map(Plan::new).map_err(|error| input::exception_in(error, &documents))
 }

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use epcore::model::EndpointSlice as Slice;
+use epcore::pack::Existing;
 use epcore::wire::json::{self, Listing};
 use epcore::wire::proto;
 use pyo3::exceptions::{PyIndexError, PyOverflowError, PyValueError};
@@ -20,7 +21,7 @@ use crate::work;
 /// Parsed `EndpointSlice`s: an immutable sequence of records.
 #[pyclass(frozen, module = "epcore")]
 pub(crate) struct SliceSet {
-    slices: Arc<Vec<Arc<Slice>>>,
+    existing: Arc<Existing>,
     /// The document that they were read from, if it is kept to read the next one by.
     listing: Option<Listing<Document>>,
 }
@@ -31,17 +32,26 @@ impl SliceSet {
     }
 
     fn of(slices: Arc<Vec<Arc<Slice>>>) -> Self {
-        Self { slices, listing: None }
+        Self { existing: Arc::new(slices.into()), listing: None }
     }
 
     pub(crate) fn slices(&self) -> Arc<Vec<Arc<Slice>>> {
-        self.slices.clone()
+        self.existing.slices().clone()
+    }
+
+    /// With what plans found out about them.
+    pub(crate) fn existing(&self) -> Arc<Existing> {
+        self.existing.clone()
+    }
+
+    fn get(&self) -> &[Arc<Slice>] {
+        self.existing.slices()
     }
 
     /// Where a record is that equals a value.
     fn places_of(&self, value: &Bound<'_, PyAny>) -> impl Iterator<Item = usize> {
         let wanted = value.cast::<EndpointSlice>().ok().map(|record| record.get().slice());
-        (0..self.slices.len()).filter(move |&at| wanted.as_ref().is_some_and(|wanted| self.slices[at] == *wanted))
+        (0..self.get().len()).filter(move |&at| wanted.as_ref().is_some_and(|wanted| self.get()[at] == *wanted))
     }
 }
 
@@ -88,28 +98,28 @@ impl SliceSet {
             None => Listing::read(document.clone()),
         })?;
         let listing = read.map_err(|error| document.exception(error))?;
-        Ok(Self { slices: listing.slices().clone(), listing: Some(listing) })
+        Ok(Self { existing: Arc::new(listing.slices().clone().into()), listing: Some(listing) })
     }
 
     /// Write an `EndpointSliceList`.
     fn to_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        let json = py.detach(|| json::write_slices(self.slices.iter().map(|slice| &**slice)));
+        let json = py.detach(|| json::write_slices(self.get().iter().map(|slice| &**slice)));
         PyBytes::new(py, &json)
     }
 
     /// Write an `EndpointSliceList` as protobuf.
     fn to_protobuf<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let written = py.detach(|| proto::write_slices(self.slices.iter().map(|slice| &**slice)));
+        let written = py.detach(|| proto::write_slices(self.get().iter().map(|slice| &**slice)));
         written.map(|bytes| PyBytes::new(py, &bytes)).map_err(to_exception)
     }
 
     /// All slices as plain dicts.
     fn to_dicts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        from_json(py, &json::write_slices(self.slices.iter().map(|slice| &**slice)))?.get_item("items")
+        from_json(py, &json::write_slices(self.get().iter().map(|slice| &**slice)))?.get_item("items")
     }
 
     fn __len__(&self) -> usize {
-        self.slices.len()
+        self.get().len()
     }
 
     fn __iter__(slf: &Bound<'_, Self>) -> Records {
@@ -119,15 +129,15 @@ impl SliceSet {
     fn __getitem__<'py>(&self, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = index.py();
         if let Ok(range) = index.cast::<PySlice>() {
-            let picked = positions(range, self.slices.len())?.into_iter().map(|at| self.slices[at].clone());
+            let picked = positions(range, self.get().len())?.into_iter().map(|at| self.get()[at].clone());
             return Ok(Bound::new(py, Self::new(picked.collect()))?.into_any());
         }
-        let at = position(index, self.slices.len())?;
-        Ok(Bound::new(py, EndpointSlice(self.slices[at].clone()))?.into_any())
+        let at = position(index, self.get().len())?;
+        Ok(Bound::new(py, EndpointSlice(self.get()[at].clone()))?.into_any())
     }
 
     fn __eq__(&self, other: &Self) -> bool {
-        self.slices == other.slices
+        self.get() == other.get()
     }
 
     fn __reversed__(slf: &Bound<'_, Self>) -> Records {
@@ -148,12 +158,12 @@ impl SliceSet {
     }
 
     fn __hash__(&self) -> u64 {
-        hash_of(&self.slices)
+        hash_of(&self.get())
     }
 
     fn __repr__(&self) -> String {
-        let endpoints: usize = self.slices.iter().map(|slice| slice.endpoints.len()).sum();
-        format!("<SliceSet: {} slices, {endpoints} endpoints>", self.slices.len())
+        let endpoints: usize = self.get().iter().map(|slice| slice.endpoints.len()).sum();
+        format!("<SliceSet: {} slices, {endpoints} endpoints>", self.get().len())
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {

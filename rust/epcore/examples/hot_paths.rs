@@ -42,6 +42,10 @@ fn turn_of(path: &str, endpoints: usize) -> Box<dyn FnMut(usize)> {
             Box::new(move |_| drop(black_box(listing.next(Arc::new(text.clone().into_bytes())))))
         }
         "pack without change" => Box::new(move |_| drop(black_box(pack::pack(&endpoints, &slices, &options)))),
+        "pack slices that are known without change" => {
+            let existing = pack::Existing::from(Arc::new(slices));
+            Box::new(move |_| drop(black_box(existing.pack(&endpoints, &options))))
+        }
         "pack without change from JSON" => {
             let wanted = json::write_endpoints(&endpoints);
             Box::new(move |_| {

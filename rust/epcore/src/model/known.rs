@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use crate::model::digest::Digest;
 use crate::model::print::{NONE, Print, print};
 use crate::model::{Address, AddressType, ByIdentity, EndpointList, EndpointRef};
 
@@ -26,7 +27,8 @@ struct Facts {
 
 struct Prints {
     of_each: Box<[Print]>,
-    are_complete: bool,
+    /// Of all of them, where none is missing.
+    digest: Option<Digest>,
 }
 
 /// What is asked about wanted endpoints only.
@@ -46,7 +48,8 @@ impl Known {
     fn prints(&self, list: &EndpointList) -> &Prints {
         self.0.get_or_init(Box::default).prints.get_or_init(|| {
             let of_each: Box<[Print]> = list.iter().map(print).collect();
-            Prints { are_complete: !of_each.contains(&NONE), of_each }
+            let digest = (!of_each.contains(&NONE)).then(|| Digest::of(&of_each));
+            Prints { of_each, digest }
         })
     }
 
@@ -57,7 +60,7 @@ impl Known {
 
     fn complete_prints(&self) -> Option<&[Print]> {
         let prints = self.0.get()?.prints.get()?;
-        prints.are_complete.then_some(&prints.of_each)
+        prints.digest.is_some().then_some(&prints.of_each)
     }
 
     fn whole(&self, list: &EndpointList) -> &Whole {
@@ -75,9 +78,9 @@ impl EndpointList {
         &self.known().prints(self).of_each
     }
 
-    /// True if none must be compared field by field.
-    pub(crate) fn all_have_prints(&self) -> bool {
-        self.known().prints(self).are_complete
+    /// What all of them say, in whatever order; `None` where one must be compared field by field.
+    pub(crate) fn digest(&self) -> Option<Digest> {
+        self.known().prints(self).digest
     }
 
     /// The type of all addresses, where they are IP addresses of one type.

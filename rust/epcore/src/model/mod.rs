@@ -2,6 +2,7 @@
 
 mod address;
 mod conditions;
+mod digest;
 mod endpoint;
 mod identity;
 mod known;
@@ -18,6 +19,7 @@ mod validate;
 pub(crate) use address::leading_v4;
 pub use address::{Address, AddressType};
 pub use conditions::Conditions;
+pub(crate) use digest::Digest;
 pub use endpoint::{EndpointList, EndpointRef, TargetRef};
 pub(crate) use endpoint::{Rare, Record, StoredAddress};
 pub use identity::Identity;

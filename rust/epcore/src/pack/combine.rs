@@ -88,7 +88,7 @@ impl Combination {
             moves: self.moves,
             counts: self.counts,
             bytes: OnceLock::new(),
-            before: self.before,
+            before: Arc::new(self.before),
             among: None,
             notes: Notes::default(),
         };

@@ -344,7 +344,7 @@ impl<'a, 'g> Draft<'a, 'g> {
             moves,
             counts: self.counts,
             bytes: OnceLock::new(),
-            before: self.group.existing.iter().map(|&slice| slice.clone()).collect(),
+            before: Arc::new(self.group.existing.iter().map(|&slice| slice.clone()).collect()),
             among: None,
             notes: Notes::default(),
         }

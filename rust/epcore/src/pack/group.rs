@@ -10,12 +10,13 @@ use hashbrown::HashMap;
 use crate::Error;
 use crate::model::{
     Address, ByIdentity, EndpointList, EndpointRef, EndpointSlice, Identity, MANAGED_BY_LABEL, MOVING_ANNOTATION,
-    NO_PRINT, ObjectMeta, Print, ROLE_ANNOTATION, SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION, keeps,
+    NO_PRINT, ObjectMeta, Print, SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION, keeps,
 };
 use crate::pack::canonical::{Numbers, canonical_order};
 use crate::pack::items::Stages;
 use crate::pack::lifecycle::Role;
 use crate::pack::settle::{Bin, Held, settle};
+use crate::pack::summary::OWN_ANNOTATIONS;
 use crate::pack::{Options, Policy};
 use crate::wire::json;
 
@@ -320,8 +321,7 @@ fn template(
 /// True if a slice has the template's annotations, and no owner that the template's owner took the place of (upstream
 /// `needRebuildExistingSlices`).
 pub(crate) fn same_annotations_and_owners(metadata: &ObjectMeta, template: &ObjectMeta) -> bool {
-    let own = [TRIGGER_TIME_ANNOTATION, MOVING_ANNOTATION, ROLE_ANNOTATION];
-    let counts = |(key, _): &(&String, &String)| !own.contains(&key.as_str());
+    let counts = |(key, _): &(&String, &String)| !OWN_ANNOTATIONS.contains(&key.as_str());
     let owners = |metadata: &ObjectMeta| {
         json::read_owners(metadata.unknown.get("ownerReferences").unwrap_or("[]")).unwrap_or_default()
     };

@@ -26,6 +26,7 @@ mod problem;
 mod settle;
 mod settled;
 mod sizes;
+mod summary;
 mod write;
 
 pub(crate) use canonical::canonical_order;
@@ -39,6 +40,7 @@ pub use options::{
     AddressReuse, Compaction, CompactionOrder, IdleMoves, Lifecycle, Naming, Options, Policy, Prices, Replace,
 };
 pub use plan::{Move, Plan, Stats};
+pub use settled::Existing;
 pub use write::{Verb, Write, WriteReason, WriteReasons};
 
 use std::sync::Arc;
@@ -55,7 +57,8 @@ use crate::pack::problem::Problem;
 /// filled first; the rest goes where [`Options::policy`] finds it cheapest, exactly. The plan depends on the content of the input, never
 /// on its order. Slices that are being deleted (`deletionTimestamp`) are left alone and do not count.
 ///
-/// Cost: one hash look-up for each endpoint, plus the text of the slices that are written.
+/// Cost: one hash look-up for each endpoint, plus the text of the slices that are written. [`Existing`] is for slices that are planned with
+/// again.
 ///
 /// # Errors
 ///

@@ -111,7 +111,7 @@ pub struct Plan {
     /// Everything but the bytes, which are counted when asked for.
     pub(crate) counts: Stats,
     pub(crate) bytes: OnceLock<usize>,
-    pub(crate) before: Vec<Arc<EndpointSlice>>,
+    pub(crate) before: Arc<Vec<Arc<EndpointSlice>>>,
     /// All slices by name, where `before` has only those that the plan was made with.
     pub(crate) among: Option<RedBlackTreeMapSync<String, Arc<EndpointSlice>>>,
     pub(crate) notes: Notes,

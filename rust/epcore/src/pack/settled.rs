@@ -1,78 +1,141 @@
-//! The plan where nothing is to do, without a look at endpoints one by one.
+//! The plan where nothing is to do, without a look at endpoints one by one, nor at slices whose summary is known.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use crate::model::EndpointSlice;
+use crate::Error;
+use crate::model::{EndpointList, EndpointSlice};
+use crate::pack::canonical::canonical_order;
 use crate::pack::group::Group;
-use crate::pack::{Notes, Plan, Stats};
+use crate::pack::summary::Summary;
+use crate::pack::{Notes, Options, Plan, Stats, pack};
+
+/// Existing slices, with what was found out about all of them, so that the next plan with them need not look at each again.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use epcore::pack::{Existing, Options};
+/// use epcore::wire::json;
+///
+/// let slices = json::read_slices(br#"{"metadata": {"name": "db-1"}, "addressType": "IPv4", "ports": [],
+///     "endpoints": [{"addresses": ["10.0.0.1"]}]}"#)?;
+/// let existing = Existing::from(Arc::new(slices));
+/// let wanted = json::read_endpoints(br#"[{"addresses": ["10.0.0.1"]}]"#)?;
+/// assert!(existing.pack(&wanted, &Options::default())?.writes().is_empty());
+/// # Ok::<(), epcore::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Existing {
+    slices: Arc<Vec<Arc<EndpointSlice>>>,
+    known: OnceLock<Known>,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    /// The slices that count, in canonical order.
+    in_order: Arc<Vec<Arc<EndpointSlice>>>,
+    /// `None` where they are not of one group.
+    summary: Option<Summary>,
+}
+
+impl From<Arc<Vec<Arc<EndpointSlice>>>> for Existing {
+    fn from(slices: Arc<Vec<Arc<EndpointSlice>>>) -> Self {
+        Self { slices, known: OnceLock::new() }
+    }
+}
+
+impl Existing {
+    /// All slices, also those that do not count.
+    #[must_use]
+    pub fn slices(&self) -> &Arc<Vec<Arc<EndpointSlice>>> {
+        &self.slices
+    }
+
+    /// The plan of [`pack`]. Where nothing is to do it costs what one slice does, however many there are, once the first plan with these slices
+    /// and the first with these endpoints have looked at each.
+    ///
+    /// # Errors
+    ///
+    /// As [`pack`].
+    pub fn pack(&self, wanted: &EndpointList, options: &Options) -> Result<Plan, Error> {
+        match self.settled_plan(wanted, options) {
+            Some(plan) => Ok(plan),
+            None => pack(wanted, &self.slices, options),
+        }
+    }
+
+    /// One slice stands for all; where it is refused, the whole tells why.
+    fn settled_plan(&self, wanted: &EndpointList, options: &Options) -> Option<Plan> {
+        let known = self.known.get_or_init(|| Known::of(&self.slices));
+        let summary = known.summary.as_ref()?;
+        let group = Group::read(wanted, known.in_order.get(..1)?, options).ok()?;
+        group.is_settled(summary).then(|| group.plan_of_nothing(known.in_order.clone()))
+    }
+}
+
+impl Known {
+    fn of(slices: &Arc<Vec<Arc<EndpointSlice>>>) -> Self {
+        let ordered: Vec<_> = canonical_order(slices).into_iter().map(|(_, slice)| slice).collect();
+        let summary = Summary::of(&ordered);
+        let is_in_order =
+            ordered.len() == slices.len() && ordered.iter().zip(&**slices).all(|(one, other)| Arc::ptr_eq(one, other));
+        let in_order = if is_in_order { slices.clone() } else { Arc::new(ordered.into_iter().cloned().collect()) };
+        Self { in_order, summary }
+    }
+}
 
 impl Group<'_> {
-    /// The plan of a group whose slices hold what is wanted, and nothing that anything would be done about; `None` where that is not known. It
-    /// is the plan that the general way comes to: all of the slices are clean then, nothing is new, and nothing may move.
+    /// The plan of a group whose slices hold what is wanted, and nothing that anything would be done about; `None` where that is not known.
     pub(super) fn settled_plan(&self) -> Option<Plan> {
-        let options = self.options;
-        let may_move = options.compaction.is_some() || options.policy.lifecycle().is_some();
         let held: usize = self.existing.iter().map(|slice| slice.endpoints.len()).sum();
-        let is_possible = !may_move && self.is_large && held == self.wanted.len();
-        if !is_possible || !self.is_clean() || self.is_tight() || !self.holds_what_is_wanted() {
+        if !self.may_be_settled(held) || !self.is_settled(&Summary::of(&self.existing)?) {
             return None;
         }
-        let slices = self.existing.len();
+        Some(self.plan_of_nothing(Arc::new(self.existing.iter().map(|&slice| slice.clone()).collect())))
+    }
+
+    fn may_be_settled(&self, held: usize) -> bool {
+        let may_move = self.options.compaction.is_some() || self.options.policy.lifecycle().is_some();
+        !may_move && self.is_large && held == self.wanted.len()
+    }
+
+    /// True if slices like this group's first one hold what is wanted, and the general way would come to no write: all of them are clean, nothing
+    /// is new, and nothing may move.
+    fn is_settled(&self, all: &Summary) -> bool {
+        let Some(first) = self.existing.first().filter(|_| self.may_be_settled(all.endpoints)) else { return false };
+        // Without a template all slices are of one group, or the call has failed.
+        let has_labels = self.options.template.is_none() || (all.have_one_set_of_labels && !self.is_foreign(first));
+        let has_metadata = has_labels
+            && (all.have_one_set_of_annotations || !self.options.whole_metadata)
+            && !all.is_one_moving
+            && self.has_metadata(first);
+        // Of two that are wanted with one identity only one may be there.
+        has_metadata
+            && all.most_endpoints <= self.options.max_endpoints
+            && !self.is_tight(&all.bounds)
+            && self.wanted.index().is_some()
+            && all.digest.is_some()
+            && all.digest == self.wanted.digest()
+    }
+
+    fn plan_of_nothing(&self, before: Arc<Vec<Arc<EndpointSlice>>>) -> Plan {
         let counts = Stats {
-            slices_before: slices,
-            slices_after: slices,
-            slices_ideal: self.wanted.len().div_ceil(options.max_endpoints),
+            slices_before: before.len(),
+            slices_after: before.len(),
+            slices_ideal: self.wanted.len().div_ceil(self.options.max_endpoints),
             ..Stats::default()
         };
-        Some(Plan {
+        Plan {
             writes: Vec::new(),
             moves: Vec::new(),
             counts,
             bytes: OnceLock::new(),
-            before: self.existing.iter().map(|&slice| slice.clone()).collect(),
+            before,
             among: None,
             notes: Notes::default(),
-        })
-    }
-
-    /// True if no slice must be written, whatever its endpoints are.
-    fn is_clean(&self) -> bool {
-        // Without a template all slices are of one group, or the call has failed.
-        let is_of_group = |slice: &EndpointSlice| self.options.template.is_none() || !self.is_foreign(slice);
-        self.existing.iter().all(|slice| {
-            slice.endpoints.len() <= self.options.max_endpoints && is_of_group(slice) && self.has_metadata(slice)
-        })
-    }
-
-    /// True if each wanted endpoint is in one place, as it is wanted, and nothing else is anywhere.
-    fn holds_what_is_wanted(&self) -> bool {
-        // Of two that are wanted with one identity only one may be there.
-        let Some(index) = self.wanted.index().filter(|_| self.wanted.all_have_prints()) else { return false };
-        let wanted = self.wanted.prints();
-        let mut is_found = vec![false; wanted.len()];
-        let mut next = 0;
-        for slice in &self.existing {
-            let prints = slice.endpoints.prints();
-            if let Some(run) = wanted.get(next..next + prints.len())
-                && run == prints
-            {
-                let found = &mut is_found[next..next + prints.len()];
-                if found.contains(&true) {
-                    return false;
-                }
-                found.fill(true);
-                next += prints.len();
-                continue;
-            }
-            for &print in prints {
-                let Some(place) = index.find_print(wanted, print).map(|place| place as usize) else { return false };
-                if std::mem::replace(&mut is_found[place], true) {
-                    return false;
-                }
-                next = place + 1;
-            }
         }
-        true
     }
 }
 
@@ -120,20 +183,37 @@ mod tests {
         )
     }
 
-    fn slices(of: &[Vec<(usize, usize)>]) -> Vec<Arc<EndpointSlice>> {
-        let texts: Vec<String> =
-            of.iter().enumerate().map(|(at, endpoints)| slice(at * 7 % 10, 0, endpoints)).collect();
+    /// One of them may not be like the others.
+    fn slices(of: &[Vec<(usize, usize)>], odd: Option<(usize, usize)>) -> Vec<Arc<EndpointSlice>> {
+        const EDITS: [(&str, &str); 8] = [
+            (r#""tier":"0""#, r#""tier":"1""#),
+            (r#""port":80"#, r#""port":81"#),
+            (r#""namespace":"shop","labels""#, r#""namespace":"other","labels""#),
+            (r#"service-name":"web""#, r#"service-name":"other""#),
+            (r#""generateName""#, r#""deletionTimestamp":"2026-01-02T03:04:05Z","generateName""#),
+            (r#""generateName""#, r#""annotations":{"epcore/moving":"true"},"generateName""#),
+            (r#""generateName""#, r#""annotations":{"a":"b"},"generateName""#),
+            (r#""tier":"0""#, r#""tier":"0","endpointslice.kubernetes.io/managed-by":"me""#),
+        ];
+        let text = |(at, endpoints): (usize, &Vec<(usize, usize)>)| {
+            let text = slice(at * 7 % 10, 0, endpoints);
+            let edit = odd.filter(|(place, _)| *place == at).and_then(|(_, edit)| EDITS.get(edit));
+            edit.map_or(text.clone(), |(from, to)| text.replacen(from, to, 1))
+        };
+        let texts: Vec<String> = of.iter().enumerate().map(text).collect();
         json::read_slices(format!("[{}]", texts.join(",")).as_bytes()).expect("slices")
     }
 
-    /// The plan, and the one that looks at each endpoint.
-    fn both(wanted: &EndpointList, existing: &[Arc<EndpointSlice>], options: &Options) -> [String; 2] {
+    /// The plan, those of slices of which a summary is kept, and the one that looks at each endpoint.
+    fn all_ways(wanted: &EndpointList, existing: &[Arc<EndpointSlice>], options: &Options) -> [String; 4] {
         let fast = pack(wanted, existing, options);
+        let kept = Existing::from(Arc::new(existing.to_vec()));
+        let [first, again] = [(), ()].map(|()| kept.pack(wanted, options));
         let plain = Group::read(wanted, existing, options).and_then(|mut group| {
             group.is_large = false;
             crate::pack::solved(group, options, options.policy == Policy::Upstream)
         });
-        [fast, plain].map(|plan| format!("{plan:?}"))
+        [plain, fast, first, again].map(|plan| format!("{plan:?}"))
     }
 
     /// What is there and what is wanted: the same but for some edits, in another order.
@@ -180,19 +260,29 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(150))]
 
         #[test]
-        fn many_endpoints_are_planned_as_if_each_was_looked_at(case in case(), policy in 0usize..4, most in 20usize..120) {
+        fn many_endpoints_are_planned_as_if_each_was_looked_at(
+            case in case(),
+            policy in 0usize..4,
+            most in 20usize..120,
+            odd in prop::option::of((0usize..3, 0usize..8)),
+            has_template: bool,
+            whole_metadata: bool,
+        ) {
             let policy = [Policy::BALANCED, Policy::Upstream, Policy::LIFECYCLE, Policy::DENSE][policy];
             let compaction = (most % 3 == 0).then(Compaction::default);
-            let options = Options { policy, compaction, max_endpoints: most, ..Options::default() };
-            let [fast, plain] = both(&wanted(&case.wanted), &slices(&case.held), &options);
-            prop_assert_eq!(fast, plain);
+            let template = has_template.then(|| slices(&[vec![]], None).remove(0));
+            let options = Options { policy, compaction, max_endpoints: most, template, whole_metadata, ..Options::default() };
+            let [plain, others @ ..] = all_ways(&wanted(&case.wanted), &slices(&case.held, odd), &options);
+            for other in others {
+                prop_assert_eq!(&other, &plain);
+            }
         }
     }
 
     #[test]
     fn nothing_is_settled_that_the_limits_forbid() {
         let all: Vec<(usize, usize)> = (0..100).map(|number| (number, 0)).collect();
-        let (list, there) = (wanted(&all), slices(&[all[..60].to_vec(), all[60..].to_vec()]));
+        let (list, there) = (wanted(&all), slices(&[all[..60].to_vec(), all[60..].to_vec()], None));
         let template = json::read_slices(format!("[{}]", slice(0, 1, &[])).as_bytes()).expect("a slice");
         let settled =
             |options: &Options| Group::read(&list, &there, options).is_ok_and(|group| group.settled_plan().is_some());
@@ -204,10 +294,17 @@ mod tests {
             Options { policy: Policy::LIFECYCLE, ..Options::default() },
             Options { template: Some(template[0].clone()), ..Options::default() },
         ];
+        let kept = Existing::from(Arc::new(there.clone()));
         for options in others {
             assert!(!settled(&options), "{options:?}");
-            let [fast, plain] = both(&list, &there, &options);
-            assert_eq!(fast, plain);
+            assert!(kept.pack(&list, &Options::default()).is_ok_and(|plan| plan.writes().is_empty()));
+            assert_eq!(
+                format!("{:?}", kept.pack(&list, &options)),
+                format!("{:?}", pack(&list, &there, &options)),
+                "what is known is known whatever the options"
+            );
+            let [plain, others @ ..] = all_ways(&list, &there, &options);
+            assert!(others.iter().all(|other| *other == plain), "{options:?}");
         }
     }
 }

@@ -8,21 +8,23 @@ use crate::pack::choose::Bytes;
 use crate::pack::group::Group;
 use crate::pack::problem::Problem;
 use crate::pack::settle::Bin;
+use crate::pack::summary::Bounds;
 use crate::pack::{CompactionOrder, Policy, naming};
 use crate::wire::json::{endpoint_size, slice_size};
 
 impl Group<'_> {
     /// The problem to solve. Byte sizes are taken exactly only where they could pass the limit.
     pub(crate) fn problem(&self, bins: &mut [Bin]) -> Result<Problem<'_>, Error> {
-        let moving_bytes = self.moving_bytes();
-        let mut new_bytes = self.new_bytes();
+        let bounds = Bounds::of(&self.existing);
+        let moving_bytes = self.moving_bytes(&bounds);
+        let mut new_bytes = self.new_bytes(&bounds);
         let template_bytes = new_bytes - moving_bytes;
         let limit = self.options.max_bytes;
         if new_bytes > limit {
             return Err(Error::limit("larger than a slice may be without any endpoint, in bytes", limit, new_bytes)
                 .in_field("template"));
         }
-        let needs_bytes = self.may_pass();
+        let needs_bytes = self.may_pass(&bounds);
         if needs_bytes {
             for (slice, bin) in self.existing.iter().zip(bins) {
                 bin.base_bytes = slice_size(&as_created(self.rewritten(slice)));
@@ -47,9 +49,8 @@ impl Group<'_> {
     }
 
     /// Bytes of the annotations that a slice may get with moved endpoints.
-    fn moving_bytes(&self) -> usize {
-        let times = self.existing.iter().map(|slice| slice.metadata.trigger_time().len());
-        let time = times.max().filter(|&length| length > 0).map_or(0, |length| length + TRIGGER_TIME_ANNOTATION.len());
+    fn moving_bytes(&self, bounds: &Bounds) -> usize {
+        let time = if bounds.time > 0 { bounds.time + TRIGGER_TIME_ANNOTATION.len() } else { 0 };
         let touches =
             self.options.compaction.is_some_and(|compaction| compaction.order == CompactionOrder::MakeBreakTouch);
         let mark = if touches { MOVING_ANNOTATION.len() + 4 } else { 0 };
@@ -61,32 +62,30 @@ impl Group<'_> {
     }
 
     /// Bytes of a new slice without endpoints.
-    fn new_bytes(&self) -> usize {
-        slice_size(&naming::longest_named(&self.template)) + self.moving_bytes()
+    fn new_bytes(&self, bounds: &Bounds) -> usize {
+        slice_size(&naming::longest_named(&self.template)) + self.moving_bytes(bounds)
     }
 
     /// False if a cheap bound tells that no slice can pass the limit.
-    pub(super) fn is_tight(&self) -> bool {
-        // An endpoint that stays keeps its fields of a newer API, which the wanted one need not have.
-        let held = self.existing.iter().flat_map(|slice| slice.endpoints.with_rare_fields());
-        let held = held.map(EndpointRef::size_bound).max().unwrap_or(0);
+    pub(super) fn is_tight(&self, bounds: &Bounds) -> bool {
         let wanted = if self.is_large {
             self.wanted.largest()
         } else {
             self.wanted.iter().map(EndpointRef::size_bound).max().unwrap_or(0)
         };
-        self.passes(wanted.saturating_add(held))
+        // An endpoint that stays keeps its fields of a newer API, which the wanted one need not have.
+        self.passes(bounds, wanted.saturating_add(bounds.rare))
     }
 
     /// True if a slice of the largest endpoints could pass the limit.
-    fn passes(&self, largest: usize) -> bool {
-        let base = self.existing.iter().map(|slice| slice.size_bound()).max().unwrap_or(0) + self.new_bytes();
+    fn passes(&self, bounds: &Bounds, largest: usize) -> bool {
+        let base = bounds.slice + self.new_bytes(bounds);
         base.saturating_add(largest.saturating_mul(self.options.max_endpoints)) > self.options.max_bytes
     }
 
     /// False if no slice can pass the limit: first by a cheap bound, then exactly.
-    fn may_pass(&self) -> bool {
-        self.is_tight() && self.passes(self.sizes().iter().copied().max().unwrap_or(0))
+    fn may_pass(&self, bounds: &Bounds) -> bool {
+        self.is_tight(bounds) && self.passes(bounds, self.sizes().iter().copied().max().unwrap_or(0))
     }
 
     /// Bytes of each item with its comma, and with the fields of a newer API that it has where it is held.

@@ -160,7 +160,7 @@ fn plan(slices: &ServiceSlices, before: &Arc<EndpointSlice>, after: EndpointSlic
         moves: Vec::new(),
         counts,
         bytes: OnceLock::new(),
-        before: vec![before.clone()],
+        before: Arc::new(vec![before.clone()]),
         among: None,
         notes: Notes::default(),
     };

@@ -73,7 +73,7 @@ impl<'a> Extract<'a> {
             plan.counts.endpoints_resent += whole.endpoints.len() - places.len();
             write.slice = Arc::new(part.with_endpoints(endpoints));
         }
-        for before in &mut plan.before {
+        for before in Arc::make_mut(&mut plan.before) {
             let at = self.slices.iter().position(|slice| Arc::ptr_eq(slice, before))?;
             *before = self.whole[at].clone();
         }

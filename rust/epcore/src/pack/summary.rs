@@ -1,0 +1,77 @@
+//! What many slices have in common, and what they hold together.
+
+use std::sync::Arc;
+
+use crate::model::{
+    Digest, EndpointRef, EndpointSlice, MOVING_ANNOTATION, ObjectMeta, ROLE_ANNOTATION, TRIGGER_TIME_ANNOTATION,
+};
+
+/// Slices of one group, writer and namespace, so that what the first one is they all are.
+#[derive(Clone, Debug)]
+pub(super) struct Summary {
+    pub(super) endpoints: usize,
+    /// Of the slice that holds most.
+    pub(super) most_endpoints: usize,
+    pub(super) bounds: Bounds,
+    pub(super) have_one_set_of_labels: bool,
+    /// True if owners are the same too.
+    pub(super) have_one_set_of_annotations: bool,
+    /// True if a move was left half done in one of them.
+    pub(super) is_one_moving: bool,
+    /// What all hold; `None` where an endpoint must be compared field by field.
+    pub(super) digest: Option<Digest>,
+}
+
+/// No slice and no endpoint takes more bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Bounds {
+    /// A slice without endpoints.
+    pub(super) slice: usize,
+    /// An endpoint with fields that few have.
+    pub(super) rare: usize,
+    /// A trigger time.
+    pub(super) time: usize,
+}
+
+impl Summary {
+    /// `None` where they are not of one group, or there is none.
+    pub(super) fn of(slices: &[&Arc<EndpointSlice>]) -> Option<Self> {
+        let first = slices.first()?;
+        let (metadata, managed_by) = (&first.metadata, first.metadata.managed_by());
+        let is_like_first = |slice: &EndpointSlice| {
+            slice.metadata.namespace == metadata.namespace
+                && slice.metadata.managed_by() == managed_by
+                && slice.same_group(first)
+        };
+        let lengths = || slices.iter().map(|slice| slice.endpoints.len());
+        slices.iter().all(|slice| is_like_first(slice)).then(|| Self {
+            endpoints: lengths().sum(),
+            most_endpoints: lengths().max().unwrap_or(0),
+            bounds: Bounds::of(slices),
+            have_one_set_of_labels: slices.iter().all(|slice| slice.metadata.labels == metadata.labels),
+            have_one_set_of_annotations: slices.iter().all(|slice| same_annotations(&slice.metadata, metadata)),
+            is_one_moving: slices.iter().any(|slice| slice.metadata.annotations.contains_key(MOVING_ANNOTATION)),
+            digest: slices.iter().try_fold(Digest::EMPTY, |all, slice| Some(all * slice.endpoints.digest()?)),
+        })
+    }
+}
+
+impl Bounds {
+    pub(super) fn of(slices: &[&Arc<EndpointSlice>]) -> Self {
+        slices.iter().fold(Self::default(), |all, slice| Self {
+            slice: all.slice.max(slice.size_bound()),
+            rare: slice.endpoints.with_rare_fields().map(EndpointRef::size_bound).max().unwrap_or(0).max(all.rare),
+            time: all.time.max(slice.metadata.trigger_time().len()),
+        })
+    }
+}
+
+/// Annotations that are ours to set.
+pub(super) const OWN_ANNOTATIONS: [&str; 3] = [TRIGGER_TIME_ANNOTATION, MOVING_ANNOTATION, ROLE_ANNOTATION];
+
+/// The same owners, and the same annotations but for our own.
+fn same_annotations(one: &ObjectMeta, other: &ObjectMeta) -> bool {
+    let counts = |(key, _): &(&String, &String)| !OWN_ANNOTATIONS.contains(&key.as_str());
+    one.annotations.iter().filter(counts).eq(other.annotations.iter().filter(counts))
+        && one.unknown.get("ownerReferences") == other.unknown.get("ownerReferences")
+}
