@@ -61,6 +61,14 @@ def all_right(server: FakeCluster, pods: int) -> bool:
     return all(len(server.addresses(name)) == pods for name in NAMES)
 
 
+def told(replica: Running, metric: str) -> float | None:
+    return replica.replica.controller.metrics.registry.get_sample_value(metric)
+
+
+def counted(replica: Running) -> float:
+    return told(replica, "endpoint_slice_controller_num_endpoint_slices") or 0.0
+
+
 @pytest.mark.parametrize("buckets", [1, 16])
 def test_replicas_share_the_services_and_take_over_from_one_that_stops(buckets: int, tmp_path: Path) -> None:
     async def scenario() -> None:
@@ -73,11 +81,15 @@ def test_replicas_share_the_services_and_take_over_from_one_that_stops(buckets: 
             for name in NAMES:
                 server.put("pods", pod(name, 2))
             await until(lambda: all_right(server, 2), 20)
+            await until(lambda: counted(one) + counted(two) == len(server.objects["endpointslices"]), 20)
             leader, other = (one, two) if one.owned() else (two, one)
             await leader.end()
+            assert not counted(leader)
             for name in NAMES:
                 server.put("pods", pod(name, 3))
             await until(lambda: all_right(server, 3) and len(other.owned()) == len(NAMES), 20)
+            await until(lambda: counted(other) == len(server.objects["endpointslices"]), 20)
+            assert told(other, "epcore_controller_buckets") == told(other, "epcore_controller_owned_buckets") == buckets
         versions = Counter(event["object"]["metadata"]["name"] for event in server.history["endpointslices"])
         assert max(versions.values()) == 3, "nothing was written twice"
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from epcore import Plan
     from epcore.controller.limits import Name
 
@@ -80,9 +82,21 @@ class Metrics:
         return None if found is None else found[0]
 
     def forget(self, name: "Name") -> None:
-        """A Service is gone."""
+        """A Service is gone, or another replica's."""
         for gauge, was in zip(self._gauges(), self._sizes.pop(name, (0, 0, 0)), strict=True):
             gauge.dec(was)
+
+    def forget_all(self, concerned: "Callable[[str, str], bool]") -> None:
+        """Services, by namespace and name, are another replica's."""
+        for name in [name for name in self._sizes if concerned(*name)]:
+            self.forget(name)
+
+    def shared(self, buckets: "Callable[[], int]", owned: "Callable[[], int]") -> None:
+        """Tell into how many buckets replicas divide the Services, and how many of them are this one's."""
+        text = "Parts into which the replicas divide the Services"
+        Gauge("epcore_controller_buckets", text, registry=self.registry).set_function(buckets)
+        text = "Those of them that are this replica's"
+        Gauge("epcore_controller_owned_buckets", text, registry=self.registry).set_function(owned)
 
     def _gauges(self) -> tuple[Gauge, Gauge, Gauge]:
         return self.endpoints, self.slices, self.ideal

@@ -44,6 +44,7 @@ class Replica:
             finished=self._finished,
         )
         self.controller = Controller(api, options, sources=sources, owns=self.shards.owns)
+        self.controller.metrics.shared(lambda: self.shards.buckets, lambda: len(self.shards.owned))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Take part until ``stop`` is set; then end what is being written, and hand all over."""

@@ -127,7 +127,10 @@ class State:
         return news | {*self._packer.take_news()}
 
     def plans(self, name: "Name", trigger_time: str | None = None) -> "list[Plan]":
-        """Plan a Service. Raises as :func:`epcore.publish`, :func:`epcore.reconcile` and :func:`epcore.mirror`."""
+        """Plan a Service: what is to be done, or one plan that says there is nothing.
+
+        Raises as :func:`epcore.publish`, :func:`epcore.reconcile` and :func:`epcore.mirror`.
+        """
         namespace, service = name
         plans = [self._packer.plan(service, namespace=namespace, trigger_time=trigger_time)]
         if self._options.mirror:
@@ -136,7 +139,7 @@ class State:
             endpoints = self._endpoints.get(name)
             if mirrored is not None or endpoints is not None:
                 plans.append(self._mirrored(mirrored, endpoints, name))
-        return [plan for plan in plans if plan or plan.errors or plan.events]
+        return [plan for plan in plans if plan or plan.errors or plan.events] or plans[-1:]
 
     def _mirrored(self, service: bytes | None, endpoints: LegacyEndpoints | None, name: "Name") -> "Plan":
         options = self._options

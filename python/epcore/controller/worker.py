@@ -94,6 +94,7 @@ class Worker:
         left = [task for name, task in self._working.items() if concerned(*name)]
         if left:
             await asyncio.wait(left)
+        self._metrics.forget_all(concerned)
 
     async def close(self) -> None:
         """Wait for what is to be told to people."""
@@ -118,11 +119,13 @@ class Worker:
 
     async def _write_plans(self, name: "Name", since: float | None) -> "End | None":
         known = self._state.service(name)
-        if not self.is_ours(name) or not self._state.is_synced(None if known is None else known.role):
-            return None
-        if known is None:
+        if not self.is_ours(name):
+            # Another replica counts it.
             self._metrics.forget(name)
-        elif known.trouble:
+            return None
+        if not self._state.is_synced(None if known is None else known.role):
+            return None
+        if known is not None and known.trouble:
             self.tell(name, "Warning", "ServiceNotUsable", known.trouble)
         trigger = _rfc3339(since) if since is not None and self._options.trigger_time else None
         for plan in self._state.plans(name, trigger):
@@ -134,6 +137,8 @@ class Worker:
             if end != "done":
                 return end
             self._metrics.planned(name, plan, before)
+        if known is None:
+            self._metrics.forget(name)
         return "done"
 
     async def _look_at(self, name: "Name") -> None:

@@ -1,0 +1,63 @@
+"""What a controller counts is what there is, also where it had nothing to write."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from controller_world import pod, running, test, until, web
+from epcore.controller import Controller
+from fake_cluster import FakeCluster
+
+MAXIMUM = 4
+
+
+def told(controller: Controller) -> dict[str, float | None]:
+    registry = controller.metrics.registry
+    names = {
+        "endpoints": "endpoint_slice_controller_endpoints_desired",
+        "slices": "endpoint_slice_controller_num_endpoint_slices",
+        "ideal": "endpoint_slice_controller_desired_endpoint_slices",
+        "fill": "epcore_controller_fill_ratio",
+    }
+    return {short: registry.get_sample_value(name) for short, name in names.items()}
+
+
+def there(server: FakeCluster) -> dict[str, float]:
+    endpoints, slices = len(server.addresses("web")), len(server.slices("web"))
+    ideal = -(-endpoints // MAXIMUM)
+    return {"endpoints": endpoints, "slices": slices, "ideal": ideal, "fill": ideal / slices if slices else 1.0}
+
+
+def test_slices_that_were_right_at_the_start_are_counted(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = web(10)
+        async with running(server, tmp_path, max_endpoints=MAXIMUM):
+            await until(lambda: len(server.addresses("web")) == 10)
+        writes = len(server.requests)
+        async with running(server, tmp_path, max_endpoints=MAXIMUM) as controller:
+            await until(lambda: told(controller) == {"endpoints": 10, "slices": 3, "ideal": 3, "fill": 1})
+            assert {request.method for request in server.requests[writes:]} == {"GET"}
+
+    test(scenario)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sizes_follow_what_there_is(tmp_path: Path, seed: int) -> None:
+    async def scenario() -> None:
+        server, dice = web(10), random.Random(seed)
+        async with running(server, tmp_path, max_endpoints=MAXIMUM) as controller:
+            for _ in range(10):
+                there_now = {key[1] for key in server.objects["pods"]}
+                for number in dice.sample(range(20), 4):
+                    if f"web-{number}" in there_now:
+                        server.delete("pods", ("shop", f"web-{number}"))
+                    else:
+                        server.put("pods", pod("web", number))
+                pods = len(server.objects["pods"])
+                await until(lambda pods=pods: len(server.addresses("web")) == pods)  # type: ignore[misc]
+                await until(lambda: told(controller) == there(server))
+            server.delete("services", ("shop", "web"))
+            await until(lambda: told(controller) == {"endpoints": 0, "slices": 0, "ideal": 0, "fill": 1})
+
+    test(scenario)
