@@ -68,6 +68,8 @@ class FakeCluster:
     """Called before each write."""
     token: str = ""
     """Where set, the only one that is let in."""
+    slowness: float = 0.0
+    """Seconds before each answer."""
     ends: asyncio.Event = field(default_factory=asyncio.Event)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -146,6 +148,7 @@ class FakeCluster:
         namespace, plural, name = found[1] or "", found[2], found[3] or ""
         request = Request(http.method, plural, name, dict(http.query), dict(http.headers))
         self.requests.append(request)
+        await asyncio.sleep(self.slowness)
         scheme, _, token = http.headers.get("authorization", "").partition(" ")
         if self.token and (scheme.lower(), token) != ("bearer", self.token):
             return _status(401, "Unauthorized")

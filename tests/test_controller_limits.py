@@ -222,6 +222,22 @@ def test_a_request_without_answer_ends_by_its_time_limit(tmp_path: Path) -> None
     test(scenario)
 
 
+def test_a_request_that_is_repeated_with_fresh_credentials_has_no_more_time(tmp_path: Path) -> None:
+    """Who shares Services counts on it: after that time nothing that was sent is still under way."""
+
+    async def scenario() -> None:
+        server = FakeCluster(token="another", slowness=0.8)  # noqa: S106 - no secret
+        async with server.serving(tmp_path) as config, Api(kubeconfig=config, timeout=1.0) as api:
+            begin = time.monotonic()
+            with pytest.raises(ApiError) as raised:
+                await api.request("PUT", "/api/v1/namespaces/shop/services/web", body={})
+            assert raised.value.is_open
+            assert time.monotonic() - begin < 1.4
+            assert len(server.requests) == 2
+
+    test(scenario)
+
+
 def test_changes_of_pods_are_collected_for_the_batch_period(tmp_path: Path) -> None:
     async def scenario() -> None:
         server = cluster(("services", service("web")))

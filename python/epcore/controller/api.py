@@ -98,7 +98,7 @@ class Api:
     :param kubeconfig: file to use in place of the usual one.
     :param context: context of it to use.
     :param qps: requests for each second, watches left out; ``burst`` of them at once.
-    :param timeout: seconds for one request, watches left out.
+    :param timeout: seconds for one request, with its repeat where credentials were not taken; watches left out.
 
     Without a kubeconfig, and inside of a Pod, the Pod's account is used; its token is read again each minute. Any
     credentials are read again when the server does not take them. Close it after use (``async with``).
@@ -161,7 +161,11 @@ class Api:
             if may_send is not None and not may_send():
                 raise WithheldError(f"{method} {path} was not sent")
             try:
-                return await self._once(method, path, query, body, content_type, accept)
+                # With the repeat for fresh credentials, too.
+                async with asyncio.timeout(self._timeout.total):
+                    return await self._once(method, path, query, body, content_type, accept)
+            except TimeoutError as error:
+                raise _lost(error) from None
             except ApiError as error:
                 is_harmless = error.status == HTTPStatus.TOO_MANY_REQUESTS or (method == "GET" and error.is_open)
                 if error.retry_after is None or not is_harmless or repeats == _MOST_REPEATS:
