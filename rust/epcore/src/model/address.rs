@@ -86,8 +86,7 @@ impl<'a> Address<'a> {
     /// The address is unspecified, loopback or link-local, or neither an IP address nor a domain name.
     pub fn validate(&self) -> Result<(), Error> {
         match self {
-            // What begins otherwise is not special.
-            Self::V4(address) if !matches!(address.octets()[0], 0 | 127 | 169 | 224) => Ok(()),
+            Self::V4(address) if !may_be_special(*address) => Ok(()),
             Self::V4(address) => special(&IpAddr::V4(*address)),
             Self::V6(address) => special(&IpAddr::V6(*address)),
             Self::Name(name) if names::is_fqdn(name) => Ok(()),
@@ -106,6 +105,12 @@ impl fmt::Display for Address<'_> {
             Self::Name(name) => formatter.write_str(name),
         }
     }
+}
+
+/// False if it begins as none that the API refuses.
+#[inline]
+pub(crate) fn may_be_special(address: Ipv4Addr) -> bool {
+    matches!(address.octets()[0], 0 | 127 | 169 | 224)
 }
 
 fn special(address: &IpAddr) -> Result<(), Error> {

@@ -16,8 +16,8 @@ mod text;
 mod time;
 mod validate;
 
-pub(crate) use address::leading_v4;
 pub use address::{Address, AddressType};
+pub(crate) use address::{leading_v4, may_be_special};
 pub use conditions::Conditions;
 pub(crate) use digest::Digest;
 pub use endpoint::{EndpointList, EndpointRef, TargetRef};

@@ -7,7 +7,7 @@ use crate::Error;
 use crate::model::names::{is_fqdn, is_label_value, is_qualified_name, shorten};
 use crate::model::{
     Address, AddressType, EndpointPort, EndpointRef, EndpointSlice, MAX_ADDRESSES, MAX_ENDPOINTS, MAX_PORTS,
-    ObjectMeta, is_dns_label, is_dns_subdomain,
+    ObjectMeta, is_dns_label, is_dns_subdomain, may_be_special,
 };
 use crate::wire::json;
 
@@ -59,7 +59,9 @@ pub(crate) fn check_slice(slice: &EndpointSlice, address_type: Option<AddressTyp
         let mut valid = Vec::new();
         for (index, endpoint) in slice.endpoints.iter().enumerate() {
             let found = &mut |error: Error| found(error.in_index(index).in_field("endpoints"));
-            check_all_but_hints(endpoint, address_type, found);
+            if !is_usual(endpoint, address_type) {
+                check_all_but_hints(endpoint, address_type, found);
+            }
             check_new_hints(endpoint, &mut valid, found);
         }
     }
@@ -72,9 +74,15 @@ pub(crate) fn check_endpoint(endpoint: EndpointRef<'_>, address_type: Option<Add
 }
 
 /// Check the hints of an endpoint, if they are none of the few that are known to be valid: most endpoints of a zone have the same.
+#[inline]
 fn check_new_hints<'a>(endpoint: EndpointRef<'a>, valid: &mut Vec<&'a str>, found: &mut Found<'_>) {
+    if let Some(hints) = endpoint.hints().filter(|hints| !valid.contains(hints)) {
+        check_other_hints(hints, valid, found);
+    }
+}
+
+fn check_other_hints<'a>(hints: &'a str, valid: &mut Vec<&'a str>, found: &mut Found<'_>) {
     const MOST: usize = 8;
-    let Some(hints) = endpoint.hints().filter(|hints| !valid.contains(hints)) else { return };
     let mut is_valid = true;
     check_hints(hints, &mut |error| {
         is_valid = false;
@@ -83,6 +91,16 @@ fn check_new_hints<'a>(endpoint: EndpointRef<'a>, valid: &mut Vec<&'a str>, foun
     if is_valid && valid.len() < MOST {
         valid.push(hints);
     }
+}
+
+/// True of most endpoints that no rule refuses, hints left aside: one address that cannot be special, no host name, a valid node.
+#[inline]
+fn is_usual(endpoint: EndpointRef<'_>, address_type: Option<AddressType>) -> bool {
+    matches!(endpoint.address(), Address::V4(address) if !may_be_special(address))
+        && address_type == Some(AddressType::IPv4)
+        && endpoint.rare().is_none()
+        && endpoint.hostname().is_none()
+        && endpoint.node_name().is_none_or(is_dns_subdomain)
 }
 
 fn check_all_but_hints(endpoint: EndpointRef<'_>, address_type: Option<AddressType>, found: &mut Found<'_>) {
