@@ -80,7 +80,10 @@ FULL: Json = {
 names = st.sampled_from(["", "a", "b-1", "web.x"])
 texts = st.sampled_from(["a", "é", "x" * 200])
 addresses = st.sampled_from(["10.0.0.1", "10.0.0.2", "10.1.255.3"])
-targets = st.fixed_dictionaries({"kind": texts}, optional={"name": texts, "uid": texts, "fieldPath": texts})
+targets = st.fixed_dictionaries(
+    {"kind": texts},
+    optional=dict.fromkeys(("namespace", "name", "uid"), texts) | {"resourceVersion": st.just("9"), "fieldPath": texts},
+)
 
 
 def port_name(port: Any) -> str:
@@ -105,18 +108,14 @@ slices = st.fixed_dictionaries(
         "endpoints": st.lists(
             st.fixed_dictionaries(
                 {
-                    "addresses": st.lists(
-                        st.sampled_from(["10.0.0.1", "10.0.0.2", "10.1.255.3"]), min_size=1, max_size=2, unique=True
-                    )
+                    "addresses": st.lists(addresses, min_size=1, max_size=2, unique=True),
                 },
                 optional={
                     "conditions": st.dictionaries(st.sampled_from(["ready", "serving", "terminating"]), st.booleans()),
                     "hostname": st.sampled_from(["a", "b-1"]),
                     "nodeName": st.sampled_from(["n-1", "n.b"]),
                     "zone": texts,
-                    "targetRef": st.fixed_dictionaries(
-                        {"kind": texts}, optional={"name": texts, "uid": texts, "fieldPath": texts}
-                    ),
+                    "targetRef": targets,
                     "hints": st.sampled_from([{"forZones": [{"name": "z"}]}, {"forNodes": [{"name": "n"}]}]),
                     "deprecatedTopology": st.just({"b": "x", "a": ""}),
                 },
@@ -159,6 +158,26 @@ def test_slices_are_those_of_the_library(upstream: Upstream) -> None:
     @given(slices)
     def agrees(slice_: Json) -> None:
         check(upstream, slice_)
+
+    agrees()
+
+
+@needs_upstream
+def test_bytes_that_are_taken_are_what_the_library_reads_of_them(upstream: Upstream) -> None:
+    changes = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=2)
+
+    @settings(suppress_health_check=list(HealthCheck))
+    @given(slices, changes)
+    def agrees(slice_: Json, changes: list[tuple[float, int]]) -> None:
+        changed = bytearray(translated(upstream, slice_)[1])
+        for place, byte in changes:
+            changed[int(place * len(changed))] = byte
+        try:
+            read = epcore.SliceSet.from_json(changed)
+        except epcore.InvalidInputError:
+            return
+        answer = upstream.ask(op="translate", protobuf=base64.b64encode(changed).decode())
+        assert read.to_dicts() == epcore.SliceSet.from_objects(answer["object"]).to_dicts()
 
     agrees()
 

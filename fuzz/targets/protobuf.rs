@@ -1,4 +1,5 @@
-//! Protobuf of Kubernetes, or what looks like it: no reader panics, and what was read is written and read again as the same, by the same bytes.
+//! Protobuf of Kubernetes, or what looks like it: no reader panics, the reader of endpoints of the usual form is the plain one, and what was read is written
+//! and read again as the same, by the same bytes.
 
 #![no_main]
 
@@ -12,7 +13,11 @@ fuzz_target!(|data: &[u8]| {
     if !proto::is_protobuf(data) {
         return;
     }
-    let slices = match proto::read_slices(data) {
+    let read = proto::read_slices(data);
+    assert_eq!(format!("{read:?}"), format!("{:?}", proto::read_slices_plainly(data)));
+    let [endpoints, plain] = [proto::read_endpoints(data), proto::read_endpoints_plainly(data)];
+    assert_eq!(format!("{endpoints:?}"), format!("{plain:?}"));
+    let slices = match read {
         Ok(slices) => slices,
         Err(error) => return drop(wire::locate(data, error)),
     };

@@ -34,7 +34,7 @@ pub use port::EndpointPort;
 pub(crate) use port::same_ports;
 pub(crate) use print::{NONE as NO_PRINT, Print};
 pub use slice::{EndpointSlice, MAX_ADDRESSES, MAX_ENDPOINTS, MAX_PORTS};
-pub(crate) use text::{Text, TextBuffer};
+pub(crate) use text::{Ascii, RECENT, Text, TextBuffer, slot};
 pub(crate) use time::{rfc3339, timestamp};
 pub(crate) use validate::{
     check_endpoint, check_metadata, check_ports, check_slice, check_submitted_metadata, validate_family,

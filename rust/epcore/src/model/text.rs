@@ -19,20 +19,21 @@ impl Text {
     }
 }
 
-const CACHE: usize = 64;
+/// Texts in a cache of those that are likely to come again.
+pub(crate) const RECENT: usize = 64;
 
 /// The text of one list of endpoints.
 #[derive(Default)]
 pub(crate) struct TextBuffer {
     buffer: String,
     /// Nothing until the first text that is likely to come again.
-    recent: Vec<Text>,
+    recent: Option<Box<[Text; RECENT]>>,
 }
 
 /// What is only looked at needs no cache.
 impl Clone for TextBuffer {
     fn clone(&self) -> Self {
-        Self { buffer: self.buffer.clone(), recent: Vec::new() }
+        Self { buffer: self.buffer.clone(), recent: None }
     }
 }
 
@@ -41,9 +42,10 @@ impl TextBuffer {
     pub(crate) fn with_room(&self, bytes: usize) -> Self {
         let mut buffer = String::with_capacity(self.buffer.len() + bytes);
         buffer.push_str(&self.buffer);
-        Self { buffer, recent: Vec::new() }
+        Self { buffer, recent: None }
     }
 
+    #[inline]
     pub(crate) fn get(&self, text: Text) -> &str {
         &self.buffer[text.start as usize..(text.start + text.length) as usize]
     }
@@ -60,7 +62,7 @@ impl TextBuffer {
     /// Give back what is not needed to look at it.
     pub(crate) fn shrink(&mut self) {
         self.buffer.shrink_to_fit();
-        self.recent = Vec::new();
+        self.recent = None;
     }
 
     pub(crate) fn reserve(&mut self, bytes: usize) {
@@ -107,27 +109,70 @@ impl TextBuffer {
             return Text::default();
         }
         let slot = slot(text.as_bytes());
-        if self.recent.is_empty() {
-            self.recent.resize(CACHE, Text::default());
-        }
-        let recent = self.recent[slot];
-        if recent.len() == text.len() && self.get(recent) == text {
+        let recent = self.recent.get_or_insert_with(|| Box::new([Text::default(); RECENT]))[slot];
+        if recent.len() == text.len() && self.bytes(recent) == text.as_bytes() {
             return recent;
         }
         let kept = self.append(text);
-        self.recent[slot] = kept;
+        if let Some(recent) = &mut self.recent {
+            recent[slot] = kept;
+        }
         kept
     }
 }
 
+/// Texts in ASCII that become part of a buffer together: that they are in ASCII is looked at then.
+#[derive(Default)]
+pub(crate) struct Ascii {
+    bytes: Vec<u8>,
+    /// The end of the buffer.
+    start: usize,
+}
+
+impl Ascii {
+    /// Begin with none, at the end of a buffer.
+    pub(crate) fn begin(&mut self, buffer: &TextBuffer) {
+        self.bytes.clear();
+        self.start = buffer.len();
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(crate) fn truncate(&mut self, length: usize) {
+        self.bytes.truncate(length);
+    }
+
+    /// Keep a text where the buffer has room for it.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "what there is room for is below 2^32")]
+    pub(crate) fn keep(&mut self, text: &[u8]) -> Text {
+        if text.is_empty() {
+            return Text::default();
+        }
+        let start = self.start + self.bytes.len();
+        self.bytes.extend_from_slice(text);
+        Text { start: start as u32, length: text.len() as u32 }
+    }
+
+    /// Append all to the buffer; false if they are not in ASCII, and the buffer is as it was.
+    pub(crate) fn end(&self, buffer: &mut TextBuffer) -> bool {
+        let text = simdutf8::basic::from_utf8(&self.bytes).ok().filter(|text| text.is_ascii());
+        text.inspect(|text| buffer.buffer.push_str(text)).is_some()
+    }
+}
+
 /// Names of one kind differ near their end, where eight bytes tell most apart; of a longer one four from its middle help.
-fn slot(text: &[u8]) -> usize {
+#[inline]
+pub(crate) fn slot(text: &[u8]) -> usize {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let Some(end) = text.last_chunk() else {
-        return text.iter().fold(text.len(), |mixed, byte| mixed.wrapping_mul(31).wrapping_add(usize::from(*byte)))
-            % CACHE;
+    let four = |bytes: &[u8]| bytes.first_chunk().map_or(0, |four| u64::from(u32::from_le_bytes(*four)));
+    let word = match (text.last_chunk(), text) {
+        (Some(end), _) => u64::from_le_bytes(*end) ^ four(&text[text.len() / 4..]).rotate_left(17),
+        (None, [_, _, _, end @ ..]) if !end.is_empty() => four(text) | four(&text[text.len() - 4..]) << 32,
+        (None, [.., last]) => u64::from(text[0]) | u64::from(text[text.len() / 2]) << 8 | u64::from(*last) << 16,
+        (None, []) => 0,
     };
-    let middle = text[text.len() / 4..].first_chunk().map_or(0, |middle| u32::from_le_bytes(*middle));
-    let mixed = (u64::from_le_bytes(*end) ^ u64::from(middle).rotate_left(17)).wrapping_mul(ODD);
-    usize::from(mixed.to_be_bytes()[0]) % CACHE
+    usize::from(word.wrapping_mul(ODD).to_be_bytes()[0]) % RECENT
 }

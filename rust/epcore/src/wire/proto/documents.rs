@@ -7,13 +7,13 @@ use crate::interrupt::point;
 use crate::model::{EndpointList, EndpointSlice, validate_endpoint};
 use crate::wire::json::{self, Event, Fold};
 use crate::wire::proto::encoding::{write_bytes, write_message};
-use crate::wire::proto::endpoint::read_endpoint;
+use crate::wire::proto::endpoint::{Learned, read_endpoint};
 use crate::wire::proto::envelope::{Envelope, Frame, each_frame, is_frames, open, write_envelope};
 use crate::wire::proto::metadata::read_metadata;
 use crate::wire::proto::place::{locate_in, offset_of};
 use crate::wire::proto::reader::Reader;
 use crate::wire::proto::schema::{ENDPOINT, ENDPOINT_SLICE, message_of};
-use crate::wire::proto::slice::{self, Learned, read_slice};
+use crate::wire::proto::slice::{self, read_slice};
 use crate::wire::proto::translation::write_members;
 use crate::{Error, Segment};
 
@@ -26,7 +26,19 @@ const LIST: &str = "EndpointSliceList";
 ///
 /// The first place that is not protobuf of Kubernetes or that the API would refuse, with path (`slices[3].endpoints[0]`) and byte offset.
 pub fn read_slices(document: &[u8]) -> Result<Vec<Arc<EndpointSlice>>, Error> {
-    let mut learned = Learned::default();
+    read_slices_by(document, Learned::default())
+}
+
+/// The same by the plain reader alone, which takes endpoints of the usual form as any others: slower, and there to be compared with.
+///
+/// # Errors
+///
+/// As [`read_slices`].
+pub fn read_slices_plainly(document: &[u8]) -> Result<Vec<Arc<EndpointSlice>>, Error> {
+    read_slices_by(document, Learned::plain())
+}
+
+fn read_slices_by<'a>(document: &'a [u8], mut learned: Learned<'a>) -> Result<Vec<Arc<EndpointSlice>>, Error> {
     if is_frames(document) {
         let mut fold = Fold::default();
         let read = each_frame(document, |frame| match frame.kind {
@@ -89,27 +101,51 @@ fn each_slice<'a>(
 ///
 /// As [`read_slices`], with paths such as `endpoints[0].endpoints[5].addresses[0]`, the number of the slice first.
 pub fn read_endpoints(document: &[u8]) -> Result<EndpointList, Error> {
+    read_endpoints_by(document, Learned::default())
+}
+
+/// The same by the plain reader alone, as [`read_slices_plainly`].
+///
+/// # Errors
+///
+/// As [`read_endpoints`].
+pub fn read_endpoints_plainly(document: &[u8]) -> Result<EndpointList, Error> {
+    read_endpoints_by(document, Learned::plain())
+}
+
+fn read_endpoints_by<'a>(document: &'a [u8], mut learned: Learned<'a>) -> Result<EndpointList, Error> {
     if is_frames(document) {
         return Err(Error::invalid("expected endpoints or slices, found a watch event").at(0).in_field("endpoints"));
     }
-    let (mut list, mut hints) = (EndpointList::default(), crate::wire::proto::endpoint::KnownHints::default());
-    each_slice(document, "endpoints", |reader| {
-        let mut index = 0;
-        let document = reader.document();
-        reader.fields(|field| {
-            if ENDPOINT_SLICE.named("endpoints").is_none_or(|entry| entry.number != field.number) {
-                return Ok(());
+    let mut list = EndpointList::default();
+    learned.begin(&mut list);
+    each_slice(document, "endpoints", |mut slice| {
+        let (document, first) = (slice.document(), list.len());
+        loop {
+            let (from, count) = (slice.position(), list.len());
+            learned.read_usual(&mut slice, &mut list);
+            if (count..list.len()).any(|index| check(&list, index).is_err()) {
+                // The plain reader tells the place of what is wrong.
+                learned.read_again(&mut slice, from, &mut list, count);
             }
-            index += 1;
+            let index = list.len() - first;
+            let Some(field) = slice.field()? else { return Ok(()) };
+            if ENDPOINT_SLICE.named("endpoints").is_none_or(|entry| entry.number != field.number) {
+                continue;
+            }
             let read = field.message(document).and_then(|reader| {
-                read_endpoint(reader, &mut list, &mut hints)?;
-                let check = |endpoint| validate_endpoint(endpoint, None);
-                list.get(list.len() - 1).map_or(Ok(()), check).map_err(|error| locate_in(reader, &ENDPOINT, error))
+                read_endpoint(reader, &mut list, &mut learned)?;
+                check(&list, list.len() - 1).map_err(|error| locate_in(reader, &ENDPOINT, error))
             });
-            read.map_err(|error| error.in_index(index - 1).in_field("endpoints"))
-        })
+            read.map_err(|error| error.in_index(index).in_field("endpoints"))?;
+        }
     })?;
     Ok(list)
+}
+
+/// Check an endpoint as far as that needs no address type.
+fn check(list: &EndpointList, index: usize) -> Result<(), Error> {
+    list.get(index).map_or(Ok(()), |endpoint| validate_endpoint(endpoint, None))
 }
 
 /// The slice of an event.

@@ -2,22 +2,55 @@
 
 use crate::Error;
 use crate::model::{Address, Conditions, EndpointList, EndpointRef, Members, Rare, Record, StoredAddress};
-use crate::wire::json::{self, canonical_hints};
+use crate::wire::json;
 use crate::wire::proto::encoding::{write_bytes, write_fields, write_message, write_number};
+use crate::wire::proto::hints::KnownHints;
 use crate::wire::proto::metadata::read_rest;
 use crate::wire::proto::reader::{Field, Reader, Seen};
 use crate::wire::proto::schema::{ENDPOINT, HINTS, REST_OF_ENDPOINT};
-use crate::wire::proto::translation::write_object;
+use crate::wire::proto::usual::Usual;
 
-/// Hints come again and again: their bytes, and what these are as canonical JSON.
+/// What reading some endpoints tells for reading the next.
 #[derive(Default)]
-pub(super) struct KnownHints<'a> {
-    known: Vec<(&'a [u8], String)>,
-    oldest: usize,
+pub(super) struct Learned<'a> {
+    hints: KnownHints<'a>,
+    usual: Usual<'a>,
+    /// Endpoints and bytes of text of the last list: the next is likely to be like it.
+    room: (usize, usize),
+    /// True if all is left to the plain reader.
+    is_plain: bool,
 }
 
-/// Most hints to remember.
-const MOST_KNOWN: usize = 8;
+impl<'a> Learned<'a> {
+    /// What leaves all to the plain reader.
+    pub(super) fn plain() -> Self {
+        Self { is_plain: true, ..Self::default() }
+    }
+
+    /// Make room in a list that is read next.
+    pub(super) fn begin(&mut self, list: &mut EndpointList) {
+        self.usual.forget(&mut self.hints);
+        list.reserve(self.room);
+    }
+
+    /// Note a list that was read.
+    pub(super) fn end(&mut self, list: &EndpointList) {
+        self.room = list.size();
+    }
+
+    /// Read those endpoints that are next in a slice and of the usual form onto the end of a list.
+    pub(super) fn read_usual(&mut self, slice: &mut Reader<'a>, list: &mut EndpointList) {
+        if !self.is_plain {
+            self.usual.read(slice, list, &mut self.hints);
+        }
+    }
+
+    /// Take the last endpoints off a list and go back to where they begin, for the plain reader to read them.
+    pub(super) fn read_again(&mut self, slice: &mut Reader<'a>, from: usize, list: &mut EndpointList, count: usize) {
+        self.usual.undo(list, count, &mut self.hints, slice.position());
+        slice.jump(from);
+    }
+}
 
 /// An endpoint that is read.
 struct Draft<'a, 'l> {
@@ -30,11 +63,11 @@ struct Draft<'a, 'l> {
     has_address: bool,
 }
 
-/// Read one endpoint onto the end of a list.
+/// Read one endpoint of any form onto the end of a list.
 pub(super) fn read_endpoint<'a>(
     reader: Reader<'a>,
     list: &mut EndpointList,
-    hints: &mut KnownHints<'a>,
+    learned: &mut Learned<'a>,
 ) -> Result<(), Error> {
     let bytes = reader.rest();
     // No text of the model is longer than the message, but for addresses that get shorter, and hints.
@@ -61,7 +94,7 @@ pub(super) fn read_endpoint<'a>(
             4 => ("targetRef", seen.once(&field).and_then(|()| draft.target(&field))),
             6 => ("nodeName", seen.once(&field).and_then(|()| draft.node_name(&field))),
             7 => ("zone", seen.once(&field).and_then(|()| draft.zone(&field))),
-            8 => ("hints", seen.once(&field).and_then(|()| draft.hints(&field, hints))),
+            8 => ("hints", seen.once(&field).and_then(|()| draft.hints(&field, &mut learned.hints))),
             _ => {
                 draft.rare.get_or_insert_default().unknown.keep_numbered(field.raw(draft.document));
                 return Ok(());
@@ -165,44 +198,9 @@ impl<'a> Draft<'a, '_> {
     }
 
     fn hints(&mut self, field: &Field<'a>, hints: &mut KnownHints<'a>) -> Result<(), Error> {
-        let bytes = field.bytes()?;
-        let known = hints.known.iter().position(|(of, _)| *of == bytes);
-        let Some(which) = known else { return self.new_hints(field, hints) };
-        self.record.hints = self.list.text_mut().intern(&hints.known[which].1)?;
-        Ok(())
-    }
-
-    fn new_hints(&mut self, field: &Field<'a>, hints: &mut KnownHints<'a>) -> Result<(), Error> {
-        let message = field.message(self.document)?;
-        let rare = &mut self.rare;
-        let mut is_plain = true;
-        message.fields(|field| {
-            if HINTS.numbered(field.number).is_none() {
-                is_plain = false;
-                rare.get_or_insert_default().hints_unknown.keep_numbered(field.raw(self.document));
-            }
-            Ok(())
-        })?;
-        let mut text = Vec::new();
-        write_object(&mut text, message, &HINTS)?;
-        let text = String::from_utf8_lossy(&text);
-        let canonical = canonical_hints(&mut json::Reader::new(&text), rare).map_err(Error::without_offset)?;
+        let canonical = hints.read(field, self.document, &mut self.rare)?;
         self.record.hints = self.list.text_mut().intern(&canonical)?;
-        if is_plain {
-            hints.keep(field.bytes()?, canonical);
-        }
         Ok(())
-    }
-}
-
-impl<'a> KnownHints<'a> {
-    fn keep(&mut self, bytes: &'a [u8], json: String) {
-        if self.known.len() < MOST_KNOWN {
-            self.known.push((bytes, json));
-            return;
-        }
-        self.oldest = (self.oldest + 1) % MOST_KNOWN;
-        self.known[self.oldest] = (bytes, json);
     }
 }
 

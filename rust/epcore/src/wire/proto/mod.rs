@@ -10,16 +10,18 @@ mod documents;
 mod encoding;
 mod endpoint;
 mod envelope;
+mod hints;
 mod metadata;
 mod place;
 mod reader;
 mod schema;
 mod slice;
 mod translation;
+mod usual;
 
 pub(crate) use documents::translated;
 pub use documents::{
-    locate, read_endpoints, read_events, read_list_version, read_object_events, read_objects, read_slice_list,
-    read_slices, write_slice, write_slices,
+    locate, read_endpoints, read_endpoints_plainly, read_events, read_list_version, read_object_events, read_objects,
+    read_slice_list, read_slices, read_slices_plainly, write_slice, write_slices,
 };
 pub use envelope::is_protobuf;

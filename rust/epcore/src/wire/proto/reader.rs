@@ -38,6 +38,11 @@ impl<'a> Reader<'a> {
         self.position
     }
 
+    /// Go to a place, which is the beginning or the end of a field of this message.
+    pub(super) fn jump(&mut self, position: usize) {
+        self.position = position;
+    }
+
     /// What is left of the message.
     #[inline]
     pub(super) fn rest(&self) -> &'a [u8] {

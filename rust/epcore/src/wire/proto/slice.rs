@@ -5,18 +5,11 @@ use crate::model::{
     AddressType, EndpointList, EndpointPort, EndpointSlice, Members, ObjectMeta, shorten, validate_slice,
 };
 use crate::wire::proto::encoding::{write_bytes, write_message, write_number};
-use crate::wire::proto::endpoint::{KnownHints, read_endpoint, write_endpoint, write_numbered};
+use crate::wire::proto::endpoint::{Learned, read_endpoint, write_endpoint, write_numbered};
 use crate::wire::proto::metadata::{read_metadata, write_metadata};
 use crate::wire::proto::place::locate_in;
 use crate::wire::proto::reader::{Reader, Seen};
 use crate::wire::proto::schema::ENDPOINT_SLICE;
-
-/// What reading one slice tells for reading the next.
-#[derive(Default)]
-pub(super) struct Learned<'a> {
-    hints: KnownHints<'a>,
-    size: (usize, usize),
-}
 
 /// Read one slice, and check it as the API server does.
 pub(super) fn read_slice<'a>(reader: Reader<'a>, learned: &mut Learned<'a>) -> Result<EndpointSlice, Error> {
@@ -25,8 +18,11 @@ pub(super) fn read_slice<'a>(reader: Reader<'a>, learned: &mut Learned<'a>) -> R
     let (mut ports, mut endpoints, mut unknown) = (Vec::new(), EndpointList::default(), Members::default());
     let mut address_type = Err(Error::invalid("required").at(reader.position()).in_field("addressType"));
     let mut seen = Seen::default();
-    endpoints.reserve(learned.size);
-    reader.fields(|field| {
+    learned.begin(&mut endpoints);
+    let mut rest = reader;
+    loop {
+        learned.read_usual(&mut rest, &mut endpoints);
+        let Some(field) = rest.field()? else { break };
         match field.number {
             1 => {
                 seen.once(&field)?;
@@ -36,7 +32,7 @@ pub(super) fn read_slice<'a>(reader: Reader<'a>, learned: &mut Learned<'a>) -> R
             2 => {
                 let index = endpoints.len();
                 let read = field.message(document);
-                read.and_then(|reader| read_endpoint(reader, &mut endpoints, &mut learned.hints))
+                read.and_then(|reader| read_endpoint(reader, &mut endpoints, learned))
                     .map_err(|error| error.in_index(index).in_field("endpoints"))?;
             }
             3 => {
@@ -52,11 +48,10 @@ pub(super) fn read_slice<'a>(reader: Reader<'a>, learned: &mut Learned<'a>) -> R
             }
             _ => unknown.keep_numbered(field.raw(document)),
         }
-        Ok(())
-    })?;
+    }
     let slice = EndpointSlice { metadata, address_type: address_type?, ports, endpoints, unknown };
     validate_slice(&slice).map_err(|error| locate_in(reader, &ENDPOINT_SLICE, error))?;
-    learned.size = slice.endpoints.size();
+    learned.end(&slice.endpoints);
     Ok(slice)
 }
 

@@ -1,0 +1,326 @@
+//! The reader of endpoints of the usual form beside the plain one: the same slices, or the same error at the same place, whatever the bytes.
+
+use epcore::Error;
+use epcore::wire::{json, proto};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+/// What is read, with every unknown field in it.
+fn slices(document: &[u8]) -> [Result<String, Error>; 2] {
+    let read = [proto::read_slices(document), proto::read_slices_plainly(document)];
+    if let [Ok(usual), Ok(plain)] = &read {
+        assert_eq!(usual, plain);
+        // The JSON is without what only protobuf says, which must be the same too.
+        let [usual, plain] = [usual, plain].map(|slices| proto::write_slices(slices.iter().map(|slice| &**slice)));
+        assert_eq!(usual, plain);
+    }
+    read.map(|slices| slices.map(|slices| format!("{slices:?}")))
+}
+
+fn endpoints(document: &[u8]) -> [Result<String, Error>; 2] {
+    let read = [proto::read_endpoints(document), proto::read_endpoints_plainly(document)];
+    if let [Ok(usual), Ok(plain)] = &read {
+        assert_eq!(usual, plain);
+    }
+    read.map(|list| list.map(|list| format!("{list:?}")))
+}
+
+/// A number, with so many bytes more than it needs.
+fn number(mut value: usize, needless: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    while value >= 0x80 {
+        out.push(0x80 | u8::try_from(value & 0x7f).unwrap_or(0));
+        value >>= 7;
+    }
+    out.push(u8::try_from(value).unwrap_or(0));
+    for _ in 0..needless {
+        if let Some(last) = out.last_mut() {
+            *last |= 0x80;
+        }
+        out.push(0);
+    }
+    out
+}
+
+/// How tag and length of a field are spelled: needless bytes of either, and by how much the length is wrong.
+type Spelling = (usize, usize, isize);
+
+const USUAL: Spelling = (0, 0, 0);
+
+fn spelled((of_tag, of_length, wrong): Spelling, tag: usize, bytes: &[u8]) -> Vec<u8> {
+    let length = bytes.len().saturating_add_signed(wrong);
+    [number(tag << 3 | 2, of_tag), number(length, of_length), bytes.to_vec()].concat()
+}
+
+fn field(tag: usize, bytes: &[u8]) -> Vec<u8> {
+    spelled(USUAL, tag, bytes)
+}
+
+fn spelling() -> impl Strategy<Value = Spelling> {
+    let others =
+        select(vec![(1, 0, 0), (0, 1, 0), (0, 2, 0), (0, 9, 0), (0, 10, 0), (0, 0, 1), (0, 0, -1), (0, 0, 300)]);
+    prop_oneof![40 => Just(USUAL), 1 => others]
+}
+
+/// Texts that a field may have, most of them right, `%` for a number that differs from endpoint to endpoint.
+fn texts(own: &[&'static str]) -> impl Strategy<Value = Vec<u8>> + use<> {
+    let own: Vec<&str> = own.to_vec();
+    let other = select(vec!["", "a", "A_%", "é%", "a\u{0}", "12"]);
+    let wrong = select(vec![&b"\xff"[..], b"\xc3", b"\xa9a", b"a\xed\xa0\x80"]).prop_map(<[u8]>::to_vec);
+    prop_oneof![
+        20 => select(own).prop_map(|text| text.as_bytes().to_vec()),
+        2 => other.prop_map(|text| text.as_bytes().to_vec()),
+        2 => (0usize..300).prop_map(|length| vec![b'x'; length]),
+        1 => wrong,
+    ]
+}
+
+/// A field with a text.
+fn text(tag: usize, own: &[&'static str]) -> BoxedStrategy<Vec<u8>> {
+    (spelling(), texts(own)).prop_map(move |(spelling, text)| spelled(spelling, tag, &text)).boxed()
+}
+
+/// Numbers where truths belong.
+fn truth(tag: usize) -> impl Strategy<Value = Vec<u8>> {
+    let value = prop_oneof![10 => 0usize..2, 1 => select(vec![2, 127, 128, 1 << 40])];
+    (value, prop_oneof![20 => Just(0usize), 1 => 0usize..11])
+        .prop_map(move |(value, needless)| [number(tag << 3, 0), number(value, needless)].concat())
+}
+
+/// Fields that nobody knows, and known ones that are of another type.
+fn odd() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        (1usize..40, 0usize..300).prop_map(|(tag, value)| [number(tag << 3, 0), number(value, 0)].concat()),
+        (1usize..40).prop_map(|tag| [number(tag << 3 | 1, 0), vec![7; 8]].concat()),
+        (1usize..40).prop_map(|tag| [number(tag << 3 | 5, 0), vec![7; 4]].concat()),
+        (8usize..40).prop_map(|tag| field(tag, b"odd")),
+        select(vec![vec![0x0b], vec![0], vec![0x80], field(5, &[field(1, b"k"), field(2, b"v")].concat())]),
+    ]
+}
+
+/// Two places and what is done there.
+type Edit = (u8, Index, Index, Vec<u8>);
+
+fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    let edit = (0u8..4, any::<Index>(), any::<Index>(), odd());
+    prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(edit, 1..3)]
+}
+
+/// A message of fields that are as they should be, but for the edits.
+fn edited(mut fields: Vec<Vec<u8>>, edits: Vec<Edit>) -> Vec<u8> {
+    for (what, one, other, odd) in edits {
+        let (one, other) = (one.index(fields.len() + 1), other.index(fields.len() + 1));
+        match what {
+            0 if one < fields.len() && other < fields.len() => fields.swap(one, other),
+            1 if other < fields.len() => fields.insert(one, fields[other].clone()),
+            2 if one < fields.len() => drop(fields.remove(one)),
+            _ => fields.insert(one, odd),
+        }
+    }
+    fields.concat()
+}
+
+/// A message with each of some fields, or with only a few.
+fn message(fields: Vec<BoxedStrategy<Vec<u8>>>) -> impl Strategy<Value = Vec<u8>> {
+    let count = fields.len();
+    let kept = prop::collection::vec(prop_oneof![4 => Just(true), 1 => Just(false)], count);
+    (fields, kept, edits()).prop_map(|(fields, kept, edits)| {
+        let kept = fields.into_iter().zip(kept).filter(|(_, kept)| *kept).map(|(field, _)| field);
+        edited(kept.collect(), edits)
+    })
+}
+
+fn inner(tag: usize, fields: Vec<BoxedStrategy<Vec<u8>>>) -> BoxedStrategy<Vec<u8>> {
+    (spelling(), message(fields)).prop_map(move |(spelling, message)| spelled(spelling, tag, &message)).boxed()
+}
+
+fn endpoint() -> impl Strategy<Value = Vec<u8>> {
+    let usual = ["10.0.0.%", "10.1.0.%", "192.168.100.200", "10.0.0.1"];
+    let addresses = [usual, ["010.0.0.%", "2001:db8::%", "127.0.0.%", "10.0.0.%."], usual].concat();
+    let nothing = |tag| prop_oneof![8 => Just(field(tag, b"")), 1 => Just(field(tag, b"v1"))].boxed();
+    let hint = |tag| inner(tag, vec![text(1, &["a", "b", "zone-%"])]);
+    message(vec![
+        text(1, &addresses),
+        inner(2, (1..4).map(|tag| truth(tag).boxed()).collect()),
+        text(3, &["web-%", "db"]),
+        inner(
+            4,
+            vec![
+                text(1, &["Pod"]),
+                text(2, &["shop", "shop-%"]),
+                text(3, &["web-7d9c5f6b8d-%"]),
+                text(4, &["76aab8c4-8e74-4648-8491-%"]),
+                nothing(5),
+                nothing(6),
+                nothing(7),
+            ],
+        ),
+        text(6, &["ip-10-0-0-%.internal", "node-%"]),
+        text(7, &["a", "b", "zone-%"]),
+        inner(8, vec![hint(1), hint(2)]),
+    ])
+}
+
+/// Texts have no other `%`, so that lengths stay right.
+fn numbered(message: &[u8], number: u8) -> Vec<u8> {
+    message.iter().map(|&byte| if byte == b'%' { b'1' + number % 9 } else { byte }).collect()
+}
+
+/// Endpoints of a few shapes.
+fn some_endpoints() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let shapes = prop::collection::vec(endpoint(), 1..5);
+    let picks = prop::collection::vec((any::<Index>(), any::<u8>()), 1..12);
+    (shapes, picks).prop_map(|(shapes, picks)| {
+        picks.into_iter().map(|(which, number)| numbered(&shapes[which.index(shapes.len())], number)).collect()
+    })
+}
+
+/// An `EndpointSliceList` of slices of so many endpoints.
+fn listed(endpoints: &[Vec<u8>], most: usize, address_type: &str) -> Vec<u8> {
+    let slice = |(index, endpoints): (usize, &[Vec<u8>])| {
+        let endpoints: Vec<Vec<u8>> = endpoints.iter().map(|endpoint| field(2, endpoint)).collect();
+        let metadata = field(1, format!("web-{index}").as_bytes());
+        field(2, &[field(1, &metadata), endpoints.concat(), field(4, address_type.as_bytes())].concat())
+    };
+    let slices: Vec<Vec<u8>> = endpoints.chunks(most).enumerate().map(slice).collect();
+    let kind = [field(1, b"discovery.k8s.io/v1"), field(2, b"EndpointSliceList")].concat();
+    [b"k8s\0".to_vec(), field(1, &kind), field(2, &slices.concat())].concat()
+}
+
+fn agree(document: &[u8]) -> Result<(), TestCaseError> {
+    let [usual, plain] = slices(document);
+    prop_assert_eq!(usual, plain);
+    let [usual, plain] = endpoints(document);
+    prop_assert_eq!(usual, plain);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    #[test]
+    fn both_readers_agree_on_endpoints_of_any_shape(
+        endpoints in some_endpoints(),
+        most in 1usize..8,
+        address_type in select(vec!["IPv4", "IPv4", "IPv4", "IPv6", "FQDN"]),
+    ) {
+        agree(&listed(&endpoints, most, address_type))?;
+    }
+
+    #[test]
+    fn both_readers_agree_on_a_list_with_changed_bytes(
+        endpoints in some_endpoints(),
+        changes in prop::collection::vec((any::<Index>(), any::<u8>()), 1..4),
+    ) {
+        let mut document = listed(&endpoints, 5, "IPv4");
+        for (at, byte) in changes {
+            let at = at.index(document.len());
+            document[at] = byte;
+        }
+        agree(&document)?;
+    }
+}
+
+/// What Kubernetes writes of an endpoint of a Pod.
+fn usual(number: u8) -> Vec<u8> {
+    let target = [
+        field(1, b"Pod"),
+        field(2, b"shop"),
+        field(3, format!("web-7d9c5f6b8d-{number:05x}").as_bytes()),
+        field(4, format!("76aab8c4-8e74-4648-8491-{number:012x}").as_bytes()),
+        field(5, b""),
+        field(6, b""),
+        field(7, b""),
+    ];
+    [
+        field(1, format!("10.0.0.{number}").as_bytes()),
+        field(2, &[8, 1, 16, 1, 24, 0]),
+        field(4, &target.concat()),
+        field(6, format!("node-{number}.internal").as_bytes()),
+        field(7, "zoné".as_bytes()),
+        field(8, &field(1, &field(1, b"a"))),
+    ]
+    .concat()
+}
+
+#[test]
+fn both_readers_agree_on_a_list_that_is_cut_at_any_byte() {
+    let document = listed(&(1..8).map(usual).collect::<Vec<_>>(), 4, "IPv4");
+    let whole = proto::read_slices(&document).map(|slices| slices.len());
+    assert_eq!(whole, Ok(2));
+    // An envelope without an object is an empty list.
+    let envelope = listed(&[], 1, "IPv4").len() - field(2, b"").len();
+    for length in 4..document.len() {
+        let [usual, plain] = slices(&document[..length]);
+        assert_eq!(usual.is_ok(), length == envelope, "{length}");
+        assert_eq!(usual, plain, "{length}");
+    }
+}
+
+/// Cut within itself, so that all lengths around it are right.
+#[test]
+fn both_readers_agree_on_an_endpoint_that_is_cut_at_any_byte() {
+    let endpoint = usual(7);
+    for length in 0..=endpoint.len() {
+        let document = listed(&[usual(1), endpoint[..length].to_vec(), usual(2)], 4, "IPv4");
+        for [usual, plain] in [slices(&document), endpoints(&document)] {
+            assert_eq!(usual, plain, "{length}");
+        }
+    }
+}
+
+#[test]
+fn both_readers_agree_on_a_list_with_any_byte_changed() {
+    let document = listed(&(1..4).map(usual).collect::<Vec<_>>(), 4, "IPv4");
+    for at in 4..document.len() {
+        for byte in 0..=255 {
+            let mut changed = document.clone();
+            changed[at] = byte;
+            let [usual, plain] = slices(&changed);
+            assert_eq!(usual, plain, "{byte:#x} at {at}");
+        }
+    }
+}
+
+/// Whatever is looked at beyond the text of an address, or before it, is no part of it.
+#[test]
+fn addresses_are_read_from_their_own_bytes() {
+    let zeros = "0".repeat(0x31 << 7);
+    let long = |text: String| field(1, text.as_bytes());
+    for (endpoint, is_read) in [
+        // What follows is a digit.
+        ([field(1, b"10.0.0.1"), field(6, b"node")].concat(), true),
+        ([field(1, b"10.0.0.25"), field(6, b"node")].concat(), true),
+        // The second byte of the length is one.
+        (long(format!(".{}2.3.4x", &zeros[7..])), false),
+        (long(format!("{}2.3.4.5", &zeros[7..])), true),
+        ([spelled((0, 1, 0), 1, b"10.0.0.1"), field(6, b"node")].concat(), true),
+        (field(1, b""), false),
+        (field(2, b""), false),
+    ] {
+        let [usual, plain] = slices(&listed(&[endpoint], 1, "IPv4"));
+        assert_eq!(usual, plain);
+        assert_eq!(usual.is_ok(), is_read, "{usual:?}");
+    }
+}
+
+/// The texts are right, but for one that ends within a character of the next.
+#[test]
+fn a_character_that_two_fields_share_is_in_neither() {
+    let endpoint = [field(1, b"10.0.0.1"), field(7, b"z\xc3"), field(8, b"")].concat();
+    let split = [field(1, b"10.0.0.1"), field(6, b"\xc3"), b"\xa9\x01".to_vec()].concat();
+    for endpoint in [endpoint, split] {
+        let [usual, plain] = slices(&listed(&[endpoint], 1, "IPv4"));
+        assert!(usual.is_err());
+        assert_eq!(usual, plain);
+    }
+}
+
+#[test]
+fn the_same_slices_are_read_from_both_formats() {
+    let document = listed(&(1..200).map(usual).collect::<Vec<_>>(), 100, "IPv4");
+    let slices = proto::read_slices(&document).unwrap_or_default();
+    assert_eq!(slices.iter().map(|slice| slice.endpoints.len()).collect::<Vec<_>>(), [100, 99]);
+    let text = json::write_slices(slices.iter().map(|slice| &**slice));
+    assert_eq!(json::read_slices(&text), Ok(slices));
+}
