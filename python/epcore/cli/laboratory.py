@@ -131,7 +131,7 @@ def advise(  # noqa: PLR0913 - a command line has options
     :param watchers: How many watch the slices, one on each node.
     :param jobs: How many processes do the work.
     :param dask: Address of a Dask scheduler, whose workers do the work in place of `--jobs`.
-    :param all_: Show all that was tried.
+    :param all_: Show all that was tried, a row each.
     :param output: table, json or yaml.
     """
     from epcore.cli.simulation import (  # noqa: PLC0415 - the other commands do not wait for it

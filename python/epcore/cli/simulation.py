@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from epcore.simulate import Advice, Outcome, Source, Study
+    from epcore.simulate import Advice, Choice, Outcome, Source, Study
 
 COLUMNS: Final = {
     "max": "max_endpoints",
@@ -173,10 +173,28 @@ def note(found: "Study", outcome: "Outcome") -> str:
     )
 
 
+def distinct(advice: "Advice") -> "dict[Choice, int]":
+    """Take one of the choices on the front that cost the same in everything, with how many more there are, and today's.
+
+    Of these today's and the best are shown, else the first that was tried.
+    """
+    chosen = [advice.today, *advice.best.values()]
+    groups: dict[tuple[float, ...], list[Choice]] = {}
+    for one in [*chosen, *advice.front]:
+        group = groups.setdefault(one[2:], [])
+        if one not in group:
+            group.append(one)
+    return {
+        one: len(group) - sum(other in chosen for other in group) if one in chosen else len(group) - 1
+        for group in groups.values()
+        for one in ([one for one in group if one in chosen] or group[:1])
+    }
+
+
 def advice_tables(advice: "Advice", *, everything: bool) -> "Iterator[RenderableType]":
-    """Show the choices that no other beats, or all, beside today's; and the best."""
-    best, front = advice.best, advice.front
-    shown = [one for one in advice.choices if everything or one in front or one == advice.today]
+    """Show the choices that no other beats, those that cost the same once, beside today's; or all; and the best."""
+    best = advice.best
+    shown = dict.fromkeys(advice.choices, 0) if everything else distinct(advice)
     rows = [
         (
             one.policy,
@@ -189,6 +207,7 @@ def advice_tables(advice: "Advice", *, everything: bool) -> "Iterator[Renderable
             f"{one.delay_mean:.2f}",
             f"{one.delay_99:.2f}",
             f"{one.slices_mean:.1f}",
+            shown[one],
             ", ".join([what for what, choice in best.items() if choice == one] + ["today"] * (one == advice.today)),
         )
         for one in sorted(shown, key=lambda one: (one.batch_period, one.writes, one.bytes))
@@ -217,6 +236,7 @@ _ADVICE_COLUMNS: Final = (
     ("delay, s\non average", True),
     ("delay, s\n99 of 100", True),
     ("slices on\naverage", True),
+    ("as\ngood", True),
     ("best", False),
 )
 
