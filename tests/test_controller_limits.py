@@ -226,8 +226,9 @@ def test_a_request_that_is_repeated_with_fresh_credentials_has_no_more_time(tmp_
     """Who shares Services counts on it: after that time nothing that was sent is still under way."""
 
     async def scenario() -> None:
-        server = FakeCluster(token="another", slowness=0.8)  # noqa: S106 - no secret
+        server = FakeCluster(slowness=0.8)
         async with server.serving(tmp_path) as config, Api(kubeconfig=config, timeout=1.0) as api:
+            server.token = "another"  # noqa: S105 - no secret
             begin = time.monotonic()
             with pytest.raises(ApiError) as raised:
                 await api.request("PUT", "/api/v1/namespaces/shop/services/web", body={})
