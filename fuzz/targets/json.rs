@@ -27,6 +27,8 @@ fn check(document: &[u8]) {
     assert_eq!(format!("{learned:?}"), format!("{plain:?}"));
     let (of_learned, of_plain) = (json::read_endpoints(document), json::read_endpoints_plainly(document));
     assert_eq!(format!("{of_learned:?}"), format!("{of_plain:?}"));
+    let (of_known, of_plain) = (json::read_pods(document), json::read_pods_plainly(document));
+    assert_eq!(of_known, of_plain);
     drop((json::read_events(document), json::read_object_events(document, None), json::read_published(document)));
     if let Ok(slices) = learned {
         let written = json::write_slices(slices.iter().map(|slice| &**slice));

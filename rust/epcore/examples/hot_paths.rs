@@ -11,7 +11,7 @@ use epcore::diff::{self, diff};
 use epcore::engine::{Answer, WatchEvent};
 use epcore::kube;
 use epcore::model::EndpointSlice;
-use epcore::pack::{self, Options};
+use epcore::pack::{self, Options, Policy};
 use epcore::wire::{json, proto};
 
 fn main() {
@@ -54,6 +54,7 @@ fn turn_of(path: &str, endpoints: usize) -> Box<dyn FnMut(usize)> {
                 black_box(pack::pack(&wanted, &slices, &options).expect("a plan"));
             })
         }
+        "reconcile from JSON" => reconcile(endpoints.len()),
         "pack without slices" => {
             let options = Options { template: Some(slices[0].clone()), ..options };
             Box::new(move |_| drop(black_box(pack::pack(&endpoints, &[], &options))))
@@ -81,6 +82,27 @@ fn turn_of(path: &str, endpoints: usize) -> Box<dyn FnMut(usize)> {
         "one change of a packer" => packer(&slices),
         _ => panic!("no path {path:?}"),
     }
+}
+
+/// From the bytes of Pods, Nodes and the slices that they want to a plan of no writes.
+fn reconcile(count: usize) -> Box<dyn FnMut(usize)> {
+    let (pods, nodes) = (cluster::pods(count), cluster::nodes());
+    let mut options = kube::Options::default();
+    options.pack.policy = Policy::Upstream;
+    let plan = move |slices: &[u8]| {
+        let service = json::read_service(cluster::SELECTING.as_bytes()).expect("a Service");
+        let pods = json::read_pods(pods.as_bytes()).expect("Pods");
+        let nodes = json::read_nodes(nodes.as_bytes()).expect("Nodes");
+        let slices = json::read_slices(slices).expect("slices");
+        kube::reconcile(&service, &pods, &nodes, &slices, &options).expect("a plan")
+    };
+    let mut slices: Vec<EndpointSlice> = plan(b"[]").result().iter().map(|slice| EndpointSlice::clone(slice)).collect();
+    for (number, slice) in slices.iter_mut().enumerate() {
+        slice.metadata.name = format!("web-{number}");
+    }
+    let slices = json::write_slices(&slices);
+    assert!(plan(&slices).writes().is_empty(), "the slices are those that are wanted");
+    Box::new(move |_| drop(black_box(plan(&slices))))
 }
 
 /// A packer that writes one changed endpoint in each turn.

@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 
 use crate::Error;
 use crate::interrupt::point;
-use crate::kube::{Node, Pod, Service};
+use crate::kube::{ContainerPort, Node, Pod, Service};
 use crate::model::{Address, AddressType, Conditions, EndpointList, EndpointPort, Rare, Record};
 
 /// The endpoints of one group.
@@ -25,10 +25,13 @@ pub(crate) fn desired(
     errors: &mut Vec<String>,
 ) -> Result<Vec<Desired>, Error> {
     let mut groups = Groups::default();
+    // Most Pods have the ports of the one before.
+    let mut last: Option<(&[ContainerPort], Vec<EndpointPort>)> = None;
     for pod in pods.iter().filter(|pod| pod.has_endpoint()) {
         point();
-        let ports = ports_of(service, pod);
-        let group = groups.of(&ports);
+        let same = last.take_if(|(of, _)| **of == *pod.ports);
+        let (_, ports) = last.insert(same.unwrap_or_else(|| (&pod.ports, ports_of(service, pod))));
+        let group = groups.of(ports);
         let node = nodes.get(&*pod.node_name).copied();
         if node.is_none() && !service.publish_not_ready_addresses {
             errors.push(format!(
@@ -106,7 +109,8 @@ fn push(
     family: AddressType,
     errors: &mut Vec<String>,
 ) -> Result<(), Error> {
-    let mut addresses = Vec::new();
+    let mut first = None;
+    let mut more_addresses: Vec<Box<str>> = Vec::new();
     for ip in &pod.ips {
         let address = Address::parse(ip);
         if address.address_type() == AddressType::Fqdn || address.validate().is_err() {
@@ -119,16 +123,19 @@ fn push(
                 ));
             }
         } else if address.address_type() == family {
-            addresses.push(address);
+            match first {
+                None => first = Some(address),
+                Some(_) => more_addresses.push(address.to_string().into()),
+            }
         }
     }
-    let Some((first, more)) = addresses.split_first() else { return Ok(()) };
+    let Some(first) = first else { return Ok(()) };
     let is_terminating = pod.is_terminating();
     let is_ready = service.publish_not_ready_addresses || (pod.is_ready && !is_terminating);
     let has_hostname = pod.has_hostname_for(service);
     let zone = node.map_or("", |node| &node.zone);
     let mut record = Record::default();
-    record.address = list.store(*first)?;
+    record.address = list.store(first)?;
     let buffer = list.text_mut();
     record.conditions = Conditions::new(Some(is_ready), Some(pod.is_ready), Some(is_terminating));
     record.hostname = buffer.push(if has_hostname { &pod.hostname } else { "" })?;
@@ -138,7 +145,6 @@ fn push(
     record.target_namespace = buffer.intern(&pod.namespace)?;
     record.target_name = buffer.push(&pod.name)?;
     record.target_uid = buffer.push(&pod.uid)?;
-    let more_addresses: Vec<Box<str>> = more.iter().map(|address| address.to_string().into()).collect();
     let rare = (!more_addresses.is_empty()).then(|| Rare { more_addresses, ..Rare::default() });
     list.push_record(record, rare)
 }

@@ -1,6 +1,7 @@
 //! The Pod: what its endpoint depends on.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::kube::service::{Service, ServicePort, TargetPort};
 
@@ -15,8 +16,8 @@ pub struct Pod {
     pub uid: String,
     /// Version of the object.
     pub resource_version: String,
-    /// Labels.
-    pub labels: BTreeMap<String, String>,
+    /// Labels; Pods of one owner share them.
+    pub labels: Arc<BTreeMap<String, String>>,
     /// When it began to go away, RFC 3339; `""` if it did not.
     pub deletion_timestamp: String,
     /// `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
@@ -33,8 +34,8 @@ pub struct Pod {
     pub hostname: String,
     /// Subdomain.
     pub subdomain: String,
-    /// Ports of its containers, then of its sidecars.
-    pub ports: Vec<ContainerPort>,
+    /// Ports of its containers, then of its sidecars; shared as the labels are.
+    pub ports: Arc<[ContainerPort]>,
 }
 
 /// One port of a container.

@@ -1,7 +1,7 @@
 //! The slices of a Service with selector: what Kubernetes' library for its EndpointSlice controller does, as a plan.
 
 use std::borrow::Borrow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
@@ -64,11 +64,8 @@ pub fn reconcile<P: Borrow<Pod>, N: Borrow<Node>>(
     let nodes: Vec<&Node> = nodes.iter().map(Borrow::borrow).collect();
     run.notes.hints = options.hints.clone();
     let namespace = &service.metadata.namespace;
-    let pods: Vec<&Pod> = pods
-        .iter()
-        .map(Borrow::borrow)
-        .filter(|pod| pod.namespace == *namespace && pod.matches(&service.selector))
-        .collect();
+    let in_namespace = pods.iter().map(Borrow::borrow).filter(|pod| pod.namespace == *namespace);
+    let pods = selected(in_namespace, &service.selector);
     let by_name: HashMap<&str, &Node> = nodes.iter().map(|node| (&*node.name, *node)).collect();
     run.nodes = nodes;
     let families = service.address_types();
@@ -89,6 +86,16 @@ pub fn reconcile<P: Borrow<Pod>, N: Borrow<Node>>(
         run.delete(slot);
     }
     Ok(run.finish())
+}
+
+/// The Pods that a selector matches. Pods of one owner share their labels.
+fn selected<'a>(pods: impl Iterator<Item = &'a Pod>, selector: &BTreeMap<String, String>) -> Vec<&'a Pod> {
+    let mut last: Option<(&Pod, bool)> = None;
+    let is_selected = |pod: &&'a Pod| {
+        let same = last.filter(|(last, _)| Arc::ptr_eq(&last.labels, &pod.labels));
+        last.insert(same.unwrap_or_else(|| (*pod, pod.matches(selector)))).1
+    };
+    pods.filter(is_selected).collect()
 }
 
 /// Whose rules a call follows.

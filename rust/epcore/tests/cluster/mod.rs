@@ -39,6 +39,41 @@ pub(crate) fn listed(service: &str, addresses: usize, endpoints: usize) -> Strin
     text
 }
 
+/// A Service that selects the Pods of [`pods`].
+pub(crate) const SELECTING: &str = r#"{"metadata":{"name":"web","namespace":"shop"},"spec":{"selector":{"app":"web"},"clusterIP":"10.96.0.1","ipFamilies":["IPv4"],"ports":[{"name":"http","port":80,"targetPort":"http"}]}}"#;
+
+/// Pods as large as they are, most of which says nothing about endpoints.
+pub(crate) fn pods(count: usize) -> String {
+    let conditions = ["Initialized", "Ready", "ContainersReady", "PodScheduled"];
+    let conditions = conditions
+        .map(|kind| format!(r#"{{"type":"{kind}","status":"True","lastTransitionTime":"2026-01-01T00:00:00Z"}}"#));
+    let settings: Vec<String> =
+        (0..6).map(|number| format!(r#"{{"name":"SETTING_{number}","value":"value of it"}}"#)).collect();
+    let (conditions, settings) = (conditions.join(","), settings.join(","));
+    let mut text = String::from("[");
+    for number in 0..count {
+        let [_, second, third, fourth] = u32::try_from(number).expect("an address").to_be_bytes();
+        let ip = format!("10.{second}.{third}.{fourth}");
+        text.push_str(if number == 0 { "" } else { "," });
+        let _ = write!(
+            text,
+            r#"{{"metadata":{{"name":"web-7d9c5f6b8d-{number:05x}","namespace":"shop","uid":"76aab8c4-8e74-4648-8491-{number:012x}","resourceVersion":"{number}","labels":{{"app":"web","pod-template-hash":"7d9c5f6b8d"}},"ownerReferences":[{{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"web-7d9c5f6b8d","uid":"u-rs","controller":true}}]}},"spec":{{"nodeName":"node-{}","containers":[{{"name":"main","image":"registry.example.com/web:1.2.3","ports":[{{"name":"http","containerPort":8080,"protocol":"TCP"}}],"env":[{settings}],"resources":{{"requests":{{"cpu":"100m","memory":"128Mi"}}}}}}],"tolerations":[{{"key":"node.kubernetes.io/not-ready","operator":"Exists","effect":"NoExecute"}}]}},"status":{{"phase":"Running","podIP":"{ip}","podIPs":[{{"ip":"{ip}"}}],"conditions":[{conditions}]}}}}"#,
+            number % 300,
+        );
+    }
+    text.push(']');
+    text
+}
+
+/// The Nodes of those Pods.
+pub(crate) fn nodes() -> String {
+    let node = |number: usize| {
+        let zone = ["a", "b", "c"][number % 3];
+        format!(r#"{{"metadata":{{"name":"node-{number}","labels":{{"topology.kubernetes.io/zone":"{zone}"}}}}}}"#)
+    };
+    format!("[{}]", (0..300).map(node).collect::<Vec<_>>().join(","))
+}
+
 pub(crate) fn read(text: &str) -> Vec<Arc<EndpointSlice>> {
     json::read_slices(text.as_bytes()).expect("slices")
 }

@@ -294,7 +294,7 @@ fn matters(pod: Option<&Pod>) -> Option<Pod> {
     pod.map(|pod| Pod {
         resource_version: String::new(),
         ready_since: String::new(),
-        labels: BTreeMap::new(),
+        labels: Arc::default(),
         ..pod.clone()
     })
 }

@@ -8,6 +8,7 @@ use crate::engine::{Kind, Object, ObjectEvent, WatchEvent};
 use crate::model::{EndpointSlice, shorten, validate_slice};
 use crate::wire::json::metadata::read_metadata;
 use crate::wire::json::objects;
+use crate::wire::json::pods::Likenesses;
 use crate::wire::json::reader::{self, Reader, Seen};
 use crate::wire::json::slice::read_slice;
 use crate::wire::json::stream::{locate_in, single_items};
@@ -160,7 +161,7 @@ fn read_object(reader: &mut Reader<'_>, kind: Option<Kind>) -> Result<Object, Er
     Ok(match kind_of(reader, kind)? {
         Kind::EndpointSlice => Object::EndpointSlice(slice_of(reader)?),
         Kind::Service => Object::Service(Arc::new(objects::service(reader)?)),
-        Kind::Pod => Object::Pod(Arc::new(objects::pod(reader)?)),
+        Kind::Pod => Object::Pod(Arc::new(Likenesses::kept(|likenesses| likenesses.read(reader))?)),
         Kind::Node => Object::Node(Arc::new(objects::node(reader)?)),
     })
 }

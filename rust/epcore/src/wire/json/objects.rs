@@ -50,20 +50,6 @@ pub fn read_services(document: &[u8]) -> Result<Vec<Service>, Error> {
     Ok(services)
 }
 
-/// Read Pods: one, a `PodList`, a `v1` `List`, an array or JSON lines.
-///
-/// # Errors
-///
-/// As [`read_service`], with paths such as `pods[7].status.podIPs`.
-pub fn read_pods(document: &[u8]) -> Result<Vec<Pod>, Error> {
-    let mut pods = Vec::new();
-    single_items(document, "pods", "PodList", |reader| {
-        pods.push(pod(reader)?);
-        Ok(())
-    })?;
-    Ok(pods)
-}
-
 /// Read Nodes: one, a `NodeList`, a `v1` `List`, an array or JSON lines.
 ///
 /// # Errors
@@ -217,7 +203,7 @@ fn pod_metadata(reader: &mut Reader<'_>, pod: &mut Pod) -> Result<(), Error> {
         2 => text(reader, &mut pod.uid),
         3 => text(reader, &mut pod.resource_version),
         4 => {
-            pod.labels = super::metadata::read_text_map(reader)?;
+            pod.labels = super::metadata::read_text_map(reader)?.into();
             Ok(())
         }
         _ => text(reader, &mut pod.deletion_timestamp),
@@ -225,7 +211,7 @@ fn pod_metadata(reader: &mut Reader<'_>, pod: &mut Pod) -> Result<(), Error> {
 }
 
 fn pod_spec(reader: &mut Reader<'_>, pod: &mut Pod) -> Result<(), Error> {
-    let mut sidecars = Vec::new();
+    let (mut ports, mut sidecars) = (Vec::new(), Vec::new());
     members(
         reader,
         &["nodeName", "hostname", "subdomain", "containers", "initContainers"],
@@ -234,7 +220,7 @@ fn pod_spec(reader: &mut Reader<'_>, pod: &mut Pod) -> Result<(), Error> {
             1 => text(reader, &mut pod.hostname),
             2 => text(reader, &mut pod.subdomain),
             3 => each(reader, |reader| {
-                pod.ports.extend(container(reader)?.0);
+                ports.extend(container(reader)?.0);
                 Ok(())
             }),
             _ => each(reader, |reader| {
@@ -244,7 +230,8 @@ fn pod_spec(reader: &mut Reader<'_>, pod: &mut Pod) -> Result<(), Error> {
             }),
         },
     )?;
-    pod.ports.append(&mut sidecars);
+    ports.append(&mut sidecars);
+    pod.ports = ports.into();
     Ok(())
 }
 

@@ -425,6 +425,11 @@ pub(crate) fn plain_length(bytes: &[u8]) -> usize {
 #[inline]
 pub(crate) fn is_plain(bytes: &[u8], from: usize, length: usize) -> bool {
     let Some([text @ .., b'"']) = bytes.get(from..=from + length) else { return false };
+    if let (17..=48, Some(first), Some(last)) = (length, text.first_chunk(), text.last_chunk())
+        && let Some(middle) = text[(length - 16).min(16)..].first_chunk()
+    {
+        return !(has_end(first) | has_end(middle) | has_end(last));
+    }
     if let Some(last) = text.last_chunk() {
         return !text.as_chunks().0.iter().fold(has_end(last), |found, chunk| found | has_end(chunk));
     }

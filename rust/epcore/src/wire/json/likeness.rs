@@ -1,0 +1,196 @@
+//! The text of a Pod with holes where the values of Pods differ.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::kube::Pod;
+use crate::wire::json::pod_values::Walk;
+use crate::wire::json::reader::{Reader, is_plain, plain_length};
+
+/// Longest Pod to remember, most holes in it, and most values that may become some.
+pub(super) const LONGEST: usize = 32 << 10;
+const MOST_HOLES: usize = 64;
+const MOST_SPARE: usize = 256;
+/// Objects and arrays within each other in what is remembered: it is right wherever there is room for so many.
+pub(super) const LEVELS: usize = 64;
+
+/// What a value says.
+#[derive(Clone)]
+pub(super) enum Field {
+    Name,
+    Uid,
+    Version,
+    Deletion,
+    NodeName,
+    Hostname,
+    ReadySince,
+    Ip(usize),
+    Label(Box<str>),
+    /// Nothing that matters here, and it is a text.
+    Text,
+    /// The same of a whole number or a truth.
+    Word,
+}
+
+/// A value that differs from Pod to Pod.
+#[derive(Clone)]
+pub(super) struct Hole {
+    field: Field,
+    /// Where it is in the likeness.
+    place: Range<usize>,
+    /// Where it is in the Pod that was compared last.
+    at: usize,
+    length: usize,
+}
+
+#[derive(Clone)]
+pub(super) struct Likeness {
+    text: Arc<str>,
+    holes: Vec<Hole>,
+    /// Values that would be holes if they differed.
+    spare: Vec<Hole>,
+    /// The Pod without what the holes say.
+    pod: Pod,
+}
+
+impl Likeness {
+    /// Learn from the Pod under the reader, of which the plain reader made `pod`.
+    pub(super) fn of(start: &Reader<'_>, pod: &Pod) -> Option<Self> {
+        let mut reader = start.shallow(start.position(), LEVELS);
+        let (holes, mut spare) = Walk::of(&mut reader)?;
+        spare.truncate(MOST_SPARE);
+        let mut pod = pod.clone();
+        for hole in &holes {
+            // An empty address is none, and has no place.
+            if matches!(hole.field, Field::Ip(number) if number >= pod.ips.len()) {
+                return None;
+            }
+            hole.field.set(&mut pod, "");
+        }
+        let text = start.text()[start.position()..reader.position()].into();
+        (holes.len() <= MOST_HOLES).then_some(Self { text, holes, spare, pod })
+    }
+
+    /// Where the Pod under the reader ends, if it fits.
+    pub(super) fn fit(&mut self, reader: &Reader<'_>) -> Option<usize> {
+        let bytes = reader.text().as_bytes();
+        let (mut at, mut from) = (reader.position(), 0);
+        for hole in &mut self.holes {
+            at = after(&self.text.as_bytes()[from..hole.place.start], bytes, at)?;
+            at = hole.fill(bytes, at)?;
+            from = hole.place.end;
+        }
+        after(&self.text.as_bytes()[from..], bytes, at)
+    }
+
+    /// The Pod that fits. Where a text is missing that Pods have, the plain reader knows what that means.
+    pub(super) fn pod(&mut self, text: &str) -> Option<Pod> {
+        let mut pod = self.pod.clone();
+        for hole in &self.holes {
+            if matches!(hole.field, Field::Text | Field::Word) {
+                continue;
+            }
+            let value = text.get(hole.at..hole.at + hole.length)?;
+            match &hole.field {
+                Field::Name | Field::Ip(_) if value.is_empty() => return None,
+                Field::Label(key) if self.pod.labels.get(&**key).is_none_or(|last| last != value) => {
+                    hole.field.set(&mut self.pod, value);
+                    pod.labels = self.pod.labels.clone();
+                }
+                Field::Label(_) => {}
+                field => field.set(&mut pod, value),
+            }
+        }
+        Some(pod)
+    }
+
+    /// The same with holes for the values that the Pod under the reader has in another way.
+    pub(super) fn widened(&self, reader: &Reader<'_>) -> Option<Self> {
+        let bytes = reader.text().as_bytes();
+        let mut wider = self.clone();
+        let (mut at, mut from, mut number) = (reader.position(), 0, 0);
+        loop {
+            let end = wider.holes.get(number).map_or(wider.text.len(), |hole| hole.place.start);
+            let Some(next) = after(&wider.text.as_bytes()[from..end], bytes, at) else {
+                wider.open(from, bytes.get(at..)?, number)?;
+                continue;
+            };
+            let Some(hole) = wider.holes.get_mut(number) else { return Some(wider) };
+            at = hole.fill(bytes, next)?;
+            from = hole.place.end;
+            number += 1;
+        }
+    }
+
+    /// Make a hole, hole number `number`, of the spare value in which the text differs from what is there.
+    fn open(&mut self, from: usize, there: &[u8], number: usize) -> Option<()> {
+        let same = self.text.as_bytes()[from..].iter().zip(there).take_while(|(one, other)| one == other).count();
+        // Where one value is the beginning of another, they differ in what is behind it.
+        let differs =
+            |hole: &Hole| hole.place.start <= from + same && from + same <= hole.place.end && hole.place.start >= from;
+        let which = self.spare.iter().position(differs)?;
+        (self.holes.len() < MOST_HOLES).then_some(())?;
+        self.holes.insert(number, self.spare.remove(which));
+        Some(())
+    }
+}
+
+/// The place after a text, if it is at `at`.
+#[inline]
+fn after(text: &[u8], bytes: &[u8], at: usize) -> Option<usize> {
+    bytes.get(at..)?.starts_with(text).then_some(at + text.len())
+}
+
+impl Hole {
+    pub(super) fn new(field: Field, place: Range<usize>) -> Self {
+        Self { field, length: place.len(), place, at: 0 }
+    }
+
+    pub(super) fn start(&self) -> usize {
+        self.place.start
+    }
+
+    /// Take the value that begins at `at`; the answer is where it ends. What is behind it is for the next literal to look at.
+    #[inline]
+    fn fill(&mut self, bytes: &[u8], at: usize) -> Option<usize> {
+        self.at = at;
+        if matches!(self.field, Field::Word) {
+            self.length = word_length(&bytes[at..])?;
+        } else if !is_plain(bytes, at, self.length) {
+            self.length = plain_length(&bytes[at..]);
+        }
+        Some(at + self.length)
+    }
+}
+
+/// How long a truth or a whole number is.
+pub(super) fn word_length(bytes: &[u8]) -> Option<usize> {
+    for word in [&b"true"[..], b"false"] {
+        if bytes.starts_with(word) {
+            return Some(word.len());
+        }
+    }
+    let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    (digits == 1 || digits > 1 && bytes[0] != b'0').then_some(digits)
+}
+
+impl Field {
+    fn set(&self, pod: &mut Pod, value: &str) {
+        let target = match self {
+            Self::Name => &mut pod.name,
+            Self::Uid => &mut pod.uid,
+            Self::Version => &mut pod.resource_version,
+            Self::Deletion => &mut pod.deletion_timestamp,
+            Self::NodeName => &mut pod.node_name,
+            Self::Hostname => &mut pod.hostname,
+            Self::ReadySince => &mut pod.ready_since,
+            Self::Ip(number) => match pod.ips.get_mut(*number) {
+                Some(ip) => ip,
+                None => return,
+            },
+            Self::Label(key) => Arc::make_mut(&mut pod.labels).entry((**key).to_owned()).or_default(),
+            Self::Text | Self::Word => return,
+        };
+        *target = String::from(value);
+    }
+}
