@@ -133,7 +133,10 @@ fn parse_v4(text: &[u8]) -> Option<Ipv4Addr> {
 /// Four decimal octets of any number of digits at the beginning of a text, and how many bytes they are.
 #[inline]
 pub(crate) fn leading_v4(text: &[u8]) -> Option<(Ipv4Addr, usize)> {
-    text.first_chunk().and_then(usual_v4).or_else(|| any_v4(text))
+    match text.first_chunk().and_then(usual_v4) {
+        None => any_v4(text),
+        usual => usual,
+    }
 }
 
 /// The same of octets that have no more than three digits each, if they are that.

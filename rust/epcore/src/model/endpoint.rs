@@ -391,6 +391,12 @@ impl<'a> EndpointRef<'a> {
         self.optional(self.record.node_name)
     }
 
+    /// The same as bytes, none if it is not set.
+    #[inline]
+    pub(crate) fn node_bytes(&self) -> &'a [u8] {
+        self.list.text.bytes(self.record.node_name)
+    }
+
     /// Zone.
     #[must_use]
     pub fn zone(&self) -> Option<&'a str> {

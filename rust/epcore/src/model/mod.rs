@@ -29,7 +29,7 @@ pub use members::Members;
 pub use metadata::{MANAGED_BY_LABEL, ObjectMeta, SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION};
 pub(crate) use metadata::{MOVING_ANNOTATION, ROLE_ANNOTATION};
 pub use names::{is_dns_label, is_dns_subdomain};
-pub(crate) use names::{is_label_value, shorten};
+pub(crate) use names::{is_label_value, is_subdomain, shorten};
 pub use port::EndpointPort;
 pub(crate) use port::same_ports;
 pub(crate) use print::{NONE as NO_PRINT, Print};
@@ -37,6 +37,7 @@ pub use slice::{EndpointSlice, MAX_ADDRESSES, MAX_ENDPOINTS, MAX_PORTS};
 pub(crate) use text::{Ascii, RECENT, Text, TextBuffer, slot};
 pub(crate) use time::{rfc3339, timestamp};
 pub(crate) use validate::{
-    check_endpoint, check_metadata, check_ports, check_slice, check_submitted_metadata, validate_family,
+    are_valid_hints, check_endpoint, check_metadata, check_ports, check_slice, check_submitted_metadata,
+    validate_family, validate_slice_around_endpoints,
 };
 pub use validate::{validate_endpoint, validate_slice};

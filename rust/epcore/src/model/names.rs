@@ -9,48 +9,62 @@ pub fn is_dns_label(text: &str) -> bool {
 /// Labels of lower-case letters, digits and dashes joined by dots, at most 253 bytes.
 #[must_use]
 pub fn is_dns_subdomain(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let (Some(&first), Some(&last)) = (bytes.first(), bytes.last()) else { return false };
+    is_subdomain(text.as_bytes())
+}
+
+/// The same of the bytes of a text.
+pub(crate) fn is_subdomain(text: &[u8]) -> bool {
+    let (Some(&first), Some(&last)) = (text.first(), text.last()) else { return false };
     if text.len() > 253 || !is_edge(first) || !is_edge(last) {
         return false;
     }
-    let Some(end) = bytes.last_chunk::<WINDOW>() else {
-        // The last byte may have a letter after it.
-        let mut window = [b'a'; WINDOW];
-        let text = &mut window[..bytes.len()];
-        match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-            // Two copies of one size that overlap are faster than one of any size.
-            (Some(first), Some(last)) => {
-                text[..8].copy_from_slice(first);
-                if let Some(end) = text.last_chunk_mut() {
-                    *end = *last;
-                }
+    let mut pairs = Pairs([true; WINDOW - 1]);
+    match text.last_chunk() {
+        Some(end) => {
+            // Windows have a byte in common, so that each pair is in one of them; the last two may have more.
+            let mut rest = text;
+            while let Some(window) = rest.first_chunk() {
+                pairs.look_at(window);
+                rest = &rest[WINDOW - 1..];
             }
-            _ => text.copy_from_slice(bytes),
+            pairs.look_at(end);
         }
-        return window_fits(&window);
-    };
-    // Windows have a byte in common, so that each pair is in one of them; the last two may have more.
-    let mut rest = bytes;
-    while let Some(window) = rest.first_chunk::<WINDOW>() {
-        if !window_fits(window) {
-            return false;
-        }
-        rest = &rest[WINDOW - 1..];
+        None => pairs.look_at(&padded(text)),
     }
-    window_fits(end)
+    pairs.0 == [true; WINDOW - 1]
 }
 
 /// Seventeen bytes make sixteen pairs, which the compiler looks at all at once.
 const WINDOW: usize = 17;
 
-#[inline]
-fn window_fits(window: &[u8; WINDOW]) -> bool {
-    let mut fits = true;
-    for index in 0..WINDOW - 1 {
-        fits &= pair_fits(window[index], window[index + 1]);
+/// Which of the pairs of some windows fit.
+struct Pairs([bool; WINDOW - 1]);
+
+impl Pairs {
+    #[inline]
+    fn look_at(&mut self, window: &[u8; WINDOW]) {
+        for (index, fits) in self.0.iter_mut().enumerate() {
+            *fits &= pair_fits(window[index], window[index + 1]);
+        }
     }
-    fits
+}
+
+/// A text that is shorter than a window. The last byte may have a letter after it.
+#[inline]
+fn padded(text: &[u8]) -> [u8; WINDOW] {
+    let mut window = [b'a'; WINDOW];
+    let place = &mut window[..text.len()];
+    match (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        // Two copies of one size that overlap are faster than one of any size.
+        (Some(first), Some(last)) => {
+            place[..8].copy_from_slice(first);
+            if let Some(end) = place.last_chunk_mut() {
+                *end = *last;
+            }
+        }
+        _ => place.copy_from_slice(text),
+    }
+    window
 }
 
 /// True if the left byte may be in a subdomain, and before the right one: each label begins and ends with a letter or a digit.

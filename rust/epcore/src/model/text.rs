@@ -124,41 +124,56 @@ impl TextBuffer {
 /// Texts in ASCII that become part of a buffer together: that they are in ASCII is looked at then.
 #[derive(Default)]
 pub(crate) struct Ascii {
+    /// The texts, and room for more.
     bytes: Vec<u8>,
+    length: usize,
     /// The end of the buffer.
     start: usize,
 }
 
 impl Ascii {
-    /// Begin with none, at the end of a buffer.
-    pub(crate) fn begin(&mut self, buffer: &TextBuffer) {
-        self.bytes.clear();
+    /// Begin with none, at the end of a buffer, with room for so many bytes.
+    pub(crate) fn begin(&mut self, buffer: &TextBuffer, room: usize) {
         self.start = buffer.len();
+        self.length = 0;
+        if self.bytes.len() < room {
+            self.bytes.resize(room, 0);
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
+        self.length
     }
 
     pub(crate) fn truncate(&mut self, length: usize) {
-        self.bytes.truncate(length);
+        self.length = length;
     }
 
-    /// Keep a text where the buffer has room for it.
+    /// Keep a text where there is room for it, here and in the buffer.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "what there is room for is below 2^32")]
     pub(crate) fn keep(&mut self, text: &[u8]) -> Text {
         if text.is_empty() {
             return Text::default();
         }
-        let start = self.start + self.bytes.len();
-        self.bytes.extend_from_slice(text);
-        Text { start: start as u32, length: text.len() as u32 }
+        let start = self.length;
+        self.length += text.len();
+        self.bytes[start..self.length].copy_from_slice(text);
+        Text { start: (self.start + start) as u32, length: text.len() as u32 }
+    }
+
+    /// Keep what begins with one text and ends with another; neither is empty.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "what there is room for is below 2^32")]
+    pub(crate) fn keep_both(&mut self, bytes: &[u8], first: usize, last: usize) -> (Text, Text) {
+        let Text { start, length } = self.keep(bytes);
+        let (first, last) = (first as u32, last as u32);
+        (Text { start, length: first }, Text { start: start + length - last, length: last })
     }
 
     /// Append all to the buffer; false if they are not in ASCII, and the buffer is as it was.
     pub(crate) fn end(&self, buffer: &mut TextBuffer) -> bool {
-        let text = simdutf8::basic::from_utf8(&self.bytes).ok().filter(|text| text.is_ascii());
+        let text = simdutf8::basic::from_utf8(&self.bytes[..self.length]).ok().filter(|text| text.is_ascii());
         text.inspect(|text| buffer.buffer.push_str(text)).is_some()
     }
 }

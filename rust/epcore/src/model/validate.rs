@@ -7,7 +7,7 @@ use crate::Error;
 use crate::model::names::{is_fqdn, is_label_value, is_qualified_name, shorten};
 use crate::model::{
     Address, AddressType, EndpointPort, EndpointRef, EndpointSlice, MAX_ADDRESSES, MAX_ENDPOINTS, MAX_PORTS,
-    ObjectMeta, is_dns_label, is_dns_subdomain, may_be_special,
+    ObjectMeta, is_dns_label, is_dns_subdomain, is_subdomain, may_be_special,
 };
 use crate::wire::json;
 
@@ -18,6 +18,11 @@ use crate::wire::json;
 /// The first violation, with its path within the slice.
 pub fn validate_slice(slice: &EndpointSlice) -> Result<(), Error> {
     first(|found| check_slice(slice, Some(slice.address_type), found))
+}
+
+/// Check a slice of IPv4 whose endpoints were checked as they were read.
+pub(crate) fn validate_slice_around_endpoints(slice: &EndpointSlice) -> Result<(), Error> {
+    first(|found| check_around_endpoints(slice, found, |_| {}))
 }
 
 /// Check an endpoint as the API server does, for a slice of the given type if it is known.
@@ -52,10 +57,7 @@ fn first(check: impl FnOnce(&mut Found<'_>)) -> Result<(), Error> {
 
 /// Tell every violation of a slice; one whose address type is not known has its addresses left unchecked.
 pub(crate) fn check_slice(slice: &EndpointSlice, address_type: Option<AddressType>, found: &mut Found<'_>) {
-    check_metadata(&slice.metadata, &mut |error| found(error.in_field("metadata")));
-    if slice.endpoints.len() > MAX_ENDPOINTS {
-        found(Error::limit("too many endpoints", MAX_ENDPOINTS, slice.endpoints.len()).in_field("endpoints"));
-    } else {
+    check_around_endpoints(slice, found, |found| {
         let mut valid = Vec::new();
         for (index, endpoint) in slice.endpoints.iter().enumerate() {
             let found = &mut |error: Error| found(error.in_index(index).in_field("endpoints"));
@@ -64,8 +66,25 @@ pub(crate) fn check_slice(slice: &EndpointSlice, address_type: Option<AddressTyp
             }
             check_new_hints(endpoint, &mut valid, found);
         }
+    });
+}
+
+/// The same, with another way to check the endpoints, if there are not too many.
+fn check_around_endpoints(slice: &EndpointSlice, found: &mut Found<'_>, check_endpoints: impl FnOnce(&mut Found<'_>)) {
+    check_metadata(&slice.metadata, &mut |error| found(error.in_field("metadata")));
+    if slice.endpoints.len() > MAX_ENDPOINTS {
+        found(Error::limit("too many endpoints", MAX_ENDPOINTS, slice.endpoints.len()).in_field("endpoints"));
+    } else {
+        check_endpoints(found);
     }
     check_ports(&slice.ports, &mut |error| found(error.in_field("ports")));
+}
+
+/// True if no rule refuses hints, which are canonical JSON.
+pub(crate) fn are_valid_hints(hints: &str) -> bool {
+    let mut are_valid = true;
+    check_hints(hints, &mut |_| are_valid = false);
+    are_valid
 }
 
 pub(crate) fn check_endpoint(endpoint: EndpointRef<'_>, address_type: Option<AddressType>, found: &mut Found<'_>) {
@@ -100,7 +119,7 @@ fn is_usual(endpoint: EndpointRef<'_>, address_type: Option<AddressType>) -> boo
         && address_type == Some(AddressType::IPv4)
         && endpoint.rare().is_none()
         && endpoint.hostname().is_none()
-        && endpoint.node_name().is_none_or(is_dns_subdomain)
+        && (endpoint.node_bytes().is_empty() || is_subdomain(endpoint.node_bytes()))
 }
 
 fn check_all_but_hints(endpoint: EndpointRef<'_>, address_type: Option<AddressType>, found: &mut Found<'_>) {

@@ -30,12 +30,14 @@ impl<'a> Learned<'a> {
     /// Make room in a list that is read next.
     pub(super) fn begin(&mut self, list: &mut EndpointList) {
         self.usual.forget(&mut self.hints);
+        self.usual.are_sound = true;
         list.reserve(self.room);
     }
 
-    /// Note a list that was read.
-    pub(super) fn end(&mut self, list: &EndpointList) {
+    /// Note a list that was read; tell whether no rule can refuse an endpoint of it in a slice of IPv4.
+    pub(super) fn end(&mut self, list: &EndpointList) -> bool {
         self.room = list.size();
+        self.usual.are_sound
     }
 
     /// Read those endpoints that are next in a slice and of the usual form onto the end of a list.
@@ -69,6 +71,7 @@ pub(super) fn read_endpoint<'a>(
     list: &mut EndpointList,
     learned: &mut Learned<'a>,
 ) -> Result<(), Error> {
+    learned.usual.are_sound = false;
     let bytes = reader.rest();
     // No text of the model is longer than the message, but for addresses that get shorter, and hints.
     list.text_mut().check_room(bytes.len())?;

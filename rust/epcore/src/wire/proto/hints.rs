@@ -1,7 +1,7 @@
 //! Hints, which come again and again.
 
 use crate::Error;
-use crate::model::{Ascii, Rare, Text};
+use crate::model::{Ascii, Rare, Text, are_valid_hints};
 use crate::wire::json::{self, canonical_hints};
 use crate::wire::proto::reader::Field;
 use crate::wire::proto::schema::HINTS;
@@ -18,6 +18,7 @@ struct Hints<'a> {
     bytes: &'a [u8],
     /// The same as canonical JSON.
     json: String,
+    are_valid: bool,
     /// Where the list that is read has it, if it does.
     kept: Text,
 }
@@ -26,13 +27,13 @@ struct Hints<'a> {
 const MOST_KNOWN: usize = 8;
 
 impl<'a> KnownHints<'a> {
-    /// Keep the canonical JSON of hints that are known.
-    pub(super) fn keep_in(&mut self, bytes: &[u8], texts: &mut Ascii) -> Option<Text> {
+    /// Keep the canonical JSON of hints that are known; tell whether they are valid.
+    pub(super) fn keep_in(&mut self, bytes: &[u8], texts: &mut Ascii) -> Option<(Text, bool)> {
         let hints = self.known.iter_mut().find(|hints| hints.bytes == bytes)?;
         if hints.kept.is_empty() {
             hints.kept = texts.keep(hints.json.as_bytes());
         }
-        Some(hints.kept)
+        Some((hints.kept, hints.are_valid))
     }
 
     /// Begin with another list.
@@ -70,7 +71,8 @@ impl<'a> KnownHints<'a> {
         let text = String::from_utf8_lossy(&text);
         let canonical = canonical_hints(&mut json::Reader::new(&text), rare).map_err(Error::without_offset)?;
         if is_plain {
-            self.remember(Hints { bytes, json: canonical.clone(), kept: Text::default() });
+            let (json, are_valid) = (canonical.clone(), canonical.is_empty() || are_valid_hints(&canonical));
+            self.remember(Hints { bytes, json, are_valid, kept: Text::default() });
         }
         Ok(canonical)
     }

@@ -34,7 +34,13 @@ pub(super) fn read_metadata(reader: Reader<'_>) -> Result<ObjectMeta, Error> {
                     .map_err(|error| error.in_field("annotations"));
             }
             number if REST_OF_METADATA.numbered(number).is_some() => {
-                has_rest = true;
+                // Kubernetes writes `selfLink` and `generation` though they say nothing.
+                let is_nothing = match number {
+                    4 => field.bytes().is_ok_and(<[u8]>::is_empty),
+                    7 => field.number().is_ok_and(|number| number == 0),
+                    _ => false,
+                };
+                has_rest |= !is_nothing || seen.once(&field).is_err();
                 return Ok(());
             }
             _ => {

@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::model::{
     AddressType, EndpointList, EndpointPort, EndpointSlice, Members, ObjectMeta, shorten, validate_slice,
+    validate_slice_around_endpoints,
 };
 use crate::wire::proto::encoding::{write_bytes, write_message, write_number};
 use crate::wire::proto::endpoint::{Learned, read_endpoint, write_endpoint, write_numbered};
@@ -50,8 +51,9 @@ pub(super) fn read_slice<'a>(reader: Reader<'a>, learned: &mut Learned<'a>) -> R
         }
     }
     let slice = EndpointSlice { metadata, address_type: address_type?, ports, endpoints, unknown };
-    validate_slice(&slice).map_err(|error| locate_in(reader, &ENDPOINT_SLICE, error))?;
-    learned.end(&slice.endpoints);
+    let are_sound = learned.end(&slice.endpoints) && slice.address_type == AddressType::IPv4;
+    let checked = if are_sound { validate_slice_around_endpoints(&slice) } else { validate_slice(&slice) };
+    checked.map_err(|error| locate_in(reader, &ENDPOINT_SLICE, error))?;
     Ok(slice)
 }
 

@@ -6,7 +6,10 @@
 //! What endpoints say again and again is told by its bytes, which are those of the document: its text need not be looked at. All other texts are
 //! kept as bytes and become text together, when the run of such endpoints ends.
 
-use crate::model::{Address, Ascii, Conditions, EndpointList, RECENT, Record, StoredAddress, Text, leading_v4, slot};
+use crate::model::{
+    Address, Ascii, Conditions, EndpointList, RECENT, Record, StoredAddress, Text, is_subdomain, leading_v4,
+    may_be_special, slot,
+};
 use crate::wire::proto::hints::KnownHints;
 use crate::wire::proto::reader::Reader;
 
@@ -20,16 +23,18 @@ impl Default for Recent<'_> {
 }
 
 impl<'a> Recent<'a> {
+    /// A text that was kept, or is kept now; true of the latter.
     #[inline]
-    fn find_or_keep(&mut self, bytes: &'a [u8], texts: &mut Ascii) -> Text {
+    fn find_or_keep(&mut self, bytes: &'a [u8], texts: &mut Ascii) -> (Text, bool) {
         if bytes.is_empty() {
-            return Text::default();
+            return (Text::default(), false);
         }
         let (known, text) = &mut self.0[slot(bytes)];
-        if *known != bytes {
+        let is_new = *known != bytes;
+        if is_new {
             (*known, *text) = (bytes, texts.keep(bytes));
         }
-        *text
+        (*text, is_new)
     }
 }
 
@@ -45,17 +50,20 @@ struct Head<'a> {
 #[derive(Default)]
 pub(super) struct Usual<'a> {
     texts: Ascii,
-    recent: Recent<'a>,
+    nodes: Recent<'a>,
+    others: Recent<'a>,
     head: Option<Head<'a>>,
     conditions: (&'a [u8], Conditions),
     /// The end of what turned out to be no ASCII.
     plain_until: usize,
+    /// True while no rule can refuse an endpoint of the list in a slice of IPv4.
+    pub(super) are_sound: bool,
 }
 
 impl<'a> Usual<'a> {
     /// Begin with another list.
     pub(super) fn forget(&mut self, hints: &mut KnownHints<'a>) {
-        self.recent = Recent::default();
+        (self.nodes, self.others) = (Recent::default(), Recent::default());
         self.head = None;
         hints.forget();
     }
@@ -64,12 +72,15 @@ impl<'a> Usual<'a> {
     pub(super) fn read(&mut self, slice: &mut Reader<'a>, list: &mut EndpointList, hints: &mut KnownHints<'a>) {
         let (start, count) = (slice.position(), list.len());
         let mut fields = Fields(slice.rest());
-        // No text is longer than the message that has it, but for hints, which are kept once.
-        let room = fields.0.len() + hints.length();
-        if !fields.begin_with(ENDPOINTS) || start < self.plain_until || list.text_mut().check_room(room).is_err() {
+        if !fields.begin_with(ENDPOINTS) || start < self.plain_until {
             return;
         }
-        self.texts.begin(list.text_mut());
+        // No text is longer than the message that has it, but for hints, which are kept once.
+        let room = fields.0.len() + hints.length();
+        if room > MOST_ROOM || list.text_mut().check_room(room).is_err() {
+            return;
+        }
+        self.texts.begin(list.text_mut(), room);
         let mut rest = fields.0;
         while fields.begin_with(ENDPOINTS) {
             let (length, mut record) = (self.texts.len(), Record::default());
@@ -91,6 +102,7 @@ impl<'a> Usual<'a> {
     pub(super) fn undo(&mut self, list: &mut EndpointList, count: usize, hints: &mut KnownHints<'a>, end: usize) {
         list.truncate(count);
         self.forget(hints);
+        self.are_sound = false;
         self.plain_until = end;
     }
 
@@ -100,12 +112,20 @@ impl<'a> Usual<'a> {
         record.address = self.address(&mut fields)?;
         record.conditions = self.conditions(fields.bytes(2)?)?;
         record.hostname = self.texts.keep(fields.bytes(3)?);
+        self.are_sound &= record.hostname.is_empty();
         self.target(fields.bytes(4)?, record)?;
-        record.node_name = self.recent.find_or_keep(fields.bytes(6)?, &mut self.texts);
-        record.zone = self.recent.find_or_keep(fields.bytes(7)?, &mut self.texts);
+        let node = fields.bytes(6)?;
+        let is_new;
+        (record.node_name, is_new) = self.nodes.find_or_keep(node, &mut self.texts);
+        self.are_sound &= !is_new || is_subdomain(node);
+        (record.zone, _) = self.others.find_or_keep(fields.bytes(7)?, &mut self.texts);
         record.hints = match fields.bytes(8)? {
             [] => Text::default(),
-            bytes => hints.keep_in(bytes, &mut self.texts)?,
+            bytes => {
+                let (text, are_valid) = hints.keep_in(bytes, &mut self.texts)?;
+                self.are_sound &= are_valid;
+                text
+            }
         };
         fields.0.is_empty().then_some(())
     }
@@ -123,8 +143,10 @@ impl<'a> Usual<'a> {
         if let Some((address, length)) = leading_v4(around)
             && length == bytes.len()
         {
+            self.are_sound &= !may_be_special(address);
             return Some(StoredAddress::V4(address));
         }
+        self.are_sound = false;
         Some(match Address::parse(std::str::from_utf8(bytes).ok()?) {
             Address::V4(address) => StoredAddress::V4(address),
             Address::V6(address) => StoredAddress::V6(address),
@@ -142,28 +164,38 @@ impl<'a> Usual<'a> {
 
     #[inline]
     fn target(&mut self, message: &'a [u8], record: &mut Record) -> Option<()> {
-        let known = self.head.and_then(|head| Some((head, message.strip_prefix(head.bytes)?)));
-        let (head, rest) = match known {
+        let known = self.head.filter(|head| message.starts_with(head.bytes));
+        let (head, rest) = match known.map(|head| (head, &message[head.bytes.len()..])) {
             Some((head, rest @ ([] | [0x1a, ..]))) => (head, rest),
             _ => self.new_head(message)?,
         };
         (record.target_kind, record.target_namespace) = (head.kind, head.namespace);
         let mut fields = Fields(rest);
-        record.target_name = self.texts.keep(fields.bytes(3)?);
-        record.target_uid = self.texts.keep(fields.bytes(4)?);
+        let (name, uid) = (fields.bytes(3)?, fields.bytes(4)?);
+        // With what is between them, which is two bytes of ASCII: copying one text takes half as long as copying two.
+        let both = rest[..rest.len() - fields.0.len()].get(2..).unwrap_or_default();
+        let are_next = !name.is_empty() && !uid.is_empty() && both.len() == name.len() + 2 + uid.len();
+        (record.target_name, record.target_uid) = if are_next {
+            self.texts.keep_both(both, name.len(), uid.len())
+        } else {
+            (self.texts.keep(name), self.texts.keep(uid))
+        };
         // Kubernetes writes `apiVersion`, `resourceVersion` and `fieldPath` though they say nothing.
         matches!(fields.0, [] | [0x2a, 0, 0x32, 0, 0x3a, 0]).then_some(())
     }
 
     fn new_head(&mut self, message: &'a [u8]) -> Option<(Head<'a>, &'a [u8])> {
         let mut fields = Fields(message);
-        let kind = self.recent.find_or_keep(fields.bytes(1)?, &mut self.texts);
-        let namespace = self.recent.find_or_keep(fields.bytes(2)?, &mut self.texts);
+        let (kind, _) = self.others.find_or_keep(fields.bytes(1)?, &mut self.texts);
+        let (namespace, _) = self.others.find_or_keep(fields.bytes(2)?, &mut self.texts);
         let head = Head { bytes: &message[..message.len() - fields.0.len()], kind, namespace };
         self.head = Some(head);
         Some((head, fields.0))
     }
 }
+
+/// Longest slice to read this way, in bytes: etcd takes none that is longer.
+const MOST_ROOM: usize = 2 << 20;
 
 /// The number of the field of a slice that has endpoints.
 const ENDPOINTS: u8 = 2;
@@ -179,7 +211,11 @@ impl<'a> Fields<'a> {
     }
 
     /// The bytes of a field, none if the next field is another one; `None` if it has no end, or a length of three bytes.
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "the number is known where it is called, and the call is half of the work"
+    )]
     fn bytes(&mut self, number: u8) -> Option<&'a [u8]> {
         if !self.begin_with(number) {
             return Some(&[]);
