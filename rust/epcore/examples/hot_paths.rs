@@ -80,6 +80,7 @@ fn turn_of(path: &str, endpoints: usize) -> Box<dyn FnMut(usize)> {
             })
         }
         "one change of a packer" => packer(&slices),
+        "one change told to a packer and planned" => telling(&slices),
         _ => panic!("no path {path:?}"),
     }
 }
@@ -121,6 +122,26 @@ fn packer(slices: &[Arc<EndpointSlice>]) -> Box<dyn FnMut(usize)> {
         for write in plan.writes() {
             packer.answer(write, Answer::Accepted(Some(write.slice.clone()))).expect("its slice");
         }
+    })
+}
+
+/// A packer that plans one changed endpoint, told as JSON, in each turn.
+fn telling(slices: &[Arc<EndpointSlice>]) -> Box<dyn FnMut(usize)> {
+    let mut packer = cluster::packer_of(&["web"], slices);
+    let name = ("shop".to_owned(), "web".to_owned());
+    packer.publish(&name, &kube::Published::from(cluster::wanted(slices))).expect("endpoints");
+    cluster::settle(&mut packer, "web");
+    let (first, rest) = slices.split_first().expect("a slice");
+    let text = json::write_endpoint(first.endpoints.get(7).expect("an endpoint"));
+    let changes = ["zone-8", "zone-9"].map(|zone| {
+        let text = String::from_utf8(text.clone()).expect("text").replacen("zone-1", zone, 1);
+        format!("[{text}]")
+    });
+    assert!(changes[0].contains("zone-8") && rest.len() > 1);
+    Box::new(move |number| {
+        let told = json::read_published(changes[number % 2].as_bytes()).expect("an endpoint");
+        packer.upsert(&name, &told).expect("an endpoint");
+        assert_eq!(packer.plan(&name, None).expect("a plan").writes().len(), 1);
     })
 }
 

@@ -475,7 +475,7 @@ impl View {
             alone.metadata.name = format!("held {index}");
             alone.endpoints.push(slice.endpoints.get(place.endpoint as usize)?).ok()?;
             if let Some(port) = place.port {
-                alone.ports = vec![slice.ports[port as usize].clone()];
+                alone.ports = vec![slice.ports[port as usize].clone()].into();
             }
             Some(alone)
         });

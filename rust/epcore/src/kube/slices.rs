@@ -62,7 +62,7 @@ impl Origin {
     }
 
     pub(crate) fn new_slice(&self, family: AddressType, ports: Vec<EndpointPort>) -> EndpointSlice {
-        EndpointSlice { address_type: family, ports, ..self.prototype.clone() }
+        EndpointSlice { address_type: family, ports: ports.into(), ..self.prototype.clone() }
     }
 
     /// True if a slice is of the same Service, and written by the same controller.

@@ -35,7 +35,7 @@ impl Default for StoredAddress {
 }
 
 /// One endpoint. Texts are spans of the list's buffer.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Record {
     pub(crate) address: StoredAddress,
     pub(crate) conditions: Conditions,
@@ -53,12 +53,14 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// About how many bytes what few endpoints have needs.
+    const RARE: usize = 512;
+
     /// About how many bytes it needs beside itself.
     fn weight(&self) -> usize {
-        const RARE: usize = 512;
         let own = [self.hostname, self.node_name, self.zone, self.hints, self.target_name, self.target_uid];
         let name = if let StoredAddress::Name(name) = self.address { name.len() } else { 0 };
-        own.iter().map(|text| text.len()).sum::<usize>() + name + RARE * usize::from(self.rare != 0)
+        own.iter().map(|text| text.len()).sum::<usize>() + name + Self::RARE * usize::from(self.rare != 0)
     }
 }
 
@@ -132,6 +134,18 @@ impl EndpointList {
     #[must_use]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = EndpointRef<'_>> + ExactSizeIterator {
         self.records.iter().map(|record| EndpointRef { list: self, record })
+    }
+
+    /// Where the first endpoint with a first address is, from a place on.
+    pub(crate) fn place_of(&self, address: Address<'_>, from: usize) -> Option<usize> {
+        let mut records = self.records.get(from..)?.iter();
+        let found = match address {
+            Address::V4(of) => records.position(|record| matches!(record.address, StoredAddress::V4(one) if one == of)),
+            Address::V6(of) => records.position(|record| matches!(record.address, StoredAddress::V6(one) if one == of)),
+            Address::Name(of) => records
+                .position(|record| matches!(record.address, StoredAddress::Name(one) if self.text.get(one) == of)),
+        };
+        Some(from + found?)
     }
 
     /// Endpoints that have fields which few have.
@@ -241,8 +255,7 @@ impl EndpointList {
                 copy.wasted += copy.records_mut().remove(place).weight();
                 continue;
             };
-            copy.push(endpoint)?;
-            copy.wasted += copy.records_mut().swap_remove(place).weight();
+            copy.replace(place, endpoint)?;
         }
         if copy.wasted <= copy.text.len() / 2 {
             return Ok(copy);
@@ -250,6 +263,42 @@ impl EndpointList {
         let mut packed = Self::default();
         copy.iter().try_for_each(|endpoint| packed.push(endpoint))?;
         Ok(packed)
+    }
+
+    /// Put an endpoint in the place of another. Texts that are the same are not kept twice.
+    fn replace(&mut self, place: usize, endpoint: EndpointRef<'_>) -> Result<(), Error> {
+        let before = self.records[place];
+        let mut wasted = if before.rare == 0 { 0 } else { Record::RARE };
+        let mut keep = |new: Text, before: Text| {
+            let new = endpoint.list.text.get(new);
+            if self.text.get(before) == new {
+                return Ok(before);
+            }
+            wasted += before.len();
+            self.text.push(new)
+        };
+        let new = endpoint.record;
+        let mut record = Record {
+            address: before.address,
+            conditions: new.conditions,
+            hostname: keep(new.hostname, before.hostname)?,
+            node_name: keep(new.node_name, before.node_name)?,
+            zone: keep(new.zone, before.zone)?,
+            hints: keep(new.hints, before.hints)?,
+            target_kind: keep(new.target_kind, before.target_kind)?,
+            target_namespace: keep(new.target_namespace, before.target_namespace)?,
+            target_name: keep(new.target_name, before.target_name)?,
+            target_uid: keep(new.target_uid, before.target_uid)?,
+            rare: 0,
+        };
+        let address = endpoint.address();
+        if (EndpointRef { list: self, record: &before }).address() != address {
+            record.address = self.store(address)?;
+        }
+        self.wasted += wasted;
+        self.push_record(record, endpoint.rare().cloned())?;
+        self.records_mut().swap_remove(place);
+        Ok(())
     }
 
     /// A copy with room for so many more endpoints.

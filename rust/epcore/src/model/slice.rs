@@ -2,7 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use crate::model::{AddressType, EndpointList, EndpointPort, Members, ObjectMeta};
+use crate::model::{AddressType, EndpointList, EndpointPort, Members, ObjectMeta, Shared};
 
 /// Most endpoints that the API allows in a slice.
 pub const MAX_ENDPOINTS: usize = 1000;
@@ -15,11 +15,11 @@ pub const MAX_PORTS: usize = 20_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointSlice {
     /// Metadata.
-    pub metadata: ObjectMeta,
+    pub metadata: Shared<ObjectMeta>,
     /// Type of all addresses in the slice.
     pub address_type: AddressType,
     /// Ports of all endpoints in the slice.
-    pub ports: Vec<EndpointPort>,
+    pub ports: Shared<Vec<EndpointPort>>,
     /// Endpoints, in order.
     pub endpoints: EndpointList,
     /// Fields of a newer API.
@@ -38,9 +38,9 @@ impl EndpointSlice {
     /// A slice of nothing, where there is neither an endpoint nor a slice to make it like.
     pub(crate) fn empty() -> Self {
         Self {
-            metadata: ObjectMeta::default(),
+            metadata: Shared::default(),
             address_type: AddressType::IPv4,
-            ports: Vec::new(),
+            ports: Shared::default(),
             endpoints: EndpointList::default(),
             unknown: Members::default(),
         }

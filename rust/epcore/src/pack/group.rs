@@ -274,15 +274,19 @@ impl<'a> Group<'a> {
             endpoints: EndpointList::default(),
             unknown: slice.unknown.clone(),
         };
-        if self.options.template.is_some() || slice.metadata.service() != self.template.metadata.service() {
+        let has_labels =
+            self.options.template.is_some() || slice.metadata.service() != self.template.metadata.service();
+        if has_labels && slice.metadata.labels != self.template.metadata.labels {
             slice.metadata.labels.clone_from(&self.template.metadata.labels);
         }
         if self.options.whole_metadata {
-            let (metadata, template) = (&mut slice.metadata, &self.template.metadata);
+            let (metadata, template) = (&mut *slice.metadata, &self.template.metadata);
             metadata.annotations.clone_from(&template.annotations);
             metadata.unknown.replace("ownerReferences", template.unknown.get("ownerReferences"));
         }
-        slice.metadata.annotations.remove(MOVING_ANNOTATION);
+        if slice.metadata.annotations.contains_key(MOVING_ANNOTATION) {
+            slice.metadata.annotations.remove(MOVING_ANNOTATION);
+        }
         stamp(&mut slice.metadata, self.options);
         slice
     }
@@ -310,7 +314,7 @@ fn template(
     let mut metadata = source.metadata.for_new_slice(given.is_some());
     stamp(&mut metadata, options);
     Ok(EndpointSlice {
-        metadata,
+        metadata: metadata.into(),
         address_type: source.address_type,
         ports: source.ports.clone(),
         endpoints: EndpointList::default(),

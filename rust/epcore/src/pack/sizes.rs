@@ -130,7 +130,7 @@ impl Group<'_> {
 /// The slice without what the API server adds by itself. A new slice has none of it; were it counted, a slice that is full
 /// would be overfull as soon as it is there.
 fn as_created(mut slice: EndpointSlice) -> EndpointSlice {
-    let metadata = &mut slice.metadata;
+    let metadata = &mut *slice.metadata;
     for text in [&mut metadata.uid, &mut metadata.resource_version, &mut metadata.creation_timestamp] {
         text.clear();
     }

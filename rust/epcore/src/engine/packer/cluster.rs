@@ -69,10 +69,8 @@ impl Cluster {
     }
 
     /// Names of the slices of a Service that hold an address.
-    pub(super) fn holding(&self, (namespace, name): &Name, address: &str) -> impl Iterator<Item = &Name> {
-        self.holders
-            .in_service(Address::parse(address), (namespace, name))
-            .filter_map(|number| self.by_number.get(&number))
+    pub(super) fn holding(&self, (namespace, name): &Name, address: Address<'_>) -> impl Iterator<Item = &Name> {
+        self.holders.in_service(address, (namespace, name)).filter_map(|number| self.by_number.get(&number))
     }
 
     /// The Pods that a Service selects, by name.

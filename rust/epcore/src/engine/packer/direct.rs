@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashMap;
 
+use crate::engine::packer::address::OwnedAddress;
 use crate::engine::packer::entry::Changes;
 use crate::engine::packer::outside;
 use crate::engine::packer::slices::ServiceSlices;
@@ -12,8 +13,8 @@ use crate::engine::packer::{Entry, Packer};
 use crate::engine::versions::Name;
 use crate::kube::{self, Service};
 use crate::model::{
-    Address, ByIdentity, EndpointList, EndpointPort, EndpointSlice, Identity, MOVING_ANNOTATION,
-    TRIGGER_TIME_ANNOTATION, keeps, same_ports,
+    ByIdentity, EndpointList, EndpointPort, EndpointSlice, Identity, MOVING_ANNOTATION, TRIGGER_TIME_ANNOTATION, keeps,
+    same_ports,
 };
 use crate::pack::{HintState, Notes, Options, Plan, Policy, Stats, Verb, Write, WriteReason, WriteReasons};
 
@@ -54,11 +55,9 @@ impl Packer {
         let wanted = self.wanted(name, service, entry, changes, (slice, place))?;
         let endpoints = replaced(slice, place, &wanted)?;
         let mut after = slice.with_endpoints(endpoints);
-        let annotations = &mut after.metadata.annotations;
         match trigger_time.or(options.trigger_time.as_deref()) {
-            Some(time) => drop(annotations.insert(TRIGGER_TIME_ANNOTATION.to_owned(), time.to_owned())),
-            None if service.selects_pods() => drop(annotations.remove(TRIGGER_TIME_ANNOTATION)),
-            None => {}
+            None if !service.selects_pods() => {}
+            time => set_trigger_time(&mut after, time),
         }
         slices
             .fit_with(&after, place, options.max_endpoints, options.max_bytes)
@@ -70,15 +69,14 @@ impl Packer {
         &self,
         name: &Name,
         slices: &'a ServiceSlices,
-        address: &str,
+        address: &OwnedAddress,
     ) -> Option<(&'a Arc<EndpointSlice>, usize)> {
-        let mut holders = self.cluster.holding(name, address);
+        let mut holders = self.cluster.holding(name, address.get());
         let found = holders.next().filter(|found| found.0 == name.0)?;
         let slice = slices.by_name().get(&found.1)?;
-        let address = Address::parse(address);
-        let mut places = slice.endpoints.iter().enumerate().filter(|(_, endpoint)| endpoint.address() == address);
-        let (place, endpoint) = places.next()?;
-        (holders.next().is_none() && places.next().is_none() && endpoint.address_count() == 1).then_some((slice, place))
+        let place = slice.endpoints.place_of(address.get(), 0)?;
+        let is_only = holders.next().is_none() && slice.endpoints.place_of(address.get(), place + 1).is_none();
+        (is_only && slice.endpoints.get(place)?.address_count() == 1).then_some((slice, place))
     }
 
     /// True if a slice is what a new one would be, but for its endpoints: of this writer and Service, with its labels.
@@ -140,6 +138,17 @@ fn replaced(slice: &EndpointSlice, place: usize, wanted: &Wanted<'_>) -> Option<
     let mut merged = EndpointList::default();
     merged.push_over(only, before).ok()?;
     slice.endpoints.with_replaced(&[(place, merged.get(0))]).ok()
+}
+
+fn set_trigger_time(slice: &mut EndpointSlice, time: Option<&str>) {
+    if slice.metadata.annotations.get(TRIGGER_TIME_ANNOTATION).map(String::as_str) == time {
+        return;
+    }
+    let annotations = &mut slice.metadata.annotations;
+    match time {
+        Some(time) => drop(annotations.insert(TRIGGER_TIME_ANNOTATION.to_owned(), time.to_owned())),
+        None => drop(annotations.remove(TRIGGER_TIME_ANNOTATION)),
+    }
 }
 
 /// One update of the slices of a Service.

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
+use crate::engine::packer::address::OwnedAddress;
 use crate::engine::packer::outside;
 use crate::kube::{Origin, Pod};
-use crate::model::EndpointSlice;
+use crate::model::{Address, EndpointSlice};
 use crate::pack::{HintState, Plan, Verb, Write};
 
 /// One Service.
@@ -31,7 +32,7 @@ pub(super) struct Changes {
     /// Names of Pods.
     pub(super) pods: BTreeSet<String>,
     /// Addresses that they, or endpoints from outside, have or had.
-    pub(super) addresses: BTreeSet<String>,
+    pub(super) addresses: BTreeSet<OwnedAddress>,
 }
 
 /// The last plan that was handed out, as far as it has not been answered.
@@ -51,7 +52,7 @@ impl Changes {
 
     pub(super) fn add_pod(&mut self, pod: &Pod) {
         self.pods.insert(pod.name.clone());
-        self.addresses.extend(pod.ips.iter().cloned());
+        self.addresses.extend(pod.ips.iter().map(|ip| Address::parse(ip).into()));
     }
 }
 

@@ -1,5 +1,6 @@
 //! The writer's state: what should be and what is, of many Services.
 
+mod address;
 mod cluster;
 mod direct;
 mod entry;
@@ -10,6 +11,7 @@ mod part;
 mod plan;
 mod slices;
 
+use std::collections::btree_map::Entry::{Occupied, Vacant};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -20,6 +22,7 @@ use crate::engine::versions::Name;
 use crate::kube::{Pod, Published};
 use crate::model::EndpointSlice;
 use crate::pack::{self, Plan, Verb, Write};
+use address::OwnedAddress;
 use cluster::{Cluster, Names};
 use entry::Entry;
 
@@ -154,7 +157,7 @@ impl Packer {
     /// More text than one list can hold.
     pub fn publish(&mut self, service: &Name, endpoints: &Published) -> Result<(), Error> {
         let outside = outside::each(endpoints)?.into_iter().collect();
-        let entry = self.entries.entry(service.clone()).or_default();
+        let entry = entry_of(&mut self.entries, service);
         if entry.outside.as_ref() != Some(&outside) {
             entry.outside = Some(outside);
             self.mark(service);
@@ -169,12 +172,19 @@ impl Packer {
     /// As [`publish`](Self::publish).
     pub fn upsert(&mut self, service: &Name, endpoints: &Published) -> Result<(), Error> {
         let given = outside::each(endpoints)?;
-        let known = self.entries.entry(service.clone()).or_default().outside.get_or_insert_with(BTreeMap::new);
+        let known = entry_of(&mut self.entries, service).outside.get_or_insert_with(BTreeMap::new);
         let mut changed = Vec::new();
         for (key, content) in given {
-            if known.get(&key) != Some(&content) {
-                changed.push(key.clone());
-                known.insert(key, content);
+            match known.entry(key) {
+                Occupied(same) if *same.get() == content => {}
+                Occupied(mut other) => {
+                    changed.push(other.key().address().clone());
+                    other.insert(content);
+                }
+                Vacant(new) => {
+                    changed.push(new.key().address().clone());
+                    new.insert(content);
+                }
             }
         }
         self.mark_outside(service, changed);
@@ -191,7 +201,8 @@ impl Packer {
         let Some(known) = self.entries.get_mut(service).and_then(|entry| entry.outside.as_mut()) else {
             return Ok(());
         };
-        let gone = given.into_iter().map(|(key, _)| key).filter(|key| known.remove(key).is_some()).collect();
+        let gone = given.into_iter().map(|(key, _)| key).filter(|key| known.remove(key).is_some());
+        let gone = gone.map(|key| key.address().clone()).collect();
         self.mark_outside(service, gone);
         Ok(())
     }
@@ -246,11 +257,7 @@ impl Packer {
     /// As [`publish`](crate::kube::publish) and [`reconcile`](crate::kube::reconcile).
     pub fn plan(&mut self, service: &Name, trigger_time: Option<&str>) -> Result<Plan, Error> {
         let plan = self.planned(service, trigger_time)?;
-        let is_done = match self.entries.get_mut(service) {
-            Some(entry) => entry.send(&plan),
-            None => self.entries.entry(service.clone()).or_default().send(&plan),
-        };
-        if is_done {
+        if entry_of(&mut self.entries, service).send(&plan) {
             self.dirty.remove(service);
         }
         Ok(plan)
@@ -309,7 +316,7 @@ impl Packer {
     }
 
     fn wait(&mut self, service: &Name, slice: &str) {
-        self.entries.entry(service.clone()).or_default().waits_for.insert(slice.to_owned());
+        entry_of(&mut self.entries, service).waits_for.insert(slice.to_owned());
         self.mark(service);
     }
 
@@ -340,7 +347,7 @@ impl Packer {
 
     /// News of a slice.
     fn take_slice(&mut self, service: &Name, name: &str, slice: Option<&Arc<EndpointSlice>>) {
-        let entry = self.entries.entry(service.clone()).or_default();
+        let entry = entry_of(&mut self.entries, service);
         let slice = slice.map(|slice| &**slice);
         if !entry.wanted(name, slice) {
             entry.mark();
@@ -351,33 +358,43 @@ impl Packer {
 
     /// There is something to look at.
     fn note(&mut self, service: &Name) {
-        self.dirty.insert(service.clone());
-        self.news.insert(service.clone());
+        for names in [&mut self.dirty, &mut self.news] {
+            if !names.contains(service) {
+                names.insert(service.clone());
+            }
+        }
     }
 
     /// Something happened to a Service.
     fn mark(&mut self, service: &Name) {
-        self.entries.entry(service.clone()).or_default().mark();
+        entry_of(&mut self.entries, service).mark();
         self.note(service);
     }
 
     /// A Pod changed, and nothing else; as it was and as it is.
     fn mark_pods(&mut self, service: &Name, pods: [Option<&Arc<Pod>>; 2]) {
-        let entry = self.entries.entry(service.clone()).or_default();
+        let entry = entry_of(&mut self.entries, service);
         entry.mark_part(|changes| pods.into_iter().flatten().for_each(|pod| changes.add_pod(pod)));
         self.note(service);
     }
 
     /// Endpoints from outside changed, and nothing else.
-    fn mark_outside(&mut self, service: &Name, keys: Vec<outside::Key>) {
-        if keys.is_empty() {
+    fn mark_outside(&mut self, service: &Name, addresses: Vec<OwnedAddress>) {
+        if addresses.is_empty() {
             return;
         }
-        let entry = self.entries.entry(service.clone()).or_default();
-        let addresses = keys.into_iter().filter_map(|(addresses, _)| addresses.into_iter().next());
+        let entry = entry_of(&mut self.entries, service);
         entry.mark_part(|changes| changes.addresses.extend(addresses));
         self.note(service);
     }
+}
+
+/// What is known of a Service; its name is copied only if there is nothing yet.
+fn entry_of<'a>(entries: &'a mut HashMap<Name, Entry>, service: &Name) -> &'a mut Entry {
+    if !entries.contains_key(service) {
+        entries.insert(service.clone(), Entry::default());
+    }
+    entries.get_mut(service).unwrap_or_else(|| unreachable!("it was put there"))
 }
 
 fn service_of(slice: &EndpointSlice) -> Name {

@@ -3,40 +3,63 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Error;
+use crate::engine::packer::address::OwnedAddress;
 use crate::kube::{Ports, Published};
-use crate::model::EndpointList;
+use crate::model::{EndpointList, EndpointRef};
 
-/// What makes an endpoint the same: its addresses, and its ports.
-pub(super) type Key = (Vec<String>, String);
+/// What makes an endpoint the same: its addresses, and its ports. Nearly all differ in the first address.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    first: OwnedAddress,
+    more: Box<[String]>,
+    ports: Box<str>,
+}
 
 /// What it says: a list of one, and its ports.
 pub(super) type Content = (EndpointList, Ports);
 
+impl Key {
+    fn of(endpoint: EndpointRef<'_>, ports: &Ports) -> Self {
+        let more = endpoint.addresses().skip(1).map(|address| address.to_string()).collect();
+        Self { first: endpoint.address().into(), more, ports: ports.key().into() }
+    }
+
+    /// Its first address.
+    pub(super) fn address(&self) -> &OwnedAddress {
+        &self.first
+    }
+}
+
 /// Take a list apart.
 pub(super) fn each(endpoints: &Published) -> Result<Vec<(Key, Content)>, Error> {
+    if let ([ports], Some(only)) = (&*endpoints.ports, endpoints.endpoints.get(0)) {
+        return Ok(vec![(Key::of(only, ports), (endpoints.endpoints.clone(), ports.clone()))]);
+    }
     let each = endpoints.endpoints.iter().zip(&endpoints.ports).map(|(endpoint, ports)| {
         let mut alone = EndpointList::default();
         alone.push(endpoint)?;
         alone.shrink();
-        let addresses = endpoint.addresses().map(|address| address.to_string()).collect();
-        Ok(((addresses, ports.key()), (alone, ports.clone())))
+        Ok((Key::of(endpoint, ports), (alone, ports.clone())))
     });
     each.collect()
 }
 
 /// Those with some first addresses.
-pub(super) fn with(outside: &BTreeMap<Key, Content>, addresses: BTreeSet<String>) -> impl Iterator<Item = &Content> {
+pub(super) fn with(
+    outside: &BTreeMap<Key, Content>,
+    addresses: BTreeSet<OwnedAddress>,
+) -> impl Iterator<Item = &Content> {
     addresses.into_iter().flat_map(move |address| with_address(outside, &address).collect::<Vec<_>>())
 }
 
 /// Those with a first address.
 pub(super) fn with_address<'a>(
     outside: &'a BTreeMap<Key, Content>,
-    address: &str,
+    address: &OwnedAddress,
 ) -> impl Iterator<Item = &'a Content> + use<'a> {
-    let address = vec![address.to_owned()];
-    let from = (address.clone(), String::new());
-    outside.range(from..).take_while(move |((of, _), _)| of.first() == address.first()).map(|(_, content)| content)
+    let from = Key { first: address.clone(), more: Box::default(), ports: Box::default() };
+    let first = address.clone();
+    outside.range(from..).take_while(move |(key, _)| key.first == first).map(|(_, content)| content)
 }
 
 /// Put a list together.

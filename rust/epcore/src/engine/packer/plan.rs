@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::Error;
+use crate::engine::packer::address::OwnedAddress;
 use crate::engine::packer::entry::Changes;
 use crate::engine::packer::outside::{self, Content, Key};
 use crate::engine::packer::part::Part;
@@ -93,11 +94,11 @@ impl Packer {
         if service.asks_for_topology_hints() || service.metadata.is_being_deleted() {
             return None;
         }
-        let names = changes.addresses.iter().flat_map(|address| self.cluster.holding(name, address));
+        let names = changes.addresses.iter().flat_map(|address| self.cluster.holding(name, address.get()));
         let slices = self.cluster.service_slices(name)?;
         let concerned = names.filter(|found| found.0 == name.0 && slices.by_name().contains_key(&found.1));
         let concerned = concerned.map(|found| found.1.clone()).collect();
-        let addresses = changes.addresses.iter().map(|address| Address::parse(address)).collect();
+        let addresses = changes.addresses.iter().map(OwnedAddress::get).collect();
         Some((Part { slices, addresses, concerned, managed_by, options }, changes))
     }
 }
@@ -112,6 +113,6 @@ fn held_by_pod(slices: &[Arc<EndpointSlice>]) -> BTreeMap<&str, Vec<Address<'_>>
 }
 
 /// The addresses in some slices.
-fn held(slices: &[Arc<EndpointSlice>]) -> impl Iterator<Item = String> {
-    slices.iter().flat_map(|slice| slice.endpoints.iter()).map(|held| held.address().to_string())
+fn held(slices: &[Arc<EndpointSlice>]) -> impl Iterator<Item = OwnedAddress> {
+    slices.iter().flat_map(|slice| slice.endpoints.iter()).map(|held| held.address().into())
 }

@@ -116,7 +116,7 @@ impl Template {
         record.target_name = buffer.append(value(Field::Name));
         record.target_uid = buffer.append(value(Field::Uid));
         record.node_name = buffer.find_or_append(value(Field::NodeName));
-        list.push_plain(record.clone());
+        list.push_plain(*record);
     }
 
     fn runs(&mut self) -> impl Iterator<Item = &mut Run> {

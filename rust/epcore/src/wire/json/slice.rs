@@ -71,6 +71,7 @@ pub(crate) fn read_slice_of_any_type(
         _ => reader.unknown(name, &mut unknown),
     })?;
     let address_type = address_type.unwrap_or_else(|| Err(missing_address_type(&unknown).in_field("addressType")));
+    let (metadata, ports) = (metadata.into(), ports.into());
     Ok((EndpointSlice { metadata, address_type: AddressType::IPv4, ports, endpoints, unknown }, address_type))
 }
 

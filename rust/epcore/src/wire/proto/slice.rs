@@ -50,6 +50,7 @@ pub(super) fn read_slice<'a>(reader: Reader<'a>, learned: &mut Learned<'a>) -> R
             _ => unknown.keep_numbered(field.raw(document)),
         }
     }
+    let (metadata, ports) = (metadata.into(), ports.into());
     let slice = EndpointSlice { metadata, address_type: address_type?, ports, endpoints, unknown };
     let are_sound = learned.end(&slice.endpoints) && slice.address_type == AddressType::IPv4;
     let checked = if are_sound { validate_slice_around_endpoints(&slice) } else { validate_slice(&slice) };

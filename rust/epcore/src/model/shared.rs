@@ -1,0 +1,49 @@
+//! What copies share until one of them is changed.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+/// A value that a copy shares: a slice that is written again is like the one before but for an endpoint or two. To change it copies the value,
+/// if it is shared.
+///
+/// # Examples
+///
+/// ```
+/// use epcore::model::{ObjectMeta, Shared};
+///
+/// let metadata = Shared::from(ObjectMeta { name: "web-1".to_owned(), ..ObjectMeta::default() });
+/// let mut other = metadata.clone();
+/// other.name = "web-2".to_owned();
+/// assert_eq!((&*metadata.name, &*other.name), ("web-1", "web-2"));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Shared<T>(Arc<T>);
+
+impl<T> From<T> for Shared<T> {
+    fn from(value: T) -> Self {
+        Self(Arc::new(value))
+    }
+}
+
+impl<T> Deref for Shared<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Clone> DerefMut for Shared<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl<'a, T> IntoIterator for &'a Shared<Vec<T>> {
+    type Item = &'a T;
+    type IntoIter = std::slice::Iter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
