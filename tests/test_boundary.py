@@ -200,6 +200,60 @@ def test_ten_thousand_calls_leave_no_memory_behind() -> None:
     assert round_of_calls() - before < 2_048, "KiB"
 
 
+def test_ten_thousand_calls_of_a_packer_leave_no_memory_behind() -> None:
+    packer = epcore.Packer()
+    packer.replace(
+        [{"metadata": {"name": "db", "namespace": "shop"}, "spec": {"ports": [{"port": 5432}]}}], kind="Service"
+    )
+    packer.publish("db", WANTED[:150], namespace="shop")
+
+    def settle() -> None:
+        for number, write in enumerate(packer.plan("db", namespace="shop").writes):
+            sent: Any = write.to_dict()
+            sent["metadata"]["name"] = write.name or f"db-{number}"
+            packer.answer(write, "accepted", sent)
+
+    def round_of_calls() -> int:
+        for index in range(2_500):
+            told = {**WANTED[index % 150], "zone": f"zone-{index % 7}"}
+            packer.upsert("db", [told], namespace="shop")
+            settle()
+            if index % 10 == 0:
+                packer.remove("db", [told], namespace="shop")
+                settle()
+                with pytest.raises(epcore.InvalidInputError):
+                    packer.upsert("db", [{"addresses": ["10.0.0.1"], "zone": 7}], namespace="shop")
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    settle()
+    round_of_calls()
+    before = round_of_calls()
+    round_of_calls()
+    assert round_of_calls() - before < 2_048, "KiB"
+    assert packer.dirty == packer.waiting == []
+
+
+ASK_MEANWHILE = """
+from threading import Thread
+import epcore
+
+packer = epcore.Packer()
+packer.replace([{"metadata": {"name": "db", "namespace": "shop"}, "spec": {"ports": [{"port": 5432}]}}], kind="Service")
+endpoints = b",".join(b'"10.%d.%d.%d"' % (n >> 16, n >> 8 & 255, n & 255) for n in range(1, 400_001))
+packer.publish("db", b"[%s]" % endpoints, namespace="shop")
+plans = []
+thread = Thread(target=lambda: plans.append(packer.plan("db", namespace="shop")))
+thread.start()
+while thread.is_alive():
+    assert packer.dirty == [("shop", "db")]
+assert len(plans[0]) == 4_000
+"""
+
+
+def test_threads_may_ask_a_packer_while_another_plans_for_long() -> None:
+    subprocess.run([sys.executable, "-c", ASK_MEANWHILE], check=True, timeout=120)
+
+
 def test_no_python_object_is_made_for_an_endpoint_read_from_bytes() -> None:
     def blocks(count: int) -> int:
         wanted = [

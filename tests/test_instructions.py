@@ -22,6 +22,7 @@ ON_CHANGES = [
     "a slice into a view",
     "an event as JSON into a view",
     "one change of a packer",
+    "one change told to a packer and planned",
     "pack slices that are known without change",
 ]
 """Paths whose work is a change, or none, in a Service of many endpoints."""

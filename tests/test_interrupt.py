@@ -68,7 +68,46 @@ def a_checkout(services: int) -> Callable[[], object]:
     return view.checkout
 
 
-@pytest.mark.parametrize("make", [a_diff, a_checkout])
+def wanted_of(services: int) -> bytes:
+    """20,000 endpoints for each."""
+    numbers = range(1, 20_000 * services + 1)
+    return b"[%s]" % b",".join(b'{"addresses":["10.%d.%d.%d"]}' % (n >> 16, n >> 8 & 255, n & 255) for n in numbers)
+
+
+SERVICE = {"metadata": {"name": "db", "namespace": "shop"}, "spec": {"ports": [{"port": 80}]}}
+
+
+def a_pack(services: int) -> Callable[[], object]:
+    template = {"metadata": {"generateName": "web-"}, "addressType": "IPv4", "endpoints": [], "ports": []}
+    # Each call has a handle of its own, in which nothing is known yet.
+    handles = iter([epcore.EndpointSet.from_json(wanted_of(services)) for _ in range(3)])
+    return lambda: epcore.pack(next(handles), template=template)
+
+
+def a_publish(services: int) -> Callable[[], object]:
+    endpoints = epcore.EndpointSet.from_json(wanted_of(services))
+    return lambda: epcore.publish(SERVICE, endpoints, managed_by="db-sync")
+
+
+def a_packer(services: int) -> Callable[[], object]:
+    packer = epcore.Packer()
+    packer.replace([SERVICE], kind="Service")
+    packer.publish("db", wanted_of(services), namespace="shop")
+    return lambda: packer.plan("db", namespace="shop")
+
+
+def telling(services: int) -> Callable[[], object]:
+    packer = epcore.Packer()
+    endpoints = epcore.EndpointSet.from_json(wanted_of(services))
+
+    def tell() -> bool:
+        packer.publish("db", endpoints, namespace="shop")
+        return True
+
+    return tell
+
+
+@pytest.mark.parametrize("make", [a_diff, a_checkout, a_pack, a_publish, a_packer, telling])
 def test_a_signal_ends_a_long_call(make: Callable[[int], Callable[[], object]]) -> None:
     call = long_call(make)
     start = time.process_time()

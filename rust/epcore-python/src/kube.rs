@@ -60,6 +60,6 @@ pub(crate) fn publish(
     let service = input::objects(service, "service", wire::read_service)?;
     let endpoints = input::published(endpoints)?;
     let (slices, document) = existing.map_or_else(|| Ok((Arc::default(), None)), input::slices)?;
-    let planned = py.detach(|| core::publish(&service, &endpoints, &slices, managed_by, &options));
+    let planned = work::detached(py, || core::publish(&service, &endpoints, &slices, managed_by, &options))?;
     planned.map(Plan::new).map_err(|error| input::exception_in(error, &[("slices", document.as_ref())]))
 }

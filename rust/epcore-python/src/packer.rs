@@ -8,6 +8,7 @@ use epcore::pack;
 use epcore::wire;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::sync::MutexExt;
 use pyo3::types::PyDict;
 
 use crate::errors::to_exception;
@@ -15,13 +16,23 @@ use crate::input;
 use crate::options::{self, word};
 use crate::plan::{Plan, Write};
 use crate::slices::{SliceSet, optional};
+use crate::work;
+
+/// So many endpoints are told sooner than the interpreter's lock is given away.
+const FEW: usize = 8;
 
 /// The writer's state of many Services.
 #[pyclass(frozen, module = "epcore")]
 pub(crate) struct Packer(Mutex<core::Packer>);
 
 impl Packer {
-    fn lock(&self) -> MutexGuard<'_, core::Packer> {
+    /// Whoever waits for it gives way to a thread that has it and needs the interpreter's lock, to look for signals.
+    fn lock(&self, py: Python<'_>) -> MutexGuard<'_, core::Packer> {
+        self.0.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same without the interpreter's lock.
+    fn lock_detached(&self) -> MutexGuard<'_, core::Packer> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -35,7 +46,12 @@ impl Packer {
     ) -> PyResult<()> {
         let endpoints = input::published(endpoints)?;
         let name = (service.0.to_owned(), service.1.to_owned());
-        py.detach(|| give(&mut self.lock(), &name, &endpoints)).map_err(to_exception)
+        let given = if endpoints.len() <= FEW {
+            give(&mut self.lock(py), &name, &endpoints)
+        } else {
+            work::detached(py, || give(&mut self.lock_detached(), &name, &endpoints))?
+        };
+        given.map_err(to_exception)
     }
 }
 
@@ -62,7 +78,7 @@ impl Packer {
         let kind = read_kind(kind)?;
         let events = input::objects(events, "events", |document| wire::read_object_events(document, kind))?;
         py.detach(|| {
-            let mut packer = self.lock();
+            let mut packer = self.lock_detached();
             for event in events {
                 packer.feed(event);
             }
@@ -83,7 +99,7 @@ impl Packer {
         let read = |document: &[u8]| Ok((wire::read_objects(document, kind)?, wire::read_list_version(document)));
         let ((kind, objects), found) = input::objects(objects, "objects", read)?;
         let version = resource_version.unwrap_or(&found);
-        py.detach(|| self.lock().replace(kind, objects, version)).map_err(to_exception)
+        py.detach(|| self.lock_detached().replace(kind, objects, version)).map_err(to_exception)
     }
 
     /// Make endpoints all that a Service has from outside.
@@ -105,24 +121,28 @@ impl Packer {
     }
 
     #[getter]
-    fn dirty(&self) -> Vec<(String, String)> {
-        self.lock().dirty().into_iter().cloned().collect()
+    fn dirty(&self, py: Python<'_>) -> Vec<(String, String)> {
+        self.lock(py).dirty().into_iter().cloned().collect()
     }
 
-    fn take_news(&self) -> Vec<(String, String)> {
-        self.lock().take_news()
+    fn take_news(&self, py: Python<'_>) -> Vec<(String, String)> {
+        self.lock(py).take_news()
     }
 
     #[getter]
-    fn waiting(&self) -> Vec<(String, String)> {
-        self.lock().waiting().into_iter().cloned().collect()
+    fn waiting(&self, py: Python<'_>) -> Vec<(String, String)> {
+        self.lock(py).waiting().into_iter().cloned().collect()
     }
 
     /// Plan a Service from what is known.
     #[pyo3(signature = (service, *, namespace, trigger_time=None))]
     fn plan(&self, py: Python<'_>, service: &str, namespace: &str, trigger_time: Option<&str>) -> PyResult<Plan> {
         let name = (namespace.to_owned(), service.to_owned());
-        py.detach(|| self.lock().plan(&name, trigger_time)).map(Plan::new).map_err(to_exception)
+        if let Some(plan) = self.lock(py).plan_in_place(&name, trigger_time) {
+            return Ok(Plan::new(plan));
+        }
+        let planned = work::detached(py, || self.lock_detached().plan(&name, trigger_time))?;
+        planned.map(Plan::new).map_err(to_exception)
     }
 
     /// Tell what became of a write.
@@ -141,26 +161,26 @@ impl Packer {
             Some(many) => return Err(PyValueError::new_err(format!("object must be one slice, not {}", many.len()))),
         };
         let answer = word("outcome", outcome, &answers)?(object);
-        py.detach(|| self.lock().answer(write.inner(), answer)).map_err(to_exception)
+        py.detach(|| self.lock_detached().answer(write.inner(), answer)).map_err(to_exception)
     }
 
     #[pyo3(signature = (service, *, namespace))]
-    fn slices(&self, service: &str, namespace: &str) -> SliceSet {
-        SliceSet::new(self.lock().slices(&(namespace.to_owned(), service.to_owned())))
+    fn slices(&self, py: Python<'_>, service: &str, namespace: &str) -> SliceSet {
+        SliceSet::new(self.lock(py).slices(&(namespace.to_owned(), service.to_owned())))
     }
 
-    fn resource_version(&self, kind: &str) -> PyResult<Option<String>> {
+    fn resource_version(&self, py: Python<'_>, kind: &str) -> PyResult<Option<String>> {
         let kind = word("kind", kind, &Kind::WORDS)?;
-        Ok(optional(self.lock().resource_version(kind)).map(str::to_owned))
+        Ok(optional(self.lock(py).resource_version(kind)).map(str::to_owned))
     }
 
-    fn expired(&self, kind: &str) -> PyResult<bool> {
+    fn expired(&self, py: Python<'_>, kind: &str) -> PyResult<bool> {
         let kind = word("kind", kind, &Kind::WORDS)?;
-        Ok(self.lock().is_expired(kind))
+        Ok(self.lock(py).is_expired(kind))
     }
 
-    fn __repr__(&self) -> String {
-        let packer = self.lock();
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let packer = self.lock(py);
         format!("<Packer: {} dirty, {} waiting>", packer.dirty().len(), packer.waiting().len())
     }
 }

@@ -14,6 +14,7 @@ use crate::input;
 use crate::notes;
 use crate::options::{self, Count};
 use crate::slices::{EndpointSlice, SliceSet, from_json, optional, protobuf};
+use crate::work;
 
 /// Plan the writes that make the slices of one group hold `endpoints`, with the least churn.
 #[pyfunction]
@@ -32,7 +33,7 @@ pub(crate) fn pack(
         Options { template: template.map(self::template).transpose()?, ..options::read(options, Options::default())? };
     let (wanted, wanted_document) = input::endpoints(endpoints)?;
     let (existing, slices_document) = existing.map_or_else(|| Ok((Arc::default(), None)), input::existing)?;
-    let planned = py.detach(|| existing.pack(wanted.list(), &options));
+    let planned = work::detached(py, || existing.pack(wanted.list(), &options))?;
     let documents = [("endpoints", wanted_document.as_ref()), ("slices", slices_document.as_ref())];
     planned.map(Plan::new).map_err(|error| input::exception_in(error, &documents))
 }

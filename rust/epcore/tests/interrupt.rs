@@ -10,6 +10,7 @@ use std::time::Duration;
 use epcore::diff::{self, diff};
 use epcore::interrupt::{Stopped, watched};
 use epcore::kube;
+use epcore::pack::{self, Options};
 use epcore::wire::{json, proto};
 
 /// More than may pass between two looks at the clock, of slices and of Pods.
@@ -48,6 +49,36 @@ fn a_sync_can_be_stopped() {
     let pods = json::read_pods(pods.as_bytes()).expect("Pods");
     let nodes = json::read_nodes(br#"{"metadata":{"name":"one"}}"#).expect("a Node");
     stops("a sync", || kube::reconcile(&service, &pods, &nodes, &[], &kube::Options::default()));
+}
+
+#[test]
+fn all_planning_of_many_endpoints_can_be_stopped() {
+    let slices = cluster::read(&cluster::listed("web", 0, 100 * OBJECTS));
+    let wanted = cluster::wanted(&slices);
+    let service = json::read_service(cluster::SERVICE.as_bytes()).expect("a Service");
+    let outside = kube::Published::from(wanted.clone());
+    let like = Options { template: Some(slices[0].clone()), ..Options::default() };
+    stops("new slices", || pack::pack(&wanted, &[], &like));
+    stops("slices of others", || pack::pack(&cluster::wanted(&slices[..1]), &slices, &Options::default()));
+    stops("endpoints from outside", || kube::publish(&service, &outside, &slices, "epcore", &Options::default()));
+}
+
+#[test]
+fn a_packer_that_was_stopped_is_what_it_was() {
+    let slices = cluster::read(&cluster::listed("web", 0, 100 * OBJECTS));
+    let name = ("shop".to_owned(), "web".to_owned());
+    let outside = kube::Published::from(cluster::wanted(&slices));
+    let mut packer = cluster::packer_of(&["web"], &slices[1..]);
+    for _ in 0..2 {
+        assert_eq!(watched(Duration::ZERO, |_| false, || packer.publish(&name, &outside)), Err(Stopped));
+        assert_eq!(watched(Duration::ZERO, |_| false, || packer.upsert(&name, &outside)), Err(Stopped));
+        assert!(packer.plan(&name, None).expect("a plan").writes().is_empty(), "nothing was told yet");
+    }
+    packer.publish(&name, &outside).expect("endpoints");
+    let stopped = watched(Duration::ZERO, |_| false, || packer.plan(&name, None).map(|plan| plan.writes().len()));
+    assert_eq!(stopped.err(), Some(Stopped));
+    assert_eq!(packer.dirty(), [&name]);
+    assert_eq!(packer.plan(&name, None).expect("a plan").writes().len(), 1);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::Error;
+use crate::interrupt::point;
 use crate::kube::Service;
 use crate::kube::desired::Groups;
 use crate::kube::legacy::MIRRORING_CONTROLLER;
@@ -103,6 +104,7 @@ pub fn publish(
     // Nearly always those of the one before.
     let mut resolved: Option<(&Ports, Vec<EndpointPort>)> = None;
     for (index, (endpoint, given)) in endpoints.endpoints.iter().zip(&endpoints.ports).enumerate() {
+        point();
         let at = |error: Error| error.in_index(index).in_field("endpoints");
         let family = endpoint.address().address_type();
         check_endpoint(endpoint, family).map_err(at)?;

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use crate::interrupt::point;
 use crate::model::digest::Digest;
 use crate::model::print::{NONE, Print, print};
 use crate::model::{Address, AddressType, ByIdentity, EndpointList, EndpointRef};
@@ -120,6 +121,7 @@ impl Index {
             by_print: OnceLock::new(),
         };
         for (place, endpoint) in (0u32..).zip(list.iter()) {
+            point();
             let address = smallest(endpoint)?;
             let is_same = |&other: &u32| list.get(other as usize).and_then(smallest) == Some(address);
             let hash = index.hash(address);

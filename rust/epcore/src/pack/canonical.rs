@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use crate::interrupt::point;
 use crate::model::{ByIdentity, EndpointList, EndpointSlice, Identity, Index, Print, preferred};
 
 /// The slices that are there to stay, by name; of two versions of one slice the newer. With the index in the input.
@@ -55,6 +56,7 @@ impl<'a> Numbers<'a> {
         let mut items: Vec<usize> = Vec::with_capacity(wanted.len());
         let mut numbers: HashMap<ByIdentity<'_>, u32> = HashMap::with_capacity(wanted.len());
         for (index, endpoint) in wanted.iter().enumerate() {
+            point();
             let next = u32::try_from(items.len()).unwrap_or(u32::MAX);
             let number = *numbers.entry(ByIdentity { endpoint, identity }).or_insert(next);
             if number == next {

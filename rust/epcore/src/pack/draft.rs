@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use hashbrown::HashMap;
 
 use crate::Error;
+use crate::interrupt::point;
 use crate::model::{EndpointList, EndpointSlice, MOVING_ANNOTATION, TRIGGER_TIME_ANNOTATION, timestamp};
 use crate::pack::group::Group;
 use crate::pack::naming;
@@ -82,6 +83,7 @@ impl<'a, 'g> Draft<'a, 'g> {
 
     /// A written slice with those of its added items that `include` lets in.
     fn build_slice(&self, bin: usize, filled: &Filled, include: &dyn Fn(u32) -> bool) -> Result<EndpointSlice, Error> {
+        point();
         let mut slice = match self.existing(bin) {
             Some(before) => self.group.rewritten(before),
             None => self.new_slice()?,

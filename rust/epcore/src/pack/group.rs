@@ -8,6 +8,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::Error;
+use crate::interrupt::point;
 use crate::model::{
     Address, ByIdentity, EndpointList, EndpointRef, EndpointSlice, Identity, MANAGED_BY_LABEL, MOVING_ANNOTATION,
     NO_PRINT, ObjectMeta, Print, SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION, keeps,
@@ -156,6 +157,7 @@ impl<'a> Group<'a> {
     }
 
     fn find(&self, slice: &'a EndpointSlice, numbers: &Numbers<'a>) -> Vec<Held> {
+        point();
         if self.is_foreign(slice) {
             return vec![None; slice.endpoints.len()];
         }

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use crate::interrupt::point;
 use crate::model::{ByIdentity, Identity};
 use crate::pack::group::Group;
 use crate::pack::lifecycle::{Role, Stage};
@@ -56,6 +57,7 @@ impl Items for Group<'_> {
     }
 
     fn compare(&self, left: u32, right: u32) -> Ordering {
+        point();
         let key = |item| ByIdentity { endpoint: self.endpoint(item), identity: Identity::Kubernetes };
         // Kubernetes takes them in the random order of a map. An order by address would keep batches together, which it does not.
         let shuffled = |item| {

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use hashbrown::HashMap;
 
+use crate::interrupt::point;
 use crate::pack::problem::{CohortIds, Items};
 
 /// A container that is written and has room.
@@ -162,6 +163,7 @@ impl<'a> Placement<'a> {
 
     fn put_batch(&mut self, cohort: CohortIds, batch: &[u32]) {
         for &item in batch {
+            point();
             if let Some(target) = self.next_for(cohort) {
                 self.put(item, target);
             }

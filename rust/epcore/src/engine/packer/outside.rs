@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Error;
 use crate::engine::packer::address::OwnedAddress;
+use crate::interrupt::point;
 use crate::kube::{Ports, Published};
 use crate::model::{EndpointList, EndpointRef};
 
@@ -36,6 +37,7 @@ pub(super) fn each(endpoints: &Published) -> Result<Vec<(Key, Content)>, Error> 
         return Ok(vec![(Key::of(only, ports), (endpoints.endpoints.clone(), ports.clone()))]);
     }
     let each = endpoints.endpoints.iter().zip(&endpoints.ports).map(|(endpoint, ports)| {
+        point();
         let mut alone = EndpointList::default();
         alone.push(endpoint)?;
         alone.shrink();
@@ -66,6 +68,7 @@ pub(super) fn with_address<'a>(
 pub(super) fn joined<'a>(contents: impl Iterator<Item = &'a Content>) -> Result<Published, Error> {
     let mut joined = Published::default();
     for (endpoint, ports) in contents {
+        point();
         for one in endpoint.iter() {
             joined.endpoints.push(one)?;
         }

@@ -20,9 +20,6 @@ impl Packer {
         let (Some(service), Some(entry)) = (self.cluster.service(name), self.entries.get(name)) else {
             return Ok(pack::Combination::default().finish());
         };
-        if let Some(plan) = self.direct(name, service, entry, trigger_time) {
-            return Ok(plan);
-        }
         let timed = |options: &Options| {
             let trigger_time = trigger_time.map(str::to_owned).or_else(|| options.trigger_time.clone());
             Options { trigger_time, ..options.clone() }
