@@ -1,6 +1,7 @@
 """``diff`` tells what a correct reader of the slices would see, and nothing else."""
 
-from typing import Any
+from itertools import product
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 import epcore
 from epcore.types import DiffKey, FieldMask
-from reader_strategies import readable
+from reader_strategies import readable, successive
 from reference_diff import diff
 from strategies import Json, slice_of
 
@@ -25,14 +26,17 @@ def found(before: list[Json], after: list[Json], key: DiffKey, fields: FieldMask
     }
 
 
-keys = st.sampled_from(["address", "address-port", "target"])
-masks = st.sampled_from(["dns", "proxy", "envoy", "all"])
+KEYS = get_args(DiffKey)
+MASKS = get_args(FieldMask)
+keys = st.sampled_from(KEYS)
+masks = st.sampled_from(MASKS)
 
 
-@settings(max_examples=50 * EXAMPLES)
-@given(readable(), readable(), keys, masks)
-def test_finds_what_the_reference_finds(before: list[Json], after: list[Json], key: DiffKey, fields: FieldMask) -> None:
-    assert found(before, after, key, fields) == diff(before, after, key, fields)
+@settings(max_examples=10 * EXAMPLES)
+@given(st.tuples(readable(), readable()) | successive())
+def test_finds_what_the_reference_finds(sides: tuple[list[Json], list[Json]]) -> None:
+    for key, fields in product(KEYS, MASKS):
+        assert found(*sides, key, fields) == diff(*sides, key, fields), (key, fields)
 
 
 @given(readable(), keys, masks, st.randoms())

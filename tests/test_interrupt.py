@@ -59,7 +59,7 @@ def slices_of(services: int) -> epcore.SliceSet:
 
 def a_diff(services: int) -> Callable[[], object]:
     slices = slices_of(services)
-    return lambda: epcore.diff(b"[]", slices)
+    return lambda: epcore.diff(b"[]", slices, key="address")
 
 
 def a_checkout(services: int) -> Callable[[], object]:

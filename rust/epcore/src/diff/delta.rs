@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::diff::fold::{Fold, FullKey, Groups, Place, Who, concerned, full_key, side};
-use crate::diff::mask::{Fields, Reasons};
-use crate::diff::{Key, Options};
+use crate::diff::Options;
+use crate::diff::fold::{Entry, Fold};
+use crate::diff::key::{FullKey, Key, Place, Who, full_key, side};
+use crate::diff::mask::{Fields, Reasons, Side};
+use crate::diff::pairs::{Pairs, Sides};
+use crate::diff::suspects::Suspects;
+use crate::diff::transition::{Tally, Transition};
 use crate::interrupt::point;
 use crate::model::{EndpointRef, EndpointSlice};
 
@@ -87,165 +91,32 @@ pub struct TriggerTime {
     pub time: String,
 }
 
-/// A service port that went from no endpoint, or none that is ready, to some, or back; or whose hints became complete, or no longer are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Transition {
-    /// Namespace.
-    pub namespace: String,
-    /// Service.
-    pub service: String,
-    /// Name of the port.
-    pub port_name: String,
-    /// Protocol.
-    pub protocol: String,
-    /// Endpoints before.
-    pub endpoints_before: usize,
-    /// Endpoints after.
-    pub endpoints_after: usize,
-    /// Ready endpoints before.
-    pub ready_before: usize,
-    /// Ready endpoints after.
-    pub ready_after: usize,
-    /// Every ready endpoint had hints before, and there was one: only then do proxies follow them.
-    pub hints_complete_before: bool,
-    /// The same after.
-    pub hints_complete_after: bool,
-}
-
-/// What a service port has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    endpoints: usize,
-    ready: usize,
-    /// Ready endpoints that have hints.
-    hinted: usize,
-}
-
-impl Counts {
-    pub(crate) fn add(&mut self, endpoint: EndpointRef<'_>) {
-        let is_ready = endpoint.conditions().is_ready();
-        self.endpoints += 1;
-        self.ready += usize::from(is_ready);
-        self.hinted += usize::from(is_ready && endpoint.hints().is_some());
-    }
-
-    pub(crate) fn remove(&mut self, endpoint: EndpointRef<'_>) {
-        let is_ready = endpoint.conditions().is_ready();
-        self.endpoints = self.endpoints.saturating_sub(1);
-        self.ready = self.ready.saturating_sub(usize::from(is_ready));
-        self.hinted = self.hinted.saturating_sub(usize::from(is_ready && endpoint.hints().is_some()));
-    }
-
-    fn join(&mut self, other: Self) {
-        self.endpoints += other.endpoints;
-        self.ready += other.ready;
-        self.hinted += other.hinted;
-    }
-
-    pub(crate) fn is_empty(self) -> bool {
-        self.endpoints == 0
-    }
-
-    fn has_complete_hints(self) -> bool {
-        self.ready > 0 && self.hinted == self.ready
-    }
-}
-
-/// Namespace, Service, name and protocol of a port, whatever its number and the family of the addresses.
-pub(crate) type ServicePort<'a> = [&'a str; 4];
-
-impl Transition {
-    /// The transition from one count to another, if it is one.
-    pub(crate) fn between(port: ServicePort<'_>, before: Counts, after: Counts) -> Option<Self> {
-        let crosses = |before: usize, after: usize| (before == 0) != (after == 0);
-        let hints = (before.has_complete_hints(), after.has_complete_hints());
-        if !crosses(before.endpoints, after.endpoints) && !crosses(before.ready, after.ready) && hints.0 == hints.1 {
-            return None;
-        }
-        let [namespace, service, port_name, protocol] = port.map(str::to_owned);
-        Some(Self {
-            namespace,
-            service,
-            port_name,
-            protocol,
-            endpoints_before: before.endpoints,
-            endpoints_after: after.endpoints,
-            ready_before: before.ready,
-            ready_after: after.ready,
-            hints_complete_before: hints.0,
-            hints_complete_after: hints.1,
-        })
-    }
-}
-
 impl Delta {
     pub(crate) fn between(before: &[Arc<EndpointSlice>], after: &[Arc<EndpointSlice>], options: Options) -> Self {
-        // The same slices in the same order say the same; nobody need know what.
-        if before == after {
-            return Self::of_nothing(before, after, options);
+        Self::of_pairs(&Pairs::of([before, after], options.fields >= Fields::All), options)
+    }
+
+    pub(super) fn of_pairs(pairs: &Pairs<'_>, options: Options) -> Self {
+        let nothing = Self::of_nothing(pairs.sides, options);
+        if pairs.are_same() {
+            return nothing;
         }
-        let mut groups = Groups::default();
-        let old = Fold::new(before, options.key, &mut groups);
-        let new = Fold::new(after, options.key, &mut groups);
-        let mut delta = Self::of_folds(before, after, &old, &new, options);
-        delta.transitions = if options.key == Key::AddressPort {
-            transitions(&old, &new, &groups)
-        } else {
-            let mut groups = Groups::default();
-            let old = Fold::new(before, Key::AddressPort, &mut groups);
-            let new = Fold::new(after, Key::AddressPort, &mut groups);
-            transitions(&old, &new, &groups)
-        };
-        delta
+        let Found { changes, transitions } = Found::of(pairs, options, options.key == Key::AddressPort);
+        let transitions = transitions.unwrap_or_else(|| {
+            let of_ports = Options { key: Key::AddressPort, ..options };
+            Found::of(pairs, of_ports, true).transitions.unwrap_or_default()
+        });
+        Self { changes, transitions, ..nothing }
     }
 
     /// The same without transitions, which some of the slices of a Service cannot tell.
     pub(crate) fn of_some(before: &[Arc<EndpointSlice>], after: &[Arc<EndpointSlice>], options: Options) -> Self {
-        let some = concerned(before, after, options.key, options.fields >= Fields::All);
-        let mut groups = Groups::default();
-        let old = Fold::of_some(before, options.key, &mut groups, some.as_ref());
-        let new = Fold::of_some(after, options.key, &mut groups, some.as_ref());
-        Self::of_folds(before, after, &old, &new, options)
+        let pairs = Pairs::of([before, after], options.fields >= Fields::All);
+        let nothing = Self::of_nothing(pairs.sides, options);
+        if pairs.are_same() { nothing } else { Self { changes: Found::of(&pairs, options, false).changes, ..nothing } }
     }
 
-    fn of_folds(
-        before: &[Arc<EndpointSlice>],
-        after: &[Arc<EndpointSlice>],
-        old: &Fold<'_>,
-        new: &Fold<'_>,
-        options: Options,
-    ) -> Self {
-        let mut changes: [Vec<Changed>; 4] = Default::default();
-        for (key, &place) in &new.entries {
-            point();
-            let Some(&was) = old.entries.get(key) else {
-                let entry = Changed { before: None, after: Some(place), reasons: Reasons::default() };
-                changes[Outcome::Added as usize].push(entry);
-                continue;
-            };
-            let (left, right) = (old.side(was), new.side(place));
-            let reasons = options.fields.compare(left, right);
-            let entry = Changed { before: Some(was), after: Some(place), reasons };
-            if !reasons.is_empty() {
-                changes[Outcome::Updated as usize].push(entry);
-            } else if left.slice.metadata.name != right.slice.metadata.name {
-                changes[Outcome::Moved as usize].push(entry);
-            }
-        }
-        for (_, &place) in old.entries.iter().filter(|(key, _)| !new.entries.contains_key(*key)) {
-            let entry = Changed { before: Some(place), after: None, reasons: Reasons::default() };
-            changes[Outcome::Removed as usize].push(entry);
-        }
-        for list in &mut changes {
-            list.sort_by_cached_key(|entry| {
-                point();
-                entry.full_key(before, after, options.key)
-            });
-        }
-        Self { changes, ..Self::of_nothing(before, after, options) }
-    }
-
-    fn of_nothing(before: &[Arc<EndpointSlice>], after: &[Arc<EndpointSlice>], options: Options) -> Self {
+    fn of_nothing([before, after]: Sides<'_>, options: Options) -> Self {
         Self {
             before: before.to_vec(),
             after: after.to_vec(),
@@ -348,14 +219,9 @@ impl Delta {
                 continue;
             };
             let was = self.remember(slice, was);
-            let (left, right) = (side(&self.before, was), side(&self.after, place));
-            let reasons = options.fields.compare(left, right);
-            let moved = left.slice.metadata.name != right.slice.metadata.name;
-            let changed = Changed { before: Some(was), after: Some(place), reasons };
-            if !reasons.is_empty() {
-                self.changes[Outcome::Updated as usize].push(changed);
-            } else if moved {
-                self.changes[Outcome::Moved as usize].push(changed);
+            let sides = (side(&self.before, was), side(&self.after, place));
+            if let Some((outcome, reasons)) = compared(options.fields, sides.0, sides.1) {
+                self.changes[outcome as usize].push(Changed { before: Some(was), after: Some(place), reasons });
             }
         }
         let due = |since: &Duration| now.saturating_sub(*since) >= held.time;
@@ -394,6 +260,67 @@ impl Delta {
     pub fn is_empty(&self) -> bool {
         self.changes.iter().all(Vec::is_empty) && self.transitions.is_empty()
     }
+}
+
+/// What a look at the endpoints finds.
+struct Found {
+    changes: [Vec<Changed>; 4],
+    /// If they were asked for.
+    transitions: Option<Vec<Transition>>,
+}
+
+impl Found {
+    fn of(pairs: &Pairs<'_>, options: Options, with_transitions: bool) -> Self {
+        let Suspects { spots, others } = Suspects::among(pairs, options.key, with_transitions);
+        let mut fold = Fold::new(pairs.sides, options.key, spots);
+        let mut tally = with_transitions.then(|| Tally::of(&mut fold, &others));
+        let mut changes: [Vec<(u32, Changed)>; 4] = Default::default();
+        for entry in &fold.entries {
+            point();
+            if let Some((outcome, changed)) = changed(&fold, entry, options.fields) {
+                changes[outcome as usize].push((entry.group, changed));
+            }
+            if let Some(tally) = &mut tally {
+                tally.add(&fold, entry);
+            }
+        }
+        let changes = changes.map(|list| sorted(&fold, list));
+        Self { changes, transitions: tally.map(|tally| tally.transitions(&fold)) }
+    }
+}
+
+/// Changes of groups, by key.
+fn sorted(fold: &Fold<'_>, list: Vec<(u32, Changed)>) -> Vec<Changed> {
+    let ranks = fold.groups.ranks();
+    let keyed = list.into_iter().map(|(group, changed)| {
+        point();
+        let (service, port) = ranks[group as usize];
+        ((service, fold.who([changed.before, changed.after]), port), changed)
+    });
+    let mut keyed: Vec<_> = keyed.collect();
+    // Mostly they are in order already.
+    keyed.sort_by_key(|(key, _)| *key);
+    keyed.into_iter().map(|(_, changed)| changed).collect()
+}
+
+/// What changed of an entry, if anything did.
+fn changed(fold: &Fold<'_>, entry: &Entry, fields: Fields) -> Option<(Outcome, Changed)> {
+    let [before, after] = entry.places;
+    let (outcome, reasons) = match (before, after) {
+        (Some(was), Some(is)) => compared(fields, fold.side(0, was), fold.side(1, is))?,
+        (Some(_), None) => (Outcome::Removed, Reasons::default()),
+        (None, _) => (Outcome::Added, Reasons::default()),
+    };
+    Some((outcome, Changed { before, after, reasons }))
+}
+
+/// The change from one entry to another of the same key, if it is one.
+fn compared(fields: Fields, left: Side<'_>, right: Side<'_>) -> Option<(Outcome, Reasons)> {
+    let reasons = fields.compare(left, right);
+    if !reasons.is_empty() {
+        return Some((Outcome::Updated, reasons));
+    }
+    (left.slice.metadata.name != right.slice.metadata.name).then_some((Outcome::Moved, reasons))
 }
 
 /// What happened to one endpoint.
@@ -464,23 +391,4 @@ impl<'a> Change<'a> {
     pub fn reasons(&self) -> Reasons {
         self.changed.reasons
     }
-}
-
-/// Count the endpoints of each service port on both sides and keep those where something went from or to nothing.
-fn transitions(old: &Fold<'_>, new: &Fold<'_>, groups: &Groups<'_>) -> Vec<Transition> {
-    let mut by_group: Vec<[Counts; 2]> = vec![Default::default(); groups.iter().count()];
-    for (fold, side) in [(old, 0), (new, 1)] {
-        for ((group, _), &place) in &fold.entries {
-            by_group[*group as usize][side].add(fold.side(place).endpoint);
-        }
-    }
-    let mut counts: BTreeMap<ServicePort<'_>, [Counts; 2]> = BTreeMap::new();
-    for (&(namespace, service, _), port, group) in groups.iter() {
-        let Some((name, protocol, _)) = *port else { continue };
-        let total = counts.entry([namespace, service, name, protocol]).or_default();
-        for (sum, count) in total.iter_mut().zip(by_group[group as usize]) {
-            sum.join(count);
-        }
-    }
-    counts.into_iter().filter_map(|(port, [before, after])| Transition::between(port, before, after)).collect()
 }

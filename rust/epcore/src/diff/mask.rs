@@ -1,6 +1,6 @@
 //! Which fields are a change, and the words for them.
 
-use crate::model::{EndpointRef, EndpointSlice, TRIGGER_TIME_ANNOTATION};
+use crate::model::{EndpointPort, EndpointRef, EndpointSlice, TRIGGER_TIME_ANNOTATION};
 
 /// Which fields of an endpoint a reader looks at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,7 +95,7 @@ impl Fields {
     pub(crate) fn compare(self, before: Side<'_>, after: Side<'_>) -> Reasons {
         let mut reasons = Reasons::default();
         let (old, new) = (before.endpoint, after.endpoint);
-        reasons.add(Reason::Addresses, !old.addresses().eq(new.addresses()));
+        reasons.add(Reason::Addresses, !old.has_addresses_of(new));
         reasons.add(Reason::Hostname, old.hostname() != new.hostname());
         reasons.add(Reason::Conditions, self.conditions(old) != self.conditions(new));
         reasons.add(Reason::Ports, self.ports_differ(before, after));
@@ -105,7 +105,7 @@ impl Fields {
         }
         if self >= Self::Envoy {
             reasons.add(Reason::TargetRef, target(old) != target(new));
-            reasons.add(Reason::UnknownFields, unknown(old) != unknown(new));
+            reasons.add(Reason::UnknownFields, !old.has_unknown_of(new));
         }
         if self >= Self::All {
             reasons.add(Reason::Metadata, metadata_differs(before.slice, after.slice));
@@ -120,30 +120,17 @@ impl Fields {
     }
 
     /// The ports of both sides; of an entry about one port, what its key does not say.
-    fn ports_differ(self, before: Side<'_>, after: Side<'_>) -> bool {
+    fn ports_differ<'a>(self, before: Side<'a>, after: Side<'a>) -> bool {
         let protocol = self >= Self::Proxy;
-        let port = |side: Side<'_>| {
-            let port = &side.slice.ports[side.port?];
-            Some(if protocol { port.app_protocol.clone() } else { String::new() })
-        };
-        if before.port.is_some() && after.port.is_some() {
-            return port(before) != port(after);
+        if let (Some(old), Some(new)) = (before.port, after.port) {
+            return protocol && before.slice.ports[old].app_protocol != after.slice.ports[new].app_protocol;
         }
-        let set = |side: Side<'_>| {
-            let mut ports: Vec<_> = side
-                .slice
-                .ports
-                .iter()
-                .map(|port| {
-                    let (name, transport, number, app) = port.sort_key();
-                    (
-                        name.to_owned(),
-                        transport.to_owned(),
-                        number,
-                        if protocol { app.to_owned() } else { String::new() },
-                    )
-                })
-                .collect();
+        let set = |side: Side<'a>| {
+            let key = |port: &'a EndpointPort| {
+                let (name, transport, number, app) = port.sort_key();
+                (name, transport, number, if protocol { app } else { "" })
+            };
+            let mut ports: Vec<_> = side.slice.ports.iter().map(key).collect();
             ports.sort_unstable();
             ports
         };
@@ -157,21 +144,11 @@ fn target(endpoint: EndpointRef<'_>) -> [&str; 6] {
     [target.kind, target.namespace, target.name, target.uid, target.api_version, target.field_path]
 }
 
-fn unknown(endpoint: EndpointRef<'_>) -> impl PartialEq {
-    let members = |members: Option<&crate::model::Members>| members.cloned().unwrap_or_default();
-    [
-        members(endpoint.unknown()),
-        members(endpoint.conditions_unknown()),
-        members(endpoint.target_unknown()),
-        members(endpoint.hints_unknown()),
-    ]
+/// True if slices have other labels or annotations, but for the trigger time.
+pub(super) fn metadata_differs(before: &EndpointSlice, after: &EndpointSlice) -> bool {
+    before.metadata.labels != after.metadata.labels || !annotations(before).eq(annotations(after))
 }
 
-fn metadata_differs(before: &EndpointSlice, after: &EndpointSlice) -> bool {
-    let annotations = |slice: &EndpointSlice| {
-        let mut annotations = slice.metadata.annotations.clone();
-        annotations.remove(TRIGGER_TIME_ANNOTATION);
-        annotations
-    };
-    before.metadata.labels != after.metadata.labels || annotations(before) != annotations(after)
+fn annotations(slice: &EndpointSlice) -> impl Iterator<Item = (&String, &String)> {
+    slice.metadata.annotations.iter().filter(|(name, _)| *name != TRIGGER_TIME_ANNOTATION)
 }

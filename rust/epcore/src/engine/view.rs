@@ -7,7 +7,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 
 use crate::Error;
-use crate::diff::{Counts, Delta, Fields, Fold, Groups, Held, Key, Options, Transition, TriggerTime};
+use crate::diff::{Counts, Delta, Fields, Fold, Held, Key, Options, Transition, TriggerTime};
 use crate::engine::duplicate::Duplicate;
 use crate::engine::holders::Holders;
 use crate::engine::port_endpoint::PortEndpoint;
@@ -285,10 +285,8 @@ impl View {
     #[must_use]
     pub fn endpoints(&self, namespace: &str, service: &str) -> Vec<PortEndpoint> {
         let slices = self.slices_of(namespace, service);
-        let mut groups = Groups::default();
-        let fold = Fold::new(&slices, Key::AddressPort, &mut groups);
-        let mut entries: Vec<PortEndpoint> =
-            fold.entries.values().map(|&place| PortEndpoint::at(&slices, place)).collect();
+        let places = Fold::of_all(&slices, Key::AddressPort).entries.into_iter().filter_map(|entry| entry.places[1]);
+        let mut entries: Vec<PortEndpoint> = places.map(|place| PortEndpoint::at(&slices, place)).collect();
         entries.sort_by(|left, right| left.order().cmp(&right.order()));
         entries
     }

@@ -9,7 +9,7 @@ use crate::model::text::TextBuffer;
 use crate::model::{Address, Conditions, Members, Text};
 
 /// An [`Address`] whose text, if it is a name, is in a buffer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum StoredAddress {
     V4(Ipv4Addr),
     V6(Ipv6Addr),
@@ -34,8 +34,8 @@ impl Default for StoredAddress {
     }
 }
 
-/// One endpoint. Texts are spans of the list's buffer.
-#[derive(Clone, Copy, Debug, Default)]
+/// One endpoint. Texts are spans of the list's buffer, and equal ones are equal texts only where the buffers are.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Record {
     pub(crate) address: StoredAddress,
     pub(crate) conditions: Conditions,
@@ -354,7 +354,31 @@ impl EndpointList {
 impl PartialEq for EndpointList {
     fn eq(&self, other: &Self) -> bool {
         self.len() == other.len()
-            && self.known.has_prints_of(&other.known).unwrap_or_else(|| self.iter().eq(other.iter()))
+            && self.known.has_prints_of(&other.known).unwrap_or_else(|| self.differences(other).next().is_none())
+    }
+}
+
+impl EndpointList {
+    /// Add the places where both lists have an endpoint, but another one.
+    pub(crate) fn add_differences(&self, other: &Self, places: &mut Vec<u32>) {
+        match self.known.both_prints(&other.known) {
+            Some((prints, others)) => {
+                let pairs = (0u32..).zip(prints.iter().zip(others));
+                places.extend(pairs.filter(|(_, (print, other))| print != other).map(|(place, _)| place));
+            }
+            None => places.extend(self.differences(other)),
+        }
+    }
+
+    fn differences(&self, other: &Self) -> impl Iterator<Item = u32> {
+        // Lists that came from like documents have one text, in which the same spans are the same.
+        let same_text = self.text == other.text;
+        let pairs = (0u32..).zip(self.records.iter().zip(&other.records));
+        let differ = move |(record, its): (&Record, &Record)| {
+            !(same_text && record == its && record.rare == 0)
+                && EndpointRef { list: self, record } != EndpointRef { list: other, record: its }
+        };
+        pairs.filter(move |&(_, pair)| differ(pair)).map(|(place, _)| place)
     }
 }
 
@@ -415,6 +439,14 @@ impl<'a> EndpointRef<'a> {
         let rare = self.rare();
         let first = (!rare.is_some_and(|rare| rare.no_address)).then(|| self.address());
         first.into_iter().chain(rare.into_iter().flat_map(|rare| &rare.more_addresses).map(|text| Address::parse(text)))
+    }
+
+    /// True if it has the same addresses in the same order.
+    pub(crate) fn has_addresses_of(self, other: EndpointRef<'_>) -> bool {
+        if self.rare().is_none() && other.rare().is_none() {
+            return self.address() == other.address();
+        }
+        self.addresses().eq(other.addresses())
     }
 
     /// How many addresses there are.
@@ -496,6 +528,14 @@ impl<'a> EndpointRef<'a> {
 
     pub(crate) fn hints_unknown(&self) -> Option<&'a Members> {
         self.rare().map(|rare| &rare.hints_unknown).filter(|members| !members.is_empty())
+    }
+
+    /// True if both have the same fields that the API does not know, at every level.
+    pub(crate) fn has_unknown_of(self, other: EndpointRef<'a>) -> bool {
+        let all = |endpoint: EndpointRef<'a>| {
+            endpoint.rare().map(Rare::members).filter(|members| !members.iter().all(|one| one.is_empty()))
+        };
+        all(self) == all(other)
     }
 
     pub(crate) fn rare(&self) -> Option<&'a Rare> {

@@ -56,7 +56,12 @@ impl Known {
 
     /// True if the prints of two lists are the same, where both are known and none is missing.
     pub(crate) fn has_prints_of(&self, other: &Self) -> Option<bool> {
-        Some(self.complete_prints()? == other.complete_prints()?)
+        self.both_prints(other).map(|(prints, others)| prints == others)
+    }
+
+    /// The prints of two lists, where both are known and none is missing.
+    pub(crate) fn both_prints<'a>(&'a self, other: &'a Self) -> Option<(&'a [Print], &'a [Print])> {
+        Some((self.complete_prints()?, other.complete_prints()?))
     }
 
     fn complete_prints(&self) -> Option<&[Print]> {

@@ -30,6 +30,12 @@ pub(crate) struct TextBuffer {
     recent: Option<Box<[Text; RECENT]>>,
 }
 
+impl PartialEq for TextBuffer {
+    fn eq(&self, other: &Self) -> bool {
+        self.buffer == other.buffer
+    }
+}
+
 /// What is only looked at needs no cache.
 impl Clone for TextBuffer {
     fn clone(&self) -> Self {

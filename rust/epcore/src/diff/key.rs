@@ -1,0 +1,113 @@
+//! What makes two endpoints the same, and which of two counts.
+
+use std::cmp::{Ordering, Reverse};
+use std::sync::Arc;
+
+use crate::diff::mask::Side;
+use crate::model::{Address, AddressType, EndpointRef, EndpointSlice, timestamp};
+
+/// What makes two endpoints the same, always within one Service and address type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Key {
+    /// The first address, the only one with a meaning.
+    Address,
+    /// The first address and each port of the slice: name, protocol, number.
+    #[default]
+    AddressPort,
+    /// The UID of the target, else its namespace and name, else the first address.
+    Target,
+}
+
+impl Key {
+    /// The words for keys.
+    pub const WORDS: [(&'static str, Self); 3] =
+        [("address", Self::Address), ("address-port", Self::AddressPort), ("target", Self::Target)];
+}
+
+/// Where an entry stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) slice: u32,
+    pub(crate) endpoint: u32,
+    /// Index among the ports of the slice, for [`Key::AddressPort`].
+    pub(crate) port: Option<u32>,
+}
+
+/// The subject of an entry within its Service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Who<'a> {
+    Address(Address<'a>),
+    Uid(&'a str),
+    Target(&'a str, &'a str),
+}
+
+/// Name, protocol, number.
+pub(crate) type Port<'a> = (&'a str, &'a str, Option<i32>);
+
+/// Namespace and name of a Service, and the address type.
+pub(crate) type Service<'a> = (&'a str, &'a str, AddressType);
+
+/// A key in full.
+pub(crate) type FullKey<'a> = (Service<'a>, Who<'a>, Option<Port<'a>>);
+
+/// What stands at a place.
+pub(crate) fn side(slices: &[Arc<EndpointSlice>], place: Place) -> Side<'_> {
+    let slice = &*slices[place.slice as usize];
+    let endpoint = slice.endpoints.get(place.endpoint as usize);
+    let endpoint = endpoint.unwrap_or_else(|| unreachable!("places are made from the slices they are used with"));
+    Side { endpoint, slice, port: place.port.map(|port| port as usize) }
+}
+
+/// The key of an entry in words, for order and for people.
+pub(crate) fn full_key(slices: &[Arc<EndpointSlice>], place: Place, key: Key) -> FullKey<'_> {
+    let Side { endpoint, slice, .. } = side(slices, place);
+    (service_of(slice), who(endpoint, key), port_of(slice, place.port))
+}
+
+pub(super) fn service_of(slice: &EndpointSlice) -> Service<'_> {
+    (&slice.metadata.namespace, slice.metadata.service(), slice.address_type)
+}
+
+pub(super) fn port_of(slice: &EndpointSlice, port: Option<u32>) -> Option<Port<'_>> {
+    let port = &slice.ports[port? as usize];
+    Some((&port.name, &port.protocol, port.port))
+}
+
+#[inline]
+pub(super) fn who(endpoint: EndpointRef<'_>, key: Key) -> Who<'_> {
+    if key == Key::Target {
+        let target = endpoint.target_ref().unwrap_or_default();
+        if !target.uid.is_empty() {
+            return Who::Uid(target.uid);
+        }
+        if !target.name.is_empty() {
+            return Who::Target(target.namespace, target.name);
+        }
+    }
+    Who::Address(endpoint.address())
+}
+
+/// Which of two entries with one key counts; `Less` is the first.
+///
+/// Not terminating before terminating, so that a running Pod beats the ghost of one that had its address (kube-proxy since its
+/// pull request 135593); then the newer trigger time, which says whose conditions are newer; then the newer slice; then by name, place and content,
+/// so that the order of the input does not show.
+pub(crate) fn precedence(left: Side<'_>, left_place: Place, right: Side<'_>, right_place: Place) -> Ordering {
+    let rank = |side: Side<'_>| {
+        let metadata = &side.slice.metadata;
+        (
+            side.endpoint.conditions().is_terminating(),
+            Reverse(timestamp(metadata.trigger_time())),
+            Reverse(timestamp(&metadata.creation_timestamp)),
+        )
+    };
+    let name = |side: Side<'_>| side.slice.metadata.name.clone();
+    rank(left)
+        .cmp(&rank(right))
+        .then_with(|| name(left).cmp(&name(right)))
+        .then_with(|| left_place.endpoint.cmp(&right_place.endpoint))
+        .then_with(|| {
+            let text = |side: Side<'_>| crate::wire::json::write_endpoint(side.endpoint);
+            text(left).cmp(&text(right))
+        })
+}

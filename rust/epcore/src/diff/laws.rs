@@ -1,0 +1,161 @@
+//! What is passed over makes no difference: a diff is what a look at every endpoint of both sides finds.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use crate::diff::pairs::Pairs;
+use crate::diff::{Delta, Fields, Key, Options};
+use crate::model::EndpointSlice;
+use crate::wire::json;
+
+/// Address, conditions, and what else there is.
+type Endpoint = (usize, usize, usize);
+
+#[derive(Clone, Debug)]
+struct Slice {
+    /// Name, namespace, Service, family, ports, trigger time, creation time, label, UID.
+    of: [usize; 9],
+    endpoints: Vec<Endpoint>,
+}
+
+const FAMILIES: [(&str, [&str; 4]); 3] = [
+    ("IPv4", ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.00.0.3"]),
+    ("IPv6", ["2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:DB8::3"]),
+    ("FQDN", ["a.example.org", "b.example.org", "c.example.org", "d.example.org"]),
+];
+const PORTS: [&str; 4] = [
+    "",
+    r#"{"name":"a","port":80}"#,
+    r#"{"name":"a","port":80,"appProtocol":"x"},{"name":"b"}"#,
+    r#"{"name":"u","protocol":"UDP","port":53},{"name":"a","port":81}"#,
+];
+const REST: [&str; 8] = [
+    "",
+    r#","nodeName":"n""#,
+    r#","targetRef":{"name":"p","uid":"u1"},"hints":{"forZones":[{"name":"z"}]}"#,
+    r#","targetRef":{"name":"p"}"#,
+    r#","hints":{"forZones":[{"name":"z"}]},"zone":"z""#,
+    r#","hostname":"h","targetRef":{"uid":"u1"}"#,
+    r#","weight":1"#,
+    r#","hints":{"forZones":[{"name":"y"}]},"targetRef":{"uid":"u2"}"#,
+];
+
+fn endpoint(addresses: [&str; 4], (address, conditions, rest): Endpoint) -> String {
+    let word = |power: u32| ["null", "true", "false"][conditions / 3usize.pow(power) % 3];
+    let (address, rest) = (addresses[address], REST[rest]);
+    let conditions = format!(r#"{{"ready":{},"serving":{},"terminating":{}}}"#, word(0), word(1), word(2));
+    format!(r#"{{"addresses":["{address}"],"conditions":{conditions}{rest}}}"#)
+}
+
+fn read(slice: &Slice) -> Arc<EndpointSlice> {
+    let [name, namespace, service, family, ports, trigger, created, label, uid] = slice.of;
+    let ((family, addresses), ports, namespace) = (FAMILIES[family], PORTS[ports], ["x", "shop"][namespace.min(1)]);
+    let endpoints: Vec<String> = slice.endpoints.iter().map(|&spec| endpoint(addresses, spec)).collect();
+    let text = format!(
+        r#"[{{"metadata":{{"name":"s-{name}","namespace":"{namespace}","uid":"{uid}","creationTimestamp":"2026-01-01T00:00:0{created}Z",
+            "labels":{{"kubernetes.io/service-name":"web-{service}","label":"{label}"}},
+            "annotations":{{"endpoints.kubernetes.io/last-change-trigger-time":"2026-01-01T00:00:0{trigger}Z"}}}},
+            "addressType":"{family}","ports":[{ports}],"endpoints":[{}]}}]"#,
+        endpoints.join(",")
+    );
+    json::read_slices(text.as_bytes()).unwrap().remove(0)
+}
+
+fn slice() -> impl Strategy<Value = Slice> {
+    const MOST: [usize; 9] = [4, 4, 2, 3, 4, 3, 2, 2, 2];
+    let endpoint = (0..4usize, 0..27usize, 0..REST.len());
+    let of = MOST.map(|most| 0..most);
+    (of, prop::collection::vec(endpoint, 0..6)).prop_map(|(of, endpoints)| Slice { of, endpoints })
+}
+
+/// A change of some slices, by another one.
+fn edit(slices: &mut Vec<Slice>, kind: usize, at: Index, with: Slice) {
+    let count = slices.len();
+    match slices.get_mut(at.index(count.max(1))) {
+        Some(slice) if kind < slice.of.len() => slice.of[kind] = with.of[kind],
+        Some(slice) if kind < 11 => slice.endpoints = with.endpoints,
+        Some(slice) if kind < 14 => {
+            for (was, is) in slice.endpoints.iter_mut().zip(with.endpoints).skip(kind - 11).take(1) {
+                *was = is;
+            }
+        }
+        Some(slice) if kind == 14 => slice.endpoints.extend(with.endpoints),
+        Some(slice) if kind == 15 => slice.endpoints.truncate(1),
+        Some(_) if kind == 16 => drop(slices.remove(at.index(count))),
+        Some(_) if kind == 17 => slices.rotate_left(at.index(count)),
+        _ => slices.push(with),
+    }
+}
+
+/// The slices of both sides, of which many are the same; where they are equal, some are one object.
+fn states() -> impl Strategy<Value = [Vec<Arc<EndpointSlice>>; 2]> {
+    let edits = prop::collection::vec((0..20usize, any::<Index>(), slice()), 0..5);
+    (prop::collection::vec(slice(), 0..6), edits, any::<bool>()).prop_map(|(before, edits, are_shared)| {
+        let mut after = before.clone();
+        for (kind, at, with) in edits {
+            edit(&mut after, kind, at, with);
+        }
+        let before: Vec<_> = before.iter().map(read).collect();
+        let shared = |slice: Arc<EndpointSlice>| {
+            before.iter().find(|old| are_shared && **old == slice).cloned().unwrap_or(slice)
+        };
+        let after = after.iter().map(read).map(shared).collect();
+        [before, after]
+    })
+}
+
+fn options() -> impl Strategy<Value = Options> {
+    let of =
+        |(key, fields): (Index, Index)| Options { key: key.get(&Key::WORDS).1, fields: fields.get(&Fields::WORDS).1 };
+    any::<(Index, Index)>().prop_map(of)
+}
+
+/// Everything that a delta says, and where it found it.
+fn told(delta: &Delta) -> String {
+    format!("{delta:?} {:?}", delta.stale_udp())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(5000))]
+
+    #[test]
+    fn a_diff_is_what_a_look_at_every_endpoint_finds([before, after] in states(), options in options()) {
+        let sides = [&*before, &*after];
+        let whole = Delta::of_pairs(&Pairs::none(sides), options);
+        prop_assert_eq!(told(&Delta::between(sides[0], sides[1], options)), told(&whole));
+        let mut some = Delta::of_some(sides[0], sides[1], options);
+        some.transitions.clone_from(&whole.transitions);
+        prop_assert_eq!(told(&some), told(&whole));
+    }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(50))]
+
+    /// Of few, hardly a filter is ever wrong.
+    #[test]
+    fn so_it_is_of_many(addresses in prop::collection::vec(0..4000u32, 3000), changed in prop::collection::vec(any::<Index>(), 0..40), options in options()) {
+        let mut ready = vec![true; addresses.len()];
+        let read = |ready: &[bool]| {
+            let endpoint = |(address, ready): (&u32, &bool)| {
+                format!(r#"{{"addresses":["10.0.{}.{}"],"conditions":{{"ready":{ready}}}}}"#, address >> 8, address & 255)
+            };
+            let endpoints: Vec<String> = addresses.iter().zip(ready).map(endpoint).collect();
+            let slices = endpoints.chunks(100).enumerate().map(|(name, endpoints)| format!(
+                r#"{{"metadata":{{"name":"s-{name}"}},"addressType":"IPv4","ports":[{{"port":80}}],"endpoints":[{}]}}"#,
+                endpoints.join(",")
+            ));
+            json::read_slices(format!("[{}]", slices.collect::<Vec<_>>().join(",")).as_bytes()).unwrap()
+        };
+        let before = read(&ready);
+        for at in changed {
+            ready[at.index(addresses.len())] = false;
+        }
+        let after = read(&ready);
+        let sides = [&*before, &*after];
+        prop_assert_eq!(told(&Delta::between(sides[0], sides[1], options)), told(&Delta::of_pairs(&Pairs::none(sides), options)));
+    }
+}

@@ -1,0 +1,160 @@
+//! Slices that stand for each other on both sides, and the endpoints that are the same there.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use hashbrown::hash_map::Entry;
+use hashbrown::{HashMap, HashSet};
+
+use crate::diff::key::service_of;
+use crate::diff::mask::metadata_differs;
+use crate::interrupt::point;
+use crate::model::EndpointSlice;
+
+/// The slices before and after.
+pub(crate) type Sides<'a> = [&'a [Arc<EndpointSlice>]; 2];
+
+/// Two slices of one name, each the only one of it on its side, that differ in nothing but endpoints and what makes no difference to them.
+pub(super) struct Pair {
+    pub(super) slices: [u32; 2],
+    /// As many endpoints stand on both sides.
+    common: u32,
+    /// Places of those of them that differ, among [`Pairs::open`].
+    open: Range<usize>,
+}
+
+/// The slices of both sides, in pairs or alone.
+pub(super) struct Pairs<'a> {
+    pub(super) sides: Sides<'a>,
+    pub(super) matched: Vec<Pair>,
+    /// Slices of each side without a partner.
+    pub(super) alone: [Vec<u32>; 2],
+    open: Vec<u32>,
+    /// Namespace and name of Services of which anything is not the same on both sides. No other has a change.
+    touched: HashSet<[&'a str; 2]>,
+    /// True if a slice says another time than before, so that of two that hold the same another one may count.
+    pub(super) has_other_times: bool,
+}
+
+impl<'a> Pairs<'a> {
+    pub(super) fn of(sides: Sides<'a>, by_metadata: bool) -> Self {
+        let alone = Default::default();
+        let (matched, open, touched) = (Vec::new(), Vec::new(), HashSet::new());
+        let mut found = Self { sides, matched, alone, open, touched, has_other_times: false };
+        let [before, after] = sides.map(by_name);
+        let mut is_paired = vec![false; sides[0].len()];
+        for (at, new) in (0u32..).zip(sides[1]) {
+            point();
+            let name = name_of(new);
+            let partner = before.get(&name).copied().flatten().filter(|_| after[&name].is_some());
+            let is_like = |&partner: &u32| has_context_of(&sides[0][partner as usize], new, by_metadata);
+            if let Some(partner) = partner.filter(is_like) {
+                is_paired[partner as usize] = true;
+                found.add_pair([partner, at]);
+            } else {
+                found.add_alone(1, at);
+            }
+        }
+        for at in (0u32..).zip(is_paired).filter_map(|(at, is_paired)| (!is_paired).then_some(at)) {
+            found.add_alone(0, at);
+        }
+        found
+    }
+
+    /// As if no slice had a partner.
+    #[cfg(test)]
+    pub(super) fn none(sides: Sides<'a>) -> Self {
+        let mut found = Self::of([&[], &[]], false);
+        found.sides = sides;
+        for (side, slices) in sides.iter().enumerate() {
+            (0u32..).zip(*slices).for_each(|(at, _)| found.add_alone(side, at));
+        }
+        found
+    }
+
+    fn add_alone(&mut self, side: usize, at: u32) {
+        self.alone[side].push(at);
+        self.touched.insert(name_of_service(&self.sides[side][at as usize]));
+    }
+
+    fn add_pair(&mut self, slices: [u32; 2]) {
+        let [old, new] = self.slices(slices);
+        let [count, other] = [old, new].map(|slice| slice.endpoints.len());
+        let start = self.open.len();
+        let mut is_touched = count != other;
+        if !Arc::ptr_eq(old, new) {
+            old.endpoints.add_differences(&new.endpoints, &mut self.open);
+            let has_other_time = times(old) != times(new);
+            self.has_other_times |= has_other_time;
+            is_touched |= has_other_time || self.open.len() > start;
+        }
+        if is_touched {
+            self.touched.insert(name_of_service(new));
+        }
+        let common = u32::try_from(count.min(other)).unwrap_or(u32::MAX);
+        self.matched.push(Pair { slices, common, open: start..self.open.len() });
+    }
+
+    fn slices(&self, slices: [u32; 2]) -> [&'a Arc<EndpointSlice>; 2] {
+        [0, 1].map(|side| &self.sides[side][slices[side] as usize])
+    }
+
+    /// True if both sides say the same.
+    pub(super) fn are_same(&self) -> bool {
+        self.touched.is_empty()
+    }
+
+    /// Pairs of Services in which anything changed.
+    pub(super) fn touched(&self) -> impl Iterator<Item = (&Pair, [&'a Arc<EndpointSlice>; 2])> {
+        let with_slices = self.matched.iter().map(|pair| (pair, self.slices(pair.slices)));
+        with_slices.filter(|(_, [_, slice])| self.touched.contains(&name_of_service(slice)))
+    }
+
+    /// Places that hold the same endpoint on both sides.
+    pub(super) fn settled(&self, pair: &Pair) -> impl Iterator<Item = u32> {
+        let mut open = self.open[pair.open.clone()].iter().peekable();
+        (0..pair.common).filter(move |place| open.next_if_eq(&place).is_none())
+    }
+
+    /// How many those are.
+    pub(super) fn settled_count(pair: &Pair) -> usize {
+        pair.common as usize - pair.open.len()
+    }
+
+    /// Places of one side that do not.
+    pub(super) fn open(&self, pair: &Pair, slice: &EndpointSlice) -> impl Iterator<Item = u32> {
+        let end = u32::try_from(slice.endpoints.len()).unwrap_or(u32::MAX);
+        self.open[pair.open.clone()].iter().copied().chain(pair.common..end)
+    }
+}
+
+fn name_of(slice: &EndpointSlice) -> (&str, &str) {
+    (&slice.metadata.namespace, &slice.metadata.name)
+}
+
+/// Its families have transitions together.
+fn name_of_service(slice: &EndpointSlice) -> [&str; 2] {
+    [&slice.metadata.namespace, slice.metadata.service()]
+}
+
+/// Where the slice of each name is; `None` if there are several.
+fn by_name(slices: &[Arc<EndpointSlice>]) -> HashMap<(&str, &str), Option<u32>> {
+    let mut found = HashMap::with_capacity(slices.len());
+    for (at, slice) in (0u32..).zip(slices) {
+        match found.entry(name_of(slice)) {
+            Entry::Vacant(slot) => drop(slot.insert(Some(at))),
+            Entry::Occupied(mut slot) => drop(slot.insert(None)),
+        }
+    }
+    found
+}
+
+/// True if an endpoint that both hold is the same entry in both, and no change of it is one of the slice.
+fn has_context_of(old: &EndpointSlice, new: &EndpointSlice, by_metadata: bool) -> bool {
+    service_of(old) == service_of(new) && old.ports == new.ports && !(by_metadata && metadata_differs(old, new))
+}
+
+/// What decides which of two slices counts, beside their names.
+fn times(slice: &EndpointSlice) -> [&str; 2] {
+    [slice.metadata.trigger_time(), &slice.metadata.creation_timestamp]
+}
