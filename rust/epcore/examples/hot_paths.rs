@@ -37,6 +37,9 @@ fn turn_of(path: &str, endpoints: usize) -> Box<dyn FnMut(usize)> {
             Box::new(move |_| drop(black_box(proto::read_slices(&message))))
         }
         "write JSON" => Box::new(move |_| drop(black_box(json::write_slices(slices.iter().map(|slice| &**slice))))),
+        "write protobuf" => {
+            Box::new(move |_| drop(black_box(proto::write_slices(slices.iter().map(|slice| &**slice)))))
+        }
         "read the same list again" => {
             let listing = json::Listing::read(Arc::new(text.clone().into_bytes())).expect("slices");
             Box::new(move |_| drop(black_box(listing.next(Arc::new(text.clone().into_bytes())))))

@@ -150,6 +150,12 @@ fn what_is_wrong_is_told_with_path_and_byte() {
     assert_eq!(message, "wire type 3, which Kubernetes does not use");
     let (path, message, _) = error(&slice_of(b""));
     assert_eq!((&*path, &*message), ("slices[0].addressType", "required"));
+    // Twice nothing is no less mistaken.
+    for (twice, path) in [([field(4, b""), field(4, b"")].concat(), "selfLink"), (vec![0x38, 0, 0x38, 0], "generation")]
+    {
+        let (found, message, _) = error(&slice_of(&[field(1, &twice), field(4, b"IPv4")].concat()));
+        assert_eq!((found, &*message), (format!("slices[0].metadata.{path}"), "a second field of this name"));
+    }
     let (path, message, _) = error(&envelope("Status", "v1", b""));
     assert_eq!(path, "slices");
     assert!(message.ends_with(r#"found "Status" of "v1""#), "{message}");

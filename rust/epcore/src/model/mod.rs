@@ -18,7 +18,7 @@ mod time;
 mod validate;
 
 pub use address::{Address, AddressType};
-pub(crate) use address::{leading_v4, may_be_special};
+pub(crate) use address::{leading_v4, may_be_special, write_v4};
 pub use conditions::Conditions;
 pub(crate) use digest::Digest;
 pub use endpoint::{EndpointList, EndpointRef, TargetRef};

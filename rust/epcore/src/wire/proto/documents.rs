@@ -6,14 +6,14 @@ use crate::engine::{Kind, Object, ObjectEvent, WatchEvent};
 use crate::interrupt::point;
 use crate::model::{EndpointList, EndpointSlice, validate_endpoint};
 use crate::wire::json::{self, Event, Fold};
-use crate::wire::proto::encoding::{write_bytes, write_message};
+use crate::wire::proto::encoding::{write_bytes, write_message, write_message_of};
 use crate::wire::proto::endpoint::{Learned, read_endpoint};
 use crate::wire::proto::envelope::{Envelope, Frame, each_frame, is_frames, open, write_envelope};
 use crate::wire::proto::metadata::read_metadata;
 use crate::wire::proto::place::{locate_in, offset_of};
 use crate::wire::proto::reader::Reader;
 use crate::wire::proto::schema::{ENDPOINT, ENDPOINT_SLICE, message_of};
-use crate::wire::proto::slice::{self, read_slice};
+use crate::wire::proto::slice::{self, likely_size, read_slice};
 use crate::wire::proto::translation::write_members;
 use crate::{Error, Segment};
 
@@ -411,7 +411,8 @@ pub fn write_slices<'a>(slices: impl IntoIterator<Item = &'a EndpointSlice>) -> 
             Ok::<_, Error>(())
         })?;
         for (index, slice) in slices.into_iter().enumerate() {
-            write_message(out, 2, |out| slice::write_slice(out, slice)).map_err(|error| error.in_index(index))?;
+            write_message_of(out, 2, likely_size(slice), |out| slice::write_slice(out, slice))
+                .map_err(|error| error.in_index(index))?;
         }
         Ok(())
     })

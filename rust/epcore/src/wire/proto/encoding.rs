@@ -1,5 +1,7 @@
 //! A message made of its JSON, by the bytes that Kubernetes would write.
 
+use std::ops::Range;
+
 use crate::Error;
 use crate::model::timestamp;
 use crate::wire::json::Reader as Json;
@@ -11,6 +13,7 @@ fn begin(out: &mut Vec<u8>, number: u32) {
 }
 
 /// Write a number in groups of seven bits.
+#[inline]
 pub(super) fn write_varint(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number.to_le_bytes()[0] | 0x80);
@@ -20,6 +23,7 @@ pub(super) fn write_varint(out: &mut Vec<u8>, mut number: u64) {
 }
 
 /// Write a field of bytes.
+#[inline]
 pub(super) fn write_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
     begin(out, number);
     write_varint(out, bytes.len() as u64);
@@ -38,18 +42,45 @@ pub(super) fn write_message<E>(
     number: u32,
     write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
 ) -> Result<(), E> {
+    write_message_of(out, number, 0, write)
+}
+
+/// The same of a message that is likely to have about so many bytes: if its length has as many digits, it is written where it belongs.
+pub(super) fn write_message_of<E>(
+    out: &mut Vec<u8>,
+    number: u32,
+    expected: usize,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+) -> Result<(), E> {
     begin(out, number);
+    let place = out.len();
+    write_varint(out, expected as u64);
     let start = out.len();
-    out.push(0);
     write(out)?;
-    let mut length = Vec::new();
-    write_varint(&mut length, (out.len() - start - 1) as u64);
-    if let [length] = *length {
-        out[start] = length;
+    let (length, room) = (out.len() - start, start - place);
+    if let (Ok(length @ 0..0x80), 1) = (u8::try_from(length), room) {
+        out[place] = length;
     } else {
-        out.splice(start..=start, length);
+        put_length(out, place..start, length);
     }
     Ok(())
+}
+
+/// Put a length in the place of another, which may have another size.
+fn put_length(out: &mut Vec<u8>, place: Range<usize>, length: usize) {
+    let end = out.len();
+    // Behind all, where there is room for it.
+    write_varint(out, length as u64);
+    let mut digits = [0; 10];
+    let count = out.len() - end;
+    digits[..count].copy_from_slice(&out[end..]);
+    let start = place.start + count;
+    if start > place.end {
+        out.resize(end + start - place.end, 0);
+    }
+    out.copy_within(place.end..end, start);
+    out.truncate(start + end - place.end);
+    out[place.start..start].copy_from_slice(&digits[..count]);
 }
 
 /// Write the fields of a message that are members of an object, in the order of their numbers.

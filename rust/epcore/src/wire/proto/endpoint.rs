@@ -1,7 +1,7 @@
 //! One endpoint, in and out: the hot path.
 
 use crate::Error;
-use crate::model::{Address, Conditions, EndpointList, EndpointRef, Members, Rare, Record, StoredAddress};
+use crate::model::{Address, Conditions, EndpointList, EndpointRef, Members, Rare, Record, StoredAddress, write_v4};
 use crate::wire::json;
 use crate::wire::proto::encoding::{write_bytes, write_fields, write_message, write_number};
 use crate::wire::proto::hints::KnownHints;
@@ -212,7 +212,11 @@ pub(super) fn write_endpoint(out: &mut Vec<u8>, endpoint: EndpointRef<'_>) -> Re
     for address in endpoint.addresses() {
         match address {
             Address::Name(name) => write_bytes(out, 1, name.as_bytes()),
-            address => write_bytes(out, 1, address.to_string().as_bytes()),
+            Address::V4(address) => write_message(out, 1, |out| {
+                write_v4(out, address);
+                Ok::<_, Error>(())
+            })?,
+            Address::V6(address) => write_bytes(out, 1, address.to_string().as_bytes()),
         }
     }
     write_message(out, 2, |out| {
