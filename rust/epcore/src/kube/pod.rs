@@ -10,8 +10,8 @@ use crate::kube::service::{Service, ServicePort, TargetPort};
 pub struct Pod {
     /// Name.
     pub name: String,
-    /// Namespace.
-    pub namespace: String,
+    /// Namespace; shared as the labels are.
+    pub namespace: Arc<str>,
     /// UID.
     pub uid: String,
     /// Version of the object.
@@ -21,7 +21,7 @@ pub struct Pod {
     /// When it began to go away, RFC 3339; `""` if it did not.
     pub deletion_timestamp: String,
     /// `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
-    pub phase: String,
+    pub phase: Arc<str>,
     /// Its addresses, one for each family.
     pub ips: Vec<String>,
     /// The condition `Ready` is true.
@@ -70,7 +70,7 @@ impl Pod {
 
     /// True if its host name is that of its endpoint (upstream `ShouldSetHostname`).
     pub(crate) fn has_hostname_for(&self, service: &Service) -> bool {
-        self.subdomain == service.metadata.name && self.namespace == service.metadata.namespace
+        self.subdomain == service.metadata.name && *self.namespace == *service.metadata.namespace
     }
 
     /// The number that a port of a Service means here (upstream `FindPort`).

@@ -64,7 +64,7 @@ pub fn reconcile<P: Borrow<Pod>, N: Borrow<Node>>(
     let nodes: Vec<&Node> = nodes.iter().map(Borrow::borrow).collect();
     run.notes.hints = options.hints.clone();
     let namespace = &service.metadata.namespace;
-    let in_namespace = pods.iter().map(Borrow::borrow).filter(|pod| pod.namespace == *namespace);
+    let in_namespace = pods.iter().map(Borrow::borrow).filter(|pod| *pod.namespace == **namespace);
     let pods = selected(in_namespace, &service.selector);
     let by_name: HashMap<&str, &Node> = nodes.iter().map(|node| (&*node.name, *node)).collect();
     run.nodes = nodes;

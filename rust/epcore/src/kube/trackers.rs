@@ -177,9 +177,9 @@ impl ServiceIndex {
         let candidates = pod
             .labels
             .iter()
-            .filter_map(|(key, value)| self.by_pair.get(&(pod.namespace.clone(), key.clone(), value.clone())));
+            .filter_map(|(key, value)| self.by_pair.get(&(pod.namespace.to_string(), key.clone(), value.clone())));
         let matches = |name: &&String| {
-            let selector = self.selectors.get(&(pod.namespace.clone(), (*name).clone()));
+            let selector = self.selectors.get(&(pod.namespace.to_string(), (*name).clone()));
             selector.is_some_and(|selector| pod.matches(selector))
         };
         let found: BTreeSet<&String> = candidates.flatten().filter(matches).collect();

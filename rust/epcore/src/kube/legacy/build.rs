@@ -97,7 +97,7 @@ fn check_name(service: &Service, existing: Option<&Endpoints>) -> Result<(), Err
 fn subsets(service: &Service, pods: &[Pod]) -> Result<(Vec<EndpointSubset>, Vec<String>), Error> {
     let mut pods: Vec<&Pod> = pods
         .iter()
-        .filter(|pod| pod.namespace == service.metadata.namespace && pod.matches(&service.selector))
+        .filter(|pod| *pod.namespace == *service.metadata.namespace && pod.matches(&service.selector))
         .filter(|pod| pod.has_endpoint() && (service.publish_not_ready_addresses || !pod.is_terminating()))
         .collect();
     pods.sort_by(|left, right| left.name.cmp(&right.name));

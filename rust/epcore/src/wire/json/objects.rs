@@ -199,7 +199,10 @@ fn pod_metadata(reader: &mut Reader<'_>, pod: &mut Pod) -> Result<(), Error> {
     let known = ["name", "namespace", "uid", "resourceVersion", "labels", "deletionTimestamp"];
     members(reader, &known, |reader, index| match index {
         0 => text(reader, &mut pod.name),
-        1 => text(reader, &mut pod.namespace),
+        1 => {
+            pod.namespace = reader.optional_string()?.into();
+            Ok(())
+        }
         2 => text(reader, &mut pod.uid),
         3 => text(reader, &mut pod.resource_version),
         4 => {
@@ -269,7 +272,10 @@ fn container(reader: &mut Reader<'_>) -> Result<(Vec<ContainerPort>, bool), Erro
 fn pod_status(reader: &mut Reader<'_>, pod: &mut Pod) -> Result<(), Error> {
     let mut ip = String::new();
     members(reader, &["phase", "podIP", "podIPs", "conditions"], |reader, index| match index {
-        0 => text(reader, &mut pod.phase),
+        0 => {
+            pod.phase = reader.optional_string()?.into();
+            Ok(())
+        }
         1 => text(reader, &mut ip),
         2 => each(reader, |reader| {
             let mut ip = String::new();
