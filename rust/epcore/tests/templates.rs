@@ -260,6 +260,45 @@ fn both_readers_agree_on_a_list_with_any_byte_changed() {
     }
 }
 
+#[test]
+fn both_readers_agree_on_addresses_that_begin_alike() {
+    let texts = [
+        "10.0.0.4",
+        "10.0.0.42",
+        "10.0.0.255",
+        "10.0.0.256",
+        "10.0.0.999",
+        "10.0.0.09",
+        "10.0.0.009",
+        "10.0.0.0009",
+        "10.0.0.",
+        "10.0.0",
+        "10.0.0.1x",
+        "10.0.0.x",
+        "10.0.0.1.2",
+        "10.0.0.:",
+        "10.0.0./",
+        "10.0.0.1\\u0030",
+        "10.00.0.4",
+        "010.0.0.7",
+        "10.0.1.4",
+        "10.0.0.-1",
+        "10.0.0.\u{e9}",
+        "10.0.0.1:",
+        "::ffff:10.0.0.4",
+        "10.0.0.4 ",
+    ];
+    for (one, other) in texts.iter().flat_map(|one| texts.map(|other| (*one, other))) {
+        let addresses = ["10.0.0.1", "10.0.0.2", "10.0.0.3", one, other, one, "10.0.0.6"];
+        let endpoints = addresses.map(|address| usual_but(1, "addresses", &format!(r#"["{address}"]"#)));
+        let [learned, plain] = endpoints_and_text(format!("[{}]", endpoints.join(",")).as_bytes());
+        assert_eq!(learned, plain, "{one} {other}");
+        let lines = slices(&endpoints, 9, "IPv4");
+        let [learned, plain] = slices_and_text(lines.as_bytes());
+        assert_eq!(learned, plain, "{one} {other}");
+    }
+}
+
 /// What is nested too deep within a list may be well within a line of its own.
 #[test]
 fn both_readers_agree_on_the_depth_of_hints() {

@@ -88,19 +88,23 @@ impl Run {
         }
     }
 
-    /// Let the record have the values that were found last, with texts of list number `list`, where there is room.
+    /// The values, if the record does not have those that were found last.
     #[inline]
-    pub(super) fn apply(&mut self, record: &mut Record, buffer: &mut TextBuffer, list: usize) {
-        if let Self::Values(values) = self
-            && values.set != values.which
-        {
-            values.set = values.which;
-            values.variants[values.which].apply(record, buffer, list);
+    pub(super) fn changed(&mut self) -> Option<&mut Values> {
+        match self {
+            Self::Values(values) if values.set != values.which => Some(values),
+            _ => None,
         }
     }
 }
 
 impl Values {
+    /// Let the record have the values that were found last, with texts of list number `list`, where there is room.
+    pub(super) fn apply(&mut self, record: &mut Record, buffer: &mut TextBuffer, list: usize) {
+        self.set = self.which;
+        self.variants[self.which].apply(record, buffer, list);
+    }
+
     #[inline]
     fn after(&mut self, reader: &Reader<'_>, at: usize) -> Option<usize> {
         // Zones come by turns, where Pods are spread.

@@ -28,6 +28,15 @@ struct Hole {
     field: Field,
     /// That of the last text: the next is likely to have the same.
     length: usize,
+    /// Of addresses.
+    near: Near,
+}
+
+/// What IPv4 addresses begin with where one came after another of its /24: those of one node, or of one rollout.
+#[derive(Default)]
+struct Near {
+    prefix: Option<Literal>,
+    last: [u8; 4],
 }
 
 /// Where the texts of an endpoint are.
@@ -69,7 +78,7 @@ impl Template {
             match part {
                 Part::Few(field) => few.push((Literal::of(before), field)),
                 Part::Hole(field) => {
-                    holes.push((Run::new(std::mem::take(&mut few), before), Hole { field, length: range.len() }));
+                    holes.push((Run::new(std::mem::take(&mut few), before), Hole::new(field, range.len())));
                 }
             }
             from = range.end;
@@ -100,13 +109,13 @@ impl Template {
             self.runs().for_each(Run::unset);
         }
         let buffer = list.text_mut();
-        for (run, _) in &mut self.holes {
-            run.apply(&mut self.record, buffer, number);
+        let runs = self.holes.iter_mut().map(|(run, _)| run).chain([&mut self.tail]);
+        for values in runs.filter_map(Run::changed) {
+            values.apply(&mut self.record, buffer, number);
         }
-        self.tail.apply(&mut self.record, buffer, number);
         let value = |field: Field| {
             let (start, end) = self.found.texts[field as usize];
-            text.get(start..end).unwrap_or_default()
+            if start == end { "" } else { text.get(start..end).unwrap_or_default() }
         };
         // Fields that these endpoints do not have are empty each time.
         let record = &mut self.record;
@@ -124,17 +133,54 @@ impl Template {
     }
 }
 
+impl Near {
+    /// The address at a place, if it begins as the last one does, and where it ends: before a quote.
+    #[inline]
+    fn find(&self, bytes: &[u8], start: usize) -> Option<(Ipv4Addr, usize)> {
+        let from = self.prefix.as_ref()?.after(bytes, start)?;
+        let [one, two, three, four] = *bytes.get(from..)?.first_chunk()?;
+        let digit = |byte: u8| u16::from(byte.wrapping_sub(b'0'));
+        let (digits, length) = match b'"' {
+            quote if quote == two => ([0, 0, digit(one)], 1),
+            quote if quote == three => ([0, digit(one), digit(two)], 2),
+            quote if quote == four => ([digit(one), digit(two), digit(three)], 3),
+            _ => return None,
+        };
+        let value = 100 * digits[0] + 10 * digits[1] + digits[2];
+        let last = u8::try_from(value).ok().filter(|_| digits.iter().all(|&digit| digit < 10))?;
+        let [first, second, third, _] = self.last;
+        Some((Ipv4Addr::new(first, second, third, last), from + length))
+    }
+
+    /// Any other address.
+    fn other(&mut self, bytes: &[u8], start: usize) -> Option<(Ipv4Addr, usize)> {
+        let (address, length) = leading_v4(&bytes[start..])?;
+        let text = &bytes[start..start + length];
+        (bytes.get(start + length) == Some(&b'"')).then_some(())?;
+        let octets = address.octets();
+        self.prefix = None;
+        if octets[..3] == self.last[..3] {
+            let dot = text.iter().rposition(|&byte| byte == b'.')?;
+            self.prefix = Some(Literal::of(&text[..=dot]));
+        }
+        self.last = octets;
+        Some((address, start + length))
+    }
+}
+
 impl Hole {
+    fn new(field: Field, length: usize) -> Self {
+        Self { field, length, near: Near::default() }
+    }
+
     /// Where a text ends that begins at `start`. What is behind it is for the next literal to look at.
     #[inline]
     fn end(&mut self, bytes: &[u8], start: usize, v4: &mut Option<Ipv4Addr>) -> usize {
         if matches!(self.field, Field::Address) {
             *v4 = None;
-            if let Some((address, length)) = leading_v4(&bytes[start..])
-                && bytes.get(start + length) == Some(&b'"')
-            {
+            if let Some((address, end)) = self.near.find(bytes, start).or_else(|| self.near.other(bytes, start)) {
                 *v4 = Some(address);
-                return start + length;
+                return end;
             }
         }
         // Texts such as UIDs have one length.
