@@ -1,5 +1,6 @@
 """The table of ``docs/simulate.md``: the lifecycle policy beside Kubernetes' rule, on every load there is."""
 
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -7,7 +8,20 @@ from typing import Any
 
 import pytest
 
-from epcore.simulate import BOUND, KUBERNETES, WORKLOADS, Outcome, Plan, Row, TraceFile, compare, kubernetes, sweep
+from epcore import Policy
+from epcore.simulate import (
+    BOUND,
+    KUBERNETES,
+    WORKLOADS,
+    Outcome,
+    Plan,
+    Row,
+    Settings,
+    TraceFile,
+    compare,
+    kubernetes,
+    sweep,
+)
 from epcore.simulate.outcome import geometric_mean
 
 ROOT = Path(__file__).parent.parent
@@ -15,17 +29,31 @@ OURS = "epcore lifecycle"
 RECORDINGS = ("rollout", "scale")
 
 
+ROWS = [kubernetes(100), Row(title=OURS, policy="lifecycle")]
+SPARE = Row(title="spare", policy=Policy(spare=0.5))
+
+
+def simulated(sources: Sequence[Any], rows: list[Row], seeds: range, batch_period: float = 1.0) -> list[Outcome]:
+    with ProcessPoolExecutor(2, get_context("spawn")) as executor:
+        return sweep(
+            Plan(sources=sources, rows=rows, seeds=seeds, settings=Settings(batch_period=batch_period)), executor
+        )
+
+
+def recordings() -> list[TraceFile]:
+    return [TraceFile(path=str(ROOT / "examples" / f"{name}.jsonl.xz")) for name in RECORDINGS]
+
+
 @pytest.fixture(scope="module")
 def outcomes() -> list[Outcome]:
-    rows = [
-        kubernetes(100),
-        Row(title=OURS, policy="lifecycle"),
-        Row(title=BOUND, kind="bound"),
-    ]
-    sources: list[Any] = [kind() for kind in WORKLOADS.values()]
-    sources += [TraceFile(path=str(ROOT / "examples" / f"{name}.jsonl.xz")) for name in RECORDINGS]
-    with ProcessPoolExecutor(2, get_context("spawn")) as executor:
-        return sweep(Plan(sources=sources, rows=rows, seeds=range(1, 4)), executor)
+    sources = [*(kind() for kind in WORKLOADS.values()), *recordings()]
+    return simulated(sources, [*ROWS, SPARE, Row(title=BOUND, kind="bound")], range(1, 4))
+
+
+@pytest.fixture(scope="module")
+def held_out() -> list[Outcome]:
+    """Seeds on which no constant was tuned."""
+    return simulated([kind() for kind in WORKLOADS.values()], ROWS, range(11, 14))
 
 
 def mean(outcomes: list[Outcome], load: str, row: str, field: str) -> float:
@@ -75,9 +103,33 @@ def test_it_makes_three_quarters_of_the_writes_at_no_more_slices(outcomes: list[
     assert means["slices_mean"] <= 1.0
 
 
-def test_on_no_load_it_makes_more_writes_or_keeps_two_slices_more(outcomes: list[Outcome]) -> None:
-    theirs = {(one.load, one.seed): one.measures for one in outcomes if one.row.title == KUBERNETES}
-    for one in outcomes:
+def test_the_page_has_what_spare_slices_buy(outcomes: list[Outcome]) -> None:
+    means = compare(outcomes, KUBERNETES)[SPARE.title]
+    writes, resent, slices = (f"{means[field]:.3f}" for field in ("writes", "endpoints_resent", "slices_mean"))
+    told = f"it sends {resent} of the endpoints again, with {writes} of the writes, at {slices} of the slices"
+    assert told in (ROOT / "docs" / "simulate.md").read_text()
+
+
+def test_the_page_has_what_comes_out_at_seeds_that_nothing_was_tuned_on(held_out: list[Outcome]) -> None:
+    means = compare(held_out, KUBERNETES)[OURS]
+    told = [f"**{means[field]:.3f}**" for field in ("writes", "endpoints_resent", "slices_mean")]
+    assert f"give {told[0]}, {told[1]} and {told[2]}" in (ROOT / "docs" / "simulate.md").read_text()
+
+
+@pytest.mark.parametrize("batch_period", [0.3, 0.5, 1.0, 2.0, 3.0, 5.0])
+def test_on_a_recording_it_makes_no_more_writes_however_long_changes_are_collected(batch_period: float) -> None:
+    found = simulated(recordings(), ROWS, range(1, 2), batch_period)
+    writes = {(one.load, one.row.title): one.measures.writes for one in found}
+    for load in dict.fromkeys(one.load for one in found):
+        assert 30 < writes[load, OURS] <= writes[load, KUBERNETES]
+
+
+def test_on_no_load_it_makes_more_writes_or_keeps_two_slices_more(
+    outcomes: list[Outcome], held_out: list[Outcome]
+) -> None:
+    both = outcomes + held_out
+    theirs = {(one.load, one.seed): one.measures for one in both if one.row.title == KUBERNETES}
+    for one in both:
         if one.row.title == OURS:
             base = theirs[one.load, one.seed]
             assert one.measures.writes <= base.writes

@@ -58,14 +58,13 @@ impl Role {
 /// within a factor of two of each.
 const WRITE: f64 = 40.0;
 /// One more slice, shared among those that there have to be: it weighs less where there are many.
-const SLICE: f64 = 2500.0;
-/// What is new in a container is more than a write: it will be settled there, and others leave from it.
-const NEW: f64 = 1.5;
+const SLICE: f64 = 1500.0;
 /// How often what flaps will do so again.
-const AGAIN: f64 = 4.0;
-/// More writes than this are never made for fewer endpoints sent again, as far as can be guessed: less than one, so that where one item
-/// changes at a time no move costs a write.
-const MOST_LOST: f64 = 0.95;
+const AGAIN: f64 = 7.0;
+/// What leaves does so once, and often in a step that would touch its container anyway.
+const LEAVES: f64 = 0.6;
+/// Weight of what the next step is expected to send beside what is sent until each idle item has changed.
+const NEXT: f64 = 0.2;
 /// Containers that take moved items of one stage in one step.
 const ROUNDS: usize = 3;
 /// Of what is done only where nothing else can be.
@@ -80,9 +79,13 @@ impl Stage {
         }
     }
 
-    /// How often an item of the stage will change from now on.
+    /// How often an item of the stage will touch its container from now on.
     fn times(self) -> f64 {
-        if self == Self::Restless { AGAIN } else { 1.0 }
+        match self {
+            Self::Restless => AGAIN,
+            Self::Leaving => LEAVES,
+            Self::New | Self::Settled => 1.0,
+        }
     }
 }
 
@@ -100,8 +103,11 @@ pub(crate) fn renew(problem: &Problem<'_>, lifecycle: Lifecycle, solution: &mut 
     let pace = Pace::of(problem.items, &solution.bins, &counts, pending.len());
     let taken = vec![false; solution.bins.len()];
     let mut renewal = Renewal { problem, lifecycle, bins: &mut solution.bins, counts, pace, taken, moved: Vec::new() };
-    for stage in [Stage::Leaving, Stage::Restless] {
-        let _rounds = (0..ROUNDS).take_while(|_| renewal.gather(stage)).count();
+    // Where one item changes at a time no move can save a write.
+    if !renewal.pace.is_single() {
+        for stage in [Stage::Leaving, Stage::Restless] {
+            let _rounds = (0..ROUNDS).take_while(|_| renewal.gather(stage)).count();
+        }
     }
     renewal.fill(pending);
     renewal.settle_roles();
@@ -122,37 +128,13 @@ struct Renewal<'a, 'p> {
     moved: Vec<(u32, usize)>,
 }
 
-/// What items of a stage bring on a container from now on, or what is saved if they don't.
-#[derive(Clone, Copy, Default)]
-struct Outlook {
-    writes: f64,
-    /// In endpoints sent again, writes included.
-    price: f64,
-}
-
-impl std::ops::AddAssign for Outlook {
-    fn add_assign(&mut self, other: Self) {
-        self.writes += other.writes;
-        self.price += other.price;
-    }
-}
-
-impl std::ops::Sub for Outlook {
-    type Output = Self;
-
-    fn sub(self, other: Self) -> Self {
-        Self { writes: self.writes - other.writes, price: self.price - other.price }
-    }
-}
-
 /// A container that could give idle items of a stage away.
 struct Source {
     bin: usize,
-    /// All that it has of the stage, and those that may move.
-    all: usize,
+    /// Those that may move.
     movable: usize,
-    /// What is saved if it gives all that it may.
-    saved: Outlook,
+    /// What is saved if it gives them all.
+    saved: f64,
 }
 
 impl Renewal<'_, '_> {
@@ -186,23 +168,28 @@ impl Renewal<'_, '_> {
         };
         let source = |bin: usize| {
             let movable = self.bins[bin].kept.iter().filter(|kept| self.moves(stage, kept.item)).count();
-            let all = self.counts[bin][stage as usize];
-            let saved = self.later(stage, bin, all) - self.later(stage, bin, all - movable);
-            Source { bin, all, movable, saved }
+            Source { bin, movable, saved: self.saved_by(stage, bin, movable) }
         };
         let mut sources: Vec<Source> =
             (0..self.bins.len()).filter(|&bin| gives(bin)).map(source).filter(|source| source.movable > 0).collect();
-        let each = |source: &Source| source.saved.price / source.movable as f64;
+        let each = |source: &Source| source.saved / source.movable as f64;
         sources.sort_by(|left, right| each(right).total_cmp(&each(left)));
         sources
     }
 
+    /// What is saved where a container gives so many items of a stage away.
+    fn saved_by(&self, stage: Stage, bin: usize, items: usize) -> f64 {
+        let mut after = self.counts[bin];
+        after[stage as usize] -= items;
+        self.later(&self.counts[bin]) - self.later(&after)
+    }
+
     /// What is saved where the sources give as much as there is room for, and how many items that is.
-    fn saved(&self, stage: Stage, sources: &[Source], target: Option<usize>, room: usize) -> (Outlook, usize) {
-        let (mut saved, mut left) = (Outlook::default(), room);
+    fn saved(&self, stage: Stage, sources: &[Source], target: Option<usize>, room: usize) -> (f64, usize) {
+        let (mut saved, mut left) = (0.0, room);
         for source in sources.iter().filter(|source| Some(source.bin) != target) {
             if source.movable > left {
-                saved += self.later(stage, source.bin, source.all) - self.later(stage, source.bin, source.all - left);
+                saved += self.saved_by(stage, source.bin, left);
                 left = 0;
                 break;
             }
@@ -215,37 +202,36 @@ impl Renewal<'_, '_> {
     /// What is gained by bringing items to a container: below zero if nothing is.
     fn gain(&self, stage: Stage, sources: &[Source], bin: usize, keeping: Option<f64>) -> f64 {
         let (saved, got) = self.saved(stage, sources, Some(bin), self.problem.room(&self.bins[bin]));
-        let all = self.counts[bin][stage as usize];
-        let net = saved - (self.later(stage, bin, all + got) - self.later(stage, bin, all));
-        let extra = if self.bins[bin].is_written() { 0.0 } else { 1.0 };
-        if got == 0 || net.writes - extra < -MOST_LOST { f64::NEG_INFINITY } else { net.price - self.now(bin, keeping) }
+        let mut after = self.counts[bin];
+        after[stage as usize] += got;
+        let net = saved - (self.later(&after) - self.later(&self.counts[bin]));
+        if got == 0 { f64::NEG_INFINITY } else { net - self.now(bin, keeping) }
     }
 
-    /// The same for a container that is not there yet: it is written now, and perhaps once more to go away. Where one item changes at a time
-    /// none is worth it. Those that flap later will join those that flap now, so what comes again in it is counted once.
+    /// The same for a container that is not there yet.
     fn gain_of_one_more(&self, stage: Stage, sources: &[Source], keeping: f64) -> f64 {
         let (saved, got) = self.saved(stage, sources, None, self.problem.max_items);
-        let touches = self.pace.touches(stage, got);
-        if self.pace.is_single() || saved.writes - touches - 2.0 < -MOST_LOST {
-            f64::NEG_INFINITY
-        } else {
-            saved.price - (touches + 1.0) * WRITE - keeping
-        }
+        let mut counts = Counts::default();
+        counts[stage as usize] = got;
+        saved - self.later(&counts) - WRITE - keeping
     }
 
     fn moves(&self, stage: Stage, item: u32) -> bool {
         self.problem.items.stage(item) == stage && self.problem.items.is_idle(item)
     }
 
-    /// Items that take traffic: what is sent again for nothing when others of the container change.
-    fn company(&self, bin: usize) -> usize {
-        self.counts[bin][Stage::Settled as usize]
+    /// What idle items bring on a container with these items: of those that take traffic each is sent again for nothing when others of the
+    /// container change.
+    fn later(&self, counts: &Counts) -> f64 {
+        let settled = counts[Stage::Settled as usize];
+        let touches = |stage: Stage| stage.times() * self.pace.touches(stage, counts[stage as usize]);
+        let idle = touches(Stage::Leaving) + touches(Stage::Restless) + touches(Stage::New);
+        idle * self.pace.quiet(settled) * (WRITE + settled as f64) + NEXT * self.next(counts)
     }
 
-    /// What so many items of a stage bring on the container that they are in.
-    fn later(&self, stage: Stage, bin: usize, count: usize) -> Outlook {
-        let writes = stage.times() * self.pace.touches(stage, count) * self.pace.quiet(self.company(bin));
-        Outlook { writes, price: writes * (WRITE + self.company(bin) as f64) }
+    /// What the next step is expected to send of a container.
+    fn next(&self, counts: &Counts) -> f64 {
+        self.pace.next(counts) * (WRITE + counts.iter().sum::<usize>() as f64)
     }
 
     /// Price of writing a container now, and of keeping one that has lost everything.
@@ -310,18 +296,17 @@ impl Renewal<'_, '_> {
         while left > 0 {
             let keeping = self.keeping();
             let price = |bin: usize| {
-                let count = self.counts[bin][Stage::New as usize];
-                let more =
-                    self.later(Stage::New, bin, count + rooms[bin].min(left)) - self.later(Stage::New, bin, count);
-                // Half of the company goes on to stay when the others leave.
-                let later = NEW * more.writes * (WRITE + 0.5 * self.company(bin) as f64);
+                let mut after = self.counts[bin];
+                after[Stage::New as usize] += rooms[bin].min(left);
+                let later = self.later(&after) - self.later(&self.counts[bin]);
                 (self.now(bin, keeping) + later) / share(rooms[bin], left)
             };
             let open = (0..self.bins.len()).filter(|&bin| rooms[bin] > 0);
             let found = cheapest(open.map(|bin| (price(bin), bin)));
             let opened = keeping.map(|keeping| {
-                let touches = self.pace.touches(Stage::New, self.problem.max_items.min(left));
-                ((1.0 + NEW * touches) * WRITE + keeping) / share(self.problem.max_items, left)
+                let mut counts = Counts::default();
+                counts[Stage::New as usize] = self.problem.max_items.min(left);
+                (WRITE + self.later(&counts) + keeping) / share(self.problem.max_items, left)
             });
             let bin = match found {
                 Some((price, bin)) if opened.is_none_or(|opened| price <= opened) => bin,

@@ -51,15 +51,31 @@ impl Pace {
         self.all <= 1
     }
 
-    /// How many items of a stage change in a later step: as many as now, and at least two thirds of all that changes now.
-    fn rate(&self, stage: Stage) -> usize {
-        let seen = match stage {
+    /// How many items of a stage change in this step.
+    fn seen(&self, stage: Stage) -> usize {
+        match stage {
             Stage::Leaving => self.lost,
             Stage::New => self.got_ready,
             Stage::Settled => self.got_idle,
             Stage::Restless => 0,
+        }
+    }
+
+    /// How many items of a stage change in a later step: as many as now, and at least two thirds of all that changes now.
+    fn rate(&self, stage: Stage) -> usize {
+        self.seen(stage).max((2 * self.all).div_ceil(3)).max(1)
+    }
+
+    /// Chance that the next step touches a container with these items. It changes as many of each stage as this one, and at least a fifth of
+    /// all that this one changes.
+    pub(crate) fn next(&self, counts: &Counts) -> f64 {
+        let missed = |stage: Stage| {
+            let count = counts[stage as usize];
+            let total = self.totals[stage as usize].max(count).max(1);
+            let rate = self.seen(stage).max(self.all.div_ceil(5)).min(total);
+            power(1.0 - count as f64 / total as f64, rate)
         };
-        seen.max((2 * self.all).div_ceil(3)).max(1)
+        1.0 - [Stage::Settled, Stage::New, Stage::Restless, Stage::Leaving].map(missed).iter().product::<f64>()
     }
 
     /// In how many steps a container with `count` items of a stage is touched until each of them has changed once: each step takes its
@@ -109,6 +125,17 @@ mod tests {
         let together = Pace { all: 20, lost: 10, totals, ..Pace::default() };
         assert_eq!(together.touches(Stage::Leaving, 10), 1.0);
         assert!(together.touches(Stage::Leaving, 5) > 0.99);
+    }
+
+    #[test]
+    fn the_next_step_touches_a_container_by_what_is_in_it() {
+        let pace = Pace { all: 10, lost: 5, totals: [100, 0, 0, 10], ..Pace::default() };
+        let near = |counts: Counts, chance: f64| (pace.next(&counts) - chance).abs() < 1e-9;
+        assert!(near([0; 4], 0.0));
+        assert!(near([0, 0, 0, 1], 1.0 - power(0.9, 5)));
+        assert!(near([0, 0, 0, 10], 1.0));
+        // Of those that take traffic at least a fifth of what changes now will change.
+        assert!(near([50, 0, 0, 1], 1.0 - 0.25 * power(0.9, 5)));
     }
 
     #[expect(clippy::float_cmp, reason = "these are exact")]
