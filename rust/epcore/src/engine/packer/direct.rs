@@ -1,6 +1,7 @@
-//! The plan of a Service of which one endpoint changed in place, made without any other one.
+//! The plan of a Service of which endpoints changed in place, made without any other one.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashMap;
@@ -11,10 +12,11 @@ use crate::engine::packer::outside;
 use crate::engine::packer::slices::ServiceSlices;
 use crate::engine::packer::{Entry, Packer};
 use crate::engine::versions::Name;
-use crate::kube::{self, Service};
+use crate::interrupt::point;
+use crate::kube::{self, Pod, Service};
 use crate::model::{
-    ByIdentity, EndpointList, EndpointPort, EndpointSlice, Identity, MOVING_ANNOTATION, TRIGGER_TIME_ANNOTATION, keeps,
-    same_ports,
+    Address, ByIdentity, EndpointList, EndpointPort, EndpointSlice, Identity, MOVING_ANNOTATION,
+    TRIGGER_TIME_ANNOTATION, keeps, same_ports,
 };
 use crate::pack::{HintState, Notes, Options, Plan, Policy, Stats, Verb, Write, WriteReason, WriteReasons};
 
@@ -24,11 +26,21 @@ struct Wanted<'a> {
     ports: Vec<EndpointPort>,
 }
 
+/// A slice, and what is wanted at some of its places.
+struct Change<'a> {
+    slice: &'a Arc<EndpointSlice>,
+    places: Vec<(usize, Cow<'a, EndpointList>)>,
+}
+
+/// Pods by their only address.
+type PodsByAddress<'a> = HashMap<Address<'a>, &'a Pod>;
+
 impl Packer {
-    /// The plan, where one address changed, and its endpoint stays in its slice, which is right but for it. `None` where more is to be looked
-    /// at: then, and for every doubt and error, the plan is made from more of the slices.
+    /// The plan, where each address that changed is that of one endpoint which stays in its slice, all of these slices are of one group, and
+    /// each is right but for them. `None` where more is to be looked at: then, and for every doubt and error, the plan is made from more of the
+    /// slices.
     ///
-    /// It is the update that these would come to: all rules about a slice that is clean but for a changed endpoint are here once more.
+    /// It is the updates that these would come to: all rules about a slice that is clean but for changed endpoints are here once more.
     pub(super) fn direct(
         &self,
         name: &Name,
@@ -37,7 +49,7 @@ impl Packer {
         trigger_time: Option<&str>,
     ) -> Option<Plan> {
         let options = if service.selects_pods() { &self.options.reconcile } else { &self.options.publish };
-        let changes = entry.changes.as_ref().filter(|changes| changes.addresses.len() == 1)?;
+        let changes = entry.changes.as_ref().filter(|changes| !changes.addresses.is_empty())?;
         let is_simple = matches!(options.policy, Policy::Threshold(_) | Policy::Prices(_))
             && options.compaction.is_none()
             && trigger_time.is_none_or(|time| crate::model::timestamp(time).is_some())
@@ -48,20 +60,66 @@ impl Packer {
             return None;
         }
         let slices = self.cluster.service_slices(name)?;
-        let (slice, place) = self.only_holder(name, slices, changes.addresses.first()?)?;
-        if slice.endpoints.len() > options.max_endpoints || !self.is_right(service, entry, slices, slice) {
-            return None;
+        let mut updates = Vec::new();
+        for mut change in self.changed(name, service, entry, changes)? {
+            let slice = change.slice;
+            if slice.endpoints.len() > options.max_endpoints || !self.is_right(service, entry, slices, slice) {
+                return None;
+            }
+            change.places.sort_unstable_by_key(|(place, _)| *place);
+            let mut after = slice.with_endpoints(replaced(&change)?);
+            match trigger_time.or(options.trigger_time.as_deref()) {
+                None if !service.selects_pods() => {}
+                time => set_trigger_time(&mut after, time),
+            }
+            let places = change.places.iter().map(|(place, _)| *place);
+            if !slices.fit_with(&after, places, options.max_endpoints, options.max_bytes) {
+                return None;
+            }
+            updates.push((slice, after));
         }
-        let wanted = self.wanted(name, service, entry, changes, (slice, place))?;
-        let endpoints = replaced(slice, place, &wanted)?;
-        let mut after = slice.with_endpoints(endpoints);
-        match trigger_time.or(options.trigger_time.as_deref()) {
-            None if !service.selects_pods() => {}
-            time => set_trigger_time(&mut after, time),
+        Some(plan(slices, updates, changes.addresses.len(), options))
+    }
+
+    /// What changed, slice by slice in the order of their names.
+    fn changed<'a>(
+        &'a self,
+        name: &Name,
+        service: &Service,
+        entry: &'a Entry,
+        changes: &'a Changes,
+    ) -> Option<impl Iterator<Item = Change<'a>>> {
+        let slices = self.cluster.service_slices(name)?;
+        let pods = self.changed_pods(name, changes)?;
+        let mut by_name: BTreeMap<&str, Change<'a>> = BTreeMap::new();
+        let mut group: Option<&EndpointSlice> = None;
+        for address in &changes.addresses {
+            point();
+            let (slice, place) = self.only_holder(name, slices, address)?;
+            if !group.get_or_insert(slice).same_group(slice) {
+                return None;
+            }
+            let wanted = self.wanted(service, entry, address, &pods, (slice, place))?;
+            let content = content(slice, place, wanted)?;
+            let change =
+                by_name.entry(&slice.metadata.name).or_insert_with(|| Change { slice, places: Vec::with_capacity(1) });
+            change.places.push((place, content));
         }
-        slices
-            .fit_with(&after, place, options.max_endpoints, options.max_bytes)
-            .then(|| plan(slices, slice, after, options))
+        Some(by_name.into_values())
+    }
+
+    /// The Pods that changed, where each has one address and no other address changed; none where no Pod did.
+    fn changed_pods<'a>(&'a self, name: &Name, changes: &'a Changes) -> Option<PodsByAddress<'a>> {
+        if changes.pods.is_empty() {
+            return Some(PodsByAddress::new());
+        }
+        let mut pods = PodsByAddress::with_capacity(changes.pods.len());
+        for pod in &changes.pods {
+            let pod = self.cluster.selected_pod(name, pod)?;
+            let [ip] = &*pod.ips else { return None };
+            pods.insert(Address::parse(ip), pod);
+        }
+        (pods.len() == changes.addresses.len() && changes.pods.len() == pods.len()).then_some(pods)
     }
 
     /// The one slice of the Service that holds an address, and the one place in it.
@@ -93,23 +151,22 @@ impl Packer {
             && (!is_of_pods || service.address_types().contains(&slice.address_type))
     }
 
-    /// What the changed address should be, in the slice and at the place that hold it.
+    /// What a changed address should be, in the slice and at the place that hold it.
     fn wanted<'a>(
         &self,
-        name: &Name,
         service: &Service,
         entry: &'a Entry,
-        changes: &Changes,
+        address: &OwnedAddress,
+        pods: &PodsByAddress<'_>,
         (slice, place): (&EndpointSlice, usize),
     ) -> Option<Wanted<'a>> {
         if !service.selects_pods() {
-            let mut contents = outside::with_address(entry.outside.as_ref()?, changes.addresses.first()?);
-            let (endpoints, ports) = contents.next().filter(|_| changes.pods.is_empty())?;
+            let mut contents = outside::with_address(entry.outside.as_ref()?, address);
+            let (endpoints, ports) = contents.next().filter(|_| pods.is_empty())?;
             let ports = kube::published_ports(service, &self.options.managed_by, endpoints.get(0)?, ports).ok()?;
             return contents.next().is_none().then(|| Wanted { endpoints: Cow::Borrowed(endpoints), ports });
         }
-        let pod = changes.pods.first().filter(|_| changes.pods.len() == 1)?;
-        let pod = self.cluster.selected_pod(name, pod)?;
+        let pod = *pods.get(&address.get())?;
         let nodes: HashMap<_, _> =
             self.cluster.node(&pod.node_name).map(|node| (&*pod.node_name, &**node)).into_iter().collect();
         let mut errors = Vec::new();
@@ -120,8 +177,8 @@ impl Packer {
     }
 }
 
-/// The endpoints of a slice with what is wanted at a place, where that is the same endpoint with another content.
-fn replaced(slice: &EndpointSlice, place: usize, wanted: &Wanted<'_>) -> Option<EndpointList> {
+/// What is wanted at a place, a list of one, where that is the same endpoint with another content.
+fn content<'a>(slice: &EndpointSlice, place: usize, wanted: Wanted<'a>) -> Option<Cow<'a, EndpointList>> {
     let before = slice.endpoints.get(place)?;
     let only = (wanted.endpoints.len() == 1).then(|| wanted.endpoints.get(0))??;
     let identity = Identity::Stable;
@@ -133,11 +190,17 @@ fn replaced(slice: &EndpointSlice, place: usize, wanted: &Wanted<'_>) -> Option<
         return None;
     }
     if before.rare().is_none() {
-        return slice.endpoints.with_replaced(&[(place, Some(only))]).ok();
+        return Some(wanted.endpoints);
     }
     let mut merged = EndpointList::default();
     merged.push_over(only, before).ok()?;
-    slice.endpoints.with_replaced(&[(place, merged.get(0))]).ok()
+    Some(Cow::Owned(merged))
+}
+
+/// The endpoints of a slice, with what is wanted at its places.
+fn replaced(change: &Change<'_>) -> Option<EndpointList> {
+    let places: Vec<_> = change.places.iter().map(|(place, content)| (*place, content.get(0))).collect();
+    change.slice.endpoints.with_replaced(&places).ok()
 }
 
 fn set_trigger_time(slice: &mut EndpointSlice, time: Option<&str>) {
@@ -151,25 +214,34 @@ fn set_trigger_time(slice: &mut EndpointSlice, time: Option<&str>) {
     }
 }
 
-/// One update of the slices of a Service.
-fn plan(slices: &ServiceSlices, before: &Arc<EndpointSlice>, after: EndpointSlice, options: &Options) -> Plan {
+/// Updates of slices of a Service, in which so many endpoints changed.
+fn plan(
+    slices: &ServiceSlices,
+    updates: Vec<(&Arc<EndpointSlice>, EndpointSlice)>,
+    changed: usize,
+    options: &Options,
+) -> Plan {
     let reasons = WriteReasons::default().with(WriteReason::EndpointsUpdated, true);
+    let written: usize = updates.iter().map(|(_, after)| after.endpoints.len()).sum();
     let counts = Stats {
-        updates: 1,
-        write_floor: 1,
-        endpoints_updated: 1,
-        endpoints_resent: after.endpoints.len() - 1,
-        slices_before: 1,
-        slices_after: 1,
+        updates: updates.len(),
+        write_floor: updates.len(),
+        endpoints_updated: changed,
+        endpoints_resent: written - changed,
+        slices_before: updates.len(),
+        slices_after: updates.len(),
         slices_ideal: slices.ideal(&[], &[], options.max_endpoints),
         ..Stats::default()
     };
+    let before = Arc::new(updates.iter().map(|&(before, _)| before.clone()).collect());
+    let writes = updates.into_iter().enumerate();
+    let writes = writes.map(|(slot, (_, after))| Write { verb: Verb::Update, slice: Arc::new(after), reasons, slot });
     let mut plan = Plan {
-        writes: vec![Write { verb: Verb::Update, slice: Arc::new(after), reasons, slot: 0 }],
+        writes: writes.collect(),
         moves: Vec::new(),
         counts,
         bytes: OnceLock::new(),
-        before: Arc::new(vec![before.clone()]),
+        before,
         among: None,
         notes: Notes::default(),
     };
@@ -185,6 +257,8 @@ mod tests {
     use crate::wire::json;
 
     const SERVICE: &str = r#"{"metadata":{"name":"db","namespace":"shop","uid":"u","labels":{"a":"b"}},"spec":{"ports":[{"name":"sql","port":5432}]}}"#;
+
+    const GONE: &[u8] = br#"[{"addresses":["10.0.0.3"],"targetRef":{"kind":"VM","name":"v2"},"zone":"z"}]"#;
 
     fn published(zones: [&str; 5]) -> Published {
         let one = |(number, zone): (usize, &&str)| {
@@ -223,15 +297,20 @@ mod tests {
     }
 
     #[test]
-    fn a_change_in_place_is_planned_from_its_endpoint_alone_and_as_from_all() {
+    fn changes_in_place_are_planned_from_their_endpoints_alone_and_as_from_all() {
+        for zones in [["z", "y", "z", "z", "z"], ["y", "z", "z", "x", "y"]] {
+            planned_as_from_all(&published(zones));
+        }
+    }
+
+    fn planned_as_from_all(wanted: &Published) {
         let name: Name = ("shop".to_owned(), "db".to_owned());
         let mut packer = packer(&name, Policy::BALANCED);
-        let wanted = published(["z", "y", "z", "z", "z"]);
-        packer.upsert(&name, &wanted).expect("endpoints");
+        packer.upsert(&name, wanted).expect("endpoints");
         let plan = direct(&packer, &name).expect("a plan");
         let options = Options { trigger_time: Some("2026-01-02T03:04:05Z".to_owned()), ..Options::default() };
         let service = packer.cluster.service(&name).expect("the Service");
-        let whole = kube::publish(service, &wanted, &packer.slices(&name), "sync", &options).expect("a plan");
+        let whole = kube::publish(service, wanted, &packer.slices(&name), "sync", &options).expect("a plan");
         assert_eq!((plan.writes(), plan.stats(), plan.result()), (whole.writes(), whole.stats(), whole.result()));
         assert_eq!(plan.notes(), whole.notes());
     }
@@ -242,8 +321,9 @@ mod tests {
         let changed = published(["z", "y", "z", "z", "z"]);
         let unchanged = packer(&name, Policy::BALANCED);
         assert!(direct(&unchanged, &name).is_none());
-        let mut two = unchanged.clone();
-        two.upsert(&name, &published(["z", "y", "y", "z", "z"])).expect("endpoints");
+        let mut both = unchanged.clone();
+        both.upsert(&name, &changed).expect("endpoints");
+        both.remove(&name, &json::read_published(GONE).expect("an endpoint")).expect("room");
         let mut gone = unchanged.clone();
         gone.remove(&name, &changed).expect("endpoints");
         let mut other = unchanged;
@@ -251,7 +331,7 @@ mod tests {
         other.upsert(&name, &json::read_published(target).expect("an endpoint")).expect("room");
         let mut moving = packer(&name, Policy::LIFECYCLE);
         moving.upsert(&name, &changed).expect("endpoints");
-        for packer in [two, gone, other, moving] {
+        for packer in [both, gone, other, moving] {
             assert!(direct(&packer, &name).is_none());
         }
     }

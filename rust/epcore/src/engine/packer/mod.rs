@@ -256,20 +256,27 @@ impl Packer {
     ///
     /// As [`publish`](crate::kube::publish) and [`reconcile`](crate::kube::reconcile).
     pub fn plan(&mut self, service: &Name, trigger_time: Option<&str>) -> Result<Plan, Error> {
-        if let Some(plan) = self.plan_in_place(service, trigger_time) {
-            return Ok(plan);
-        }
-        let plan = self.planned(service, trigger_time)?;
+        let plan = match self.planned_in_place(service, trigger_time) {
+            Some(plan) => plan,
+            None => self.planned(service, trigger_time)?,
+        };
         self.send(service, &plan);
         Ok(plan)
     }
 
     /// The same where one endpoint changed in place, which takes as long as its slice does. `None` where more is to be looked at.
     pub fn plan_in_place(&mut self, service: &Name, trigger_time: Option<&str>) -> Option<Plan> {
-        let (of, entry) = (self.cluster.service(service)?, self.entries.get(service)?);
-        let plan = self.direct(service, of, entry, trigger_time)?;
+        let changes = self.entries.get(service)?.changes.as_ref()?;
+        if changes.addresses.len() > 1 {
+            return None;
+        }
+        let plan = self.planned_in_place(service, trigger_time)?;
         self.send(service, &plan);
         Some(plan)
+    }
+
+    fn planned_in_place(&self, service: &Name, trigger_time: Option<&str>) -> Option<Plan> {
+        self.direct(service, self.cluster.service(service)?, self.entries.get(service)?, trigger_time)
     }
 
     /// A plan is handed out.

@@ -168,11 +168,17 @@ impl ServiceSlices {
         largest.fit(max_endpoints, max_bytes)
     }
 
-    /// The same for one slice of which only the endpoint at a place is new.
-    pub(super) fn fit_with(&self, slice: &EndpointSlice, place: usize, max_endpoints: usize, max_bytes: usize) -> bool {
+    /// The same for one slice of which only the endpoints at some places are new.
+    pub(super) fn fit_with(
+        &self,
+        slice: &EndpointSlice,
+        places: impl Iterator<Item = usize>,
+        max_endpoints: usize,
+        max_bytes: usize,
+    ) -> bool {
         let mut largest = self.largest;
         largest.slice = largest.slice.max(slice.size_bound());
-        slice.endpoints.get(place).into_iter().for_each(|endpoint| largest.see_endpoint(endpoint));
+        places.filter_map(|place| slice.endpoints.get(place)).for_each(|endpoint| largest.see_endpoint(endpoint));
         largest.fit(max_endpoints, max_bytes)
     }
 }
