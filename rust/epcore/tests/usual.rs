@@ -282,6 +282,38 @@ fn both_readers_agree_on_a_list_with_any_byte_changed() {
     }
 }
 
+/// Hints take more room as JSON than as protobuf, and those of each node are others.
+#[test]
+fn hints_of_any_number_of_zones_and_nodes_are_read() {
+    let named = |number: usize, name: &str| field(number, &field(1, name.as_bytes()));
+    for hints in [
+        |name: &str| [field(1, &field(1, name.as_bytes())), field(2, &field(1, name.as_bytes()))].concat(),
+        |name: &str| field(1, &field(1, name.as_bytes())),
+        |name: &str| field(2, &field(1, name.as_bytes())),
+        |name: &str| [field(1, &field(1, name.as_bytes())), field(1, &field(1, b"z"))].concat(),
+        |name: &str| [field(2, &field(1, name.as_bytes())), field(1, &field(1, b"z"))].concat(),
+        |name: &str| field(1, &[field(1, name.as_bytes()), field(2, b"more")].concat()),
+        |_: &str| field(1, &field(1, b"")),
+        |_: &str| field(1, b""),
+        |_: &str| field(2, &field(1, "\u{e9}\"".as_bytes())),
+        |_: &str| field(2, &field(1, b"A_b")),
+    ] {
+        let endpoint = |number: usize| {
+            let address = format!("10.0.{}.{}", number / 200, number % 200);
+            [field(1, address.as_bytes()), field(8, &hints(&format!("n{}", number % 40)))].concat()
+        };
+        let document = listed(&(1..300).map(endpoint).collect::<Vec<_>>(), 100, "IPv4");
+        for [usual, plain] in [slices(&document), endpoints(&document)] {
+            assert_eq!(usual, plain);
+        }
+    }
+    let both = [named(1, "a"), named(2, "b")].concat();
+    let read = proto::read_slices(&listed(&[[field(1, b"10.0.0.1"), field(8, &both)].concat()], 1, "IPv4"));
+    let hints =
+        read.map(|slices| slices[0].endpoints.iter().filter_map(|one| one.hints().map(str::to_owned)).collect());
+    assert_eq!(hints, Ok(vec![r#"{"forZones":[{"name":"a"}],"forNodes":[{"name":"b"}]}"#.to_owned()]));
+}
+
 /// Whatever is looked at beyond the text of an address, or before it, is no part of it.
 #[test]
 fn addresses_are_read_from_their_own_bytes() {

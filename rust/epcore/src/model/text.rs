@@ -133,6 +133,8 @@ pub(crate) struct Ascii {
     /// The texts, and room for more.
     bytes: Vec<u8>,
     length: usize,
+    /// How long they may become together.
+    room: usize,
     /// The end of the buffer.
     start: usize,
 }
@@ -141,7 +143,7 @@ impl Ascii {
     /// Begin with none, at the end of a buffer, with room for so many bytes.
     pub(crate) fn begin(&mut self, buffer: &TextBuffer, room: usize) {
         self.start = buffer.len();
-        self.length = 0;
+        (self.length, self.room) = (0, room);
         if self.bytes.len() < room {
             self.bytes.resize(room, 0);
         }
@@ -153,6 +155,11 @@ impl Ascii {
 
     pub(crate) fn truncate(&mut self, length: usize) {
         self.length = length;
+    }
+
+    /// True if so many more bytes are within the room.
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        self.length + bytes <= self.room
     }
 
     /// Keep a text where there is room for it, here and in the buffer.

@@ -6,6 +6,7 @@ use crate::wire::json::{self, canonical_hints};
 use crate::wire::proto::reader::Field;
 use crate::wire::proto::schema::HINTS;
 use crate::wire::proto::translation::write_object;
+use crate::wire::proto::usual::usual_hints;
 
 /// Hints that were read.
 #[derive(Default)]
@@ -27,10 +28,16 @@ struct Hints<'a> {
 const MOST_KNOWN: usize = 8;
 
 impl<'a> KnownHints<'a> {
-    /// Keep the canonical JSON of hints that are known; tell whether they are valid.
-    pub(super) fn keep_in(&mut self, bytes: &[u8], texts: &mut Ascii) -> Option<(Text, bool)> {
-        let hints = self.known.iter_mut().find(|hints| hints.bytes == bytes)?;
+    /// Keep the canonical JSON of hints that are known or of the usual form where so many bytes remain free; tell whether they are valid.
+    pub(super) fn keep_in(&mut self, bytes: &'a [u8], texts: &mut Ascii, left: usize) -> Option<(Text, bool)> {
+        let found = self.known.iter().position(|hints| hints.bytes == bytes);
+        let which = match found {
+            Some(which) => which,
+            None => self.remember(Hints::new(bytes, usual_hints(bytes)?)),
+        };
+        let hints = &mut self.known[which];
         if hints.kept.is_empty() {
+            texts.has_room(hints.json.len() + left).then_some(())?;
             hints.kept = texts.keep(hints.json.as_bytes());
         }
         Some((hints.kept, hints.are_valid))
@@ -39,11 +46,6 @@ impl<'a> KnownHints<'a> {
     /// Begin with another list.
     pub(super) fn forget(&mut self) {
         self.known.iter_mut().for_each(|hints| hints.kept = Text::default());
-    }
-
-    /// Bytes of the canonical JSON of all that are known.
-    pub(super) fn length(&self) -> usize {
-        self.known.iter().map(|hints| hints.json.len()).sum()
     }
 
     /// The canonical JSON of any hints; what nobody knows of them goes to `rare`.
@@ -71,18 +73,26 @@ impl<'a> KnownHints<'a> {
         let text = String::from_utf8_lossy(&text);
         let canonical = canonical_hints(&mut json::Reader::new(&text), rare).map_err(Error::without_offset)?;
         if is_plain {
-            let (json, are_valid) = (canonical.clone(), canonical.is_empty() || are_valid_hints(&canonical));
-            self.remember(Hints { bytes, json, are_valid, kept: Text::default() });
+            self.remember(Hints::new(bytes, canonical.clone()));
         }
         Ok(canonical)
     }
 
-    fn remember(&mut self, hints: Hints<'a>) {
+    /// Tell where they are now.
+    fn remember(&mut self, hints: Hints<'a>) -> usize {
         if self.known.len() < MOST_KNOWN {
             self.known.push(hints);
-            return;
+            return self.known.len() - 1;
         }
         self.oldest = (self.oldest + 1) % MOST_KNOWN;
         self.known[self.oldest] = hints;
+        self.oldest
+    }
+}
+
+impl<'a> Hints<'a> {
+    fn new(bytes: &'a [u8], json: String) -> Self {
+        let are_valid = json.is_empty() || are_valid_hints(&json);
+        Self { bytes, json, are_valid, kept: Text::default() }
     }
 }

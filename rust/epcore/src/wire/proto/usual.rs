@@ -10,6 +10,7 @@ use crate::model::{
     Address, Ascii, Conditions, EndpointList, RECENT, Record, StoredAddress, Text, is_subdomain, leading_v4,
     may_be_special, slot,
 };
+use crate::wire::json::write_hints;
 use crate::wire::proto::hints::KnownHints;
 use crate::wire::proto::reader::Reader;
 
@@ -75,8 +76,8 @@ impl<'a> Usual<'a> {
         if !fields.begin_with(ENDPOINTS) || start < self.plain_until {
             return;
         }
-        // No text is longer than the message that has it, but for hints, which are kept once.
-        let room = fields.0.len() + hints.length();
+        // No text is longer than the message that has it, but for hints, which ask.
+        let room = fields.0.len() + ROOM_FOR_HINTS;
         if room > MOST_ROOM || list.text_mut().check_room(room).is_err() {
             return;
         }
@@ -84,7 +85,9 @@ impl<'a> Usual<'a> {
         let mut rest = fields.0;
         while fields.begin_with(ENDPOINTS) {
             let (length, mut record) = (self.texts.len(), Record::default());
-            let read = fields.bytes(ENDPOINTS).and_then(|message| self.endpoint(message, hints, &mut record));
+            let read = fields.bytes(ENDPOINTS);
+            let left = fields.0.len();
+            let read = read.and_then(|message| self.endpoint(message, left, hints, &mut record));
             if read.is_none() {
                 // Some of what is remembered may be in its texts.
                 self.texts.truncate(length);
@@ -107,7 +110,13 @@ impl<'a> Usual<'a> {
     }
 
     #[inline]
-    fn endpoint(&mut self, message: &'a [u8], hints: &mut KnownHints<'a>, record: &mut Record) -> Option<()> {
+    fn endpoint(
+        &mut self,
+        message: &'a [u8],
+        left: usize,
+        hints: &mut KnownHints<'a>,
+        record: &mut Record,
+    ) -> Option<()> {
         let mut fields = Fields(message);
         record.address = self.address(&mut fields)?;
         record.conditions = self.conditions(fields.bytes(2)?)?;
@@ -122,7 +131,7 @@ impl<'a> Usual<'a> {
         record.hints = match fields.bytes(8)? {
             [] => Text::default(),
             bytes => {
-                let (text, are_valid) = hints.keep_in(bytes, &mut self.texts)?;
+                let (text, are_valid) = hints.keep_in(bytes, &mut self.texts, left)?;
                 self.are_sound &= are_valid;
                 text
             }
@@ -197,6 +206,9 @@ impl<'a> Usual<'a> {
 /// Longest slice to read this way, in bytes: etcd takes none that is longer.
 const MOST_ROOM: usize = 2 << 20;
 
+/// Bytes of hints that are longer as JSON than as protobuf.
+const ROOM_FOR_HINTS: usize = 1024;
+
 /// The number of the field of a slice that has endpoints.
 const ENDPOINTS: u8 = 2;
 
@@ -242,4 +254,22 @@ fn conditions(mut message: &[u8]) -> Option<Conditions> {
     };
     let conditions = Conditions::new(condition(1), condition(2), condition(3));
     message.is_empty().then_some(conditions)
+}
+
+/// The canonical JSON of hints for one zone, one node, or both, as Kubernetes gives them.
+pub(super) fn usual_hints(message: &[u8]) -> Option<String> {
+    let mut fields = Fields(message);
+    let names = [hint(&mut fields, 1)?, hint(&mut fields, 2)?];
+    let [zone, node] = names.map(|name| Some(name).filter(|name| !name.is_empty()));
+    fields.0.is_empty().then(|| write_hints(zone, node))
+}
+
+/// The name in a hint if the next field is one of that number, else `""`.
+fn hint<'a>(fields: &mut Fields<'a>, number: u8) -> Option<&'a str> {
+    if !fields.begin_with(number) {
+        return Some("");
+    }
+    let mut hint = Fields(fields.bytes(number)?);
+    let name = std::str::from_utf8(hint.bytes(1)?).ok()?;
+    (hint.0.is_empty() && !name.is_empty()).then_some(name)
 }
