@@ -376,6 +376,20 @@ def test_services_without_selector_and_endpoints_are_left_alone() -> None:
     assert [write.verb for write in packer.plan("db", namespace="shop").writes] == ["delete"], "none was asked for"
 
 
+@pytest.mark.parametrize("tell", ["publish", "upsert"])
+@pytest.mark.parametrize("other", [{}, {"y": 1}])
+def test_a_null_that_is_told_later_takes_a_field_away(tell: str, other: Json) -> None:
+    endpoint = {"addresses": ["10.9.0.1"], **other}
+    held = epcore.publish(SERVICE, [{**endpoint, "x": 1}], managed_by=MANAGED_BY, naming="deterministic").result()
+    packer = packer_of()
+    packer.publish("db", [endpoint], namespace="shop")
+    packer.replace(held, kind="EndpointSlice")
+    assert not packer.plan("db", namespace="shop")
+    getattr(packer, tell)("db", [{**endpoint, "x": None}], namespace="shop")
+    (write,) = packer.plan("db", namespace="shop").writes
+    assert "x" not in write.to_dict()["endpoints"][0]
+
+
 def test_a_name_that_follows_from_the_content_is_not_that_of_another_writers_slice() -> None:
     first = epcore.publish(SERVICE, ["10.9.0.1"], managed_by="one.example.com", naming="deterministic").result()
     second = epcore.publish(SERVICE, ["10.9.0.1"], first, managed_by="two.example.com", naming="deterministic")

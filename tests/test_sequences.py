@@ -107,6 +107,24 @@ def test_what_is_spelled_in_another_way_has_the_same_hash() -> None:
     assert (nulls == plain, hash(nulls), hash(nulls[0])) == (True, hash(plain), hash(plain[0]))
 
 
+@pytest.mark.parametrize("level", ["endpoint", "conditions", "hints", "targetRef"])
+@pytest.mark.parametrize("other", [{}, {"weight": 1}])
+def test_a_field_of_a_newer_api_that_is_null_is_one_that_is_not_there(level: str, other: dict[str, int]) -> None:
+    def endpoint(**more: int | None) -> dict[str, Any]:
+        one: dict[str, Any] = {"addresses": ["10.0.0.1"], **other}
+        one |= {"conditions": {"ready": True}, "hints": {"forZones": [{"name": "a"}]}, "targetRef": {"uid": "u"}}
+        (one if level == "endpoint" else one[level]).update(more)
+        return one
+
+    plain, null, given = (
+        epcore.EndpointSet.from_objects([one]) for one in (endpoint(), endpoint(x=None), endpoint(x=1))
+    )
+    assert plain[0] == null[0]
+    assert plain == null
+    assert hash(plain[0]) == hash(null[0])
+    assert given[0] not in (plain[0], null[0])
+
+
 def test_records_of_a_slice_and_of_a_list_are_the_same_values() -> None:
     of_list, of_slice = HANDLES[2], HANDLES[3]
     assert of_list == of_slice

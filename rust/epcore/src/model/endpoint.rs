@@ -370,6 +370,16 @@ impl EndpointList {
         }
     }
 
+    /// True if both want the same: they are equal, and would take the same fields away.
+    pub(crate) fn wants_same_as(&self, other: &Self) -> bool {
+        let named = |list: &'_ Self| -> Vec<Vec<(String, String)>> {
+            let members = list.with_rare_fields().filter_map(|endpoint| endpoint.rare()).flat_map(Rare::members);
+            let owned = |(name, json): (&str, &str)| (name.to_owned(), json.to_owned());
+            members.map(|members| members.iter_all().map(owned).collect()).collect()
+        };
+        self == other && (self.rare.is_empty() && other.rare.is_empty() || named(self) == named(other))
+    }
+
     fn differences(&self, other: &Self) -> impl Iterator<Item = u32> {
         // Lists that came from like documents have one text, in which the same spans are the same.
         let same_text = self.text == other.text;
@@ -572,13 +582,16 @@ impl<'a> EndpointRef<'a> {
     }
 }
 
-/// Equal in every field.
+/// Equal in every field. A field of a newer API that is `null` is one that is not there.
 impl PartialEq for EndpointRef<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.address() == other.address()
             && self.conditions() == other.conditions()
             && self.has_texts_of(*other)
-            && self.rare() == other.rare()
+            && match (self.rare(), other.rare()) {
+                (Some(one), Some(other)) => one == other,
+                (one, other) => one.or(other).is_none_or(|rare| *rare == Rare::default()),
+            }
     }
 }
 

@@ -158,7 +158,7 @@ impl Packer {
     pub fn publish(&mut self, service: &Name, endpoints: &Published) -> Result<(), Error> {
         let outside = outside::each(endpoints)?.into_iter().collect();
         let entry = entry_of(&mut self.entries, service);
-        if entry.outside.as_ref() != Some(&outside) {
+        if !entry.outside.as_ref().is_some_and(|known| outside::are_same(known, &outside)) {
             entry.outside = Some(outside);
             self.mark(service);
         }
@@ -176,7 +176,7 @@ impl Packer {
         let mut changed = Vec::new();
         for (key, content) in given {
             match known.entry(key) {
-                Occupied(same) if *same.get() == content => {}
+                Occupied(same) if outside::is_same(same.get(), &content) => {}
                 Occupied(mut other) => {
                     changed.push(other.key().address().clone());
                     other.insert(content);

@@ -31,6 +31,17 @@ impl Key {
     }
 }
 
+/// True if both say the same, also about fields that are to be taken away.
+pub(super) fn is_same((one, ports): &Content, (other, its): &Content) -> bool {
+    ports == its && one.wants_same_as(other)
+}
+
+/// True if all are the same.
+pub(super) fn are_same(some: &BTreeMap<Key, Content>, others: &BTreeMap<Key, Content>) -> bool {
+    let mut pairs = some.iter().zip(others);
+    some.len() == others.len() && pairs.all(|((key, one), (its, other))| key == its && is_same(one, other))
+}
+
 /// Take a list apart.
 pub(super) fn each(endpoints: &Published) -> Result<Vec<(Key, Content)>, Error> {
     if let ([ports], Some(only)) = (&*endpoints.ports, endpoints.endpoints.get(0)) {
