@@ -10,6 +10,7 @@ import sys
 import threading
 from collections import UserDict, UserList
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,31 @@ def test_ten_thousand_calls_leave_no_memory_behind() -> None:
             if index % 10 == 0:
                 with pytest.raises(epcore.InvalidInputError):
                     epcore.SliceSet.from_json(existing[:-2])
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    round_of_calls()
+    before = round_of_calls()
+    round_of_calls()
+    assert round_of_calls() - before < 2_048, "KiB"
+
+
+def test_ten_thousand_calls_of_a_view_leave_no_memory_behind() -> None:
+    slices: list[Any] = list(epcore.pack(WANTED[:150], template=TEMPLATE, naming="deterministic").result().to_dicts())
+    other: list[Any] = deepcopy(slices)
+    other[0]["endpoints"][7]["conditions"] = {"ready": False}
+    states = [epcore.SliceSet.from_objects(state).to_json() for state in (slices, other, other[1:])]
+    events = [{"type": kind, "object": other[0]} for kind in ("MODIFIED", "DELETED")]
+    view = epcore.View()
+
+    def round_of_calls() -> int:
+        for index in range(2_500):
+            view.feed_list(states[index % 3])
+            view.checkout().to_dict()
+            view.feed(events[index % 2])
+            assert len(view.checkout()) in (0, 1, 50, 100)
+            if index % 10 == 0:
+                with pytest.raises(epcore.InvalidInputError):
+                    view.feed_list(states[0][:-2])
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     round_of_calls()

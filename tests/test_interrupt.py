@@ -68,6 +68,16 @@ def a_checkout(services: int) -> Callable[[], object]:
     return view.checkout
 
 
+def a_list(services: int) -> Callable[[], object]:
+    slices, view = slices_of(services), epcore.View()
+
+    def feed() -> bool:
+        view.feed_list(slices)
+        return len(view.slices()) == len(slices)
+
+    return feed
+
+
 def wanted_of(services: int) -> bytes:
     """20,000 endpoints for each."""
     numbers = range(1, 20_000 * services + 1)
@@ -107,7 +117,7 @@ def telling(services: int) -> Callable[[], object]:
     return tell
 
 
-@pytest.mark.parametrize("make", [a_diff, a_checkout, a_pack, a_publish, a_packer, telling])
+@pytest.mark.parametrize("make", [a_diff, a_checkout, a_list, a_pack, a_publish, a_packer, telling])
 def test_a_signal_ends_a_long_call(make: Callable[[int], Callable[[], object]]) -> None:
     call = long_call(make)
     start = time.process_time()

@@ -56,7 +56,7 @@ impl View {
     fn feed_list(&self, py: Python<'_>, slices: &Bound<'_, PyAny>, resource_version: Option<&str>) -> PyResult<()> {
         let ((slices, document), found) = input::slice_list(slices, "slices")?;
         let version = resource_version.unwrap_or(&found);
-        let fed = py.detach(|| self.lock().replace(&slices, version));
+        let fed = work::detached(py, || self.lock().replace(&slices, version))?;
         fed.map_err(|error| input::exception_in(error, &[("slices", document.as_ref())]))
     }
 

@@ -92,3 +92,26 @@ fn a_view_that_was_stopped_tells_everything_the_next_time() {
     assert_eq!(view.checkout().added().len(), 100 * OBJECTS);
     assert!(view.checkout().is_empty());
 }
+
+#[test]
+fn a_list_that_was_stopped_leaves_a_view_as_it_was() {
+    let text = cluster::listed("web", 0, 100 * OBJECTS);
+    let [before, after] =
+        [text.clone(), text.replace(r#""ready":true"#, r#""ready":false"#)].map(|text| cluster::read(&text));
+    let mut view = cluster::view_of(&before[..OBJECTS / 2]);
+    view.remove("shop", &before[0].metadata.name);
+    let held = view.slices();
+    for points in [1, OBJECTS + 1, OBJECTS + OBJECTS / 2 + 1] {
+        let stopped = watched(Duration::ZERO, move |passed| passed < points, || view_fed(&mut view, &after));
+        assert_eq!(stopped, Err(Stopped), "{points}");
+        assert_eq!((view.slices(), view.resource_version()), (held.clone(), "9"));
+    }
+    assert_eq!(view.checkout().removed().len(), 100);
+    assert!(view.checkout().is_empty());
+    view_fed(&mut view, &after);
+    assert_eq!(view.slices(), after);
+}
+
+fn view_fed(view: &mut epcore::engine::View, slices: &[std::sync::Arc<epcore::model::EndpointSlice>]) {
+    view.replace(slices, "10").expect("slices");
+}

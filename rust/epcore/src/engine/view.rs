@@ -12,6 +12,7 @@ use crate::engine::duplicate::Duplicate;
 use crate::engine::holders::Holders;
 use crate::engine::port_endpoint::PortEndpoint;
 use crate::engine::versions::{Name, Versions};
+use crate::interrupt::point;
 use crate::model::{Address, EndpointList, EndpointRef, EndpointSlice};
 
 /// What a watch says.
@@ -184,6 +185,7 @@ impl View {
     pub fn replace(&mut self, slices: &[Arc<EndpointSlice>], version: &str) -> Result<(), Error> {
         let mut named: BTreeMap<Name, Arc<EndpointSlice>> = BTreeMap::new();
         for (index, slice) in slices.iter().enumerate() {
+            point();
             let at = |error: Error| error.in_index(index).in_field("slices");
             let name = name_of(slice).map_err(at)?;
             let shown = name.1.clone();
@@ -193,12 +195,14 @@ impl View {
             }
         }
         let gone: Vec<Name> = self.numbers.keys().filter(|name| !named.contains_key(*name)).cloned().collect();
+        let mut attempt = Attempt::new(self);
         for name in gone {
-            self.set(name, None);
+            attempt.set(name, None);
         }
         for (name, slice) in named {
-            self.set(name, Some(&slice));
+            attempt.set(name, Some(&slice));
         }
+        attempt.succeed();
         self.versions.see_list(version);
         self.is_expired = false;
         Ok(())
@@ -496,6 +500,43 @@ impl View {
         view.checkout();
         view.replace(slices, version)?;
         Ok(view)
+    }
+}
+
+/// Many slices set at once. Where the work is interrupted, all are as they were before.
+struct Attempt<'a> {
+    view: &'a mut View,
+    /// Each slice that was set, and whether it was pending already.
+    undo: Vec<(Name, Option<Arc<EndpointSlice>>, bool)>,
+}
+
+impl<'a> Attempt<'a> {
+    fn new(view: &'a mut View) -> Self {
+        Self { view, undo: Vec::new() }
+    }
+
+    fn set(&mut self, name: Name, slice: Option<&Arc<EndpointSlice>>) {
+        point();
+        let number = self.view.numbers.get(&name).copied();
+        let old = number.and_then(|number| self.view.slice(number).cloned());
+        let was_pending = self.view.pending.contains_key(&name);
+        self.view.set(name.clone(), slice);
+        self.undo.push((name, old, was_pending));
+    }
+
+    fn succeed(mut self) {
+        self.undo.clear();
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        for (name, old, was_pending) in self.undo.drain(..).rev() {
+            self.view.set(name.clone(), old.as_ref());
+            if !was_pending {
+                self.view.pending.remove(&name);
+            }
+        }
     }
 }
 
