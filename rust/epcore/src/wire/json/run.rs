@@ -124,6 +124,8 @@ impl Values {
 
     fn other(&mut self, reader: &Reader<'_>, at: usize) -> Option<usize> {
         let bytes = reader.text().as_bytes();
+        // Where another shape is, no variant need be looked at.
+        self.each.first()?.0.after(bytes, at)?;
         let found =
             self.variants.iter().enumerate().find_map(|(which, variant)| Some((which, variant.text.after(bytes, at)?)));
         if let Some((which, end)) = found {
