@@ -276,8 +276,27 @@ assert len(plans[0]) == 4_000
 """
 
 
-def test_threads_may_ask_a_packer_while_another_plans_for_long() -> None:
-    subprocess.run([sys.executable, "-c", ASK_MEANWHILE], check=True, timeout=120)
+ASK_A_VIEW_MEANWHILE = """
+from threading import Thread
+import epcore
+
+view = epcore.View()
+for number in range(40):
+    addresses = range(number << 14, number + 1 << 14)
+    endpoints = b",".join(b'{"addresses":["10.%d.%d.%d"]}' % (n >> 16, n >> 8 & 255, n & 255) for n in addresses)
+    wanted = epcore.EndpointSet.from_json(b"[%s]" % endpoints)
+    template = {"metadata": {"generateName": f"w{number}-"}, "addressType": "IPv4", "endpoints": [], "ports": []}
+    view.feed(epcore.pack(wanted, template=template, naming="deterministic").result())
+thread = Thread(target=view.checkout)
+thread.start()
+while thread.is_alive():
+    assert view.resource_version is None
+"""
+
+
+@pytest.mark.parametrize("script", [ASK_MEANWHILE, ASK_A_VIEW_MEANWHILE])
+def test_threads_may_ask_while_another_works_for_long(script: str) -> None:
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
 
 
 def test_no_python_object_is_made_for_an_endpoint_read_from_bytes() -> None:

@@ -1,6 +1,6 @@
 //! `View` and what it is asked.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use epcore::diff::{Fields, Key, Options};
@@ -8,6 +8,7 @@ use epcore::engine::{self as core, TrafficPolicy, WatchEvent};
 use epcore::wire::{self, json};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::sync::MutexExt;
 use pyo3::types::{PyBytes, PyDict};
 
 use crate::diff::Delta;
@@ -23,8 +24,15 @@ use crate::work;
 pub(crate) struct View(Mutex<core::View>);
 
 impl View {
+    /// Whoever has to wait gives way to a thread that has it and needs the interpreter's lock, to look for signals.
     pub(crate) fn lock(&self) -> MutexGuard<'_, core::View> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        match self.0.try_lock() {
+            Ok(view) => view,
+            Err(TryLockError::Poisoned(view)) => view.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                Python::attach(|py| self.0.lock_py_attached(py)).unwrap_or_else(PoisonError::into_inner)
+            }
+        }
     }
 
     fn told(&self, now: Option<Duration>) -> epcore::diff::Delta {
