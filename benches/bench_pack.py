@@ -37,6 +37,26 @@ def bench_pack_handles_without_change(race: "Race", library: "Library", size: in
     assert peer.plan(*objects) == []
 
 
+@pytest.mark.parametrize("order", ["in order", "shuffled"])
+def bench_pack_handles_for_the_first_time(race: "Race", library: "Library", size: int, order: str) -> None:
+    """Nothing changed either, but no call has asked these handles yet, and so they know nothing of themselves."""
+    shuffled = order == "shuffled"
+    keep(library, size, shuffled=shuffled)
+    handles: list[tuple[epcore.EndpointSet, epcore.SliceSet]] = []
+
+    def renew() -> None:
+        made = epcore.EndpointSet.from_json(wanted(size, shuffled=shuffled)), epcore.SliceSet.from_json(listed(size))
+        handles[:] = [made]
+
+    plan = race(
+        lambda: epcore.pack(*handles[0], template=TEMPLATE),
+        {"Go": lambda: library.seconds("pack")},
+        before=renew,
+        case=order,
+    )
+    assert not plan
+
+
 @pytest.mark.parametrize("case", ["without change", "one percent changed"])
 def bench_pack_JSON_to_writes(race: "Race", library: "Library", size: int, case: str) -> None:  # noqa: N802
     """From the bytes of endpoints and slices to the bytes of the writes."""

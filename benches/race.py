@@ -33,6 +33,7 @@ class Race(Protocol):
         peers: Mapping[str, Peer] | None = None,
         *,
         calls: int = 1,
+        before: Callable[[], object] | None = None,
         **about: object,
     ) -> Answer: ...
 
@@ -64,16 +65,24 @@ def timed(peer: Peer, *, collector: bool) -> float:
 def race(benchmark: "BenchmarkFixture", request: pytest.FixtureRequest) -> Iterator[Race]:
     """Tell the row to pytest-benchmark: ``calls`` is how many are in one turn of ours, peers are the least of theirs.
 
+    What is done ``before`` each turn of ours does not count.
     A peer whose name ends with "collector on" has Python's garbage collector; everything else has none.
     """
     least: dict[str, float] = {}
 
     def run(
-        ours: Callable[[], Answer], peers: Mapping[str, Peer] | None = None, *, calls: int = 1, **about: object
+        ours: Callable[[], Answer],
+        peers: Mapping[str, Peer] | None = None,
+        *,
+        calls: int = 1,
+        before: Callable[[], object] | None = None,
+        **about: object,
     ) -> Answer:
         peers = peers or {}
 
         def others() -> None:
+            if before is not None:
+                before()
             for name, peer in peers.items():
                 seconds = timed(peer, collector=name.endswith("collector on"))
                 least[name] = min(seconds, least.get(name, seconds))
