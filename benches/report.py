@@ -77,8 +77,9 @@ def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
     return ["", *(f"| {' | '.join(cells)} |" for cells in [head, rule, *lines])]
 
 
-HANDLES = """At 100,000 endpoints. Handles keep what was asked of them once: a plan of handles that were planned with before compares
-two numbers, where Go looks at each endpoint. What the first plan of new handles costs is a row of its own below."""
+HANDLES = """At 100,000 endpoints. Handles keep what was asked of them once: a plan of handles that were planned
+with before compares two numbers, where Go looks at each endpoint. What the first plan of new handles costs is a row of
+its own below."""
 
 
 def aims(rows: list[Row]) -> list[str]:
