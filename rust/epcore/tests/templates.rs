@@ -57,6 +57,7 @@ fn values(name: &str) -> Vec<&'static str> {
             r#"{"forNodes":[{"name":"n%"}],"forZones":null}"#,
             r#"{"forZones":[{"name":"a","w":%}]}"#,
             r#"{"forZones":[],"x":1}"#,
+            r#"{"forZones":[{"name":"a!"}]}"#,
         ],
         "targetRef" => vec![
             r#"{"kind":"Pod","namespace":"shop","name":"web-%","uid":"u-%"}"#,
@@ -296,6 +297,50 @@ fn both_readers_agree_on_addresses_that_begin_alike() {
         let lines = slices(&endpoints, 9, "IPv4");
         let [learned, plain] = slices_and_text(lines.as_bytes());
         assert_eq!(learned, plain, "{one} {other}");
+    }
+}
+
+/// More than is kept before it is put in the list, and more than is ever kept.
+#[test]
+fn both_readers_agree_on_texts_of_any_length() {
+    for length in [40, 48, 49, 63, 64, 65, 300, 40_000] {
+        let long = |number: usize| format!("{number}-{}", "n".repeat(length));
+        for name in ["hostname", "nodeName", "targetRef"] {
+            let value = |number: usize| match name {
+                "targetRef" => format!(r#"{{"kind":"Pod","name":"{}","uid":"é{number}"}}"#, long(number)),
+                _ => format!(r#""{}""#, long(number)),
+            };
+            let few = (0..4).chain(0..4).map(|number| usual_but(number, name, &value(number)));
+            let endpoints: Vec<String> = (0..400).map(usual).chain(few).chain((0..400).map(usual)).collect();
+            let [learned, plain] = slices_and_text(slices(&endpoints, 500, "IPv4").as_bytes());
+            assert_eq!(learned, plain, "{name} of {length}");
+            let [learned, plain] = endpoints_and_text(format!("[{}]", endpoints.join(",")).as_bytes());
+            assert_eq!(learned, plain, "{name} of {length}");
+        }
+    }
+}
+
+/// What is wrong is told, be it spelled as what was right before, and right what comes after it.
+#[test]
+fn an_endpoint_that_a_rule_refuses_is_told_wherever_it_is() {
+    let wrong = [
+        ("addresses", r#"["127.0.0.1"]"#, "addresses[0]"),
+        ("nodeName", r#""Node-1""#, "nodeName"),
+        ("hostname", r#""no_name""#, "hostname"),
+        ("hints", r#"{"forZones":[{"name":"a!"}]}"#, "hints.forZones[0].name"),
+    ];
+    for (name, value, field) in wrong {
+        for (before, twice) in [(0, 1), (1, 1), (2, 1), (7, 2)] {
+            let some = |from: usize| (from..from + before).map(usual);
+            let bad = vec![usual_but(1, name, value); twice];
+            let endpoints: Vec<String> = some(0).chain(bad).chain(some(9)).collect();
+            for _ in 0..3 {
+                let error = json::read_slices(slices(&endpoints, 99, "IPv4").as_bytes()).unwrap_err();
+                assert_eq!(error.path(), format!("slices[0].endpoints[{before}].{field}"));
+                let error = json::read_endpoints(format!("[{}]", endpoints.join(",")).as_bytes()).unwrap_err();
+                assert_eq!(error.path(), format!("endpoints[{before}].{field}"));
+            }
+        }
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) use port::same_ports;
 pub(crate) use print::{NONE as NO_PRINT, Print};
 pub use shared::Shared;
 pub use slice::{EndpointSlice, MAX_ADDRESSES, MAX_ENDPOINTS, MAX_PORTS};
-pub(crate) use text::{Ascii, RECENT, Text, TextBuffer, slot};
+pub(crate) use text::{Ascii, RECENT, Text, slot};
 pub(crate) use time::{rfc3339, timestamp};
 pub(crate) use validate::{
     are_valid_hints, check_endpoint, check_metadata, check_ports, check_slice, check_submitted_metadata,

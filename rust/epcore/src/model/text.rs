@@ -127,7 +127,7 @@ impl TextBuffer {
     }
 }
 
-/// Texts in ASCII that become part of a buffer together: that they are in ASCII is looked at then.
+/// Texts, most of them in ASCII, that become part of a buffer together: that they are text is looked at then.
 #[derive(Default)]
 pub(crate) struct Ascii {
     /// The texts, and room for more.
@@ -175,6 +175,25 @@ impl Ascii {
         Text { start: (self.start + start) as u32, length: text.len() as u32 }
     }
 
+    /// Keep a part of a larger text, if there is room. A copy of a size that is known is faster; what it takes too much, the next overwrites.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "what there is room for is below 2^32")]
+    pub(crate) fn keep_part(&mut self, around: &[u8], start: usize, length: usize) -> Option<Text> {
+        const SHORT: usize = 48;
+        if length == 0 {
+            return Some(Text::default());
+        }
+        let from = around.get(start..)?;
+        let to = self.bytes.get_mut(self.length..)?;
+        match (from.first_chunk::<SHORT>(), to.first_chunk_mut()) {
+            (Some(from), Some(to)) if length <= SHORT => *to = *from,
+            _ => copy(from.get(..length)?, to)?,
+        }
+        let text = Text { start: (self.start + self.length) as u32, length: length as u32 };
+        self.length += length;
+        Some(text)
+    }
+
     /// Keep what begins with one text and ends with another; neither is empty.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "what there is room for is below 2^32")]
@@ -184,11 +203,23 @@ impl Ascii {
         (Text { start, length: first }, Text { start: start + length - last, length: last })
     }
 
-    /// Append all to the buffer; false if they are not in ASCII, and the buffer is as it was.
-    pub(crate) fn end(&self, buffer: &mut TextBuffer) -> bool {
-        let text = simdutf8::basic::from_utf8(&self.bytes[..self.length]).ok().filter(|text| text.is_ascii());
-        text.inspect(|text| buffer.buffer.push_str(text)).is_some()
+    /// Append all to the buffer; false if they are no text, and the buffer is as it was.
+    pub(crate) fn end_as_text(&self, buffer: &mut TextBuffer) -> bool {
+        let text = simdutf8::basic::from_utf8(&self.bytes[..self.length]);
+        text.inspect(|text| buffer.buffer.push_str(text)).is_ok()
     }
+
+    /// The same; false also if they are not in ASCII.
+    pub(crate) fn end(&self, buffer: &mut TextBuffer) -> bool {
+        self.bytes[..self.length].is_ascii() && self.end_as_text(buffer)
+    }
+}
+
+/// Apart from copies of a size that is known, so that those stay what they are.
+#[inline(never)]
+fn copy(from: &[u8], to: &mut [u8]) -> Option<()> {
+    to.get_mut(..from.len())?.copy_from_slice(from);
+    Some(())
 }
 
 /// Names of one kind differ near their end, where eight bytes tell most apart; of a longer one four from its middle help.

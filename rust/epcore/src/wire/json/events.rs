@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use crate::Error;
 use crate::engine::{Kind, Object, ObjectEvent, WatchEvent};
-use crate::model::{EndpointSlice, shorten, validate_slice};
+use crate::model::{EndpointSlice, shorten};
 use crate::wire::json::metadata::read_metadata;
 use crate::wire::json::objects;
 use crate::wire::json::pods::Likenesses;
 use crate::wire::json::reader::{self, Reader, Seen};
-use crate::wire::json::slice::read_slice;
+use crate::wire::json::slice::read_valid_slice;
 use crate::wire::json::stream::{locate_in, single_items};
 use crate::wire::json::template::Templates;
 
@@ -257,8 +257,7 @@ fn read_any_event(reader: &mut Reader<'_>) -> Result<WatchEvent, Error> {
 
 pub(super) fn slice_of(reader: &mut Reader<'_>) -> Result<Arc<EndpointSlice>, Error> {
     let start = reader.clone();
-    let slice = Templates::kept(|templates| read_slice(reader, templates))?;
-    validate_slice(&slice).map_err(|error| locate_in(start.clone(), error))?;
+    let slice = Templates::kept(|templates| read_valid_slice(reader, templates))?;
     if slice.metadata.name.is_empty() {
         let error = Error::invalid("required, to tell one slice from another").in_field("name").in_field("metadata");
         return Err(locate_in(start, error));

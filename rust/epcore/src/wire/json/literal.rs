@@ -6,6 +6,7 @@ const WORD: usize = 16;
 const TWO_WORDS: usize = 2 * WORD;
 
 /// Text that is the same in many endpoints.
+#[derive(Clone)]
 pub(super) enum Literal {
     /// What must be there, which bits of it count, and of how many bytes they are.
     Word(u128, u128, usize),
@@ -29,7 +30,8 @@ impl Literal {
     }
 
     /// The place after the literal, if it is at `at`. Text near the end of the document may count as different.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the call is half of the work")]
     pub(super) fn after(&self, bytes: &[u8], at: usize) -> Option<usize> {
         let rest = bytes.get(at..)?;
         let (is_here, length) = match self {

@@ -6,6 +6,7 @@
 mod delta;
 mod endpoint;
 mod events;
+mod kept;
 mod legacy;
 mod likeness;
 mod literal;

@@ -36,6 +36,7 @@ pub fn read_published(document: &[u8]) -> Result<Published, Error> {
 fn read_published_by(document: &[u8], templates: &mut Templates) -> Result<Published, Error> {
     let mut published = Published::default();
     let mut is_of_api = true;
+    templates.forget();
     single_items(document, "endpoints", "List", |reader| {
         if reader.peek() == Some(b'"') {
             let text = reader.string()?;

@@ -37,6 +37,14 @@ impl<'a> Reader<'a> {
         self.depth
     }
 
+    /// The place of the item behind a comma, where `at` is the end of an item before it.
+    #[inline]
+    pub(crate) fn next_item(&self, at: usize) -> Option<usize> {
+        let mut ahead = Self { text: self.text, position: at, depth: self.depth };
+        ahead.take(b',').then(|| ahead.peek())??;
+        Some(ahead.position)
+    }
+
     /// Go on at a byte that is known to be as deep as this one.
     pub(crate) fn jump(&mut self, position: usize) {
         self.position = position;
@@ -129,15 +137,21 @@ impl<'a> Reader<'a> {
 
     /// Read an array, one call of `item` for each item, which must read it.
     pub(crate) fn array(&mut self, mut item: impl FnMut(&mut Self, usize) -> Result<(), Error>) -> Result<(), Error> {
+        self.runs(|reader, index| item(reader, index).map(|()| 1))
+    }
+
+    /// The same where a call of `some` may read several items. The answer is how many; an error is one of the first.
+    pub(crate) fn runs(&mut self, mut some: impl FnMut(&mut Self, usize) -> Result<usize, Error>) -> Result<(), Error> {
         if !self.take(b'[') {
             return Err(self.expected("an array"));
         }
         self.enter()?;
         if !self.take(b']') {
-            for index in 0.. {
+            let mut index = 0;
+            loop {
                 self.peek();
                 let value = self.position;
-                item(self, index).map_err(|error| error.at(value).in_index(index))?;
+                index += some(self, index).map_err(|error| error.at(value).in_index(index))?;
                 if self.take(b',') {
                     continue;
                 }
@@ -424,12 +438,23 @@ pub(crate) fn plain_length(bytes: &[u8]) -> usize {
 /// True if so many bytes from a place on come before a quote and have no end of plain text among them; fewer than eight never do.
 #[inline]
 pub(crate) fn is_plain(bytes: &[u8], from: usize, length: usize) -> bool {
-    let Some([text @ .., b'"']) = bytes.get(from..=from + length) else { return false };
-    if let (17..=48, Some(first), Some(last)) = (length, text.first_chunk(), text.last_chunk())
-        && let Some(middle) = text[(length - 16).min(16)..].first_chunk()
-    {
-        return !(has_end(first) | has_end(middle) | has_end(last));
-    }
+    const WINDOW: usize = 16;
+    let Some(rest) = bytes.get(from..) else { return false };
+    let (WINDOW..=48, Some(around)) = (length, rest.first_chunk::<49>()) else { return is_any_plain(rest, length) };
+    let last = length - WINDOW;
+    let window = |at: usize| around[at..].first_chunk::<WINDOW>();
+    let (Some(first), Some(middle), Some(last)) = (window(0), window(last.min(WINDOW)), window(last)) else {
+        return false;
+    };
+    // All three are looked at together.
+    let ends: [bool; WINDOW] = std::array::from_fn(|at| is_end(first[at]) | is_end(middle[at]) | is_end(last[at]));
+    around[length] == b'"' && !ends.iter().fold(false, |found, end| found | end)
+}
+
+/// The same of any length, and near the end of a document.
+#[cold]
+fn is_any_plain(rest: &[u8], length: usize) -> bool {
+    let Some([text @ .., b'"']) = rest.get(..=length) else { return false };
     if let Some(last) = text.last_chunk() {
         return !text.as_chunks().0.iter().fold(has_end(last), |found, chunk| found | has_end(chunk));
     }
@@ -439,9 +464,16 @@ pub(crate) fn is_plain(bytes: &[u8], from: usize, length: usize) -> bool {
 
 /// True if one of the bytes ends plain text; the compiler looks at all at once.
 #[inline]
-#[expect(clippy::needless_bitwise_bool, reason = "without branches all bytes are looked at at once")]
 fn has_end(chunk: &[u8; 16]) -> bool {
-    chunk.iter().fold(false, |found, &byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'))
+    chunk.iter().fold(false, |found, &byte| found | is_end(byte))
+}
+
+/// True of a quote, a backslash and a control character.
+#[inline]
+#[expect(clippy::needless_bitwise_bool, reason = "without branches many bytes are looked at at once")]
+fn is_end(byte: u8) -> bool {
+    // This bit swaps the quote with the space, which is next to the control characters.
+    (byte ^ 0x02 <= 0x20) | (byte == b'\\')
 }
 
 /// The high bit of the first byte that ends plain text, and perhaps of others behind it.

@@ -1,7 +1,8 @@
 //! What is between two texts that are different in each endpoint: literals, and values of which there are few.
 
-use crate::model::{Conditions, Record, Text, TextBuffer};
+use crate::model::{Conditions, Record, Text, are_valid_hints};
 use crate::wire::json::endpoint::{canonical_hints, read_conditions};
+use crate::wire::json::kept::Kept;
 use crate::wire::json::literal::Literal;
 use crate::wire::json::reader::{Reader, plain_length};
 use crate::wire::json::template::LEVELS;
@@ -28,6 +29,8 @@ enum Value {
 struct Variant {
     text: Literal,
     values: Vec<Value>,
+    /// True if no rule refuses its hints.
+    are_sound: bool,
     /// Number of the list in which its texts are stored.
     list: usize,
     /// The variant that came after it the last time.
@@ -39,8 +42,6 @@ const MOST_VARIANTS: usize = 8;
 const NONE: usize = usize::MAX;
 /// Longest variant to remember.
 const LONGEST: usize = 512;
-/// No hints that are remembered are longer as canonical JSON: an escape of two characters may become one of six.
-pub(super) const LONGEST_HINTS: usize = 3 * LONGEST;
 
 /// A literal alone, or literals with values between them.
 pub(super) enum Run {
@@ -54,8 +55,9 @@ pub(super) struct Values {
     each: Vec<(Literal, Few)>,
     tail: Literal,
     variants: Vec<Variant>,
-    /// The variant that was found last.
-    which: usize,
+    /// The variant that was found last, and the one that is likely to be next.
+    last: usize,
+    expected: usize,
     /// The variant that the record has, [`NONE`] if it may be none.
     set: usize,
     /// The variant that is forgotten next.
@@ -69,15 +71,22 @@ impl Run {
         if each.is_empty() {
             return Self::Literal(tail);
         }
-        Self::Values(Values { each, tail, variants: Vec::new(), which: 0, set: NONE, oldest: 0 })
+        Self::Values(Values { each, tail, variants: Vec::new(), last: 0, expected: 0, set: NONE, oldest: 0 })
     }
 
-    /// The place after the run, if it is at `at`.
-    #[inline]
-    pub(super) fn after(&mut self, reader: &Reader<'_>, at: usize) -> Option<usize> {
+    /// The place after the run, if it is at `at`. The record has its values then.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "most are literals, and the call is half of the work")]
+    pub(super) fn after(
+        &mut self,
+        reader: &Reader<'_>,
+        at: usize,
+        record: &mut Record,
+        kept: &mut Kept,
+    ) -> Option<usize> {
         match self {
             Self::Literal(literal) => literal.after(reader.text().as_bytes(), at),
-            Self::Values(values) => values.after(reader, at),
+            Self::Values(values) => values.after(reader, at, record, kept),
         }
     }
 
@@ -87,57 +96,48 @@ impl Run {
             values.set = NONE;
         }
     }
-
-    /// The values, if the record does not have those that were found last.
-    #[inline]
-    pub(super) fn changed(&mut self) -> Option<&mut Values> {
-        match self {
-            Self::Values(values) if values.set != values.which => Some(values),
-            _ => None,
-        }
-    }
 }
 
 impl Values {
-    /// Let the record have the values that were found last, with texts of list number `list`, where there is room.
-    pub(super) fn apply(&mut self, record: &mut Record, buffer: &mut TextBuffer, list: usize) {
-        self.set = self.which;
-        self.variants[self.which].apply(record, buffer, list);
-    }
-
-    #[inline]
-    fn after(&mut self, reader: &Reader<'_>, at: usize) -> Option<usize> {
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the call is half of the work")]
+    fn after(&mut self, reader: &Reader<'_>, at: usize, record: &mut Record, kept: &mut Kept) -> Option<usize> {
         // Zones come by turns, where Pods are spread.
-        let next = self.variants.get(self.which).map_or(0, |last| last.next);
-        let end = self.variants.get(next).and_then(|next| next.text.after(reader.text().as_bytes(), at));
-        if end.is_some() {
-            self.which = next;
-            return end;
+        let expected = self.variants.get(self.expected);
+        let end = match expected.and_then(|variant| variant.text.after(reader.text().as_bytes(), at)) {
+            Some(end) => end,
+            None => self.other(reader, at)?,
+        };
+        let which = self.expected;
+        let variant = self.variants.get_mut(which)?;
+        (self.last, self.expected) = (which, variant.next);
+        if self.set == which {
+            return Some(end);
         }
-        let last = self.which;
-        let end = self.other(reader, at)?;
-        if let Some(last) = self.variants.get_mut(last) {
-            last.next = self.which;
-        }
+        variant.apply(record, kept)?;
+        self.set = which;
         Some(end)
     }
 
+    /// The end of another variant than the expected one, which is expected now.
+    #[inline(never)]
     fn other(&mut self, reader: &Reader<'_>, at: usize) -> Option<usize> {
         let bytes = reader.text().as_bytes();
         // Where another shape is, no variant need be looked at.
         self.each.first()?.0.after(bytes, at)?;
         let found =
             self.variants.iter().enumerate().find_map(|(which, variant)| Some((which, variant.text.after(bytes, at)?)));
-        if let Some((which, end)) = found {
-            self.which = which;
-            return Some(end);
+        let (which, end) = found.or_else(|| self.learn(reader, at))?;
+        if let Some(last) = self.variants.get_mut(self.last) {
+            last.next = which;
         }
-        self.learn(reader, at)
+        self.expected = which;
+        Some(end)
     }
 
     /// Take the values one by one, and remember the run.
     #[cold]
-    fn learn(&mut self, reader: &Reader<'_>, start: usize) -> Option<usize> {
+    fn learn(&mut self, reader: &Reader<'_>, start: usize) -> Option<(usize, usize)> {
         let bytes = reader.text().as_bytes();
         let mut places = Vec::new();
         let mut at = start;
@@ -151,25 +151,28 @@ impl Values {
             return None;
         }
         let values =
-            places.into_iter().map(|(field, from, to)| field.value(reader, from, to)).collect::<Option<_>>()?;
-        let variant = Variant { text: Literal::of(&bytes[start..end]), values, list: 0, next: 0 };
+            places.into_iter().map(|(field, from, to)| field.value(reader, from, to)).collect::<Option<Vec<_>>>()?;
+        let are_sound = values.iter().all(Value::is_sound);
+        let variant = Variant { text: Literal::of(&bytes[start..end]), values, are_sound, list: 0, next: 0 };
         self.set = NONE;
-        self.which = self.variants.len();
-        if self.which < MOST_VARIANTS {
+        let mut which = self.variants.len();
+        if which < MOST_VARIANTS {
             self.variants.push(variant);
         } else {
             self.oldest = (self.oldest + 1) % MOST_VARIANTS;
-            self.which = self.oldest;
-            self.variants[self.which] = variant;
+            which = self.oldest;
+            self.variants[which] = variant;
         }
-        Some(end)
+        Some((which, end))
     }
 }
 
 impl Variant {
-    fn apply(&mut self, record: &mut Record, buffer: &mut TextBuffer, list: usize) {
-        let is_stored = self.list == list;
-        self.list = list;
+    /// Let a record have the values, if there is room for their texts.
+    #[inline(never)]
+    fn apply(&mut self, record: &mut Record, kept: &mut Kept) -> Option<()> {
+        let is_stored = self.list == kept.number();
+        kept.are_sound &= self.are_sound;
         for value in &mut self.values {
             let (field, text) = match value {
                 Value::Conditions(conditions) => {
@@ -178,7 +181,7 @@ impl Variant {
                 }
                 Value::Text { field, text, stored } => {
                     if !is_stored {
-                        *stored = buffer.find_or_append(text);
+                        *stored = kept.keep_common(text)?;
                     }
                     (field, *stored)
                 }
@@ -189,6 +192,17 @@ impl Variant {
                 Few::Namespace => record.target_namespace = text,
                 Few::Hints | Few::Conditions => record.hints = text,
             }
+        }
+        self.list = kept.number();
+        Some(())
+    }
+}
+
+impl Value {
+    fn is_sound(&self) -> bool {
+        match self {
+            Self::Text { field: Few::Hints, text, .. } => text.is_empty() || are_valid_hints(text),
+            _ => true,
         }
     }
 }

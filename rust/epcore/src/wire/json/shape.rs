@@ -5,7 +5,8 @@ use std::net::Ipv4Addr;
 use std::ops::Range;
 
 use crate::Error;
-use crate::model::{Address, EndpointList, Record, StoredAddress, leading_v4};
+use crate::model::{Address, EndpointList, Record, StoredAddress, leading_v4, may_be_special};
+use crate::wire::json::kept::Kept;
 use crate::wire::json::literal::Literal;
 use crate::wire::json::reader::{Reader, is_plain, plain_length};
 use crate::wire::json::run::{Few, Run};
@@ -20,8 +21,6 @@ enum Field {
     Name,
     Uid,
 }
-
-const FIELDS: usize = 5;
 
 /// What is between two quotes.
 struct Hole {
@@ -39,21 +38,15 @@ struct Near {
     last: [u8; 4],
 }
 
-/// Where the texts of an endpoint are.
-#[derive(Default)]
-struct Found {
-    texts: [(usize, usize); FIELDS],
-    /// The address, if it is of the usual form.
-    v4: Option<Ipv4Addr>,
-}
-
 /// Longest endpoint to learn from, so that what is remembered is bounded.
 const LONGEST: usize = 4096;
+
+/// Bytes of a short text.
+const SHORT: usize = 16;
 
 pub(super) struct Template {
     holes: Vec<(Run, Hole)>,
     tail: Run,
-    found: Found,
     /// An endpoint with the values of the runs, its texts in list number `number`.
     record: Record,
     number: usize,
@@ -86,73 +79,114 @@ impl Template {
         .ok()?;
         let tail = Run::new(few, &bytes[from..reader.position()]);
         let is_short = reader.position() - start <= LONGEST;
-        is_short.then_some(Self { holes, tail, found: Found::default(), record: Record::default(), number: 0 })
+        is_short.then_some(Self { holes, tail, record: Record::default(), number: 0 })
     }
 
-    /// Where the endpoint under `reader` ends, if it fits.
+    /// Append the endpoint at a place to a list, if it fits; the answer is where it ends. Its texts are kept.
     #[inline]
-    pub(super) fn fit(&mut self, reader: &Reader<'_>) -> Option<usize> {
-        let mut at = reader.position();
+    pub(super) fn read(
+        &mut self,
+        reader: &Reader<'_>,
+        at: usize,
+        kept: &mut Kept,
+        list: &mut EndpointList,
+    ) -> Option<usize> {
+        if self.number != kept.number() {
+            self.begin(kept.number());
+        }
+        let length = kept.len();
+        let end = self.fit(reader, at, kept);
+        match end {
+            Some(_) => list.push_plain(self.record),
+            None => kept.undo(length),
+        }
+        end
+    }
+
+    /// Begin with another list.
+    fn begin(&mut self, number: usize) {
+        (self.number, self.record) = (number, Record::default());
+        self.holes.iter_mut().map(|(run, _)| run).chain([&mut self.tail]).for_each(Run::unset);
+    }
+
+    /// Take the endpoint at a place into the record. Fields that these endpoints do not have are empty in it.
+    #[inline]
+    fn fit(&mut self, reader: &Reader<'_>, mut at: usize, kept: &mut Kept) -> Option<usize> {
+        let (text, bytes, record) = (reader.text(), reader.text().as_bytes(), &mut self.record);
+        let mut node = (0, 0);
         for (run, hole) in &mut self.holes {
-            let start = run.after(reader, at)?;
-            at = hole.end(reader.text().as_bytes(), start, &mut self.found.v4);
-            self.found.texts[hole.field as usize] = (start, at);
+            let start = run.after(reader, at, record, kept)?;
+            if let Field::Address = hole.field {
+                if let Some((address, end)) = hole.near.address(bytes, start) {
+                    kept.are_sound &= !may_be_special(address);
+                    (record.address, at) = (StoredAddress::V4(address), end);
+                } else {
+                    at = hole.end(bytes, start);
+                    record.address = other_address(text, (start, at), kept)?;
+                }
+                continue;
+            }
+            at = hole.end(bytes, start);
+            match hole.field {
+                Field::Name => record.target_name = kept.keep(bytes, (start, at))?,
+                Field::Uid => record.target_uid = kept.keep(bytes, (start, at))?,
+                Field::Hostname => {
+                    record.hostname = kept.keep(bytes, (start, at))?;
+                    kept.are_sound &= start == at;
+                }
+                // Not before all the rest is known to fit, since the name would be remembered.
+                Field::NodeName | Field::Address => node = (start, at),
+            }
         }
-        self.tail.after(reader, at)
-    }
-
-    /// Append the endpoint that was found last to list number `number`, where there is room.
-    #[inline]
-    pub(super) fn store(&mut self, text: &str, list: &mut EndpointList, number: usize) {
-        if self.number != number {
-            (self.number, self.record) = (number, Record::default());
-            self.runs().for_each(Run::unset);
-        }
-        let buffer = list.text_mut();
-        let runs = self.holes.iter_mut().map(|(run, _)| run).chain([&mut self.tail]);
-        for values in runs.filter_map(Run::changed) {
-            values.apply(&mut self.record, buffer, number);
-        }
-        let value = |field: Field| {
-            let (start, end) = self.found.texts[field as usize];
-            if start == end { "" } else { text.get(start..end).unwrap_or_default() }
-        };
-        // Fields that these endpoints do not have are empty each time.
-        let record = &mut self.record;
-        let address = self.found.v4.map_or_else(|| Address::parse(value(Field::Address)), Address::V4);
-        record.address = StoredAddress::of(address, buffer);
-        record.hostname = buffer.append(value(Field::Hostname));
-        record.target_name = buffer.append(value(Field::Name));
-        record.target_uid = buffer.append(value(Field::Uid));
-        record.node_name = buffer.find_or_append(value(Field::NodeName));
-        list.push_plain(*record);
-    }
-
-    fn runs(&mut self) -> impl Iterator<Item = &mut Run> {
-        self.holes.iter_mut().map(|(run, _)| run).chain([&mut self.tail])
+        let end = self.tail.after(reader, at, record, kept)?;
+        record.node_name = kept.keep_node(bytes, node)?;
+        Some(end)
     }
 }
 
+/// An address that is not of the usual form.
+#[inline(never)]
+fn other_address(text: &str, place: (usize, usize), kept: &mut Kept) -> Option<StoredAddress> {
+    kept.are_sound = false;
+    Some(match Address::parse(text.get(place.0..place.1)?) {
+        Address::V4(address) => StoredAddress::V4(address),
+        Address::V6(address) => StoredAddress::V6(address),
+        Address::Name(_) => StoredAddress::Name(kept.keep(text.as_bytes(), place)?),
+    })
+}
+
 impl Near {
+    /// The address at a place, if it is of IPv4 and before a quote, and where it ends.
+    #[inline]
+    fn address(&mut self, bytes: &[u8], start: usize) -> Option<(Ipv4Addr, usize)> {
+        let found = self.find(bytes, start);
+        if found.is_some() { found } else { self.other(bytes, start) }
+    }
+
     /// The address at a place, if it begins as the last one does, and where it ends: before a quote.
     #[inline]
     fn find(&self, bytes: &[u8], start: usize) -> Option<(Ipv4Addr, usize)> {
         let from = self.prefix.as_ref()?.after(bytes, start)?;
         let [one, two, three, four] = *bytes.get(from..)?.first_chunk()?;
-        let digit = |byte: u8| u16::from(byte.wrapping_sub(b'0'));
-        let (digits, length) = match b'"' {
-            quote if quote == two => ([0, 0, digit(one)], 1),
-            quote if quote == three => ([0, digit(one), digit(two)], 2),
-            quote if quote == four => ([digit(one), digit(two), digit(three)], 3),
-            _ => return None,
+        let digit = |byte: u8| u32::from(byte.wrapping_sub(b'0'));
+        let (one, second, third) = (digit(one), two, three);
+        let (value, largest, length) = if second == b'"' {
+            (one, one, 1)
+        } else if third == b'"' {
+            (10 * one + digit(second), one.max(digit(second)), 2)
+        } else if four == b'"' {
+            let (two, three) = (digit(second), digit(third));
+            (100 * one + 10 * two + three, one.max(two).max(three), 3)
+        } else {
+            return None;
         };
-        let value = 100 * digits[0] + 10 * digits[1] + digits[2];
-        let last = u8::try_from(value).ok().filter(|_| digits.iter().all(|&digit| digit < 10))?;
+        let last = u8::try_from(value).ok().filter(|_| largest < 10)?;
         let [first, second, third, _] = self.last;
         Some((Ipv4Addr::new(first, second, third, last), from + length))
     }
 
     /// Any other address.
+    #[inline(never)]
     fn other(&mut self, bytes: &[u8], start: usize) -> Option<(Ipv4Addr, usize)> {
         let (address, length) = leading_v4(&bytes[start..])?;
         let text = &bytes[start..start + length];
@@ -173,18 +207,11 @@ impl Hole {
         Self { field, length, near: Near::default() }
     }
 
-    /// Where a text ends that begins at `start`. What is behind it is for the next literal to look at.
+    /// Where a text ends that begins at a place. What is behind it is for the next literal to look at.
     #[inline]
-    fn end(&mut self, bytes: &[u8], start: usize, v4: &mut Option<Ipv4Addr>) -> usize {
-        if matches!(self.field, Field::Address) {
-            *v4 = None;
-            if let Some((address, end)) = self.near.find(bytes, start).or_else(|| self.near.other(bytes, start)) {
-                *v4 = Some(address);
-                return end;
-            }
-        }
-        // Texts such as UIDs have one length.
-        if !is_plain(bytes, start, self.length) {
+    fn end(&mut self, bytes: &[u8], start: usize) -> usize {
+        // Texts such as UIDs have one length, and of a short one it takes no more to find it.
+        if self.length < SHORT || !is_plain(bytes, start, self.length) {
             self.length = plain_length(&bytes[start..]);
         }
         start + self.length

@@ -5,11 +5,20 @@ use crate::model::{AddressType, EndpointList, EndpointPort, EndpointSlice, Membe
 use crate::wire::json::endpoint::write_endpoint_into;
 use crate::wire::json::metadata::{read_metadata, write_metadata};
 use crate::wire::json::reader::{Reader, Seen};
+use crate::wire::json::stream::locate_in;
 use crate::wire::json::template::Templates;
 use crate::wire::json::writer::{Object, write_array};
 
 pub(crate) const API_VERSION: &str = "discovery.k8s.io/v1";
 pub(crate) const KIND: &str = "EndpointSlice";
+
+/// Read one slice, and check it as the API server does.
+pub(crate) fn read_valid_slice(reader: &mut Reader<'_>, templates: &mut Templates) -> Result<EndpointSlice, Error> {
+    let start = reader.clone();
+    let slice = read_slice(reader, templates)?;
+    templates.validate(&slice).map_err(|error| locate_in(start, error))?;
+    Ok(slice)
+}
 
 /// Read one slice. Nothing but its form is checked.
 pub(crate) fn read_slice(reader: &mut Reader<'_>, templates: &mut Templates) -> Result<EndpointSlice, Error> {

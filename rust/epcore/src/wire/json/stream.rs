@@ -5,13 +5,13 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::interrupt::point;
-use crate::model::{EndpointList, EndpointSlice, validate_endpoint, validate_slice};
+use crate::model::{EndpointList, EndpointSlice};
 use crate::wire::json::endpoint::write_endpoint_into;
 use crate::wire::json::events::{parts_of, unknown_type};
 use crate::wire::json::metadata::read_metadata;
 use crate::wire::json::reader::{Reader, Seen, text_of};
 use crate::wire::json::relist::Past;
-use crate::wire::json::slice::{API_VERSION, read_slice, write_slice_into};
+use crate::wire::json::slice::{API_VERSION, read_valid_slice, write_slice_into};
 use crate::wire::json::template::Templates;
 use crate::wire::json::writer::{Object, write_array};
 use crate::{Error, Segment};
@@ -68,11 +68,10 @@ pub(super) fn read_slices_by(
             return Ok(());
         }
         let start = reader.clone();
-        let slice = Arc::new(read_slice(reader, templates)?);
+        let slice = Arc::new(read_valid_slice(reader, templates)?);
         if let Some(past) = past {
             past.note(start.position()..reader.position(), start.depth(), &slice);
         }
-        validate_slice(&slice).map_err(|error| locate_in(start, error))?;
         fold.apply(event, slice);
         Ok(())
     })?;
@@ -103,8 +102,7 @@ fn read_endpoints_by(document: &[u8], templates: &mut Templates) -> Result<Endpo
     each_endpoint(document, |reader| {
         let start = reader.clone();
         templates.read_endpoint(reader, &mut list)?;
-        let read = list.get(list.len() - 1);
-        read.map_or(Ok(()), |endpoint| validate_endpoint(endpoint, None)).map_err(|error| locate_in(start, error))
+        templates.validate_last(&list).map_err(|error| locate_in(start, error))
     })?;
     Ok(list)
 }

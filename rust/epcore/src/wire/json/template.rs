@@ -8,10 +8,12 @@
 use std::cell::Cell;
 
 use crate::Error;
-use crate::model::EndpointList;
+use crate::model::{
+    AddressType, EndpointList, EndpointSlice, validate_endpoint, validate_slice, validate_slice_around_endpoints,
+};
 use crate::wire::json::endpoint::read_endpoint;
+use crate::wire::json::kept::Kept;
 use crate::wire::json::reader::{MAX_DEPTH, Reader};
-use crate::wire::json::run::LONGEST_HINTS;
 use crate::wire::json::shape::Template;
 
 /// Most shapes of endpoints to remember.
@@ -33,8 +35,7 @@ pub(crate) struct Templates {
     learned: Vec<Template>,
     credit: usize,
     is_learning: bool,
-    /// Number of the list that is read.
-    number: usize,
+    kept: Kept,
     /// Endpoints and bytes of text of the last list: the next is likely to be like it.
     room: (usize, usize),
 }
@@ -42,13 +43,13 @@ pub(crate) struct Templates {
 impl Templates {
     pub(crate) fn new() -> Self {
         let credit = MOST_TEMPLATES * PRICE;
-        Self { learned: Vec::new(), credit, is_learning: true, number: 1, room: (0, 0) }
+        Self { learned: Vec::new(), credit, is_learning: true, kept: Kept::new(), room: (0, 0) }
     }
 
     /// Let `read` use what this thread has learned, and learn more. It makes reading faster and changes nothing of what is read.
     pub(crate) fn kept<T>(read: impl FnOnce(&mut Self) -> T) -> T {
         let mut templates = KEPT.take().unwrap_or_else(|| Box::new(Self::new()));
-        templates.number += 1;
+        templates.forget();
         let outcome = read(&mut templates);
         KEPT.set(Some(templates));
         outcome
@@ -59,24 +60,55 @@ impl Templates {
         Self { is_learning: false, ..Self::new() }
     }
 
+    /// Begin with another list.
+    pub(super) fn forget(&mut self) {
+        self.kept.forget();
+        self.kept.are_sound = true;
+    }
+
     /// Read an array of endpoints onto the end of an empty list.
     pub(crate) fn read_endpoints(&mut self, reader: &mut Reader<'_>, list: &mut EndpointList) -> Result<(), Error> {
-        self.number += 1;
+        self.forget();
         if self.is_learning {
             let rest = reader.text().len() - reader.position();
             list.reserve((self.room.0.min(rest / SHORTEST), self.room.1.min(rest)));
         }
-        reader.array(|reader, _| self.read_endpoint(reader, list))?;
+        reader.runs(|reader, _| match self.read_run(reader, list, usize::MAX) {
+            0 => self.read_other(reader, list).map(|()| 1),
+            count => Ok(count),
+        })?;
         self.room = list.size();
         Ok(())
     }
 
     /// Read one endpoint onto the end of a list.
     pub(crate) fn read_endpoint(&mut self, reader: &mut Reader<'_>, list: &mut EndpointList) -> Result<(), Error> {
-        if self.read_by_template(reader, list) {
+        if self.read_run(reader, list, 1) == 1 { Ok(()) } else { self.read_other(reader, list) }
+    }
+
+    /// Check as the API server does the slice whose endpoints were read last.
+    pub(crate) fn validate(&self, slice: &EndpointSlice) -> Result<(), Error> {
+        if self.kept.are_sound && slice.address_type == AddressType::IPv4 {
+            validate_slice_around_endpoints(slice)
+        } else {
+            validate_slice(slice)
+        }
+    }
+
+    /// Check as the API server does, as far as that needs no address type, the endpoint that was read last.
+    pub(crate) fn validate_last(&mut self, list: &EndpointList) -> Result<(), Error> {
+        if self.kept.are_sound {
             return Ok(());
         }
+        list.get(list.len() - 1).map_or(Ok(()), |endpoint| validate_endpoint(endpoint, None))?;
+        self.kept.are_sound = true;
+        Ok(())
+    }
+
+    /// Read one endpoint plainly, and learn from it.
+    fn read_other(&mut self, reader: &mut Reader<'_>, list: &mut EndpointList) -> Result<(), Error> {
         let start = reader.clone();
+        self.kept.are_sound = false;
         read_endpoint(reader, list)?;
         if self.is_learning && list.get(list.len() - 1).is_some_and(|endpoint| endpoint.rare().is_none()) {
             self.learn(&start);
@@ -84,28 +116,42 @@ impl Templates {
         Ok(())
     }
 
-    fn read_by_template(&mut self, reader: &mut Reader<'_>, list: &mut EndpointList) -> bool {
-        if self.learned.is_empty() || reader.depth() + LEVELS > MAX_DEPTH {
-            return false;
+    /// Read the endpoints that are next in an array and fit, at most so many, onto the end of a list. The answer is how many they are.
+    fn read_run(&mut self, reader: &mut Reader<'_>, list: &mut EndpointList, most: usize) -> usize {
+        if self.learned.is_empty() || reader.depth() + LEVELS > MAX_DEPTH || !self.kept.begin(list) {
+            return 0;
         }
         reader.peek();
-        for which in 0..self.learned.len() {
-            let template = &mut self.learned[which];
-            let Some(end) = template.fit(reader) else { continue };
-            // The texts of an endpoint are parts of it, but for hints.
-            if list.text_mut().check_room(end - reader.position() + LONGEST_HINTS).is_err() {
-                // The plain reader has words for a list that is full.
-                return false;
-            }
-            template.store(reader.text(), list, self.number);
-            if which > 0 {
-                self.learned.swap(0, which);
-            }
-            self.credit = (self.credit + 1).min(MOST_TEMPLATES * PRICE);
-            reader.jump(end);
-            return true;
+        let (before, mut end) = (list.len(), reader.position());
+        let mut next = Some(end);
+        while let Some(after) = next.and_then(|at| self.find(reader, at, list)) {
+            end = after;
+            next = if list.len() - before < most { reader.next_item(end) } else { None };
         }
-        false
+        if !self.kept.end(list) {
+            list.truncate(before);
+            return 0;
+        }
+        let count = list.len() - before;
+        self.credit = (self.credit + count).min(MOST_TEMPLATES * PRICE);
+        reader.jump(end);
+        count
+    }
+
+    /// Where the endpoint at a place ends, if it fits a template; it is appended to the list.
+    #[inline]
+    fn find(&mut self, reader: &Reader<'_>, at: usize, list: &mut EndpointList) -> Option<usize> {
+        let end = self.learned.first_mut()?.read(reader, at, &mut self.kept, list);
+        if end.is_some() { end } else { self.find_other(reader, at, list) }
+    }
+
+    #[inline(never)]
+    fn find_other(&mut self, reader: &Reader<'_>, at: usize, list: &mut EndpointList) -> Option<usize> {
+        let mut others = (1..).zip(self.learned.get_mut(1..)?);
+        let (which, end) =
+            others.find_map(|(which, template)| Some((which, template.read(reader, at, &mut self.kept, list)?)))?;
+        self.learned.swap(0, which);
+        Some(end)
     }
 
     #[cold]
@@ -133,7 +179,7 @@ mod tests {
         let mut templates = Templates::new();
         let mut list = EndpointList::default();
         let mut read = |_| {
-            let fits = templates.read_by_template(&mut reader, &mut list);
+            let fits = templates.read_run(&mut reader, &mut list, 1) == 1;
             if !fits {
                 templates.read_endpoint(&mut reader, &mut list).unwrap();
             }
