@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::Error;
-use crate::model::names;
+use crate::model::{leading_v4, names};
 
 /// `addressType` of a slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -126,85 +126,8 @@ fn special(address: &IpAddr) -> Result<(), Error> {
     Err(Error::invalid(format!("{address} is {what}, which the API refuses")))
 }
 
-/// Write an address as it shows itself. Nearly all are such ones, and the formatter of the standard library takes ten times as long.
-pub(crate) fn write_v4(out: &mut Vec<u8>, address: Ipv4Addr) {
-    const MOST: usize = "255.255.255.255".len();
-    let mut text = [0; MOST];
-    let mut length = 0;
-    let mut put = |byte: u8| {
-        text[length] = byte;
-        length += 1;
-    };
-    for (index, octet) in address.octets().into_iter().enumerate() {
-        if index > 0 {
-            put(b'.');
-        }
-        if octet >= 100 {
-            put(b'0' + octet / 100);
-        }
-        if octet >= 10 {
-            put(b'0' + octet / 10 % 10);
-        }
-        put(b'0' + octet % 10);
-    }
-    out.extend_from_slice(&text[..length]);
-}
-
 fn parse_v4(text: &[u8]) -> Option<Ipv4Addr> {
     leading_v4(text).filter(|&(_, length)| length == text.len()).map(|(address, _)| address)
-}
-
-/// Four decimal octets of any number of digits at the beginning of a text, and how many bytes they are.
-#[inline]
-pub(crate) fn leading_v4(text: &[u8]) -> Option<(Ipv4Addr, usize)> {
-    match text.first_chunk().and_then(usual_v4) {
-        None => any_v4(text),
-        usual => usual,
-    }
-}
-
-/// The same of octets that have no more than three digits each, if they are that.
-#[inline]
-fn usual_v4(text: &[u8; 16]) -> Option<(Ipv4Addr, usize)> {
-    let digit = |at: usize| u16::from(text[at % 16].wrapping_sub(b'0'));
-    let mut octets = [0u8; 4];
-    let mut at = 0;
-    for (index, octet) in octets.iter_mut().enumerate() {
-        if index > 0 && text[at % 16] != b'.' {
-            return None;
-        }
-        at += usize::from(index > 0);
-        let (value, count) = match [digit(at), digit(at + 1), digit(at + 2)] {
-            [first, ..] if first > 9 => return None,
-            [one, second, _] if second > 9 => (one, 1),
-            [ten, one, third] if third > 9 => (10 * ten + one, 2),
-            [hundred, ten, one] => (100 * hundred + 10 * ten + one, 3),
-        };
-        *octet = u8::try_from(value).ok()?;
-        at += count;
-    }
-    // Another digit may follow, or the text may have come round.
-    (at < 16 && digit(at) > 9).then_some((Ipv4Addr::from(octets), at))
-}
-
-fn any_v4(text: &[u8]) -> Option<(Ipv4Addr, usize)> {
-    let mut octets = [0u8; 4];
-    let mut at = 0;
-    for (index, octet) in octets.iter_mut().enumerate() {
-        if index > 0 {
-            if *text.get(at)? != b'.' {
-                return None;
-            }
-            at += 1;
-        }
-        let digits = text[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let value = text[at..at + digits]
-            .iter()
-            .try_fold(0, |value: u16, digit| Some(value * 10 + u16::from(digit - b'0')).filter(|value| *value < 256));
-        *octet = u8::try_from(value.filter(|_| digits > 0)?).ok()?;
-        at += digits;
-    }
-    Some((Ipv4Addr::from(octets), at))
 }
 
 #[cfg(test)]
@@ -218,23 +141,6 @@ mod tests {
         }
         for text in ["2001:db8::1", "2001:DB8:0:0:0:0:0:1", "2001:0db8::0001"] {
             assert_eq!(Address::parse(text).to_string(), "2001:db8::1", "{text}");
-        }
-    }
-
-    #[test]
-    fn addresses_at_the_beginning_of_a_text_are_found_in_either_way() {
-        let octets = ["0", "7", "10", "99", "100", "249", "255", "256", "300", "007", "0100", "", "x"];
-        let after = ["", "\"", "\"},{\"addresses\"", ".", "1", "5678901234567890", ".1.2.3.4.5.6.7", "x"];
-        for (first, last) in octets.iter().flat_map(|first| octets.iter().map(move |last| (first, last))) {
-            for text in after.iter().flat_map(|after| {
-                [
-                    format!("{first}.2.13.{last}{after}"),
-                    format!("192.{first}.{last}.244{after}"),
-                    format!("{first}{last}{after}"),
-                ]
-            }) {
-                assert_eq!(leading_v4(text.as_bytes()), any_v4(text.as_bytes()), "{text}");
-            }
         }
     }
 

@@ -3,6 +3,7 @@
 mod address;
 mod conditions;
 mod digest;
+mod dotted;
 mod endpoint;
 mod identity;
 mod known;
@@ -17,10 +18,11 @@ mod text;
 mod time;
 mod validate;
 
+pub(crate) use address::may_be_special;
 pub use address::{Address, AddressType};
-pub(crate) use address::{leading_v4, may_be_special, write_v4};
 pub use conditions::Conditions;
 pub(crate) use digest::Digest;
+pub(crate) use dotted::{leading_v4, write_v4};
 pub use endpoint::{EndpointList, EndpointRef, TargetRef};
 pub(crate) use endpoint::{Rare, Record, StoredAddress};
 pub use identity::Identity;
