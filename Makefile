@@ -61,6 +61,8 @@ test-python: $(VENV)/.tools build $(UPSTREAM) $(VENV)/.programs $(VENV)/.kuberne
 lint: $(VENV)/.tools build deny test-stubs ## Check format, lints, types, stubs, docs, and the licences of what is linked
 	cargo fmt --all --check
 	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- --deny warnings
+	for crate in fuzz benches/json-readers; do \
+	  cargo update --quiet --workspace --locked --manifest-path $$crate/Cargo.toml || exit; done
 	RUSTDOCFLAGS="--deny warnings" cargo doc $(CARGO_FLAGS) --no-deps --package epcore
 	$(BIN)/ruff format --check $(LINTED)
 	$(BIN)/ruff check $(LINTED)
