@@ -1,17 +1,36 @@
 //! Which endpoints a Service should have, by their sets of ports.
 
+use std::sync::Arc;
+
 use hashbrown::HashMap;
 
 use crate::Error;
 use crate::interrupt::point;
 use crate::kube::{ContainerPort, Node, Pod, Service};
-use crate::model::{Address, AddressType, Conditions, EndpointList, EndpointPort, Rare, Record};
+use crate::model::{Address, AddressType, Conditions, EndpointList, EndpointPort, Rare, Record, Text};
 
 /// The endpoints of one group.
 #[derive(Default)]
 pub(crate) struct Desired {
     pub(crate) ports: Vec<EndpointPort>,
     pub(crate) endpoints: EndpointList,
+    /// The namespace of the Pod that came last, as a text of the list, with the kind before it: most are of one.
+    target: Option<(Arc<str>, Text, Text)>,
+}
+
+impl Desired {
+    /// Kind and namespace of a Pod as texts of the list.
+    fn target(&mut self, pod: &Pod) -> Result<(Text, Text), Error> {
+        if let Some((namespace, kind, text)) = &self.target
+            && Arc::ptr_eq(namespace, &pod.namespace)
+        {
+            return Ok((*kind, *text));
+        }
+        let buffer = self.endpoints.text_mut();
+        let (kind, text) = (buffer.intern("Pod")?, buffer.intern(&pod.namespace)?);
+        self.target = Some((pod.namespace.clone(), kind, text));
+        Ok((kind, text))
+    }
 }
 
 /// The endpoints of one family, group by group (upstream `reconcileByAddressType`). Pods that cannot be published are told in `errors`.
@@ -25,13 +44,15 @@ pub(crate) fn desired(
     errors: &mut Vec<String>,
 ) -> Result<Vec<Desired>, Error> {
     let mut groups = Groups::default();
-    // Most Pods have the ports of the one before.
-    let mut last: Option<(&[ContainerPort], Vec<EndpointPort>)> = None;
+    // Most Pods share the ports of the one before.
+    let mut last: Option<&Arc<[ContainerPort]>> = None;
     for pod in pods.iter().filter(|pod| pod.has_endpoint()) {
         point();
-        let same = last.take_if(|(of, _)| **of == *pod.ports);
-        let (_, ports) = last.insert(same.unwrap_or_else(|| (&pod.ports, ports_of(service, pod))));
-        let group = groups.of(ports);
+        let group = match last {
+            Some(ports) if Arc::ptr_eq(ports, &pod.ports) => groups.last(),
+            _ => groups.of(&ports_of(service, pod)),
+        };
+        last = Some(&pod.ports);
         let node = nodes.get(&*pod.node_name).copied();
         if node.is_none() && !service.publish_not_ready_addresses {
             errors.push(format!(
@@ -40,7 +61,7 @@ pub(crate) fn desired(
             ));
             continue;
         }
-        push(&mut group.endpoints, service, pod, node, family, errors)?;
+        push(group, service, pod, node, family, errors)?;
     }
     Ok(groups.in_order())
 }
@@ -79,6 +100,11 @@ impl Groups {
         &mut self.list[self.last]
     }
 
+    /// The group that was asked for last.
+    fn last(&mut self) -> &mut Desired {
+        &mut self.list[self.last]
+    }
+
     /// All groups, in an order that does not depend on that of what is in them.
     pub(crate) fn in_order(mut self) -> Vec<Desired> {
         self.list.sort_by_cached_key(|group| ports_key(&group.ports));
@@ -102,7 +128,7 @@ pub(crate) fn ports_of(service: &Service, pod: &Pod) -> Vec<EndpointPort> {
 
 /// Append the endpoint of a Pod, if it has an address of the family (upstream `podToEndpoint`).
 fn push(
-    list: &mut EndpointList,
+    group: &mut Desired,
     service: &Service,
     pod: &Pod,
     node: Option<&Node>,
@@ -135,14 +161,14 @@ fn push(
     let has_hostname = pod.has_hostname_for(service);
     let zone = node.map_or("", |node| &node.zone);
     let mut record = Record::default();
+    (record.target_kind, record.target_namespace) = group.target(pod)?;
+    let list = &mut group.endpoints;
     record.address = list.store(first)?;
     let buffer = list.text_mut();
     record.conditions = Conditions::new(Some(is_ready), Some(pod.is_ready), Some(is_terminating));
     record.hostname = buffer.push(if has_hostname { &pod.hostname } else { "" })?;
     record.node_name = buffer.intern(&pod.node_name)?;
     record.zone = buffer.intern(zone)?;
-    record.target_kind = buffer.intern("Pod")?;
-    record.target_namespace = buffer.intern(&pod.namespace)?;
     record.target_name = buffer.push(&pod.name)?;
     record.target_uid = buffer.push(&pod.uid)?;
     let rare = (!more_addresses.is_empty()).then(|| Rare { more_addresses, ..Rare::default() });

@@ -3,37 +3,39 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
 use crate::kube::service::{Service, ServicePort, TargetPort};
 
-/// A `v1` Pod, as far as endpoints depend on it.
+/// A `v1` Pod, as far as endpoints depend on it. There are many, so that short texts are kept in place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pod {
     /// Name.
-    pub name: String,
+    pub name: SmolStr,
     /// Namespace; shared as the labels are.
     pub namespace: Arc<str>,
     /// UID.
-    pub uid: String,
+    pub uid: SmolStr,
     /// Version of the object.
-    pub resource_version: String,
+    pub resource_version: SmolStr,
     /// Labels; Pods of one owner share them.
     pub labels: Arc<BTreeMap<String, String>>,
     /// When it began to go away, RFC 3339; `""` if it did not.
-    pub deletion_timestamp: String,
+    pub deletion_timestamp: SmolStr,
     /// `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
     pub phase: Arc<str>,
     /// Its addresses, one for each family.
-    pub ips: Vec<String>,
+    pub ips: Vec<SmolStr>,
     /// The condition `Ready` is true.
     pub is_ready: bool,
     /// When the condition `Ready` last changed, RFC 3339; `""` if there is none.
-    pub ready_since: String,
+    pub ready_since: SmolStr,
     /// Name of its node.
-    pub node_name: String,
+    pub node_name: SmolStr,
     /// Host name.
-    pub hostname: String,
+    pub hostname: SmolStr,
     /// Subdomain.
-    pub subdomain: String,
+    pub subdomain: SmolStr,
     /// Ports of its containers, then of its sidecars; shared as the labels are.
     pub ports: Arc<[ContainerPort]>,
 }

@@ -112,9 +112,9 @@ impl TriggerTimes {
         };
         for pod in pods {
             let time = timestamp(&pod.ready_since);
-            changed(time, last.pods.get(&pod.name).copied().flatten(), &*pod.ready_since);
+            changed(time, last.pods.get(&*pod.name).copied().flatten(), &*pod.ready_since);
             if time.is_some() {
-                times.pods.insert(pod.name.clone(), time);
+                times.pods.insert(pod.name.to_string(), time);
             }
         }
         changed(times.service, last.service, created);

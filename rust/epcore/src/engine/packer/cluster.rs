@@ -6,6 +6,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use smol_str::SmolStr;
 
 use crate::diff::Key;
 use crate::engine::holders::Holders;
@@ -96,7 +97,7 @@ impl Cluster {
     /// A Pod that a Service selects, as if it had no other addresses than some.
     pub(super) fn part_of(&self, service: &Name, pod: &str, ips: &[Address<'_>]) -> Option<Arc<Pod>> {
         let pod = self.selected_pod(service, pod)?;
-        let is_held = |ip: &String| ips.contains(&Address::parse(ip));
+        let is_held = |ip: &SmolStr| ips.contains(&Address::parse(ip));
         if pod.ips.iter().all(is_held) {
             return Some(pod.clone());
         }
@@ -219,7 +220,7 @@ impl Cluster {
             }
             let pods = self.pods.get(&name.0).into_iter().flat_map(BTreeMap::values);
             let selected = wanted.map(|wanted| {
-                pods.filter(|pod| pod.matches(&wanted)).map(|pod| pod.name.clone()).collect::<BTreeSet<_>>()
+                pods.filter(|pod| pod.matches(&wanted)).map(|pod| pod.name.to_string()).collect::<BTreeSet<_>>()
             });
             match selected.filter(|selected| !selected.is_empty()) {
                 Some(selected) => drop(self.pods_of.insert(name.clone(), selected)),
@@ -254,10 +255,10 @@ impl Cluster {
             self.pods_of.entry((name.0.clone(), service.clone())).or_default().insert(name.1.clone());
         }
         if let Some(before) = before.as_ref().filter(|before| pod.is_none_or(|pod| pod.node_name != before.node_name)) {
-            remove_from(&mut self.pods_on, &before.node_name, name);
+            remove_from(&mut self.pods_on, &before.node_name.to_string(), name);
         }
         if let Some(pod) = pod {
-            self.pods_on.entry(pod.node_name.clone()).or_default().insert(name.clone());
+            self.pods_on.entry(pod.node_name.to_string()).or_default().insert(name.clone());
         }
         let in_namespace = |service: &String| (name.0.clone(), service.clone());
         if matters(before.as_deref()) == matters(pod.map(|pod| &**pod)) {
@@ -290,8 +291,8 @@ impl Cluster {
 /// What endpoints depend on of a Pod.
 fn matters(pod: Option<&Pod>) -> Option<Pod> {
     pod.map(|pod| Pod {
-        resource_version: String::new(),
-        ready_since: String::new(),
+        resource_version: SmolStr::default(),
+        ready_since: SmolStr::default(),
         labels: Arc::default(),
         ..pod.clone()
     })

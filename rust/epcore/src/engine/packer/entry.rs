@@ -51,7 +51,7 @@ impl Changes {
     }
 
     pub(super) fn add_pod(&mut self, pod: &Pod) {
-        self.pods.insert(pod.name.clone());
+        self.pods.insert(pod.name.to_string());
         self.addresses.extend(pod.ips.iter().map(|ip| Address::parse(ip).into()));
     }
 }

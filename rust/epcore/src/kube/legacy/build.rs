@@ -136,7 +136,7 @@ fn subsets(service: &Service, pods: &[Pod]) -> Result<(Vec<EndpointSubset>, Vec<
 fn address_of<'p>(service: &Service, pod: &'p Pod) -> Result<Option<Address<'p>>, String> {
     let family = match (service.ip_families.first(), &*service.cluster_ip) {
         (Some(family), _) => *family,
-        (None, "" | "None") => Address::parse(pod.ips.first().map_or("", String::as_str)).address_type(),
+        (None, "" | "None") => Address::parse(pod.ips.first().map_or("", |ip| &**ip)).address_type(),
         (None, address) => Address::parse(address).address_type(),
     };
     for ip in &pod.ips {

@@ -161,7 +161,7 @@ fn read_object(reader: &mut Reader<'_>, kind: Option<Kind>) -> Result<Object, Er
     Ok(match kind_of(reader, kind)? {
         Kind::EndpointSlice => Object::EndpointSlice(slice_of(reader)?),
         Kind::Service => Object::Service(Arc::new(objects::service(reader)?)),
-        Kind::Pod => Object::Pod(Arc::new(Likenesses::kept(|likenesses| likenesses.read(reader))?)),
+        Kind::Pod => Object::Pod(Arc::new(Likenesses::kept(|likenesses| likenesses.read_one(reader))?)),
         Kind::Node => Object::Node(Arc::new(objects::node(reader)?)),
     })
 }

@@ -11,6 +11,8 @@ use crate::wire::json::reader::{Reader, is_plain, plain_length};
 pub(super) const LONGEST: usize = 32 << 10;
 const MOST_HOLES: usize = 64;
 const MOST_SPARE: usize = 256;
+/// Bytes of a text whose end it takes no more to find than to look for where it was.
+const SHORT: usize = 16;
 /// Objects and arrays within each other in what is remembered: it is right wherever there is room for so many.
 pub(super) const LEVELS: usize = 64;
 
@@ -83,9 +85,18 @@ impl Likeness {
         after(&self.text.as_bytes()[from..], bytes, at)
     }
 
-    /// The Pod that fits. Where a text is missing that Pods have, the plain reader knows what that means.
-    pub(super) fn pod(&mut self, text: &str) -> Option<Pod> {
-        let mut pod = self.pod.clone();
+    /// Append the Pod that fits. Where a text is missing that Pods have, the plain reader knows what that means.
+    pub(super) fn push(&mut self, text: &str, pods: &mut Vec<Pod>) -> Option<()> {
+        // It is made where it stays.
+        pods.push(self.pod.clone());
+        let filled = pods.last_mut().and_then(|pod| self.fill(text, pod));
+        if filled.is_none() {
+            pods.pop();
+        }
+        filled
+    }
+
+    fn fill(&mut self, text: &str, pod: &mut Pod) -> Option<()> {
         for hole in &self.holes {
             if matches!(hole.field, Field::Text | Field::Word) {
                 continue;
@@ -98,10 +109,10 @@ impl Likeness {
                     pod.labels = self.pod.labels.clone();
                 }
                 Field::Label(_) => {}
-                field => field.set(&mut pod, value),
+                field => field.set(pod, value),
             }
         }
-        Some(pod)
+        Some(())
     }
 
     /// The same with holes for the values that the Pod under the reader has in another way.
@@ -156,7 +167,7 @@ impl Hole {
         self.at = at;
         if matches!(self.field, Field::Word) {
             self.length = word_length(&bytes[at..])?;
-        } else if !is_plain(bytes, at, self.length) {
+        } else if self.length < SHORT || !is_plain(bytes, at, self.length) {
             self.length = plain_length(&bytes[at..]);
         }
         Some(at + self.length)
@@ -188,9 +199,12 @@ impl Field {
                 Some(ip) => ip,
                 None => return,
             },
-            Self::Label(key) => Arc::make_mut(&mut pod.labels).entry((**key).to_owned()).or_default(),
+            Self::Label(key) => {
+                Arc::make_mut(&mut pod.labels).insert((**key).to_owned(), value.to_owned());
+                return;
+            }
             Self::Text | Self::Word => return,
         };
-        *target = String::from(value);
+        *target = value.into();
     }
 }

@@ -1,5 +1,9 @@
 //! Services, Pods and Nodes, in.
 
+use std::borrow::Cow;
+
+use smol_str::SmolStr;
+
 use crate::Error;
 use crate::kube::{ContainerPort, Node, Pod, Service, ServicePort, TargetPort, parse_quantity};
 use crate::model::{AddressType, shorten};
@@ -99,8 +103,8 @@ pub(super) fn expect_kind(reader: &mut Reader<'_>, kind: &str) -> Result<(), Err
     Err(Error::invalid(format!("expected {kind:?}, found {:?}", shorten(&found))))
 }
 
-fn text(reader: &mut Reader<'_>, target: &mut String) -> Result<(), Error> {
-    *target = reader.optional_string()?.into_owned();
+fn text<'a, T: From<Cow<'a, str>>>(reader: &mut Reader<'a>, target: &mut T) -> Result<(), Error> {
+    *target = reader.optional_string()?.into();
     Ok(())
 }
 
@@ -270,7 +274,7 @@ fn container(reader: &mut Reader<'_>) -> Result<(Vec<ContainerPort>, bool), Erro
 }
 
 fn pod_status(reader: &mut Reader<'_>, pod: &mut Pod) -> Result<(), Error> {
-    let mut ip = String::new();
+    let mut ip = SmolStr::default();
     members(reader, &["phase", "podIP", "podIPs", "conditions"], |reader, index| match index {
         0 => {
             pod.phase = reader.optional_string()?.into();
@@ -278,7 +282,7 @@ fn pod_status(reader: &mut Reader<'_>, pod: &mut Pod) -> Result<(), Error> {
         }
         1 => text(reader, &mut ip),
         2 => each(reader, |reader| {
-            let mut ip = String::new();
+            let mut ip = SmolStr::default();
             members(reader, &["ip"], |reader, _| text(reader, &mut ip))?;
             pod.ips.push(ip);
             Ok(())
@@ -297,10 +301,10 @@ fn pod_status(reader: &mut Reader<'_>, pod: &mut Pod) -> Result<(), Error> {
 }
 
 /// Whether the first condition of type `Ready` is true, and since when it is what it is.
-fn ready_condition(reader: &mut Reader<'_>) -> Result<Option<(bool, String)>, Error> {
+fn ready_condition(reader: &mut Reader<'_>) -> Result<Option<(bool, SmolStr)>, Error> {
     let mut found = None;
     each(reader, |reader| {
-        let (mut kind, mut status, mut since) = (String::new(), String::new(), String::new());
+        let (mut kind, mut status, mut since) = (SmolStr::default(), SmolStr::default(), SmolStr::default());
         members(reader, &["type", "status", "lastTransitionTime"], |reader, index| match index {
             0 => text(reader, &mut kind),
             1 => text(reader, &mut status),

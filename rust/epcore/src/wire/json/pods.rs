@@ -19,7 +19,7 @@ use crate::wire::json::stream::single_items;
 ///
 /// As [`read_service`](super::read_service), with paths such as `pods[7].status.podIPs`.
 pub fn read_pods(document: &[u8]) -> Result<Vec<Pod>, Error> {
-    Likenesses::kept(|likenesses| read_by(document, |reader| likenesses.read(reader)))
+    Likenesses::kept(|likenesses| read_by(document, |reader, pods| likenesses.read(reader, pods)))
 }
 
 /// The same by the plain reader alone, which learns nothing from what it reads: slower, and there to be compared with.
@@ -28,14 +28,20 @@ pub fn read_pods(document: &[u8]) -> Result<Vec<Pod>, Error> {
 ///
 /// As [`read_pods`].
 pub fn read_pods_plainly(document: &[u8]) -> Result<Vec<Pod>, Error> {
-    read_by(document, pod)
+    read_by(document, |reader, pods| {
+        pods.push(pod(reader)?);
+        Ok(())
+    })
 }
 
-fn read_by(document: &[u8], mut read: impl FnMut(&mut Reader<'_>) -> Result<Pod, Error>) -> Result<Vec<Pod>, Error> {
+fn read_by(
+    document: &[u8],
+    mut read: impl FnMut(&mut Reader<'_>, &mut Vec<Pod>) -> Result<(), Error>,
+) -> Result<Vec<Pod>, Error> {
     let mut pods = Vec::new();
     single_items(document, "pods", "PodList", |reader| {
         let start = reader.position();
-        pods.push(read(reader)?);
+        read(reader, &mut pods)?;
         if pods.len() == 1 {
             // The others are likely to be as long.
             pods.reserve((document.len() - start) / (reader.position() - start).max(size_of::<Pod>()));
@@ -71,33 +77,39 @@ impl Likenesses {
         outcome
     }
 
-    /// Read one Pod.
-    pub(super) fn read(&mut self, reader: &mut Reader<'_>) -> Result<Pod, Error> {
+    /// Read one Pod onto the end of others.
+    pub(super) fn read(&mut self, reader: &mut Reader<'_>, pods: &mut Vec<Pod>) -> Result<(), Error> {
         reader.peek();
-        if reader.depth() + LEVELS > MAX_DEPTH {
-            return pod(reader);
-        }
-        if let Some(found) = self.find(reader) {
-            return Ok(found);
+        let is_shallow = reader.depth() + LEVELS <= MAX_DEPTH;
+        if is_shallow && self.find(reader, pods).is_some() {
+            return Ok(());
         }
         let start = reader.clone();
         let read = pod(reader)?;
-        if reader.position() - start.position() <= LONGEST && self.pay() {
+        if is_shallow && reader.position() - start.position() <= LONGEST && self.pay() {
             self.learn(&start, &read);
         }
-        Ok(read)
+        pods.push(read);
+        Ok(())
     }
 
-    /// The Pod under the reader, if it is like one that is known; the reader steps over it.
-    fn find(&mut self, reader: &mut Reader<'_>) -> Option<Pod> {
+    /// Read one Pod that is alone.
+    pub(super) fn read_one(&mut self, reader: &mut Reader<'_>) -> Result<Pod, Error> {
+        let mut pods = Vec::with_capacity(1);
+        self.read(reader, &mut pods)?;
+        Ok(pods.pop().unwrap_or_default())
+    }
+
+    /// Append the Pod under the reader, if it is like one that is known; the reader steps over it.
+    fn find(&mut self, reader: &mut Reader<'_>, pods: &mut Vec<Pod>) -> Option<()> {
         let fitting = |likeness: &mut Likeness| likeness.fit(reader);
         let (which, end) =
             self.learned.iter_mut().map(fitting).enumerate().find_map(|(which, end)| Some((which, end?)))?;
-        let found = self.learned[which].pod(reader.text())?;
+        self.learned[which].push(reader.text(), pods)?;
         self.learned[..=which].rotate_right(1);
         self.credit = (self.credit + 1).min(MOST_LIKENESSES * PRICE);
         reader.jump(end);
-        Some(found)
+        Some(())
     }
 
     fn pay(&mut self) -> bool {
