@@ -28,6 +28,9 @@ const PACKER: usize = 680;
 /// Most bytes for each Service of ten endpoints, beside its slice.
 const SERVICE_IN_VIEW: usize = 2_400;
 const SERVICE_IN_PACKER: usize = 4_000;
+/// Most bytes that a thread remembers of what it has read, so that it reads the next faster: of endpoints, and of Pods.
+const REMEMBERED: usize = 500_000;
+const REMEMBERED_OF_PODS: usize = 400_000;
 /// Most bytes at any moment for each of 100,000 endpoints, from their JSON to a plan; the JSON is one of them.
 const PEAK: usize = 1_700;
 
@@ -53,6 +56,7 @@ fn memory_is_bounded_for_each_endpoint_and_does_not_grow_with_calls() {
     a_large_run_has_a_peak_that_is_known();
     what_is_kept_for_each_endpoint_is_flat();
     ten_thousand_services_of_ten_are_as_small();
+    what_a_thread_remembers_is_bounded();
     ten_thousand_calls_leave_nothing_behind();
 }
 
@@ -101,6 +105,45 @@ fn ten_thousand_services_of_ten_are_as_small() {
     let (_packer, of_packer) = kept(|| packer_of(&names, &slices));
     let [of_view, of_packer] = [of_view, of_packer].map(|bytes| bytes / names.len());
     assert!(of_view <= SERVICE_IN_VIEW && of_packer <= SERVICE_IN_PACKER, "{of_view} and {of_packer}");
+}
+
+/// What a new thread still holds when all that it has read is gone.
+fn remembered(read: impl FnOnce() + Send) -> usize {
+    let ((), bytes) = std::thread::scope(|scope| scope.spawn(|| kept(read)).join()).expect("no panic");
+    bytes
+}
+
+/// Spelled so that as much as possible looks worth remembering: many shapes, each in many ways, each as long as it may be and often.
+fn what_a_thread_remembers_is_bounded() {
+    for gap in [0, 40, 200, 480, 600] {
+        let mut endpoints = String::new();
+        for shape in 0..10 {
+            for number in 0..200 {
+                let [space, way] = [gap + shape, gap + number % 16].map(|spaces| " ".repeat(spaces));
+                let ready = number % 2 == 0;
+                let endpoint = format!(
+                    r#"{{"addresses":["10.0.{shape}.{number}"],{space}"conditions":{{{way}"ready":{ready}}},"targetRef":{{"kind":"Pod",{space}"name":"web-{number}","uid":"uid-{shape}-{number}"{way}}},{space}"nodeName":"node-{number}",{way}"zone":"zone-{way}"}}"#
+                );
+                endpoints.push_str(if endpoints.is_empty() { "" } else { "," });
+                endpoints.push_str(&endpoint);
+            }
+        }
+        let bytes = remembered(|| drop(json::read_endpoints(format!("[{endpoints}]").as_bytes()).expect("endpoints")));
+        let some = if gap > 512 { 0 } else { 1_000 };
+        assert!((some..=REMEMBERED).contains(&bytes), "{bytes} bytes with gaps of {gap}");
+    }
+    for size in [100, 10_000, 30_000, 60_000] {
+        let pods: Vec<String> = (0..100)
+            .map(|number| {
+                let pods = cluster::pods(1).replacen(r#""app""#, &format!(r#""app-{}""#, number / 10), 1);
+                let pod = pods.trim_matches(['[', ']']).to_owned();
+                pod.replacen("SETTING_0", &"S".repeat(size), 1).replacen("00000", &format!("{number:05}"), 1)
+            })
+            .collect();
+        let bytes = remembered(|| drop(json::read_pods(format!("[{}]", pods.join(",")).as_bytes()).expect("Pods")));
+        let some = if size > 32_000 { 0 } else { 1_000 };
+        assert!((some..=REMEMBERED_OF_PODS).contains(&bytes), "{bytes} bytes with texts of {size}");
+    }
 }
 
 /// As many bytes at most in 7,000 calls as in 7,000 before them, of functions and of what keeps state.
