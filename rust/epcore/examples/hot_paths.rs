@@ -10,7 +10,7 @@ use std::sync::Arc;
 use epcore::diff::{self, diff};
 use epcore::engine::{Answer, WatchEvent};
 use epcore::kube;
-use epcore::model::EndpointSlice;
+use epcore::model::{EndpointList, EndpointSlice};
 use epcore::pack::{self, Options, Policy};
 use epcore::wire::{json, proto};
 
@@ -49,6 +49,9 @@ fn turn_of(path: &str, endpoints: usize) -> Box<dyn FnMut(usize)> {
             let existing = pack::Existing::from(Arc::new(slices));
             Box::new(move |_| drop(black_box(existing.pack(&endpoints, &options))))
         }
+        "pack new lists in order" => new_lists(endpoints, slices),
+        "pack new lists shuffled" => new_lists(shuffled(&endpoints), slices),
+        "pack new lists with one percent changed" => new_lists(shuffled(&endpoints), one_percent(&text)),
         "pack without change from JSON" => {
             let wanted = json::write_endpoints(&endpoints);
             Box::new(move |_| {
@@ -90,6 +93,31 @@ fn turn_of(path: &str, endpoints: usize) -> Box<dyn FnMut(usize)> {
         "one change told to a packer and planned" => telling(&slices),
         _ => panic!("no path {path:?}"),
     }
+}
+
+/// Lists that no call has asked anything yet: copies know nothing of themselves.
+fn new_lists(endpoints: EndpointList, slices: Vec<Arc<EndpointSlice>>) -> Box<dyn FnMut(usize)> {
+    Box::new(move |_| {
+        let slices: Vec<_> = slices.iter().map(|slice| Arc::new(EndpointSlice::clone(slice))).collect();
+        black_box(pack::pack(&endpoints.clone(), &slices, &Options::default()).expect("a plan"));
+    })
+}
+
+/// The same endpoints, each far from those beside it before.
+fn shuffled(endpoints: &EndpointList) -> EndpointList {
+    let mut list = EndpointList::default();
+    for number in 0..endpoints.len() {
+        let endpoint = endpoints.get(number * 7_919 % endpoints.len()).expect("an endpoint");
+        list.push(endpoint).expect("an endpoint");
+    }
+    list
+}
+
+/// The same slices, but for an endpoint of each.
+fn one_percent(text: &str) -> Vec<Arc<EndpointSlice>> {
+    let (first, rest) = text.split_once(r#""endpoints":["#).expect("a slice");
+    let changed = rest.split(r#""endpoints":["#).map(|slice| slice.replacen(r#""ready":true"#, r#""ready":false"#, 1));
+    cluster::read(&[first.to_owned()].into_iter().chain(changed).collect::<Vec<_>>().join(r#""endpoints":["#))
 }
 
 /// From the bytes of Pods, Nodes and the slices that they want to a plan of no writes.

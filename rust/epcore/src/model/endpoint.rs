@@ -605,15 +605,15 @@ impl<'a> EndpointRef<'a> {
             && pairs.all(|(&one, &two)| one.is_empty() || self.list.text.bytes(one) == other.list.text.bytes(two))
     }
 
-    /// The texts that are not rare.
+    /// A text of the list that it is in.
     #[inline]
-    pub(crate) fn text_bytes(&self) -> [&'a [u8]; 8] {
-        let text = &self.list.text;
-        self.spans().map(|span| text.bytes(span))
+    pub(crate) fn bytes(&self, span: Text) -> &'a [u8] {
+        self.list.text.bytes(span)
     }
 
+    /// The texts that are not rare; first those that few other endpoints are likely to have.
     #[inline]
-    fn spans(&self) -> [Text; 8] {
+    pub(crate) fn spans(&self) -> [Text; 8] {
         let record = self.record;
         [
             record.target_name,

@@ -3,11 +3,11 @@
 use std::hash::BuildHasher;
 use std::sync::OnceLock;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::DefaultHashBuilder;
 
 use crate::interrupt::point;
 use crate::model::digest::Digest;
-use crate::model::print::{NONE, Print, print};
+use crate::model::print::{NONE, Print, prints};
 use crate::model::{Address, AddressType, ByIdentity, EndpointList, EndpointRef};
 
 /// Facts about a list, once somebody asked. A copy begins without; whoever changes a list must [`forget`](Self::forget).
@@ -24,6 +24,7 @@ impl Clone for Known {
 struct Facts {
     prints: OnceLock<Prints>,
     whole: OnceLock<Whole>,
+    index: OnceLock<Option<Index>>,
 }
 
 struct Prints {
@@ -33,10 +34,13 @@ struct Prints {
 }
 
 /// What is asked about wanted endpoints only.
+#[derive(Default)]
 struct Whole {
-    family: Option<AddressType>,
+    /// The types of all addresses, a bit for each.
+    families: u8,
     largest: usize,
-    index: Option<Index>,
+    /// True if all have one IPv4 address, each a greater one than the endpoint before.
+    rises: bool,
 }
 
 impl Known {
@@ -48,7 +52,7 @@ impl Known {
 
     fn prints(&self, list: &EndpointList) -> &Prints {
         self.0.get_or_init(Box::default).prints.get_or_init(|| {
-            let of_each: Box<[Print]> = list.iter().map(print).collect();
+            let of_each = prints(list.iter());
             let digest = (!of_each.contains(&NONE)).then(|| Digest::of(&of_each));
             Prints { of_each, digest }
         })
@@ -70,11 +74,32 @@ impl Known {
     }
 
     fn whole(&self, list: &EndpointList) -> &Whole {
-        self.0.get_or_init(Box::default).whole.get_or_init(|| Whole {
-            family: family(list),
-            largest: list.iter().map(EndpointRef::size_bound).max().unwrap_or(0),
-            index: Index::of(list),
-        })
+        self.0.get_or_init(Box::default).whole.get_or_init(|| Whole::of(list))
+    }
+
+    fn index(&self, list: &EndpointList) -> Option<&Index> {
+        self.0.get_or_init(Box::default).index.get_or_init(|| Index::of(list)).as_ref()
+    }
+}
+
+impl Whole {
+    fn of(list: &EndpointList) -> Self {
+        let mut whole = Self { rises: true, ..Self::default() };
+        let mut before = None;
+        for endpoint in list.iter() {
+            whole.largest = whole.largest.max(endpoint.size_bound());
+            let address = endpoint.address();
+            let is_one = endpoint.rare().is_none();
+            if is_one {
+                whole.families |= 1 << address.address_type() as u8;
+            } else {
+                whole.families |= endpoint.addresses().fold(0, |all, address| all | 1 << address.address_type() as u8);
+            }
+            let number = if let Address::V4(address) = address { Some(u32::from(address)) } else { None };
+            whole.rises &= is_one && number > before;
+            before = number;
+        }
+        whole
     }
 }
 
@@ -91,7 +116,8 @@ impl EndpointList {
 
     /// The type of all addresses, where they are IP addresses of one type.
     pub(crate) fn family(&self) -> Option<AddressType> {
-        self.known().whole(self).family
+        let families = self.known().whole(self).families;
+        [AddressType::IPv4, AddressType::IPv6].into_iter().find(|family| families == 1 << *family as u8)
     }
 
     /// No JSON form of any endpoint is longer than this.
@@ -101,75 +127,67 @@ impl EndpointList {
 
     /// Where each endpoint is, if no two can be the same one.
     pub(crate) fn index(&self) -> Option<&Index> {
-        self.known().whole(self).index.as_ref()
+        self.known().index(self)
+    }
+
+    /// True if no two endpoints can be the same one.
+    pub(crate) fn has_no_twins(&self) -> bool {
+        self.known().whole(self).rises || self.index().is_some()
     }
 }
 
-fn family(list: &EndpointList) -> Option<AddressType> {
-    let family = list.get(0)?.address().address_type();
-    let is_of = |endpoint: EndpointRef<'_>| endpoint.addresses().all(|address| address.address_type() == family);
-    (family != AddressType::Fqdn && list.iter().all(is_of)).then_some(family)
-}
-
-/// Endpoints by the smallest of their addresses, which no two share, and by their prints.
+/// Endpoints by the smallest of their addresses, which no two share.
 pub(crate) struct Index {
-    by_address: HashTable<u32>,
+    /// A tag, and the place plus one, where the tag's hash says or in the next slot that is free; a quarter is used, or up to half.
+    slots: Box<[(u32, u32)]>,
     hasher: DefaultHashBuilder,
-    by_print: OnceLock<Box<[u32]>>,
 }
 
 impl Index {
     fn of(list: &EndpointList) -> Option<Self> {
-        let mut index = Self {
-            by_address: HashTable::with_capacity(list.len()),
-            hasher: DefaultHashBuilder::default(),
-            by_print: OnceLock::new(),
-        };
-        for (place, endpoint) in (0u32..).zip(list.iter()) {
+        let count = (2 * list.len() + 2).next_power_of_two();
+        let mut index = Self { slots: vec![(0, 0); count].into(), hasher: DefaultHashBuilder::default() };
+        for (place, endpoint) in (1u32..).zip(list.iter()) {
             point();
             let address = smallest(endpoint)?;
-            let is_same = |&other: &u32| list.get(other as usize).and_then(smallest) == Some(address);
-            let hash = index.hash(address);
-            if index.by_address.find(hash, is_same).is_some() {
-                return None;
-            }
-            // There is room for all of them.
-            index.by_address.insert_unique(hash, place, |_| hash);
+            let is_same = |other: u32| list.get(other as usize).and_then(smallest) == Some(address);
+            let tag = index.tag(address);
+            let free = index.search(tag, is_same).err()?;
+            index.slots[free] = (tag, place);
         }
         Some(index)
     }
 
     /// Where the endpoint of `list`, of which this is the index, is that is the same as one of another list.
-    pub(crate) fn find(&self, list: &EndpointList, other: ByIdentity<'_>, print: Print) -> Option<u32> {
-        self.find_print(list.prints(), print).or_else(|| {
-            let is_same = |&place: &u32| {
-                list.get(place as usize).is_some_and(|endpoint| other == ByIdentity { endpoint, ..other })
-            };
-            self.by_address.find(self.hash(smallest(other.endpoint)?), is_same).copied()
-        })
+    pub(crate) fn find(&self, list: &EndpointList, other: ByIdentity<'_>) -> Option<u32> {
+        let is_same =
+            |place: u32| list.get(place as usize).is_some_and(|endpoint| other == ByIdentity { endpoint, ..other });
+        self.search(self.tag(smallest(other.endpoint)?), is_same).ok()
     }
 
-    /// Where the print of an endpoint is among those of the list, of which this is the index.
+    /// The place with this tag that is the right one, or the slot where it would be.
     #[inline]
-    pub(crate) fn find_print(&self, prints: &[Print], print: Print) -> Option<u32> {
-        let slots = self.by_print.get_or_init(|| by_print(prints));
-        let mask = slots.len() - 1;
-        let mut at = start(print);
+    #[expect(clippy::cast_possible_truncation, reason = "a part of a hash is one too")]
+    fn search(&self, tag: u32, is_right: impl Fn(u32) -> bool) -> Result<u32, usize> {
+        let mask = self.slots.len() - 1;
+        let mut at = self.hasher.hash_one(tag) as usize & mask;
         loop {
-            let place = slots[at & mask].checked_sub(1)?;
-            if prints[place as usize] == print {
-                return Some(place);
+            match self.slots[at] {
+                (_, 0) => return Err(at),
+                (other, place) if other == tag && is_right(place - 1) => return Ok(place - 1),
+                _ => at = (at + 1) & mask,
             }
-            at += 1;
         }
     }
 
+    /// An IPv4 address, or a number that another address may have too.
     #[inline]
-    fn hash(&self, address: Address<'_>) -> u64 {
+    #[expect(clippy::cast_possible_truncation, reason = "a part of a hash is one too")]
+    fn tag(&self, address: Address<'_>) -> u32 {
         match address {
-            Address::V4(address) => self.hasher.hash_one(u32::from(address)),
-            Address::V6(address) => self.hasher.hash_one(u128::from(address)),
-            Address::Name(name) => self.hasher.hash_one(name),
+            Address::V4(address) => u32::from(address),
+            Address::V6(address) => self.hasher.hash_one(u128::from(address)) as u32,
+            Address::Name(name) => self.hasher.hash_one(name) as u32,
         }
     }
 }
@@ -178,23 +196,4 @@ impl Index {
 #[inline]
 fn smallest(endpoint: EndpointRef<'_>) -> Option<Address<'_>> {
     if endpoint.rare().is_none() { Some(endpoint.address()) } else { endpoint.addresses().min() }
-}
-
-/// Places, each plus one, where the low bits of the prints say, or in the next slots that are free; a quarter is used, or up to half.
-fn by_print(prints: &[Print]) -> Box<[u32]> {
-    let count = (2 * prints.len() + 2).next_power_of_two();
-    let mut slots = vec![0; count].into_boxed_slice();
-    for (place, &print) in (1u32..).zip(prints).filter(|(_, print)| **print != NONE) {
-        let mut at = start(print) & (count - 1);
-        while slots[at] != 0 {
-            at = (at + 1) & (count - 1);
-        }
-        slots[at] = place;
-    }
-    slots
-}
-
-#[inline]
-fn start(print: Print) -> usize {
-    print as usize
 }

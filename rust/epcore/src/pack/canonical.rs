@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::interrupt::point;
-use crate::model::{ByIdentity, EndpointList, EndpointSlice, Identity, Index, Print, preferred};
+use crate::model::{ByIdentity, EndpointList, EndpointSlice, Identity, Index, preferred};
 
 /// The slices that are there to stay, by name; of two versions of one slice the newer. With the index in the input.
 pub(crate) fn canonical_order(existing: &[Arc<EndpointSlice>]) -> Vec<(usize, &Arc<EndpointSlice>)> {
@@ -72,9 +72,9 @@ impl<'a> Numbers<'a> {
     }
 
     /// The item that is the same as an endpoint.
-    pub(super) fn find(&self, endpoint: ByIdentity<'a>, print: Print) -> Option<u32> {
+    pub(super) fn find(&self, endpoint: ByIdentity<'a>) -> Option<u32> {
         match self {
-            Self::Index(wanted, index) => index.find(wanted, endpoint, print),
+            Self::Index(wanted, index) => index.find(wanted, endpoint),
             Self::Items(numbers) => numbers.get(&endpoint).copied(),
         }
     }

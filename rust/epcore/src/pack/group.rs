@@ -175,8 +175,7 @@ impl<'a> Group<'a> {
                 (item as usize) < self.items.len() && ByIdentity { endpoint, identity: self.identity } == it(item)
             };
             let is_next = has_print(next) || is(next);
-            let item =
-                if is_next { next } else { numbers.find(ByIdentity { endpoint, identity: self.identity }, print)? };
+            let item = if is_next { next } else { numbers.find(ByIdentity { endpoint, identity: self.identity })? };
             next = item + 1;
             Some((item, !has_print(item) && !keeps(endpoint, self.endpoint(item))))
         };

@@ -115,9 +115,9 @@ impl Group<'_> {
         has_metadata
             && all.most_endpoints <= self.options.max_endpoints
             && !self.is_tight(&all.bounds)
-            && self.wanted.index().is_some()
             && all.digest.is_some()
             && all.digest == self.wanted.digest()
+            && self.wanted.has_no_twins()
     }
 
     fn plan_of_nothing(&self, before: Arc<Vec<Arc<EndpointSlice>>>) -> Plan {
