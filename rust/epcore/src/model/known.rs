@@ -158,10 +158,13 @@ impl Index {
         Some(index)
     }
 
-    /// Where the endpoint of `list`, of which this is the index, is that is the same as one of another list.
-    pub(crate) fn find(&self, list: &EndpointList, other: ByIdentity<'_>) -> Option<u32> {
-        let is_same =
-            |place: u32| list.get(place as usize).is_some_and(|endpoint| other == ByIdentity { endpoint, ..other });
+    /// Where the endpoint of `list`, of which this is the index, is that is the same as one of another list with a print.
+    pub(crate) fn find(&self, list: &EndpointList, other: ByIdentity<'_>, print: Print) -> Option<u32> {
+        let prints = list.prints();
+        let is_same = |place: u32| {
+            let has_print = print != NONE && prints.get(place as usize) == Some(&print);
+            has_print || list.get(place as usize).is_some_and(|endpoint| other == ByIdentity { endpoint, ..other })
+        };
         self.search(self.tag(smallest(other.endpoint)?), is_same).ok()
     }
 

@@ -27,7 +27,6 @@ pub use endpoint::{EndpointList, EndpointRef, TargetRef};
 pub(crate) use endpoint::{Rare, Record, StoredAddress};
 pub use identity::Identity;
 pub(crate) use identity::{ByIdentity, keeps, preferred};
-pub(crate) use known::Index;
 pub use members::Members;
 pub use metadata::{MANAGED_BY_LABEL, ObjectMeta, SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION};
 pub(crate) use metadata::{MOVING_ANNOTATION, ROLE_ANNOTATION};

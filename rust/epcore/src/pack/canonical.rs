@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::interrupt::point;
-use crate::model::{ByIdentity, EndpointList, EndpointSlice, Identity, Index, preferred};
+use crate::model::{ByIdentity, EndpointList, EndpointSlice, Identity, Print, preferred};
 
 /// The slices that are there to stay, by name; of two versions of one slice the newer. With the index in the input.
 pub(crate) fn canonical_order(existing: &[Arc<EndpointSlice>]) -> Vec<(usize, &Arc<EndpointSlice>)> {
@@ -43,15 +43,15 @@ fn newest_of_each_name(slices: &mut Vec<(usize, &Arc<EndpointSlice>)>) {
 /// Wanted endpoints by identity.
 pub(super) enum Numbers<'a> {
     /// No two have one identity: the item is the place.
-    Index(&'a EndpointList, &'a Index),
+    Index(&'a EndpointList),
     Items(HashMap<ByIdentity<'a>, u32>),
 }
 
 impl<'a> Numbers<'a> {
     /// Number the wanted endpoints, with the index of each; of two with one identity the preferred one is kept.
     pub(super) fn of(wanted: &'a EndpointList, identity: Identity, is_large: bool) -> (Vec<usize>, Self) {
-        if let Some(index) = Some(wanted).filter(|_| is_large).and_then(EndpointList::index) {
-            return ((0..wanted.len()).collect(), Self::Index(wanted, index));
+        if is_large && wanted.has_no_twins() {
+            return ((0..wanted.len()).collect(), Self::Index(wanted));
         }
         let mut items: Vec<usize> = Vec::with_capacity(wanted.len());
         let mut numbers: HashMap<ByIdentity<'_>, u32> = HashMap::with_capacity(wanted.len());
@@ -72,9 +72,9 @@ impl<'a> Numbers<'a> {
     }
 
     /// The item that is the same as an endpoint.
-    pub(super) fn find(&self, endpoint: ByIdentity<'a>) -> Option<u32> {
+    pub(super) fn find(&self, endpoint: ByIdentity<'a>, print: Print) -> Option<u32> {
         match self {
-            Self::Index(wanted, index) => index.find(wanted, endpoint),
+            Self::Index(wanted) => wanted.index()?.find(wanted, endpoint, print),
             Self::Items(numbers) => numbers.get(&endpoint).copied(),
         }
     }

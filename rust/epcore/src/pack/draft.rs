@@ -7,11 +7,12 @@ use hashbrown::HashMap;
 
 use crate::Error;
 use crate::interrupt::point;
-use crate::model::{EndpointList, EndpointSlice, MOVING_ANNOTATION, TRIGGER_TIME_ANNOTATION, timestamp};
+use crate::model::{EndpointList, EndpointRef, EndpointSlice, MOVING_ANNOTATION, TRIGGER_TIME_ANNOTATION, timestamp};
 use crate::pack::group::Group;
 use crate::pack::naming;
 use crate::pack::order::{Before, order};
 use crate::pack::problem::{Assignment, Filled};
+use crate::pack::settle::Kept;
 use crate::pack::{
     AddressReuse, CompactionOrder, Move, Naming, Notes, Options, Plan, Stats, Verb, Write, WriteReason, WriteReasons,
 };
@@ -88,16 +89,10 @@ impl<'a, 'g> Draft<'a, 'g> {
             Some(before) => self.group.rewritten(before),
             None => self.new_slice()?,
         };
-        let mut endpoints = EndpointList::default();
-        endpoints.reserve((filled.count(), 0));
-        for kept in &filled.kept {
-            let before = self.existing(bin).and_then(|slice| slice.endpoints.get(kept.place as usize));
-            match before {
-                Some(before) if !kept.changed => endpoints.push(before)?,
-                Some(before) => endpoints.push_over(self.group.endpoint(kept.item), before)?,
-                None => {}
-            }
-        }
+        let mut endpoints = match self.existing(bin) {
+            Some(before) => self.staying(&before.endpoints, filled)?,
+            None => EndpointList::default(),
+        };
         for &item in filled.added.iter().filter(|item| include(**item)) {
             let endpoint = self.group.endpoint(item);
             let origin = self.origin.get(&item).and_then(|&origin| Some((origin, self.existing(origin)?)));
@@ -117,6 +112,48 @@ impl<'a, 'g> Draft<'a, 'g> {
             filled.role.mark(&mut slice);
         }
         Ok(slice)
+    }
+
+    /// The endpoints that stay in a slice. Where nearly all do, the list is copied as a whole.
+    fn staying(&self, before: &EndpointList, filled: &Filled) -> Result<EndpointList, Error> {
+        if let Some(edits) = self.few_edits(before, &filled.kept) {
+            return before.with_replaced(&edits);
+        }
+        let mut endpoints = EndpointList::default();
+        endpoints.reserve((filled.count(), 0));
+        for kept in &filled.kept {
+            match before.get(kept.place as usize) {
+                Some(before) if !kept.changed => endpoints.push(before)?,
+                Some(before) => endpoints.push_over(self.group.endpoint(kept.item), before)?,
+                None => {}
+            }
+        }
+        Ok(endpoints)
+    }
+
+    /// What a list must be copied with, by place: an endpoint in the place of another, or none. `None` if that is much, or if one keeps fields
+    /// of the other.
+    fn few_edits(&self, before: &EndpointList, kept: &[Kept]) -> Option<Vec<(usize, Option<EndpointRef<'g>>)>> {
+        const FEW: usize = 8;
+        let is_few = |count: usize| count <= before.len() / FEW;
+        if !is_few(before.len().checked_sub(kept.len())?) {
+            return None;
+        }
+        let (mut edits, mut next) = (Vec::new(), 0);
+        for kept in kept {
+            let place = kept.place as usize;
+            if place < next || !is_few(edits.len()) {
+                return None;
+            }
+            edits.extend((next..place).map(|gone| (gone, None)));
+            if kept.changed {
+                before.get(place).filter(|before| before.rare().is_none())?;
+                edits.push((place, Some(self.group.endpoint(kept.item))));
+            }
+            next = place + 1;
+        }
+        edits.extend((next..before.len()).map(|gone| (gone, None)));
+        Some(edits)
     }
 
     fn new_slice(&self) -> Result<EndpointSlice, Error> {

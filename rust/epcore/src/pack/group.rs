@@ -52,6 +52,12 @@ pub(crate) struct Group<'a> {
     pub(super) stages: OnceCell<Stages>,
 }
 
+/// Both sides are often in the same order: the item after the last one that was found is tried before a look-up.
+struct Next {
+    item: u32,
+    is_likely: bool,
+}
+
 impl<'a> Group<'a> {
     /// Check the input.
     pub(crate) fn read(
@@ -95,7 +101,8 @@ impl<'a> Group<'a> {
     pub(crate) fn find_all(&mut self) {
         let (items, numbers) = Numbers::of(self.wanted, self.identity, self.is_large);
         self.items = items;
-        self.held = self.existing.iter().map(|slice| self.find(slice, &numbers)).collect();
+        let mut next = Next { item: 0, is_likely: true };
+        self.held = self.existing.iter().map(|slice| self.find(slice, &numbers, &mut next)).collect();
         self.bins = self.settled();
         self.find_reuse();
     }
@@ -156,28 +163,28 @@ impl<'a> Group<'a> {
             }
     }
 
-    fn find(&self, slice: &'a EndpointSlice, numbers: &Numbers<'a>) -> Vec<Held> {
+    fn find(&self, slice: &'a EndpointSlice, numbers: &Numbers<'a>, next: &mut Next) -> Vec<Held> {
         point();
         if self.is_foreign(slice) {
             return vec![None; slice.endpoints.len()];
         }
         let prints = self.prints_of(&slice.endpoints);
         let wanted = self.prints_of(self.wanted);
-        // Both sides are often in the same order: the item after the last one found is tried before a look-up.
-        let mut next = 0;
         let find = |(place, endpoint)| {
             let print = prints.get(place).copied().unwrap_or(NO_PRINT);
             let has_print = |item: u32| {
                 print != NO_PRINT && self.items.get(item as usize).and_then(|&at| wanted.get(at)) == Some(&print)
             };
+            let endpoint = ByIdentity { endpoint, identity: self.identity };
             let is = |item: u32| {
-                let it = |item: u32| ByIdentity { endpoint: self.endpoint(item), identity: self.identity };
-                (item as usize) < self.items.len() && ByIdentity { endpoint, identity: self.identity } == it(item)
+                (item as usize) < self.items.len()
+                    && endpoint == ByIdentity { endpoint: self.endpoint(item), ..endpoint }
             };
-            let is_next = has_print(next) || is(next);
-            let item = if is_next { next } else { numbers.find(ByIdentity { endpoint, identity: self.identity })? };
-            next = item + 1;
-            Some((item, !has_print(item) && !keeps(endpoint, self.endpoint(item))))
+            let is_next = has_print(next.item) || (next.is_likely || print == NO_PRINT) && is(next.item);
+            let item = if is_next { Some(next.item) } else { numbers.find(endpoint, print) };
+            *next = Next { item: item.map_or(next.item, |item| item + 1), is_likely: is_next };
+            let item = item?;
+            Some((item, !has_print(item) && !keeps(endpoint.endpoint, self.endpoint(item))))
         };
         slice.endpoints.iter().enumerate().map(find).collect()
     }
