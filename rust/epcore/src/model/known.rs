@@ -25,6 +25,8 @@ struct Facts {
     prints: OnceLock<Prints>,
     whole: OnceLock<Whole>,
     index: OnceLock<Option<Index>>,
+    /// Somebody has walked along all of it.
+    is_walked: OnceLock<()>,
 }
 
 struct Prints {
@@ -114,6 +116,16 @@ impl EndpointList {
         self.known().prints(self).digest
     }
 
+    /// True if prints are known without a look at any endpoint.
+    pub(crate) fn has_prints(&self) -> bool {
+        self.known().0.get().is_some_and(|facts| facts.prints.get().is_some())
+    }
+
+    /// True once, and only where no prints are known: who asks again had better know them.
+    pub(crate) fn is_new(&self) -> bool {
+        !self.has_prints() && self.known().0.get_or_init(Box::default).is_walked.set(()).is_ok()
+    }
+
     /// The type of all addresses, where they are IP addresses of one type.
     pub(crate) fn family(&self) -> Option<AddressType> {
         let families = self.known().whole(self).families;
@@ -160,7 +172,7 @@ impl Index {
 
     /// Where the endpoint of `list`, of which this is the index, is that is the same as one of another list with a print.
     pub(crate) fn find(&self, list: &EndpointList, other: ByIdentity<'_>, print: Print) -> Option<u32> {
-        let prints = list.prints();
+        let prints = if print == NONE { &[] } else { list.prints() };
         let is_same = |place: u32| {
             let has_print = print != NONE && prints.get(place as usize) == Some(&print);
             has_print || list.get(place as usize).is_some_and(|endpoint| other == ByIdentity { endpoint, ..other })

@@ -11,7 +11,7 @@ use crate::Error;
 use crate::interrupt::point;
 use crate::model::{
     Address, ByIdentity, EndpointList, EndpointRef, EndpointSlice, Identity, MANAGED_BY_LABEL, MOVING_ANNOTATION,
-    NO_PRINT, ObjectMeta, Print, SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION, keeps,
+    NO_PRINT, ObjectMeta, SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION, keeps,
 };
 use crate::pack::canonical::{Numbers, canonical_order};
 use crate::pack::items::Stages;
@@ -33,7 +33,7 @@ pub(crate) struct Group<'a> {
     pub(super) wanted: &'a EndpointList,
     /// All slices, also those that do not count.
     given: &'a [Arc<EndpointSlice>],
-    identity: Identity,
+    pub(super) identity: Identity,
     /// True if what is found out about all of many endpoints at once is worth its time.
     pub(super) is_large: bool,
     /// Index in `wanted` of each item; of equal identities only one is an item.
@@ -55,7 +55,18 @@ pub(crate) struct Group<'a> {
 /// Both sides are often in the same order: the item after the last one that was found is tried before a look-up.
 struct Next {
     item: u32,
+    /// The last one was there too.
     is_likely: bool,
+    /// How many were not there, of how many.
+    misses: usize,
+    places: usize,
+}
+
+impl Next {
+    /// True if so many were not there that the order is another one.
+    fn is_seldom(&self) -> bool {
+        self.misses > MANY / 2 + self.places / 16
+    }
 }
 
 impl<'a> Group<'a> {
@@ -101,7 +112,7 @@ impl<'a> Group<'a> {
     pub(crate) fn find_all(&mut self) {
         let (items, numbers) = Numbers::of(self.wanted, self.identity, self.is_large);
         self.items = items;
-        let mut next = Next { item: 0, is_likely: true };
+        let mut next = Next { item: 0, is_likely: true, misses: 0, places: 0 };
         self.held = self.existing.iter().map(|slice| self.find(slice, &numbers, &mut next)).collect();
         self.bins = self.settled();
         self.find_reuse();
@@ -168,8 +179,12 @@ impl<'a> Group<'a> {
         if self.is_foreign(slice) {
             return vec![None; slice.endpoints.len()];
         }
-        let prints = self.prints_of(&slice.endpoints);
-        let wanted = self.prints_of(self.wanted);
+        let has_prints =
+            self.is_large && (next.is_seldom() || self.wanted.has_prints() && slice.endpoints.has_prints());
+        // In one order two endpoints are compared as soon as their prints are made.
+        let (prints, wanted) =
+            if has_prints { (slice.endpoints.prints(), self.wanted.prints()) } else { (&[][..], &[][..]) };
+        next.places += slice.endpoints.len();
         let find = |(place, endpoint)| {
             let print = prints.get(place).copied().unwrap_or(NO_PRINT);
             let has_print = |item: u32| {
@@ -182,16 +197,13 @@ impl<'a> Group<'a> {
             };
             let is_next = has_print(next.item) || (next.is_likely || print == NO_PRINT) && is(next.item);
             let item = if is_next { Some(next.item) } else { numbers.find(endpoint, print) };
-            *next = Next { item: item.map_or(next.item, |item| item + 1), is_likely: is_next };
+            next.item = item.map_or(next.item, |item| item + 1);
+            next.is_likely = is_next;
+            next.misses += usize::from(!is_next);
             let item = item?;
             Some((item, !has_print(item) && !keeps(endpoint.endpoint, self.endpoint(item))))
         };
         slice.endpoints.iter().enumerate().map(find).collect()
-    }
-
-    /// Prints are worth their time where many endpoints are compared.
-    fn prints_of<'l>(&self, list: &'l EndpointList) -> &'l [Print] {
-        if self.is_large { list.prints() } else { &[] }
     }
 
     /// Note which containers the address of a new endpoint leaves, for another target to come back with it.

@@ -27,6 +27,7 @@ mod settle;
 mod settled;
 mod sizes;
 mod summary;
+mod walk;
 mod write;
 
 pub(crate) use canonical::canonical_order;

@@ -1,6 +1,7 @@
 //! What many slices have in common, and what they hold together.
 
-use std::sync::Arc;
+use std::borrow::Borrow;
+use std::sync::{Arc, OnceLock};
 
 use crate::model::{
     Digest, EndpointRef, EndpointSlice, MOVING_ANNOTATION, ObjectMeta, ROLE_ANNOTATION, TRIGGER_TIME_ANNOTATION,
@@ -18,8 +19,8 @@ pub(super) struct Summary {
     pub(super) have_one_set_of_annotations: bool,
     /// True if a move was left half done in one of them.
     pub(super) is_one_moving: bool,
-    /// What all hold; `None` where an endpoint must be compared field by field.
-    pub(super) digest: Option<Digest>,
+    /// Known once it was asked for.
+    digest: OnceLock<Option<Digest>>,
 }
 
 /// No slice and no endpoint takes more bytes.
@@ -51,8 +52,14 @@ impl Summary {
             have_one_set_of_labels: slices.iter().all(|slice| slice.metadata.labels == metadata.labels),
             have_one_set_of_annotations: slices.iter().all(|slice| same_annotations(&slice.metadata, metadata)),
             is_one_moving: slices.iter().any(|slice| slice.metadata.annotations.contains_key(MOVING_ANNOTATION)),
-            digest: slices.iter().try_fold(Digest::EMPTY, |all, slice| Some(all * slice.endpoints.digest()?)),
+            digest: OnceLock::new(),
         })
+    }
+
+    /// What all of the slices that this is about hold; `None` where an endpoint must be compared field by field.
+    pub(super) fn digest(&self, slices: &[impl Borrow<Arc<EndpointSlice>>]) -> Option<Digest> {
+        let all = || slices.iter().try_fold(Digest::EMPTY, |all, slice| Some(all * slice.borrow().endpoints.digest()?));
+        *self.digest.get_or_init(all)
     }
 }
 
