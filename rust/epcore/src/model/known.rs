@@ -41,7 +41,9 @@ struct Whole {
     /// The types of all addresses, a bit for each.
     families: u8,
     largest: usize,
-    /// True if all have one IPv4 address, each a greater one than the endpoint before.
+    /// The least and the greatest address, as numbers, where all have one IPv4 address.
+    range: Option<(u32, u32)>,
+    /// True if each of these is greater than that of the endpoint before.
     rises: bool,
 }
 
@@ -80,27 +82,33 @@ impl Known {
     }
 
     fn index(&self, list: &EndpointList) -> Option<&Index> {
-        self.0.get_or_init(Box::default).index.get_or_init(|| Index::of(list)).as_ref()
+        self.0.get_or_init(Box::default).index.get_or_init(|| Index::of(list, self.whole(list))).as_ref()
     }
 }
 
 impl Whole {
     fn of(list: &EndpointList) -> Self {
         let mut whole = Self { rises: true, ..Self::default() };
-        let mut before = None;
+        let (mut least, mut most, mut before, mut is_plain) = (u32::MAX, 0, None, true);
         for endpoint in list.iter() {
             whole.largest = whole.largest.max(endpoint.size_bound());
-            let address = endpoint.address();
-            let is_one = endpoint.rare().is_none();
-            if is_one {
-                whole.families |= 1 << address.address_type() as u8;
-            } else {
-                whole.families |= endpoint.addresses().fold(0, |all, address| all | 1 << address.address_type() as u8);
-            }
-            let number = if let Address::V4(address) = address { Some(u32::from(address)) } else { None };
-            whole.rises &= is_one && number > before;
-            before = number;
+            let families = match endpoint.address() {
+                Address::V4(address) if endpoint.rare().is_none() => {
+                    let number = u32::from(address);
+                    (least, most) = (least.min(number), most.max(number));
+                    whole.rises &= Some(number) > before;
+                    before = Some(number);
+                    1 << AddressType::IPv4 as u8
+                }
+                _ => {
+                    is_plain = false;
+                    endpoint.addresses().fold(0, |all, address| all | 1 << address.address_type() as u8)
+                }
+            };
+            whole.families |= families;
         }
+        whole.range = (is_plain && least <= most).then_some((least, most));
+        whole.rises &= is_plain;
         whole
     }
 }
@@ -148,26 +156,36 @@ impl EndpointList {
     }
 }
 
-/// Endpoints by the smallest of their addresses, which no two share.
-pub(crate) struct Index {
-    /// A tag, and the place plus one, where the tag's hash says or in the next slot that is free; a quarter is used, or up to half.
-    slots: Box<[(u32, u32)]>,
-    hasher: DefaultHashBuilder,
+/// Endpoints by the smallest of their addresses, which no two share: each place plus one.
+pub(crate) enum Index {
+    /// By how much an IPv4 address is more than the least one, where they lie close.
+    Close {
+        least: u32,
+        places: Box<[u32]>,
+    },
+    Far(Table),
 }
 
 impl Index {
-    fn of(list: &EndpointList) -> Option<Self> {
-        let count = (2 * list.len() + 2).next_power_of_two();
-        let mut index = Self { slots: vec![(0, 0); count].into(), hasher: DefaultHashBuilder::default() };
-        for (place, endpoint) in (1u32..).zip(list.iter()) {
-            point();
-            let address = smallest(endpoint)?;
-            let is_same = |other: u32| list.get(other as usize).and_then(smallest) == Some(address);
-            let tag = index.tag(address);
-            let free = index.search(tag, is_same).err()?;
-            index.slots[free] = (tag, place);
+    /// No more numbers for each endpoint than a table has on average.
+    const CLOSE: usize = 4;
+
+    fn of(list: &EndpointList, whole: &Whole) -> Option<Self> {
+        match whole.range {
+            Some((least, most)) if (most - least) as usize / Self::CLOSE < list.len() => {
+                let mut places = vec![0; (most - least) as usize + 1].into_boxed_slice();
+                for (place, endpoint) in (1u32..).zip(list.iter()) {
+                    let Address::V4(address) = endpoint.address() else { return None };
+                    let slot = &mut places[(u32::from(address) - least) as usize];
+                    if *slot != 0 {
+                        return None;
+                    }
+                    *slot = place;
+                }
+                Some(Self::Close { least, places })
+            }
+            _ => Table::of(list).map(Self::Far),
         }
-        Some(index)
     }
 
     /// Where the endpoint of `list`, of which this is the index, is that is the same as one of another list with a print.
@@ -177,7 +195,38 @@ impl Index {
             let has_print = print != NONE && prints.get(place as usize) == Some(&print);
             has_print || list.get(place as usize).is_some_and(|endpoint| other == ByIdentity { endpoint, ..other })
         };
-        self.search(self.tag(smallest(other.endpoint)?), is_same).ok()
+        let address = smallest(other.endpoint)?;
+        match (self, address) {
+            (Self::Close { least, places }, Address::V4(address)) => {
+                let place = places.get(u32::from(address).checked_sub(*least)? as usize)?.checked_sub(1)?;
+                is_same(place).then_some(place)
+            }
+            (Self::Close { .. }, _) => None,
+            (Self::Far(table), _) => table.search(table.tag(address), is_same).ok(),
+        }
+    }
+}
+
+/// The same for any addresses.
+pub(crate) struct Table {
+    /// A tag, and the place plus one, where the tag's hash says or in the next slot that is free; a quarter is used, or up to half.
+    slots: Box<[(u32, u32)]>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Table {
+    fn of(list: &EndpointList) -> Option<Self> {
+        let count = (2 * list.len() + 2).next_power_of_two();
+        let mut table = Self { slots: vec![(0, 0); count].into(), hasher: DefaultHashBuilder::default() };
+        for (place, endpoint) in (1u32..).zip(list.iter()) {
+            point();
+            let address = smallest(endpoint)?;
+            let is_same = |other: u32| list.get(other as usize).and_then(smallest) == Some(address);
+            let tag = table.tag(address);
+            let free = table.search(tag, is_same).err()?;
+            table.slots[free] = (tag, place);
+        }
+        Some(table)
     }
 
     /// The place with this tag that is the right one, or the slot where it would be.

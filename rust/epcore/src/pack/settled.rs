@@ -164,7 +164,8 @@ mod tests {
 
     /// One endpoint, in one of a few forms.
     fn endpoint(number: usize, form: usize) -> String {
-        let addresses = format!(r#""10.0.{}.{}""#, number >> 8, number & 255);
+        let far = if number < 200 { 0 } else { 9 };
+        let addresses = format!(r#""10.{far}.{}.{}""#, number >> 8, number & 255);
         let target = format!(r#""targetRef":{{"kind":"Pod","namespace":"shop","name":"web-{number}""#);
         match form {
             1 => format!(r#"{{"addresses":[{addresses}],"conditions":{{"ready":false}},{target}}}}}"#),
