@@ -971,6 +971,22 @@ def assign(
     larger than ``max_bytes`` or ``max_items`` of zero.
     """
 
+def most_untouched(classes: Sequence[tuple[int, int]], slices: int, *, max_endpoints: int = 100) -> float:
+    """Bound what chance leaves alone: the most endpoints that are expected in slices in which nothing changes.
+
+    A class is ``(members, changing)``: endpoints of which nobody can tell which ones will change, each choice being as
+    likely as another. The answer is for the best of all ways to put the endpoints of all classes into so many slices:
+    no arrangement reaches more. It is exact where at most one class is open, that is, some of it change but not all.
+    Cost: ``slices`` times endpoints times ``max_endpoints`` steps, less where the slices are full.
+
+    Raises ``InvalidInputError`` where more change than there are, or for a negative number; ``LimitError`` for more
+    endpoints than the slices hold, or than a million, and for ``max_endpoints`` outside 1 to 1000.
+
+    >>> from epcore import most_untouched
+    >>> round(most_untouched([(200, 1)], 2), 6)
+    100.0
+    """
+
 def cohort_of(endpoint: EndpointsInput, cohort: CohortName | str = "auto") -> list[str | None]:
     """The cohort that :func:`pack` gives to each endpoint."""
 

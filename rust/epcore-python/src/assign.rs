@@ -1,12 +1,13 @@
-//! `assign`, the optimiser without Kubernetes.
+//! `assign`, the optimiser without Kubernetes, and what bounds every optimiser.
 
 use epcore::Error;
-use epcore::pack::{self as core, Assigned, Item};
+use epcore::pack::{self as core, Alike, Assigned, Item};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt};
 
 use crate::errors::to_exception;
 use crate::options::{self, Compaction, Count};
+use crate::work;
 
 /// Key, fingerprint, size in bytes, cohort.
 type Given<'py> = (String, Bound<'py, PyInt>, Count, Option<String>);
@@ -108,4 +109,21 @@ fn item((key, fingerprint, size, cohort): Given<'_>) -> Result<Item, Error> {
         .map_err(|_| Error::invalid("must have at most 64 bits").in_field("fingerprint"))?;
     let size = size.get().ok_or_else(|| Error::invalid("must not be negative").in_field("size"))?;
     Ok(Item { key, fingerprint, size, cohort })
+}
+
+/// Tell how many endpoints chance leaves in slices in which nothing changes.
+#[pyfunction]
+#[pyo3(signature = (classes, slices, *, max_endpoints=Count::new(100)), text_signature = "(classes, slices, *, max_endpoints=100)")]
+pub(crate) fn most_untouched(
+    py: Python<'_>,
+    classes: Vec<(Count, Count)>,
+    slices: Count,
+    max_endpoints: Count,
+) -> PyResult<f64> {
+    let alike = |(members, changing): (Count, Count)| {
+        Ok(Alike { members: members.read("classes")?, changing: changing.read("classes")? })
+    };
+    let classes = classes.into_iter().map(alike).collect::<PyResult<Vec<Alike>>>()?;
+    let (slices, max) = (slices.read("slices")?, max_endpoints.read("max_endpoints")?);
+    work::detached(py, || core::most_untouched(&classes, slices, max))?.map_err(to_exception)
 }

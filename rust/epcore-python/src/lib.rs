@@ -25,7 +25,7 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _epcore {
     #[pymodule_export]
-    use crate::assign::{Assignment, assign};
+    use crate::assign::{Assignment, assign, most_untouched};
     #[pymodule_export]
     use crate::diff::{Change, Delta, Transition, diff};
     #[pymodule_export]

@@ -6,6 +6,7 @@
 
 mod assign;
 mod canonical;
+mod chance;
 mod choose;
 mod cohort;
 mod combine;
@@ -31,6 +32,7 @@ mod walk;
 mod write;
 
 pub(crate) use canonical::canonical_order;
+pub use chance::{Alike, most_untouched};
 pub use cohort::Cohort;
 pub(crate) use combine::Combination;
 pub use generic::{Assigned, Item, assign};
