@@ -12,11 +12,23 @@ import yaml
 from epcore import Policy
 from epcore.cli import drawing, main
 from epcore.cli.page import front
-from epcore.simulate import BOUND, CONTROL, KUBERNETES, WORKLOADS, Flapping, Plan, Row, Settings, study, write_trace
+from epcore.simulate import (
+    BLIND,
+    BOUND,
+    CONTROL,
+    KUBERNETES,
+    WORKLOADS,
+    Flapping,
+    Plan,
+    Row,
+    Settings,
+    study,
+    write_trace,
+)
 from epcore.types import PolicyName
 
 FLAPPING = ["flapping", "--set", "pods=40", "--set", "restless=10", "--set", "seconds=60"]
-TITLES = [KUBERNETES, CONTROL, "first-fit", "sort-and-chunk", "one Endpoints object", BOUND]
+TITLES = [KUBERNETES, CONTROL, "first-fit", "sort-and-chunk", "one Endpoints object", BOUND, BLIND]
 
 
 def out_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -83,7 +95,15 @@ def test_a_trace_is_simulated_as_the_workload_it_was_made_of(
     path.write_text("\n".join(write_trace(Flapping(pods=40, restless=10, seconds=60.0).events(1))), encoding="utf-8")
     by_file = json.loads(out_of(["simulate", str(path), "-o", "json"], capsys))
     by_name = json.loads(out_of(["simulate", *FLAPPING, "-o", "json"], capsys))
-    assert by_file["loads"][0]["rows"] == by_name["loads"][0]["rows"]
+    # Of a file nobody knows what its past tells, so the bound that depends on it is lower.
+    (file_rows, file_bound), (rows, bound) = (apart(told["loads"][0]["rows"]) for told in (by_file, by_name))
+    assert file_rows == rows
+    assert file_bound["endpoints_resent"] <= bound["endpoints_resent"]
+
+
+def apart(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    (bound,) = (row for row in rows if row["row"] == BLIND)
+    return [row for row in rows if row != bound], bound
 
 
 def page(tmp_path: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

@@ -17,7 +17,7 @@ from distributed import Client, LocalCluster
 from epcore import Policy
 from epcore.cli import main
 from epcore.simulate import (
-    BOUND,
+    BOUNDS,
     CONTROL,
     KUBERNETES,
     ClusterLoad,
@@ -85,7 +85,7 @@ def test_a_sweep_comes_to_the_same_on_every_executor(kind: str, request: pytest.
         there = study(PLAN, max_endpoints=10, executor=executor)
     assert there.to_dict() == here.to_dict()
     assert [one.syncs for one in there.outcomes] == [one.syncs for one in here.outcomes]
-    assert len(here.outcomes) == 4 * 8
+    assert len(here.outcomes) == 4 * 9
 
 
 def test_the_command_line_runs_on_a_scheduler_that_is_there(scheduler: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -130,10 +130,11 @@ def test_the_control_keeps_as_many_slices_as_the_first_row() -> None:
     assert {one.row.max_endpoints for one in found.outcomes if one.row.title == CONTROL} < set(range(10, 40))
 
 
-def test_the_bound_is_told_only_where_everybody_is_asked_at_the_same_moments() -> None:
+def test_the_bounds_are_told_only_where_everybody_is_asked_at_the_same_moments() -> None:
     for settings, told in ((Settings(), True), (Settings(qps=5.0), False), (Settings(latency=0.1), False)):
         found = study(replace(PLAN, settings=settings, copies=1, seeds=(1,)))
-        assert (BOUND in {one.row.title for one in found.outcomes}) == told
+        titles = {one.row.title for one in found.outcomes}
+        assert [title in titles for title in BOUNDS] == [told, told]
 
 
 def test_measures_follow_from_the_syncs() -> None:

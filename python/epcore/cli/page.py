@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from epcore.cli.drawing import STYLE, Mark, scatter, steps
 from epcore.cli.simulation import SUMMARY_COLUMNS, columns, mean_cells, note
-from epcore.simulate import BOUND, CONTROL, KUBERNETES, compare
+from epcore.simulate import BLIND, BOUND, BOUNDS, CONTROL, KUBERNETES, compare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,6 +27,7 @@ _MARKS: Final = {
     "sort-and-chunk": Mark("sort-and-chunk", _GREY, "2 3"),
     "one Endpoints object": Mark("one Endpoints object", "#9a6b4f", "5 3"),
     BOUND: Mark(BOUND, _GREY),
+    BLIND: Mark(BLIND, _GREY, "9 2 2 2"),
 }
 _MOMENTS: Final = 240
 """Points of a line."""
@@ -59,7 +60,8 @@ def _section(found: "Study", load: str, marks: dict[str, Mark]) -> "Iterator[str
     legend = "".join(f"<li>{marks[title].swatch} {escape(title)}</li>" for title in rows)
     yield f'<ul class="legend">{legend}</ul>'
     points = [(marks[title], _mean(runs, "writes"), _mean(runs, "bytes")) for title, runs in rows.items()]
-    plots = [scatter("writes", "bytes to one watcher", points, front([one for one in points if one[0].title != BOUND]))]
+    reached = [one for one in points if one[0].title not in BOUNDS]
+    plots = [scatter("writes", "bytes to one watcher", points, front(reached))]
     seed = outcomes[0].seed
     shown = {title: next(one for one in runs if one.seed == seed) for title, runs in rows.items()}
     plots += _over_time(shown, marks)

@@ -13,7 +13,7 @@ parameters and seed give the same figures, to the byte, wherever and on how many
 
 from epcore.simulate.advice import Advice, Choice, advise
 from epcore.simulate.engine import Settings, Sync, run
-from epcore.simulate.load import Change, Event, Load, LoadError, build_load
+from epcore.simulate.load import Change, Event, Load, LoadError, Telling, build_load
 from epcore.simulate.outcome import Measures, Outcome, Point, compare
 from epcore.simulate.tasks import Plan, Source, Study, Task, study, sweep
 from epcore.simulate.trace import TraceFile, read_recording, read_trace, write_trace
@@ -29,10 +29,23 @@ from epcore.simulate.workloads import (
     RollingUpdate,
     Workload,
 )
-from epcore.simulate.writers import BOUND, CONTROL, KUBERNETES, Row, Writer, Written, baselines, kubernetes
+from epcore.simulate.writers import (
+    BLIND,
+    BOUND,
+    BOUNDS,
+    CONTROL,
+    KUBERNETES,
+    Row,
+    Writer,
+    Written,
+    baselines,
+    kubernetes,
+)
 
 __all__ = [
+    "BLIND",
     "BOUND",
+    "BOUNDS",
     "CONTROL",
     "KUBERNETES",
     "WORKLOADS",
@@ -60,6 +73,7 @@ __all__ = [
     "Study",
     "Sync",
     "Task",
+    "Telling",
     "TraceFile",
     "Workload",
     "Writer",

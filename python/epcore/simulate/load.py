@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 EventName: TypeAlias = Literal["add", "ready", "unready", "terminate", "remove"]
 """``add``: there with an address, not ready; ``terminate``: leaving, no longer ready, serving as it was."""
 
+Telling: TypeAlias = Literal["nothing", "waiting", "past", "node"]
+"""What could tell which endpoints change next; the rest is chance, as names and addresses tell nothing.
+
+``nothing``: of those of a revision that say the same, any; but ready ones that were unready before are told apart.
+``waiting``: the same, but of those that are not ready, any that have been so since the same sync. ``past``: of those
+with the same past, any. ``node``: of those of one node with the same past, any.
+"""
+
 EVENTS: Final[tuple[EventName, ...]] = get_args(EventName)
 NAMESPACE: Final = "simulated"
 MANAGER: Final = "endpointslice-controller.k8s.io"
@@ -66,6 +74,8 @@ class Load:
     templates: dict[str, bytes]
     """For each Service the slice without endpoints, as JSON."""
     changes: list[Change]
+    telling: Telling = "node"
+    """What :data:`epcore.simulate.BLIND` takes for known: the most, unless one knows how the load comes about."""
 
     @property
     def seconds(self) -> float:
@@ -73,11 +83,12 @@ class Load:
         return self.changes[-1].time if self.changes else 0.0
 
 
-def build_load(name: str, events: "Iterable[Event]") -> Load:
+def build_load(name: str, events: "Iterable[Event]", telling: Telling = "node") -> Load:
     """Make the load of events, which must be in the order of time. Raises :class:`LoadError` as :class:`Endpoints`."""
     endpoints = Endpoints()
     changes = [endpoints.change(event) for event in events]
-    return Load(name, {service: template_of(service) for service in sorted({one.service for one in changes})}, changes)
+    templates = {service: template_of(service) for service in sorted({one.service for one in changes})}
+    return Load(name, templates, changes, telling)
 
 
 def template_of(service: str) -> bytes:

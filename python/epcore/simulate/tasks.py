@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from epcore.simulate.engine import Settings, Sync, run
 from epcore.simulate.outcome import Outcome, compare
-from epcore.simulate.writers import BOUND, CONTROL, KUBERNETES, Row, baselines, kubernetes
+from epcore.simulate.writers import BOUNDS, CONTROL, KUBERNETES, Row, baselines, kubernetes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -58,7 +58,8 @@ class Task:
 
     def run(self) -> list[Sync]:
         """Make the load, and simulate."""
-        return run(_load(self.source, self.seed, self.copies), self.row.writer(), self.settings)
+        load = _load(self.source, self.seed, self.copies)
+        return run(load, self.row.writer(load.telling), self.settings)
 
 
 @lru_cache(maxsize=4)
@@ -173,10 +174,10 @@ def study(
 ) -> Study:
     """Simulate the rows of a plan beside all baselines, and the control that fits the first row.
 
-    The offline bound is left out where writers are not asked at the same moments, as it is proven moment by moment.
+    The bounds are left out where writers are not asked at the same moments, as they are proven moment by moment.
     """
     first, *others = baselines(max_endpoints)
-    others = [row for row in others if row.title != BOUND or plan.settings.punctual]
+    others = [row for row in others if row.title not in BOUNDS or plan.settings.punctual]
     rows = [first, *others, *plan.rows]
     found = sweep(replace(plan, rows=rows), executor, progress)
     by_row = {(one.load, one.seed, one.row.title): one for one in found}

@@ -14,7 +14,7 @@ from epcore.simulate.cluster import Cluster, Deployment, Pod
 from epcore.simulate.load import Load, build_load
 
 if TYPE_CHECKING:
-    from epcore.simulate.load import Event
+    from epcore.simulate.load import Event, Telling
 
 
 _MAY_BE_0: Final = (
@@ -29,6 +29,8 @@ class Workload:
 
     name: ClassVar[str] = ""
     copyable: ClassVar[bool] = True
+    telling: "ClassVar[Telling]" = "waiting"
+    """What tells which endpoints change next."""
     pods: int = 500
     """Pods at the beginning, or in all."""
     nodes: int = 30
@@ -52,7 +54,7 @@ class Workload:
     def load(self, seed: int, copies: tuple[int, ...] = (0,)) -> Load:
         """Make the load. Each copy has Services and chances of its own."""
         events = [event for copy in copies for event in self.events(seed, copy)]
-        return build_load(self.name, sorted(events, key=lambda event: event.time))
+        return build_load(self.name, sorted(events, key=lambda event: event.time), self.telling)
 
     def events(self, seed: int, copy: int = 0) -> "list[Event]":
         """Make the events of one copy, in the order of time."""
@@ -103,6 +105,7 @@ class NodeDrain(Workload):
     """Nodes are cordoned and drained one by one; a disruption budget keeps evictions back."""
 
     name: ClassVar[str] = "node-drain"
+    telling: "ClassVar[Telling]" = "node"
     drained: int = 10
     """How many nodes are drained."""
     max_unavailable: float = 0.1
@@ -142,6 +145,7 @@ class Autoscaler(Workload):
     """A horizontal autoscaler at Kubernetes' defaults follows a demand that swings between two sizes."""
 
     name: ClassVar[str] = "autoscaler"
+    telling: "ClassVar[Telling]" = "past"
     pods: int = 60
     most: int = 600
     """Pods that the highest demand needs; ``pods`` are those of the lowest."""
@@ -184,6 +188,7 @@ class Flapping(Workload):
     """Some Pods become unready and ready again, over and over; all others stay as they are."""
 
     name: ClassVar[str] = "flapping"
+    telling: "ClassVar[Telling]" = "nothing"
     restless: int = 25
     up: float = 60.0
     """Mean seconds for which a restless Pod is ready."""
@@ -237,6 +242,7 @@ class NodeFailure(Workload):
     """Nodes vanish: their Pods become unready all at once, are evicted later, and go when the node is forgotten."""
 
     name: ClassVar[str] = "node-failure"
+    telling: "ClassVar[Telling]" = "node"
     failures: int = 3
     every: float = 400.0
     """Seconds between two failures."""
@@ -278,6 +284,7 @@ class ClusterLoad(Workload):
     """
 
     name: ClassVar[str] = "cluster"
+    telling: "ClassVar[Telling]" = "past"
     pods: int = 1000
     rate: float = 10.0
     big: int = 250
@@ -319,6 +326,7 @@ class HugeService(Workload):
     """One Service of thousands of Pods: filled, then resized step by step, to nothing in the end."""
 
     name: ClassVar[str] = "huge-service"
+    telling: "ClassVar[Telling]" = "past"
     pods: int = 5000
     nodes: int = 200
     rate: float = 100.0

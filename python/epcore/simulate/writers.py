@@ -7,19 +7,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from epcore import EndpointSet, SliceSet, merge_endpoints, pack
+from epcore.simulate.blind import BlindWriter
 from epcore.simulate.chunking import first_fit, sort_and_chunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from epcore import Plan, Policy
+    from epcore.simulate.load import Telling
     from epcore.types import CohortName, PolicyName, Replace
 
 KUBERNETES: Final = "Kubernetes' rule"
 CONTROL: Final = f"{KUBERNETES}, smaller max"
 BOUND: Final = "offline bound"
+BLIND: Final = "bound without foresight"
+BOUNDS: Final = (BOUND, BLIND)
 
-Kind: TypeAlias = Literal["engine", "first-fit", "sort-and-chunk", "endpoints", "bound"]
+Kind: TypeAlias = Literal["engine", "first-fit", "sort-and-chunk", "endpoints", "bound", "blind"]
 
 
 class Written(NamedTuple):
@@ -57,12 +61,14 @@ class Row:
     replace: "Replace" = "safe"
     max_endpoints: int = 100
 
-    def writer(self) -> Writer:
-        """Make a writer that has written nothing yet."""
+    def writer(self, telling: "Telling" = "node") -> Writer:
+        """Make a writer that has written nothing yet. One bound depends on what the load's past tells."""
         if self.kind == "engine":
             return EngineWriter(self)
         if self.kind == "endpoints":
             return EndpointsWriter()
+        if self.kind == "blind":
+            return BlindWriter(BoundWriter(self.max_endpoints), self.max_endpoints, telling)
         return BoundWriter(self.max_endpoints) if self.kind == "bound" else ChunkWriter(self)
 
 
@@ -79,6 +85,7 @@ def baselines(max_endpoints: int) -> list[Row]:
         Row(title="sort-and-chunk", kind="sort-and-chunk", max_endpoints=max_endpoints),
         Row(title="one Endpoints object", kind="endpoints", max_endpoints=EndpointsWriter.most),
         Row(title=BOUND, kind="bound", max_endpoints=max_endpoints),
+        Row(title=BLIND, kind="blind", max_endpoints=max_endpoints),
     ]
 
 
@@ -215,7 +222,7 @@ class BoundWriter:
     def __init__(self, most: int) -> None:
         self._max = most
         self._contents: dict[str, dict[str, bytes]] = {}
-        self._slices: dict[str, int] = {}
+        self.slices: dict[str, int] = {}
         """Of Kubernetes' rule."""
         self._kubernetes = EngineWriter(kubernetes(most))
 
@@ -228,8 +235,8 @@ class BoundWriter:
         filled, freed = -(-len(new) // self._max), -(-gone // self._max)
         writes = max(filled, freed)
         size = sum(map(len, new)) + max(0, len(new) - writes) + writes * len(template)
-        before = self._slices.get(service, 0)
-        after = self._slices[service] = self._kubernetes.sync(service, template, wanted).slices
+        before = self.slices.get(service, 0)
+        after = self.slices[service] = self._kubernetes.sync(service, template, wanted).slices
         # Those that are freed were there before, and those that are filled are there afterwards.
         alone = max(0, min(before - freed, after - filled))
         resent = max(0, len(wanted) - alone * self._max - len(new)) if writes else 0
