@@ -40,6 +40,10 @@ impl<'a> Reader<'a> {
     /// The place of the item behind a comma, where `at` is the end of an item before it.
     #[inline]
     pub(crate) fn next_item(&self, at: usize) -> Option<usize> {
+        // Nearly always there is no space.
+        if let Some([b',', 0x21..=0xff]) = self.text.as_bytes().get(at..)?.first_chunk() {
+            return Some(at + 1);
+        }
         let mut ahead = Self { text: self.text, position: at, depth: self.depth };
         ahead.take(b',').then(|| ahead.peek())??;
         Some(ahead.position)
@@ -436,7 +440,7 @@ pub(crate) fn plain_length(bytes: &[u8]) -> usize {
 }
 
 /// True if so many bytes from a place on come before a quote and have no end of plain text among them; fewer than eight never do.
-#[inline]
+#[inline(always)]
 pub(crate) fn is_plain(bytes: &[u8], from: usize, length: usize) -> bool {
     const WINDOW: usize = 16;
     let Some(rest) = bytes.get(from..) else { return false };

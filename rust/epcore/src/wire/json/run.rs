@@ -20,9 +20,12 @@ pub(super) enum Few {
 }
 
 /// What a value says.
-enum Value {
-    Text { field: Few, text: Box<str>, stored: Text },
-    Conditions(Conditions),
+struct Value {
+    field: Few,
+    /// None of conditions.
+    text: Box<str>,
+    stored: Text,
+    conditions: Conditions,
 }
 
 /// A run as it was in some endpoint: the whole text, and its values.
@@ -169,29 +172,29 @@ impl Values {
 
 impl Variant {
     /// Let a record have the values, if there is room for their texts.
-    #[inline(never)]
+    #[inline]
     fn apply(&mut self, record: &mut Record, kept: &mut Kept) -> Option<()> {
-        let is_stored = self.list == kept.number();
+        if self.list != kept.number() {
+            self.store(kept)?;
+        }
         kept.are_sound &= self.are_sound;
-        for value in &mut self.values {
-            let (field, text) = match value {
-                Value::Conditions(conditions) => {
-                    record.conditions = *conditions;
-                    continue;
-                }
-                Value::Text { field, text, stored } => {
-                    if !is_stored {
-                        *stored = kept.keep_common(text)?;
-                    }
-                    (field, *stored)
-                }
-            };
+        for &Value { field, stored, conditions, .. } in &self.values {
             match field {
-                Few::Zone => record.zone = text,
-                Few::Kind => record.target_kind = text,
-                Few::Namespace => record.target_namespace = text,
-                Few::Hints | Few::Conditions => record.hints = text,
+                Few::Zone => record.zone = stored,
+                Few::Kind => record.target_kind = stored,
+                Few::Namespace => record.target_namespace = stored,
+                Few::Hints => record.hints = stored,
+                Few::Conditions => record.conditions = conditions,
             }
+        }
+        Some(())
+    }
+
+    /// Keep the texts for the list that is read.
+    #[inline(never)]
+    fn store(&mut self, kept: &mut Kept) -> Option<()> {
+        for value in &mut self.values {
+            value.stored = kept.keep_common(&value.text)?;
         }
         self.list = kept.number();
         Some(())
@@ -200,10 +203,7 @@ impl Variant {
 
 impl Value {
     fn is_sound(&self) -> bool {
-        match self {
-            Self::Text { field: Few::Hints, text, .. } => text.is_empty() || are_valid_hints(text),
-            _ => true,
-        }
+        !matches!(self.field, Few::Hints) || self.text.is_empty() || are_valid_hints(&self.text)
     }
 }
 
@@ -229,13 +229,13 @@ impl Few {
             Self::Conditions => {
                 let mut record = Record::default();
                 read_conditions(&mut inner, &mut record, &mut rare).ok()?;
-                Value::Conditions(record.conditions)
+                Value { conditions: record.conditions, ..self.text("") }
             }
         };
         rare.is_none().then_some(value)
     }
 
     fn text(self, text: &str) -> Value {
-        Value::Text { field: self, text: text.into(), stored: Text::default() }
+        Value { field: self, text: text.into(), stored: Text::default(), conditions: Conditions::default() }
     }
 }

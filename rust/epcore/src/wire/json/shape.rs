@@ -121,8 +121,7 @@ impl Template {
                     kept.are_sound &= !may_be_special(address);
                     (record.address, at) = (StoredAddress::V4(address), end);
                 } else {
-                    at = hole.end(bytes, start);
-                    record.address = other_address(text, (start, at), kept)?;
+                    (record.address, at) = other_address(text, start, kept)?;
                 }
                 continue;
             }
@@ -146,13 +145,15 @@ impl Template {
 
 /// An address that is not of the usual form.
 #[inline(never)]
-fn other_address(text: &str, place: (usize, usize), kept: &mut Kept) -> Option<StoredAddress> {
+fn other_address(text: &str, start: usize, kept: &mut Kept) -> Option<(StoredAddress, usize)> {
     kept.are_sound = false;
-    Some(match Address::parse(text.get(place.0..place.1)?) {
+    let end = start + plain_length(&text.as_bytes()[start..]);
+    let address = match Address::parse(text.get(start..end)?) {
         Address::V4(address) => StoredAddress::V4(address),
         Address::V6(address) => StoredAddress::V6(address),
-        Address::Name(_) => StoredAddress::Name(kept.keep(text.as_bytes(), place)?),
-    })
+        Address::Name(_) => StoredAddress::Name(kept.keep(text.as_bytes(), (start, end))?),
+    };
+    Some((address, end))
 }
 
 impl Near {
