@@ -247,7 +247,7 @@ mod tests {
     }
 
     fn case() -> impl Strategy<Value = Case> {
-        let edit = (0usize..12, any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0usize..10);
+        let edit = (0usize..13, any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0usize..10);
         (64usize..200, prop::collection::vec(edit, 0..6), 0usize..8, 1usize..60).prop_map(
             |(count, edits, order, chunk)| {
                 let mut wanted: Vec<(usize, usize)> = (0..count).map(|number| (number, 0)).collect();
@@ -279,6 +279,13 @@ mod tests {
                             wanted.swap(at, next);
                         }
                         10 => wanted[at].0 += count,
+                        11 => {
+                            let twin = wanted[at];
+                            wanted.push(twin);
+                            if let Some(last) = held.last_mut() {
+                                last.push(twin);
+                            }
+                        }
                         _ => {
                             let (moved, to) = (held[slice].pop(), one.index(held.len()));
                             held[to].extend(moved);
@@ -316,6 +323,18 @@ mod tests {
             for other in others {
                 prop_assert_eq!(&other, &plain);
             }
+        }
+    }
+
+    #[test]
+    fn what_is_wanted_and_held_twice_is_held_once() {
+        for twin in [5, 99, 400] {
+            let mut all: Vec<(usize, usize)> = (0..99).map(|number| (number, 0)).collect();
+            all.extend([(twin, 0), (twin, 0)]);
+            let (list, there) = (wanted(&all), slices(&[all[..60].to_vec(), all[60..].to_vec()], None));
+            let [plain, others @ ..] = all_ways(&list, &there, &Options::default());
+            assert!(others.iter().all(|other| *other == plain));
+            assert_eq!(pack(&list.clone(), &there, &Options::default()).expect("a plan").writes().len(), 1);
         }
     }
 
