@@ -111,6 +111,13 @@ def test_it_makes_three_quarters_of_the_writes_at_no_more_slices(outcomes: list[
     assert means["slices_mean"] <= 1.0
 
 
+@pytest.mark.parametrize("load", ["flapping", "replacement", "node-failure"])
+def test_kubernetes_rule_keeps_the_fewest_slices_there_can_be_on_some_loads(outcomes: list[Outcome], load: str) -> None:
+    kept = {(one.row.title, one.seed): one.measures.slices_mean for one in outcomes if one.load == load}
+    for seed in range(1, 4):
+        assert kept[KUBERNETES, seed] == kept[BOUND, seed]
+
+
 def test_the_page_has_what_spare_slices_buy(outcomes: list[Outcome]) -> None:
     means = compare(outcomes, KUBERNETES)[SPARE.title]
     writes, resent, slices = (f"{means[field]:.3f}" for field in ("writes", "endpoints_resent", "slices_mean"))
