@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use epcore::model::{EndpointList, EndpointRef, EndpointSlice as Slice, TargetRef};
+use epcore::model::{EndpointList, EndpointRef, EndpointSlice as Slice, Shared, TargetRef};
 use epcore::wire::json;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PySlice};
@@ -37,6 +37,14 @@ impl EndpointSet {
         match &self.0 {
             Owner::List(list) => list,
             Owner::Slice(slice) => &slice.endpoints,
+        }
+    }
+
+    /// The list, copied only if it is part of a slice.
+    pub(crate) fn shared(&self) -> Shared<EndpointList> {
+        match &self.0 {
+            Owner::List(list) => list.clone().into(),
+            Owner::Slice(slice) => slice.endpoints.clone().into(),
         }
     }
 

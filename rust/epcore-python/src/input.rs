@@ -135,7 +135,7 @@ pub(crate) fn endpoints(source: &Bound<'_, PyAny>) -> PyResult<(EndpointSet, Opt
 /// Endpoints from outside, from bytes, handles or objects.
 pub(crate) fn published(source: &Bound<'_, PyAny>) -> PyResult<Published> {
     if let Ok(handle) = source.cast::<EndpointSet>() {
-        return Ok(Published::from(handle.get().list().clone()));
+        return Ok(Published::from(handle.get().shared()));
     }
     objects(source, "endpoints", json::read_published)
 }

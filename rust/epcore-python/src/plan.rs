@@ -168,12 +168,12 @@ impl Write {
 
     #[getter]
     fn namespace(&self) -> Option<&str> {
-        optional(&self.get().slice.metadata.namespace)
+        optional(&self.get().slice.metadata().namespace)
     }
 
     #[getter]
     fn name(&self) -> Option<&str> {
-        optional(&self.get().slice.metadata.name)
+        optional(&self.get().slice.metadata().name)
     }
 
     #[getter]
@@ -184,7 +184,7 @@ impl Write {
     /// The object to send; for a delete its last known state.
     #[getter]
     fn slice(&self) -> EndpointSlice {
-        EndpointSlice::new(self.get().slice.clone())
+        EndpointSlice::new(self.get().slice.whole().clone())
     }
 
     fn to_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {

@@ -155,7 +155,7 @@ fn packer(slices: &[Arc<EndpointSlice>]) -> Box<dyn FnMut(usize)> {
         packer.upsert(&name, &changes[number % 2]).expect("an endpoint");
         let plan = packer.plan(&name, None).expect("a plan");
         for write in plan.writes() {
-            packer.answer(write, Answer::Accepted(Some(write.slice.clone()))).expect("its slice");
+            packer.answer(write, Answer::Accepted(Some(write.slice.whole().clone()))).expect("its slice");
         }
     })
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::ops::RangeBounds;
+use std::ops::{RangeBounds, RangeInclusive};
 
 use hashbrown::DefaultHashBuilder;
 use hashbrown::HashMap;
@@ -56,6 +56,12 @@ struct Holder {
     slice: u32,
 }
 
+impl Holder {
+    fn all_of(service: u32) -> RangeInclusive<Self> {
+        Self { service, slice: u32::MIN }..=Self { service, slice: u32::MAX }
+    }
+}
+
 /// Numbers of slices by what they hold. What many Services hold costs each of them no more than what one does.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Holders {
@@ -68,7 +74,8 @@ pub(super) struct Holders {
 /// Nearly always by one.
 #[derive(Clone, Debug)]
 enum Held {
-    One(Holder),
+    /// And at which place, where that is known.
+    One(Holder, Option<u32>),
     /// Each with how often it holds the subject; two times at least in all.
     Many(BTreeMap<Holder, u32>),
 }
@@ -92,16 +99,18 @@ impl Holders {
             slice.endpoints.iter().flat_map(|held| Subject::all(held, key)).for_each(|held| self.remove(held, holder));
         }
         if let Some((slice, holder)) = is {
-            slice.endpoints.iter().flat_map(|held| Subject::all(held, key)).for_each(|held| self.add(held, holder));
+            for (place, endpoint) in (0..).zip(slice.endpoints.iter()) {
+                Subject::all(endpoint, key).for_each(|held| self.add(held, holder, place));
+            }
         }
     }
 
-    fn add(&mut self, subject: Subject, holder: Holder) {
+    fn add(&mut self, subject: Subject, holder: Holder, place: u32) {
         match self.held.entry(subject) {
-            Entry::Vacant(slot) => drop(slot.insert(Held::One(holder))),
+            Entry::Vacant(slot) => drop(slot.insert(Held::One(holder, Some(place)))),
             Entry::Occupied(mut slot) => match slot.get_mut() {
                 Held::Many(many) => *many.entry(holder).or_default() += 1,
-                Held::One(first) => {
+                Held::One(first, _) => {
                     let mut many = BTreeMap::from([(*first, 1)]);
                     *many.entry(holder).or_default() += 1;
                     slot.insert(Held::Many(many));
@@ -126,7 +135,7 @@ impl Holders {
         if many.len() == 1
             && let Some((&last, 1)) = many.first_key_value()
         {
-            slot.insert(Held::One(last));
+            slot.insert(Held::One(last, None));
             self.shared -= 1;
         }
     }
@@ -155,6 +164,19 @@ impl Holders {
         self.held.get(&Subject::of_address(address)).into_iter().flat_map(move |held| held.in_service(service))
     }
 
+    /// The slice that alone of a Service holds an address, and once, and at which place, where that is known.
+    pub(super) fn only(&self, address: Address<'_>, (namespace, name): (&str, &str)) -> Option<(u32, Option<u32>)> {
+        let service = self.service(namespace, name);
+        match self.held.get(&Subject::of_address(address))? {
+            Held::One(holder, place) => (holder.service == service).then_some((holder.slice, *place)),
+            Held::Many(many) => {
+                let mut of_service = many.range(Holder::all_of(service));
+                let (only, &times) = of_service.next()?;
+                (times == 1 && of_service.next().is_none()).then_some((only.slice, None))
+            }
+        }
+    }
+
     /// Slices that hold something that is held more than once.
     pub(super) fn shared(&self) -> impl Iterator<Item = u32> {
         self.held.values().filter(|held| matches!(held, Held::Many(_))).flat_map(Held::slices)
@@ -175,13 +197,12 @@ impl Held {
     }
 
     fn in_service(&self, service: u32) -> impl Iterator<Item = u32> {
-        let [first, last] = [u32::MIN, u32::MAX].map(|slice| Holder { service, slice });
-        self.within(first..=last)
+        self.within(Holder::all_of(service))
     }
 
     fn within(&self, range: impl RangeBounds<Holder>) -> impl Iterator<Item = u32> {
         let (one, many) = match self {
-            Self::One(holder) => (range.contains(holder).then_some(holder), None),
+            Self::One(holder, _) => (range.contains(holder).then_some(holder), None),
             Self::Many(many) => (None, Some(many.range(range).map(|(holder, _)| holder))),
         };
         one.into_iter().chain(many.into_iter().flatten()).map(|holder| holder.slice)

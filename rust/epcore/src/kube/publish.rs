@@ -10,7 +10,7 @@ use crate::kube::legacy::MIRRORING_CONTROLLER;
 use crate::kube::reconcile::{CONTROLLER, Rules, Run};
 use crate::kube::slices::Origin;
 use crate::model::{
-    Address, AddressType, EndpointList, EndpointPort, EndpointRef, EndpointSlice, is_dns_label, shorten,
+    Address, AddressType, EndpointList, EndpointPort, EndpointRef, EndpointSlice, Shared, is_dns_label, shorten,
     validate_endpoint,
 };
 use crate::pack::{self, Plan};
@@ -18,7 +18,7 @@ use crate::pack::{self, Plan};
 /// Endpoints from outside, each with its ports.
 #[derive(Clone, Debug, Default)]
 pub struct Published {
-    pub(crate) endpoints: EndpointList,
+    pub(crate) endpoints: Shared<EndpointList>,
     pub(crate) ports: Vec<Ports>,
 }
 
@@ -53,6 +53,13 @@ impl Ports {
 /// Each at the ports of the Service.
 impl From<EndpointList> for Published {
     fn from(endpoints: EndpointList) -> Self {
+        Shared::from(endpoints).into()
+    }
+}
+
+/// The same, of a list that is kept elsewhere too.
+impl From<Shared<EndpointList>> for Published {
+    fn from(endpoints: Shared<EndpointList>) -> Self {
         Self { ports: vec![Ports::OfService; endpoints.len()], endpoints }
     }
 }
@@ -122,16 +129,15 @@ pub fn publish(
     Ok(run.finish())
 }
 
-/// The ports of one endpoint on its slice, after all checks of [`publish`].
-pub(crate) fn published_ports(
-    service: &Service,
-    managed_by: &str,
-    endpoint: EndpointRef<'_>,
-    given: &Ports,
-) -> Result<Vec<EndpointPort>, Error> {
+/// The ports of an endpoint on its slice, after all checks of [`publish`] but those of the endpoint.
+pub(crate) fn published_ports(service: &Service, managed_by: &str, given: &Ports) -> Result<Vec<EndpointPort>, Error> {
     check(service, managed_by)?;
-    check_endpoint(endpoint, endpoint.address().address_type())?;
     resolve(service, given)
+}
+
+/// Check an endpoint as [`publish`] does.
+pub(crate) fn check_published(endpoint: EndpointRef<'_>) -> Result<(), Error> {
+    check_endpoint(endpoint, endpoint.address().address_type())
 }
 
 fn check_endpoint(endpoint: EndpointRef<'_>, family: AddressType) -> Result<(), Error> {

@@ -276,7 +276,7 @@ impl<'a> Run<'a> {
                 for (index, endpoint) in write.slice.endpoints.iter().enumerate() {
                     endpoints.push(before.get(index).unwrap_or(endpoint))?;
                 }
-                Arc::make_mut(&mut write.slice).endpoints = endpoints;
+                write.slice.endpoints = endpoints;
             }
         }
         self.plan.add(plan, &group.slots);
@@ -475,7 +475,7 @@ impl<'a> Run<'a> {
             self.plan.writes.retain(|part| part.write.verb != Verb::Create);
         }
         for part in self.plan.writes.iter_mut().filter(|part| part.write.verb != Verb::Delete) {
-            let annotations = &mut Arc::make_mut(&mut part.write.slice).metadata.annotations;
+            let annotations = &mut part.write.slice.metadata.annotations;
             match &self.options.trigger_time {
                 Some(time) => drop(annotations.insert(TRIGGER_TIME_ANNOTATION.to_owned(), time.clone())),
                 None if self.rules == Rules::Pods => drop(annotations.remove(TRIGGER_TIME_ANNOTATION)),

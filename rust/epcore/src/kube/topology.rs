@@ -1,7 +1,6 @@
 //! Zone hints by the share of CPU (annotation `service.kubernetes.io/topology-mode: Auto`; upstream `TopologyCache`).
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use hashbrown::HashSet;
 
@@ -231,7 +230,7 @@ impl Run<'_> {
     ) -> Result<(), Error> {
         for part in self.plan.writes[first_write..].iter_mut().filter(|part| part.write.verb != Verb::Delete) {
             let endpoints = with_hints(&part.write.slice.endpoints, &mut choose)?;
-            Arc::make_mut(&mut part.write.slice).endpoints = endpoints;
+            part.write.slice.endpoints = endpoints;
         }
         Ok(())
     }

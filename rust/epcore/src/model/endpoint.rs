@@ -247,6 +247,11 @@ impl EndpointList {
         self.rare.shrink_to_fit();
     }
 
+    /// True if it takes no more memory than what it says.
+    pub(crate) fn is_tight(&self) -> bool {
+        self.wasted == 0 && self.text.is_tight() && self.records.capacity() == self.records.len()
+    }
+
     /// A copy with other endpoints at some places, and none where there is `None`. Places must be there, and rise.
     pub(crate) fn with_replaced(&self, places: &[(usize, Option<EndpointRef<'_>>)]) -> Result<Self, Error> {
         let mut copy = self.with_room(places.len());
@@ -263,6 +268,15 @@ impl EndpointList {
         let mut packed = Self::default();
         copy.iter().try_for_each(|endpoint| packed.push(endpoint))?;
         Ok(packed)
+    }
+
+    /// True if so many more endpoints and their texts could be kept.
+    pub(crate) fn has_room_for<'a>(&self, lists: impl Iterator<Item = &'a Self>) -> bool {
+        // Nine texts of an endpoint may be one in its own list.
+        let (count, bytes) = lists.fold((self.rare.len(), self.text.len()), |(count, bytes), list| {
+            (count + list.len(), bytes.saturating_add(list.text.len().saturating_mul(9)))
+        });
+        u32::try_from(count).is_ok() && u32::try_from(bytes).is_ok()
     }
 
     /// Put an endpoint in the place of another. Texts that are the same are not kept twice.
@@ -599,8 +613,18 @@ impl<'a> EndpointRef<'a> {
     /// True if all texts that are not rare are equal. Unset ones are passed over: comparing two empty texts still calls `memcmp`, whose masked
     /// load from the dangling address of an empty text takes hundreds of cycles on processors with AVX-512.
     fn has_texts_of(self, other: EndpointRef<'_>) -> bool {
-        let (spans, others) = (self.spans(), other.spans());
-        let mut pairs = spans.iter().zip(&others);
+        self.same_texts(other, &self.spans(), &other.spans())
+    }
+
+    /// The same but for namespace and name of the target.
+    pub(crate) fn has_known_texts_of(self, other: EndpointRef<'_>) -> bool {
+        let [[_, texts @ .., _], [_, others @ .., _]] = [self.spans(), other.spans()];
+        self.same_texts(other, &texts, &others)
+    }
+
+    #[inline]
+    fn same_texts(self, other: EndpointRef<'_>, spans: &[Text], others: &[Text]) -> bool {
+        let mut pairs = spans.iter().zip(others);
         pairs.clone().all(|(one, other)| one.len() == other.len())
             && pairs.all(|(&one, &two)| one.is_empty() || self.list.text.bytes(one) == other.list.text.bytes(two))
     }

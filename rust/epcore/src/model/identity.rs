@@ -91,6 +91,11 @@ impl PartialOrd for ByIdentity<'_> {
 /// Every field that this crate knows must be equal, but for the target's `resourceVersion` (upstream `EndpointsEqualBeyondHash`) and the
 /// order of addresses after the first. Fields of a newer API count only where `wanted` names them: what it does not know is not its to change.
 pub(crate) fn keeps(existing: EndpointRef<'_>, wanted: EndpointRef<'_>) -> bool {
+    if existing.rare().is_none() && wanted.rare().is_none() {
+        return existing.conditions() == wanted.conditions()
+            && existing.address() == wanted.address()
+            && existing.has_known_texts_of(wanted);
+    }
     if known_fields(existing) != known_fields(wanted) {
         return false;
     }

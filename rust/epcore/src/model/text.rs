@@ -65,6 +65,11 @@ impl TextBuffer {
         self.buffer.len()
     }
 
+    /// True if [`shrink`](Self::shrink) gives nothing back.
+    pub(crate) fn is_tight(&self) -> bool {
+        self.recent.is_none() && self.buffer.capacity() == self.buffer.len()
+    }
+
     /// Give back what is not needed to look at it.
     pub(crate) fn shrink(&mut self) {
         self.buffer.shrink_to_fit();

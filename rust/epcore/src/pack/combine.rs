@@ -40,6 +40,7 @@ impl Combination {
     /// Add a write of its own.
     pub(crate) fn push(&mut self, verb: Verb, slot: usize, slice: Arc<EndpointSlice>, reasons: WriteReasons) {
         self.groups += 1;
+        let slice = slice.into();
         self.writes.push(Part { write: Write { verb, slice, reasons, slot }, group: self.groups });
     }
 
@@ -65,7 +66,7 @@ impl Combination {
         part.verb = Verb::Update;
         part.slot = slot;
         part.reasons = part.reasons.with(WriteReason::Ports, true);
-        let metadata = &mut Arc::make_mut(&mut part.slice).metadata;
+        let metadata = &mut part.slice.metadata;
         metadata.name.clone_from(&old.metadata.name);
         metadata.uid.clone_from(&old.metadata.uid);
         metadata.resource_version.clone_from(&old.metadata.resource_version);

@@ -377,9 +377,9 @@ impl<'a, 'g> Draft<'a, 'g> {
         self.count();
         let moves = self.moves();
         let writes = self.writes.drain(..);
-        let writes = writes.map(|Draught { bin, verb, slice, reasons }| Write { verb, slice, reasons, slot: bin });
+        let write = |Draught { bin, verb, slice, reasons }| Write { verb, slice: slice.into(), reasons, slot: bin };
         Plan {
-            writes: writes.collect(),
+            writes: writes.map(write).collect(),
             moves,
             counts: self.counts,
             bytes: OnceLock::new(),

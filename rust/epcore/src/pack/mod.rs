@@ -15,6 +15,7 @@ mod draft;
 mod generic;
 mod group;
 mod items;
+mod late;
 mod lifecycle;
 mod naming;
 mod notes;
@@ -37,6 +38,8 @@ pub use cohort::Cohort;
 pub(crate) use combine::Combination;
 pub use generic::{Assigned, Item, assign};
 pub(crate) use group::same_annotations_and_owners;
+pub use late::LateSlice;
+pub(crate) use late::Replaced;
 pub(crate) use naming::name as name_slice;
 pub use notes::{Event, HintState, Notes};
 pub use options::{

@@ -173,7 +173,7 @@ impl Plan {
             if write.slot >= slots.len() {
                 slots.resize(write.slot + 1, None);
             }
-            slots[write.slot] = (write.verb != Verb::Delete).then(|| write.slice.clone());
+            slots[write.slot] = (write.verb != Verb::Delete).then(|| write.slice.whole().clone());
         }
         let Some(among) = &self.among else { return slots.into_iter().flatten().collect() };
         let created = slots.split_off(self.before.len());

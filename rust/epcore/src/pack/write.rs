@@ -1,8 +1,6 @@
 //! One write of a plan, and why it is made.
 
-use std::sync::Arc;
-
-use crate::model::EndpointSlice;
+use crate::pack::LateSlice;
 
 /// What a write does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,7 +110,7 @@ pub struct Write {
     /// What to do.
     pub verb: Verb,
     /// The object to send; for a delete its last known state.
-    pub slice: Arc<EndpointSlice>,
+    pub slice: LateSlice,
     /// Why.
     pub reasons: WriteReasons,
     /// Which of the slices it is: those before the plan come first, created ones after them.
@@ -121,11 +119,11 @@ pub struct Write {
 
 impl std::fmt::Display for Write {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let metadata = &self.slice.metadata;
+        let metadata = self.slice.metadata();
         let name = if metadata.name.is_empty() { &metadata.generate_name } else { &metadata.name };
         let open = if metadata.name.is_empty() { "*" } else { "" };
         let reasons: Vec<&str> = self.reasons.names().collect();
-        let count = self.slice.endpoints.len();
+        let count = self.slice.endpoint_count();
         let plural = if count == 1 { "" } else { "s" };
         write!(formatter, "{} {name}{open} ({count} endpoint{plural}: {})", self.verb.as_str(), reasons.join(", "))
     }

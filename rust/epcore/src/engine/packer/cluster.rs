@@ -74,6 +74,19 @@ impl Cluster {
         self.holders.in_service(address, (namespace, name)).filter_map(|number| self.by_number.get(&number))
     }
 
+    /// The slice that alone of a Service holds an address, and the one place in it.
+    pub(super) fn only_holder(
+        &self,
+        (namespace, name): &Name,
+        address: Address<'_>,
+    ) -> Option<(&Arc<EndpointSlice>, usize)> {
+        let (number, place) = self.holders.only(address, (namespace, name))?;
+        let slice = self.slices.get(self.by_number.get(&number)?)?;
+        let place = place.and_then(|place| usize::try_from(place).ok());
+        let is_it = |&place: &usize| slice.endpoints.get(place).is_some_and(|endpoint| endpoint.address() == address);
+        Some((slice, place.filter(is_it).or_else(|| slice.endpoints.place_of(address, 0))?))
+    }
+
     /// The Pods that a Service selects, by name.
     pub(super) fn pods_of(&self, service: &Name) -> Vec<Arc<Pod>> {
         let Some(pods) = self.pods.get(&service.0) else { return Vec::new() };

@@ -1,39 +1,49 @@
 //! The plan of a Service of which endpoints changed in place, made without any other one.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashMap;
 
 use crate::engine::packer::address::OwnedAddress;
+use crate::engine::packer::common::Common;
 use crate::engine::packer::entry::Changes;
 use crate::engine::packer::outside;
 use crate::engine::packer::slices::ServiceSlices;
 use crate::engine::packer::{Entry, Packer};
 use crate::engine::versions::Name;
 use crate::interrupt::point;
-use crate::kube::{self, Pod, Service};
+use crate::kube::{self, Pod, Ports, Service};
 use crate::model::{
-    Address, ByIdentity, EndpointList, EndpointPort, EndpointSlice, Identity, MOVING_ANNOTATION,
+    Address, ByIdentity, EndpointList, EndpointPort, EndpointSlice, Identity, ObjectMeta, Shared,
     TRIGGER_TIME_ANNOTATION, keeps, same_ports,
 };
-use crate::pack::{HintState, Notes, Options, Plan, Policy, Stats, Verb, Write, WriteReason, WriteReasons};
+use crate::pack::{
+    HintState, LateSlice, Notes, Options, Plan, Policy, Replaced, Stats, Verb, Write, WriteReason, WriteReasons,
+};
 
 /// What an address should be: one endpoint, and its ports.
 struct Wanted<'a> {
-    endpoints: Cow<'a, EndpointList>,
-    ports: Vec<EndpointPort>,
+    endpoint: Shared<EndpointList>,
+    ports: Cow<'a, [EndpointPort]>,
 }
 
-/// A slice, and what is wanted at some of its places.
+/// A place of a slice, and what is wanted there.
 struct Change<'a> {
     slice: &'a Arc<EndpointSlice>,
-    places: Vec<(usize, Cow<'a, EndpointList>)>,
+    replaced: Replaced,
 }
 
 /// Pods by their only address.
 type PodsByAddress<'a> = HashMap<Address<'a>, &'a Pod>;
+
+/// A Service, what is known of it, and what its slices have in common.
+struct Known<'a> {
+    name: &'a Name,
+    service: &'a Service,
+    entry: &'a Entry,
+    common: &'a Common,
+}
 
 impl Packer {
     /// The plan, where each address that changed is that of one endpoint which stays in its slice, all of these slices are of one group, and
@@ -60,52 +70,49 @@ impl Packer {
             return None;
         }
         let slices = self.cluster.service_slices(name)?;
-        let mut updates = Vec::new();
-        for mut change in self.changed(name, service, entry, changes)? {
-            let slice = change.slice;
-            if slice.endpoints.len() > options.max_endpoints || !self.is_right(service, entry, slices, slice) {
+        let managed_by = if service.selects_pods() { &self.options.controller } else { &self.options.managed_by };
+        let common = entry.common.get_or_init(|| Arc::new(Common::of(service, managed_by)));
+        if !slices.are_of(managed_by) {
+            return None;
+        }
+        let mut places = self.changed(&Known { name, service, entry, common }, changes)?;
+        places.sort_unstable_by(|one, other| place_of(one).cmp(&place_of(other)));
+        let mut updates = Vec::with_capacity(1);
+        for of_slice in places.chunk_by(|one, other| Arc::ptr_eq(one.slice, other.slice)) {
+            let slice = of_slice[0].slice;
+            if slice.endpoints.len() > options.max_endpoints || !common.is_of(service, slice) {
                 return None;
             }
-            change.places.sort_unstable_by_key(|(place, _)| *place);
-            let mut after = slice.with_endpoints(replaced(&change)?);
-            match trigger_time.or(options.trigger_time.as_deref()) {
-                None if !service.selects_pods() => {}
-                time => set_trigger_time(&mut after, time),
-            }
-            let places = change.places.iter().map(|(place, _)| *place);
-            if !slices.fit_with(&after, places, options.max_endpoints, options.max_bytes) {
+            let metadata = match trigger_time.or(options.trigger_time.as_deref()) {
+                None if !service.selects_pods() => slice.metadata.clone(),
+                time => with_trigger_time(&slice.metadata, time),
+            };
+            let endpoints = of_slice.iter().filter_map(|change| change.replaced.1.get(0));
+            if !slices.fit_with((slice, &metadata), endpoints, options.max_endpoints, options.max_bytes) {
                 return None;
             }
-            updates.push((slice, after));
+            let replaced = of_slice.iter().map(|change| change.replaced.clone()).collect();
+            updates.push((slice, LateSlice::replacing(slice, metadata, replaced)?));
         }
         Some(plan(slices, updates, changes.addresses.len(), options))
     }
 
-    /// What changed, slice by slice in the order of their names.
-    fn changed<'a>(
-        &'a self,
-        name: &Name,
-        service: &Service,
-        entry: &'a Entry,
-        changes: &'a Changes,
-    ) -> Option<impl Iterator<Item = Change<'a>>> {
-        let slices = self.cluster.service_slices(name)?;
-        let pods = self.changed_pods(name, changes)?;
-        let mut by_name: BTreeMap<&str, Change<'a>> = BTreeMap::new();
-        let mut group: Option<&EndpointSlice> = None;
+    /// What changed, all in slices of one group.
+    fn changed<'a>(&'a self, known: &Known<'a>, changes: &'a Changes) -> Option<Vec<Change<'a>>> {
+        let pods = self.changed_pods(known.name, changes)?;
+        let mut places: Vec<Change<'a>> = Vec::with_capacity(changes.addresses.len());
         for address in &changes.addresses {
             point();
-            let (slice, place) = self.only_holder(name, slices, address)?;
-            if !group.get_or_insert(slice).same_group(slice) {
+            let (slice, place) = self.cluster.only_holder(known.name, address.get())?;
+            if slice.endpoints.get(place)?.address_count() != 1
+                || places.first().is_some_and(|first| !first.slice.same_group(slice))
+            {
                 return None;
             }
-            let wanted = self.wanted(service, entry, address, &pods, (slice, place))?;
-            let content = content(slice, place, wanted)?;
-            let change =
-                by_name.entry(&slice.metadata.name).or_insert_with(|| Change { slice, places: Vec::with_capacity(1) });
-            change.places.push((place, content));
+            let wanted = self.wanted(known, address, &pods, (slice, place))?;
+            places.push(Change { slice, replaced: (place, content(slice, place, wanted)?) });
         }
-        Some(by_name.into_values())
+        Some(places)
     }
 
     /// The Pods that changed, where each has one address and no other address changed; none where no Pod did.
@@ -122,49 +129,24 @@ impl Packer {
         (pods.len() == changes.addresses.len() && changes.pods.len() == pods.len()).then_some(pods)
     }
 
-    /// The one slice of the Service that holds an address, and the one place in it.
-    fn only_holder<'a>(
-        &self,
-        name: &Name,
-        slices: &'a ServiceSlices,
-        address: &OwnedAddress,
-    ) -> Option<(&'a Arc<EndpointSlice>, usize)> {
-        let mut holders = self.cluster.holding(name, address.get());
-        let found = holders.next().filter(|found| found.0 == name.0)?;
-        let slice = slices.by_name().get(&found.1)?;
-        let place = slice.endpoints.place_of(address.get(), 0)?;
-        let is_only = holders.next().is_none() && slice.endpoints.place_of(address.get(), place + 1).is_none();
-        (is_only && slice.endpoints.get(place)?.address_count() == 1).then_some((slice, place))
-    }
-
-    /// True if a slice is what a new one would be, but for its endpoints: of this writer and Service, with its labels.
-    fn is_right(&self, service: &Service, entry: &Entry, slices: &ServiceSlices, slice: &EndpointSlice) -> bool {
-        let is_of_pods = service.selects_pods();
-        let managed_by = if is_of_pods { &self.options.controller } else { &self.options.managed_by };
-        let origin = entry.origin.get_or_init(|| Arc::new(kube::Origin::of_service(service, managed_by)));
-        let (ours, owners) = (origin.metadata(), slice.metadata.unknown.get("ownerReferences"));
-        slices.are_of(managed_by)
-            && slice.metadata.namespace == ours.namespace
-            && slice.metadata.labels == ours.labels
-            && !slice.metadata.annotations.contains_key(MOVING_ANNOTATION)
-            && (owners == ours.unknown.get("ownerReferences") || (owners.is_none() && !is_of_pods))
-            && (!is_of_pods || service.address_types().contains(&slice.address_type))
-    }
-
     /// What a changed address should be, in the slice and at the place that hold it.
     fn wanted<'a>(
         &self,
-        service: &Service,
-        entry: &'a Entry,
+        known: &Known<'a>,
         address: &OwnedAddress,
         pods: &PodsByAddress<'_>,
         (slice, place): (&EndpointSlice, usize),
     ) -> Option<Wanted<'a>> {
+        let Known { service, entry, common, .. } = *known;
         if !service.selects_pods() {
             let mut contents = outside::with_address(entry.outside.as_ref()?, address);
-            let (endpoints, ports) = contents.next().filter(|_| pods.is_empty())?;
-            let ports = kube::published_ports(service, &self.options.managed_by, endpoints.get(0)?, ports).ok()?;
-            return contents.next().is_none().then(|| Wanted { endpoints: Cow::Borrowed(endpoints), ports });
+            let (endpoint, ports) = contents.next().filter(|_| pods.is_empty())?;
+            kube::check_published(endpoint.get(0)?).ok()?;
+            let ports = match ports {
+                Ports::OfService => Cow::Borrowed(common.ports.as_deref()?),
+                ports => Cow::Owned(kube::published_ports(service, &self.options.managed_by, ports).ok()?),
+            };
+            return contents.next().is_none().then(|| Wanted { endpoint: endpoint.clone(), ports });
         }
         let pod = *pods.get(&address.get())?;
         let nodes: HashMap<_, _> =
@@ -173,14 +155,14 @@ impl Packer {
         let groups = kube::desired(service, &[pod], &nodes, slice.address_type, &mut errors).ok()?;
         let [group] = <[_; 1]>::try_from(groups).ok().filter(|_| errors.is_empty())?;
         let endpoints = kube::distributed(service, group.endpoints, slice.endpoints.get(place)?).ok()?;
-        Some(Wanted { endpoints: Cow::Owned(endpoints), ports: group.ports })
+        Some(Wanted { endpoint: endpoints.into(), ports: Cow::Owned(group.ports) })
     }
 }
 
 /// What is wanted at a place, a list of one, where that is the same endpoint with another content.
-fn content<'a>(slice: &EndpointSlice, place: usize, wanted: Wanted<'a>) -> Option<Cow<'a, EndpointList>> {
+fn content(slice: &EndpointSlice, place: usize, wanted: Wanted<'_>) -> Option<Shared<EndpointList>> {
     let before = slice.endpoints.get(place)?;
-    let only = (wanted.endpoints.len() == 1).then(|| wanted.endpoints.get(0))??;
+    let only = (wanted.endpoint.len() == 1).then(|| wanted.endpoint.get(0))??;
     let identity = Identity::Stable;
     let is_same = only.address_count() == 1
         && only.address().address_type() == slice.address_type
@@ -190,39 +172,39 @@ fn content<'a>(slice: &EndpointSlice, place: usize, wanted: Wanted<'a>) -> Optio
         return None;
     }
     if before.rare().is_none() {
-        return Some(wanted.endpoints);
+        return Some(wanted.endpoint);
     }
     let mut merged = EndpointList::default();
     merged.push_over(only, before).ok()?;
-    Some(Cow::Owned(merged))
+    Some(merged.into())
 }
 
-/// The endpoints of a slice, with what is wanted at its places.
-fn replaced(change: &Change<'_>) -> Option<EndpointList> {
-    let places: Vec<_> = change.places.iter().map(|(place, content)| (*place, content.get(0))).collect();
-    change.slice.endpoints.with_replaced(&places).ok()
+fn place_of<'a>(change: &Change<'a>) -> (&'a str, usize) {
+    (&change.slice.metadata.name, change.replaced.0)
 }
 
-fn set_trigger_time(slice: &mut EndpointSlice, time: Option<&str>) {
-    if slice.metadata.annotations.get(TRIGGER_TIME_ANNOTATION).map(String::as_str) == time {
-        return;
+/// The same metadata with another trigger time, or without.
+fn with_trigger_time(metadata: &Shared<ObjectMeta>, time: Option<&str>) -> Shared<ObjectMeta> {
+    let mut metadata = metadata.clone();
+    if metadata.annotations.get(TRIGGER_TIME_ANNOTATION).map(String::as_str) != time {
+        let annotations = &mut metadata.annotations;
+        match time {
+            Some(time) => drop(annotations.insert(TRIGGER_TIME_ANNOTATION.to_owned(), time.to_owned())),
+            None => drop(annotations.remove(TRIGGER_TIME_ANNOTATION)),
+        }
     }
-    let annotations = &mut slice.metadata.annotations;
-    match time {
-        Some(time) => drop(annotations.insert(TRIGGER_TIME_ANNOTATION.to_owned(), time.to_owned())),
-        None => drop(annotations.remove(TRIGGER_TIME_ANNOTATION)),
-    }
+    metadata
 }
 
 /// Updates of slices of a Service, in which so many endpoints changed.
 fn plan(
     slices: &ServiceSlices,
-    updates: Vec<(&Arc<EndpointSlice>, EndpointSlice)>,
+    updates: Vec<(&Arc<EndpointSlice>, LateSlice)>,
     changed: usize,
     options: &Options,
 ) -> Plan {
     let reasons = WriteReasons::default().with(WriteReason::EndpointsUpdated, true);
-    let written: usize = updates.iter().map(|(_, after)| after.endpoints.len()).sum();
+    let written: usize = updates.iter().map(|(before, _)| before.endpoints.len()).sum();
     let counts = Stats {
         updates: updates.len(),
         write_floor: updates.len(),
@@ -230,12 +212,12 @@ fn plan(
         endpoints_resent: written - changed,
         slices_before: updates.len(),
         slices_after: updates.len(),
-        slices_ideal: slices.ideal(&[], &[], options.max_endpoints),
+        slices_ideal: slices.fewest(options.max_endpoints),
         ..Stats::default()
     };
     let before = Arc::new(updates.iter().map(|&(before, _)| before.clone()).collect());
     let writes = updates.into_iter().enumerate();
-    let writes = writes.map(|(slot, (_, after))| Write { verb: Verb::Update, slice: Arc::new(after), reasons, slot });
+    let writes = writes.map(|(slot, (_, slice))| Write { verb: Verb::Update, slice, reasons, slot });
     let mut plan = Plan {
         writes: writes.collect(),
         moves: Vec::new(),

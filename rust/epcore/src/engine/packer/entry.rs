@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use crate::engine::packer::address::OwnedAddress;
+use crate::engine::packer::common::Common;
 use crate::engine::packer::outside;
-use crate::kube::{Origin, Pod};
+use crate::kube::Pod;
 use crate::model::{Address, EndpointSlice};
-use crate::pack::{HintState, Plan, Verb, Write};
+use crate::pack::{HintState, LateSlice, Plan, Verb, Write};
 
 /// One Service.
 #[derive(Clone, Debug, Default)]
@@ -17,8 +18,8 @@ pub(super) struct Entry {
     /// What changed since the slices held what was wanted; `None` if anything may have.
     pub(super) changes: Option<Changes>,
     pub(super) hints: HintState,
-    /// What its slices are made for, once that was asked.
-    pub(super) origin: OnceLock<Arc<Origin>>,
+    /// What its slices have in common, once that was asked.
+    pub(super) common: OnceLock<Arc<Common>>,
     /// Counts what changed, so that an answer can tell whether a plan is still all that there is to do.
     pub(super) epoch: u64,
     pub(super) sent: Option<Sent>,
@@ -39,7 +40,7 @@ pub(super) struct Changes {
 #[derive(Clone, Debug)]
 pub(super) struct Sent {
     epoch: u64,
-    left: Vec<(Verb, Arc<EndpointSlice>)>,
+    left: Vec<(Verb, LateSlice)>,
     hints: HintState,
     changes: Option<Changes>,
 }
@@ -61,7 +62,7 @@ impl Entry {
     pub(super) fn mark(&mut self) {
         self.epoch += 1;
         self.changes = None;
-        self.origin = OnceLock::new();
+        self.common = OnceLock::new();
     }
 
     /// Something changed, which `note` tells.
@@ -81,7 +82,10 @@ impl Entry {
             self.sent = None;
             return true;
         }
-        let left = plan.writes().iter().map(|write| (write.verb, write.slice.clone())).collect();
+        // Nearly always there is the list of the last plan.
+        let mut left = self.sent.take().map_or_else(Vec::new, |sent| sent.left);
+        left.clear();
+        left.extend(plan.writes().iter().map(|write| (write.verb, write.slice.clone())));
         self.sent = Some(Sent { epoch: self.epoch, left, hints, changes });
         false
     }
@@ -89,7 +93,7 @@ impl Entry {
     /// A write is done. True if it was the last one of a plan and nothing else happened, so that there is nothing to do.
     pub(super) fn settle(&mut self, write: &Write) -> bool {
         let Some(sent) = &mut self.sent else { return false };
-        sent.left.retain(|(_, slice)| !Arc::ptr_eq(slice, &write.slice));
+        sent.left.retain(|(_, slice)| !slice.is(&write.slice));
         if !sent.left.is_empty() {
             return false;
         }
@@ -105,9 +109,10 @@ impl Entry {
     pub(super) fn wanted(&self, name: &str, slice: Option<&EndpointSlice>) -> bool {
         let Some(sent) = &self.sent else { return false };
         sent.left.iter().any(|(verb, wanted)| match slice {
-            None => *verb == Verb::Delete && wanted.metadata.name == name,
+            None => *verb == Verb::Delete && wanted.metadata().name == name,
             Some(slice) => {
-                let is_it = wanted.metadata.name == name || (wanted.metadata.name.is_empty() && *verb == Verb::Create);
+                let its = &wanted.metadata().name;
+                let is_it = its == name || (its.is_empty() && *verb == Verb::Create);
                 *verb != Verb::Delete && is_it && says_the_same(wanted, slice)
             }
         })
@@ -116,7 +121,7 @@ impl Entry {
     /// News of a slice: whoever waited for it goes on.
     pub(super) fn hear(&mut self, name: &str, slice: Option<&EndpointSlice>) {
         self.waits_for.remove(name);
-        let made = |(verb, sent): &(Verb, Arc<EndpointSlice>)| {
+        let made = |(verb, sent): &(Verb, LateSlice)| {
             *verb == Verb::Create && slice.is_some_and(|slice| says_the_same(sent, slice))
         };
         if self.sent.as_ref().is_some_and(|sent| sent.left.iter().any(made)) {

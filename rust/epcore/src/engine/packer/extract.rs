@@ -71,7 +71,7 @@ impl<'a> Extract<'a> {
             }
             let endpoints = whole.endpoints.with_replaced(&replaced).ok()?;
             plan.counts.endpoints_resent += whole.endpoints.len() - places.len();
-            write.slice = Arc::new(part.with_endpoints(endpoints));
+            write.slice = Arc::new(part.with_endpoints(endpoints)).into();
         }
         for before in Arc::make_mut(&mut plan.before) {
             let at = self.slices.iter().position(|slice| Arc::ptr_eq(slice, before))?;

@@ -2,6 +2,7 @@
 
 mod address;
 mod cluster;
+mod common;
 mod direct;
 mod entry;
 mod extract;
@@ -266,11 +267,11 @@ impl Packer {
 
     /// The same where one endpoint changed in place, which takes as long as its slice does. `None` where more is to be looked at.
     pub fn plan_in_place(&mut self, service: &Name, trigger_time: Option<&str>) -> Option<Plan> {
-        let changes = self.entries.get(service)?.changes.as_ref()?;
-        if changes.addresses.len() > 1 {
+        let entry = self.entries.get(service)?;
+        if entry.changes.as_ref()?.addresses.len() > 1 {
             return None;
         }
-        let plan = self.planned_in_place(service, trigger_time)?;
+        let plan = self.direct(service, self.cluster.service(service)?, entry, trigger_time)?;
         self.send(service, &plan);
         Some(plan)
     }
@@ -292,8 +293,9 @@ impl Packer {
     ///
     /// An accepted create or update whose object has no name, or is not the one of the write. Nothing is changed then.
     pub fn answer(&mut self, write: &Write, answer: Answer) -> Result<(), Error> {
-        let service = service_of(&write.slice);
-        let name: Name = (service.0.clone(), write.slice.metadata.name.clone());
+        let metadata = write.slice.metadata();
+        let service: Name = (metadata.namespace.clone(), metadata.service().to_owned());
+        let name: Name = (metadata.namespace.clone(), metadata.name.clone());
         match answer {
             Answer::Accepted(object) if write.verb != Verb::Delete => {
                 let Some(object) = object else {
@@ -418,8 +420,4 @@ fn entry_of<'a>(entries: &'a mut HashMap<Name, Entry>, service: &Name) -> &'a mu
         entries.insert(service.clone(), Entry::default());
     }
     entries.get_mut(service).unwrap_or_else(|| unreachable!("it was put there"))
-}
-
-fn service_of(slice: &EndpointSlice) -> Name {
-    (slice.metadata.namespace.clone(), slice.metadata.service().to_owned())
 }

@@ -6,7 +6,7 @@ use crate::Error;
 use crate::engine::packer::address::OwnedAddress;
 use crate::interrupt::point;
 use crate::kube::{Ports, Published};
-use crate::model::{EndpointList, EndpointRef};
+use crate::model::{EndpointList, EndpointRef, Shared};
 
 /// What makes an endpoint the same: its addresses, and its ports. Nearly all differ in the first address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,8 +16,8 @@ pub(super) struct Key {
     ports: Box<str>,
 }
 
-/// What it says: a list of one, and its ports.
-pub(super) type Content = (EndpointList, Ports);
+/// What it says: a list of one, which plans share, and its ports.
+pub(super) type Content = (Shared<EndpointList>, Ports);
 
 impl Key {
     fn of(endpoint: EndpointRef<'_>, ports: &Ports) -> Self {
@@ -45,14 +45,19 @@ pub(super) fn are_same(some: &BTreeMap<Key, Content>, others: &BTreeMap<Key, Con
 /// Take a list apart.
 pub(super) fn each(endpoints: &Published) -> Result<Vec<(Key, Content)>, Error> {
     if let ([ports], Some(only)) = (&*endpoints.ports, endpoints.endpoints.get(0)) {
-        return Ok(vec![(Key::of(only, ports), (endpoints.endpoints.clone(), ports.clone()))]);
+        let alone = if endpoints.endpoints.is_tight() {
+            endpoints.endpoints.clone()
+        } else {
+            EndpointList::clone(&endpoints.endpoints).into()
+        };
+        return Ok(vec![(Key::of(only, ports), (alone, ports.clone()))]);
     }
     let each = endpoints.endpoints.iter().zip(&endpoints.ports).map(|(endpoint, ports)| {
         point();
         let mut alone = EndpointList::default();
         alone.push(endpoint)?;
         alone.shrink();
-        Ok((Key::of(endpoint, ports), (alone, ports.clone())))
+        Ok((Key::of(endpoint, ports), (alone.into(), ports.clone())))
     });
     each.collect()
 }

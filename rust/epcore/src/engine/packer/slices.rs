@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rpds::RedBlackTreeMapSync;
 
-use crate::model::{EndpointRef, EndpointSlice, MANAGED_BY_LABEL};
+use crate::model::{EndpointRef, EndpointSlice, MANAGED_BY_LABEL, ObjectMeta, Shared};
 
 /// Slices by name, in a form of which a plan can keep what it was.
 pub(super) type ByName = RedBlackTreeMapSync<String, Arc<EndpointSlice>>;
@@ -132,7 +132,12 @@ impl ServiceSlices {
         self.groups.iter().flat_map(of_group).collect()
     }
 
-    /// The fewest slices that could hold what all of them hold after `before` became `after`.
+    /// The fewest slices that could hold what all of them hold.
+    pub(super) fn fewest(&self, max_endpoints: usize) -> usize {
+        self.groups.iter().map(|group| group.endpoints.div_ceil(max_endpoints)).sum()
+    }
+
+    /// The same after `before` became `after`.
     pub(super) fn ideal(
         &self,
         before: &[Arc<EndpointSlice>],
@@ -168,17 +173,19 @@ impl ServiceSlices {
         largest.fit(max_endpoints, max_bytes)
     }
 
-    /// The same for one slice of which only the endpoints at some places are new.
-    pub(super) fn fit_with(
+    /// The same for one of them with other metadata, and with some new endpoints.
+    pub(super) fn fit_with<'a>(
         &self,
-        slice: &EndpointSlice,
-        places: impl Iterator<Item = usize>,
+        (slice, metadata): (&EndpointSlice, &Shared<ObjectMeta>),
+        endpoints: impl Iterator<Item = EndpointRef<'a>>,
         max_endpoints: usize,
         max_bytes: usize,
     ) -> bool {
         let mut largest = self.largest;
-        largest.slice = largest.slice.max(slice.size_bound());
-        places.filter_map(|place| slice.endpoints.get(place)).for_each(|endpoint| largest.see_endpoint(endpoint));
+        if !metadata.is_copy_of(&slice.metadata) {
+            largest.slice = largest.slice.max(slice.size_bound() + metadata.size_bound());
+        }
+        endpoints.for_each(|endpoint| largest.see_endpoint(endpoint));
         largest.fit(max_endpoints, max_bytes)
     }
 }

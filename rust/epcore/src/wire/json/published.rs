@@ -35,6 +35,9 @@ pub fn read_published(document: &[u8]) -> Result<Published, Error> {
 
 fn read_published_by(document: &[u8], templates: &mut Templates) -> Result<Published, Error> {
     let mut published = Published::default();
+    if document.len() < SHORT {
+        published.endpoints.reserve((1, document.len()));
+    }
     let mut is_of_api = true;
     templates.forget();
     single_items(document, "endpoints", "List", |reader| {
@@ -49,6 +52,10 @@ fn read_published_by(document: &[u8], templates: &mut Templates) -> Result<Publi
         }
         Ok(())
     })?;
+    if published.len() == 1 {
+        // It is likely to be kept as it is.
+        published.endpoints.shrink();
+    }
     Ok(published)
 }
 

@@ -1,0 +1,125 @@
+//! Slices that are made when somebody looks at them.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, OnceLock};
+
+use crate::model::{EndpointList, EndpointSlice, ObjectMeta, Shared};
+
+/// The slice of a write. One in which few endpoints changed is the one before and these, until somebody looks at it: then it is made, once for
+/// all copies. To change it makes it too, and copies it if it is shared.
+#[derive(Clone)]
+pub struct LateSlice(Form);
+
+#[derive(Clone)]
+enum Form {
+    Made(Arc<EndpointSlice>),
+    Late(Arc<Late>),
+}
+
+/// A slice with other endpoints at some places.
+struct Late {
+    before: Arc<EndpointSlice>,
+    metadata: Shared<ObjectMeta>,
+    replaced: Vec<Replaced>,
+    made: OnceLock<Arc<EndpointSlice>>,
+}
+
+/// A place, and a list of the one endpoint that is there now.
+pub(crate) type Replaced = (usize, Shared<EndpointList>);
+
+impl LateSlice {
+    /// A slice with this metadata, and with other endpoints at some places, which rise. `None` if there is no room for their text.
+    pub(crate) fn replacing(
+        before: &Arc<EndpointSlice>,
+        metadata: Shared<ObjectMeta>,
+        replaced: Vec<Replaced>,
+    ) -> Option<Self> {
+        let has_room = before.endpoints.has_room_for(replaced.iter().map(|(_, endpoint)| &**endpoint));
+        let late = Late { before: before.clone(), metadata, replaced, made: OnceLock::new() };
+        has_room.then(|| Self(Form::Late(Arc::new(late))))
+    }
+
+    /// The slice itself.
+    #[must_use]
+    pub fn whole(&self) -> &Arc<EndpointSlice> {
+        match &self.0 {
+            Form::Made(slice) => slice,
+            Form::Late(late) => late.made.get_or_init(|| Arc::new(late.make())),
+        }
+    }
+
+    /// Its metadata.
+    #[must_use]
+    pub fn metadata(&self) -> &ObjectMeta {
+        match &self.0 {
+            Form::Made(slice) => &slice.metadata,
+            Form::Late(late) => &late.metadata,
+        }
+    }
+
+    /// The number of its endpoints.
+    pub(crate) fn endpoint_count(&self) -> usize {
+        match &self.0 {
+            Form::Made(slice) => slice.endpoints.len(),
+            Form::Late(late) => late.before.endpoints.len(),
+        }
+    }
+
+    /// True if one is a copy of the other.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Form::Made(one), Form::Made(other)) => Arc::ptr_eq(one, other),
+            (Form::Late(one), Form::Late(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+}
+
+impl Late {
+    fn make(&self) -> EndpointSlice {
+        let replaced: Vec<_> = self.replaced.iter().map(|(place, endpoint)| (*place, endpoint.get(0))).collect();
+        let endpoints = self.before.endpoints.with_replaced(&replaced);
+        let endpoints = endpoints.unwrap_or_else(|_| unreachable!("room was looked for"));
+        EndpointSlice { metadata: self.metadata.clone(), ..self.before.with_endpoints(endpoints) }
+    }
+}
+
+impl From<Arc<EndpointSlice>> for LateSlice {
+    fn from(slice: Arc<EndpointSlice>) -> Self {
+        Self(Form::Made(slice))
+    }
+}
+
+impl Deref for LateSlice {
+    type Target = EndpointSlice;
+
+    fn deref(&self) -> &EndpointSlice {
+        self.whole()
+    }
+}
+
+impl DerefMut for LateSlice {
+    fn deref_mut(&mut self) -> &mut EndpointSlice {
+        if matches!(self.0, Form::Late(_)) {
+            self.0 = Form::Made(self.whole().clone());
+        }
+        match &mut self.0 {
+            Form::Made(slice) => Arc::make_mut(slice),
+            Form::Late(_) => unreachable!("it was made"),
+        }
+    }
+}
+
+impl PartialEq for LateSlice {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(other) || **self == **other
+    }
+}
+
+impl Eq for LateSlice {}
+
+impl std::fmt::Debug for LateSlice {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        (**self).fmt(formatter)
+    }
+}
