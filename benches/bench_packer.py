@@ -72,6 +72,12 @@ def bench_plan_changes(race: "Race", library: "Library", size: int, changes: int
     assert len(plan) == len({number * size // changes // 100 for number in range(changes)})
 
 
+def bench_plan_a_change_by_itself(race: "Race", size: int) -> None:
+    """The same as one from JSON, but nobody else uses the caches of the processor in between."""
+    plan = race(planning(packer_of(size), [orjson.dumps(one) for one in states(size, 1)], CALLS), calls=CALLS)
+    assert len(plan) == 1
+
+
 def bench_plan_and_answer_a_change(race: "Race", library: "Library", size: int) -> None:
     """And what the API server said to the write is told: the whole way round."""
     packer = packer_of(size)

@@ -22,6 +22,9 @@ use crate::errors::to_exception;
 use crate::slices::{EndpointSlice, SliceSet};
 use crate::work;
 
+/// Bytes that take less to read than the interpreter's lock takes to give away and to get back.
+const SHORT: usize = 1 << 12;
+
 /// Bytes that take more than some milliseconds to read.
 const LONG: usize = 1 << 22;
 
@@ -48,10 +51,13 @@ impl Document {
         }
     }
 
-    /// Read it with the interpreter lock released.
+    /// Read it with the interpreter lock released, if it is not short.
     fn read<T: Send>(&self, py: Python<'_>, read: impl FnOnce(&[u8]) -> T + Send) -> PyResult<T> {
         let bytes = self.bytes();
-        // A small one is read before anybody could ask.
+        if bytes.len() < SHORT {
+            return Ok(read(bytes));
+        }
+        // One that is not long is read before anybody could ask.
         if bytes.len() < LONG { Ok(py.detach(|| read(bytes))) } else { work::detached(py, || read(bytes)) }
     }
 
@@ -171,7 +177,8 @@ pub(crate) fn document(source: &Bound<'_, PyAny>, root: &'static str) -> PyResul
     if source.is_instance_of::<PyMemoryView>() {
         return Ok(Document::Copied(PyBuffer::<u8>::get(source)?.to_vec(source.py())?));
     }
-    let mut out = Vec::new();
+    // Most small documents fit into it.
+    let mut out = Vec::with_capacity(512);
     // A single object is a document of its own; `None` and other lone values are not.
     if source.is_none()
         || source.is_instance_of::<PyBool>()

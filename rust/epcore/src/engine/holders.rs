@@ -185,10 +185,12 @@ impl Holders {
 
 /// True if two slices hold the same in the same order.
 fn same_subjects(old: &EndpointSlice, new: &EndpointSlice, key: Key) -> bool {
-    let target = |endpoint: EndpointRef<'_>| Subject::of_target(endpoint, key);
+    let is_same = |old: EndpointRef<'_>, new: EndpointRef<'_>| {
+        key != Key::Target || Subject::of_target(old, key) == Subject::of_target(new, key)
+    };
     let mut pairs = old.endpoints.iter().zip(new.endpoints.iter());
     old.endpoints.len() == new.endpoints.len()
-        && pairs.all(|(old, new)| old.address() == new.address() && target(old) == target(new))
+        && pairs.all(|(old, new)| old.address() == new.address() && is_same(old, new))
 }
 
 impl Held {

@@ -395,8 +395,8 @@ impl EndpointList {
     }
 
     fn differences(&self, other: &Self) -> impl Iterator<Item = u32> {
-        // Lists that came from like documents have one text, in which the same spans are the same.
-        let same_text = self.text == other.text;
+        // Lists that came from like documents have one text, and one in which some were replaced begins with that of the one before.
+        let same_text = self.text.has_spans_of(&other.text);
         let pairs = (0u32..).zip(self.records.iter().zip(&other.records));
         let differ = move |(record, its): (&Record, &Record)| {
             !(same_text && record == its && record.rare == 0)
@@ -619,11 +619,11 @@ impl<'a> EndpointRef<'a> {
     /// The same but for namespace and name of the target.
     pub(crate) fn has_known_texts_of(self, other: EndpointRef<'_>) -> bool {
         let [[_, texts @ .., _], [_, others @ .., _]] = [self.spans(), other.spans()];
-        self.same_texts(other, &texts, &others)
+        self.same_texts::<6>(other, &texts, &others)
     }
 
     #[inline]
-    fn same_texts(self, other: EndpointRef<'_>, spans: &[Text], others: &[Text]) -> bool {
+    fn same_texts<const N: usize>(self, other: EndpointRef<'_>, spans: &[Text; N], others: &[Text; N]) -> bool {
         let mut pairs = spans.iter().zip(others);
         pairs.clone().all(|(one, other)| one.len() == other.len())
             && pairs.all(|(&one, &two)| one.is_empty() || self.list.text.bytes(one) == other.list.text.bytes(two))

@@ -57,6 +57,15 @@ impl EndpointSlice {
         }
     }
 
+    /// True if both are equal but for their endpoints.
+    pub(crate) fn same_around_endpoints(&self, other: &Self) -> bool {
+        let Self { metadata, address_type, ports, endpoints: _, unknown } = self;
+        (metadata.is_copy_of(&other.metadata) || *metadata == other.metadata)
+            && *address_type == other.address_type
+            && (ports.is_copy_of(&other.ports) || *ports == other.ports)
+            && *unknown == other.unknown
+    }
+
     /// No JSON form of the slice without its endpoints is longer than this.
     pub(crate) fn size_bound(&self) -> usize {
         let ports = self.ports.iter().map(EndpointPort::size_bound).sum::<usize>();

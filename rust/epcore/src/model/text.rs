@@ -30,12 +30,6 @@ pub(crate) struct TextBuffer {
     recent: Option<Box<[Text; RECENT]>>,
 }
 
-impl PartialEq for TextBuffer {
-    fn eq(&self, other: &Self) -> bool {
-        self.buffer == other.buffer
-    }
-}
-
 /// What is only looked at needs no cache.
 impl Clone for TextBuffer {
     fn clone(&self) -> Self {
@@ -44,6 +38,12 @@ impl Clone for TextBuffer {
 }
 
 impl TextBuffer {
+    /// True if one is the other, or the beginning of the other: the same span is then the same text in both.
+    pub(crate) fn has_spans_of(&self, other: &Self) -> bool {
+        let length = self.len().min(other.len());
+        self.buffer.as_bytes()[..length] == other.buffer.as_bytes()[..length]
+    }
+
     /// A copy with room for so many more bytes.
     pub(crate) fn with_room(&self, bytes: usize) -> Self {
         let mut buffer = String::with_capacity(self.buffer.len() + bytes);

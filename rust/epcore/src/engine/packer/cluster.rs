@@ -11,7 +11,7 @@ use smol_str::SmolStr;
 use crate::diff::Key;
 use crate::engine::holders::Holders;
 use crate::engine::packer::object::{Kind, Object};
-use crate::engine::packer::slices::ServiceSlices;
+use crate::engine::packer::slices::{self, ServiceSlices, SliceChange};
 use crate::engine::versions::{Name, Versions};
 use crate::kube::{Node, Pod, Service, ServiceIndex};
 use crate::model::{Address, EndpointSlice};
@@ -179,7 +179,8 @@ impl Cluster {
             Some(slice) => self.slices.insert(name.clone(), slice.clone()),
             None => self.slices.remove(name),
         };
-        if before.as_ref() == slice {
+        let changed = before.as_ref().zip(slice).map(|(before, after)| slices::changed(before, after));
+        if before.is_none() && slice.is_none() || changed.as_ref().is_some_and(SliceChange::is_none) {
             return Names::new();
         }
         let number = self.number(name);
@@ -190,17 +191,23 @@ impl Cluster {
         }
         let before = before.map(|slice| service(&slice));
         if let Some(service) = before.as_ref().filter(|before| Some(*before) != after.as_ref()) {
-            self.shelve(service, &name.1, None);
+            self.shelve(service, &name.1, None, None);
         }
         if let Some(service) = &after {
-            self.shelve(service, &name.1, slice);
+            self.shelve(service, &name.1, slice, changed.as_ref());
         }
         before.into_iter().chain(after).collect()
     }
 
-    fn shelve(&mut self, service: &Name, name: &str, slice: Option<&Arc<EndpointSlice>>) {
+    fn shelve(
+        &mut self,
+        service: &Name,
+        name: &str,
+        slice: Option<&Arc<EndpointSlice>>,
+        changed: Option<&SliceChange>,
+    ) {
         let slices = self.slices_of.entry(service.clone()).or_default();
-        slices.set(name, slice);
+        slices.set(name, slice, changed);
         if slices.is_empty() {
             self.slices_of.remove(service);
         }

@@ -37,6 +37,30 @@ struct Largest {
     rare: usize,
 }
 
+/// What is new of a slice.
+pub(super) struct SliceChange {
+    /// Where other endpoints are, if there are as many as before.
+    places: Option<Vec<u32>>,
+    /// True if something else is new.
+    around: bool,
+}
+
+impl SliceChange {
+    pub(super) fn is_none(&self) -> bool {
+        !self.around && self.places.as_ref().is_some_and(Vec::is_empty)
+    }
+}
+
+/// What changed from one slice to the next of its name.
+pub(super) fn changed(before: &EndpointSlice, after: &EndpointSlice) -> SliceChange {
+    let places = (before.endpoints.len() == after.endpoints.len()).then(|| {
+        let mut places = Vec::new();
+        before.endpoints.add_differences(&after.endpoints, &mut places);
+        places
+    });
+    SliceChange { places, around: !before.same_around_endpoints(after) }
+}
+
 impl Group {
     fn holds(&self, slice: &EndpointSlice) -> bool {
         are_of_one_group(&self.like, slice)
@@ -52,6 +76,15 @@ impl Largest {
     fn see(&mut self, slice: &EndpointSlice) {
         self.slice = self.slice.max(slice.size_bound());
         slice.endpoints.iter().for_each(|endpoint| self.see_endpoint(endpoint));
+    }
+
+    /// A slice of which only some endpoints are new, and what is around them.
+    fn see_some(&mut self, slice: &EndpointSlice, places: &[u32], around: bool) {
+        if around {
+            self.slice = self.slice.max(slice.size_bound());
+        }
+        let new = places.iter().filter_map(|&place| slice.endpoints.get(place as usize));
+        new.for_each(|endpoint| self.see_endpoint(endpoint));
     }
 
     fn see_endpoint(&mut self, endpoint: EndpointRef<'_>) {
@@ -70,8 +103,20 @@ impl Largest {
 }
 
 impl ServiceSlices {
-    /// Make the slice of a name so, `None` if it is not there.
-    pub(super) fn set(&mut self, name: &str, slice: Option<&Arc<EndpointSlice>>) {
+    /// Make the slice of a name so, `None` if it is not there. `changed` tells what is new of it, if it was there before.
+    pub(super) fn set(&mut self, name: &str, slice: Option<&Arc<EndpointSlice>>, changed: Option<&SliceChange>) {
+        if let (Some(slice), Some(SliceChange { places: Some(places), around })) = (slice, changed)
+            && let Some(before) = self.by_name.get(name)
+            && are_of_one_group(before, slice)
+        {
+            self.largest.see_some(slice, places, *around);
+            // Its count is the same, and so its place among those of its group.
+            if let Some(group) = self.groups.iter_mut().find(|group| Arc::ptr_eq(&group.like, before)) {
+                group.like = slice.clone();
+            }
+            self.by_name.insert_mut(name.to_owned(), slice.clone());
+            return;
+        }
         if let Some(before) = self.by_name.get(name).cloned() {
             self.leave(&before);
         }
