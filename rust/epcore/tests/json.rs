@@ -86,3 +86,49 @@ fn every_truncation_is_an_error_with_a_place() {
         assert!(error.offset().is_some_and(|offset| offset <= length + 4), "{length}: {error}");
     }
 }
+
+/// One endpoint: everything that may differ from the one before.
+fn endpoint() -> impl Strategy<Value = Value> {
+    let text = || prop::sample::select(vec!["", "a", "web-1", "q\"b\\", "\u{1}", "é😀"]);
+    let name = || prop::sample::select(vec!["", "a", "web-1"]);
+    let truth = || prop::sample::select(vec![Value::Null, Value::Bool(true), Value::Bool(false)]);
+    let address = prop::sample::select(vec!["10.0.0.1", "192.168.100.20", "10.99.1.200"]);
+    let target = (text(), text(), text(), text(), prop::sample::select(vec!["", "v1"]));
+    let hints = prop::sample::select(vec![Value::Null, serde_json::json!({"forZones": [{"name": "z"}]})]);
+    let rest = (prop::bool::weighted(0.1), prop::bool::weighted(0.1));
+    (address, [truth(), truth(), truth()], target, name(), text(), (name(), hints), rest).prop_map(
+        |(address, [ready, serving, terminating], (kind, namespace, name, uid, version), node, zone, rest, rare)| {
+            let ((hostname, hints), (two, newer)) = (rest, rare);
+            let mut one = serde_json::json!({
+                "addresses": [address], "nodeName": node, "zone": zone, "hostname": hostname, "hints": hints,
+                "conditions": {"ready": ready, "serving": serving, "terminating": terminating},
+                "targetRef": {"kind": kind, "namespace": namespace, "name": name, "uid": uid, "apiVersion": version},
+            });
+            if two {
+                one["addresses"] = serde_json::json!([address, "10.0.0.9"]);
+            }
+            if newer {
+                one["newer"] = "field".into();
+            }
+            one
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn endpoints_of_a_list_are_written_as_each_is_alone(
+        kinds in prop::collection::vec(endpoint(), 1..6),
+        order in prop::collection::vec(any::<prop::sample::Index>(), 1..20),
+    ) {
+        let all: Vec<&Value> = order.iter().map(|index| index.get(&kinds)).collect();
+        let slice = serde_json::json!({"metadata": {"name": "s"}, "addressType": "IPv4", "endpoints": all});
+        let slices = json::read_slices(slice.to_string().as_bytes()).unwrap();
+        let alone: Vec<String> =
+            slices[0].endpoints.iter().map(|one| String::from_utf8(json::write_endpoint(one)).unwrap()).collect();
+        let together = String::from_utf8(json::write_endpoints(&slices[0].endpoints)).unwrap();
+        prop_assert_eq!(together, format!("[{}]", alone.join(",")));
+    }
+}

@@ -349,6 +349,10 @@ impl EndpointList {
         Ok(StoredAddress::of(address, &mut self.text))
     }
 
+    pub(crate) fn text(&self) -> &TextBuffer {
+        &self.text
+    }
+
     pub(crate) fn text_mut(&mut self) -> &mut TextBuffer {
         &mut self.text
     }
@@ -564,6 +568,19 @@ impl<'a> EndpointRef<'a> {
 
     pub(crate) fn rare(&self) -> Option<&'a Rare> {
         self.list.rare.get((self.record.rare as usize).checked_sub(1)?)
+    }
+
+    /// The record of an endpoint with an IP address, no host name, a target that has all of its parts or none, and nothing that few have.
+    #[inline]
+    pub(crate) fn usual_record(self) -> Option<&'a Record> {
+        let record = self.record;
+        let has_name = !record.target_name.is_empty();
+        let is_usual = record.rare == 0
+            && record.hostname.is_empty()
+            && !matches!(record.address, StoredAddress::Name(_))
+            && record.target_uid.is_empty() != has_name
+            && (has_name || record.target_kind.is_empty() && record.target_namespace.is_empty());
+        is_usual.then_some(record)
     }
 
     /// No JSON form of the endpoint is longer than this.

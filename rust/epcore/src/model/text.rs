@@ -65,6 +65,11 @@ impl TextBuffer {
         self.buffer.len()
     }
 
+    /// All of it.
+    pub(crate) fn all(&self) -> &[u8] {
+        self.buffer.as_bytes()
+    }
+
     /// True if [`shrink`](Self::shrink) gives nothing back.
     pub(crate) fn is_tight(&self) -> bool {
         self.recent.is_none() && self.buffer.capacity() == self.buffer.len()

@@ -123,3 +123,48 @@ impl std::fmt::Debug for LateSlice {
         (**self).fmt(formatter)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::json;
+
+    fn list(zones: &[&str]) -> EndpointList {
+        let one = |(number, zone): (usize, &&str)| format!(r#"{{"addresses":["10.0.0.{number}"],"zone":"{zone}"}}"#);
+        let all: Vec<String> = zones.iter().enumerate().map(one).collect();
+        json::read_endpoints(format!("[{}]", all.join(",")).as_bytes()).expect("endpoints")
+    }
+
+    fn slice(endpoints: EndpointList) -> EndpointSlice {
+        EndpointSlice { metadata: ObjectMeta::default().into(), ..EndpointSlice::empty() }.with_endpoints(endpoints)
+    }
+
+    fn late() -> LateSlice {
+        let before = Arc::new(slice(list(&["a", "b", "c"])));
+        let mut other = EndpointList::default();
+        other.push(list(&["", "z"]).get(1).expect("an endpoint")).expect("room");
+        let metadata = ObjectMeta { name: "web-1".to_owned(), ..ObjectMeta::default() };
+        LateSlice::replacing(&before, metadata.into(), vec![(1, other.into())]).expect("room")
+    }
+
+    #[test]
+    fn a_late_slice_is_what_it_would_be_if_it_had_been_made_at_once() {
+        let late = late();
+        assert_eq!((late.endpoint_count(), &*late.metadata().name), (3, "web-1"));
+        let mut made = slice(list(&["a", "z", "c"]));
+        made.metadata.name = "web-1".to_owned();
+        assert_eq!(*late, made);
+        assert_eq!(late, Arc::new(made).into());
+    }
+
+    #[test]
+    fn a_slice_is_made_once_for_all_copies_and_changed_in_one() {
+        let late = late();
+        let mut copy = late.clone();
+        assert!(Arc::ptr_eq(copy.whole(), late.whole()));
+        assert!(copy.is(&late));
+        copy.metadata.name = "web-2".to_owned();
+        assert_eq!((&*late.metadata().name, &*copy.metadata().name), ("web-1", "web-2"));
+        assert!(!copy.is(&late));
+    }
+}

@@ -273,10 +273,7 @@ pub(crate) fn write_endpoint_into(out: &mut Vec<u8>, endpoint: EndpointRef<'_>) 
     write_array(object.known("addresses"), endpoint.addresses(), write_address);
     let conditions = endpoint.conditions();
     if !conditions.is_unset() || endpoint.conditions_unknown().is_some() {
-        let mut inner = Object::start(object.known("conditions"));
-        inner.boolean("ready", conditions.ready());
-        inner.boolean("serving", conditions.serving());
-        inner.boolean("terminating", conditions.terminating());
+        let mut inner = write_conditions(object.known("conditions"), conditions);
         inner.members(endpoint.conditions_unknown());
         inner.end();
     }
@@ -293,6 +290,15 @@ pub(crate) fn write_endpoint_into(out: &mut Vec<u8>, endpoint: EndpointRef<'_>) 
     }
     object.members(endpoint.unknown());
     object.end();
+}
+
+/// Begin the object of conditions, with all that are known.
+pub(super) fn write_conditions(out: &mut Vec<u8>, conditions: Conditions) -> Object<'_> {
+    let mut object = Object::start(out);
+    object.boolean("ready", conditions.ready());
+    object.boolean("serving", conditions.serving());
+    object.boolean("terminating", conditions.terminating());
+    object
 }
 
 pub(super) fn write_target(object: &mut Object<'_>, endpoint: EndpointRef<'_>) {

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::model::{AddressType, EndpointList, EndpointPort, EndpointSlice, Members, ObjectMeta};
-use crate::wire::json::endpoint::write_endpoint_into;
+use crate::wire::json::alike::write_endpoints_into;
 use crate::wire::json::metadata::{read_metadata, write_metadata};
 use crate::wire::json::reader::{Reader, Seen};
 use crate::wire::json::stream::locate_in;
@@ -147,7 +147,7 @@ pub(crate) fn write_slice_into(out: &mut Vec<u8>, slice: &EndpointSlice) {
     object.text("kind", KIND);
     write_metadata(object.known("metadata"), &slice.metadata);
     object.text("addressType", slice.address_type.as_str());
-    write_array(object.known("endpoints"), slice.endpoints.iter(), write_endpoint_into);
+    write_endpoints_into(object.known("endpoints"), &slice.endpoints);
     write_array(object.known("ports"), &slice.ports, write_port);
     object.members(Some(&slice.unknown));
     object.end();

@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 
 use crate::interrupt::point;
 use crate::model::{EndpointList, EndpointSlice};
-use crate::wire::json::endpoint::write_endpoint_into;
+use crate::wire::json::alike::write_endpoints_into;
 use crate::wire::json::events::{parts_of, unknown_type};
 use crate::wire::json::metadata::read_metadata;
 use crate::wire::json::reader::{Reader, Seen, text_of};
@@ -395,11 +395,22 @@ impl Fold {
 
 /// Write an `EndpointSliceList`.
 pub fn write_slices<'a>(slices: impl IntoIterator<Item = &'a EndpointSlice>) -> Vec<u8> {
+    const MORE: usize = 64;
     let mut out = Vec::new();
+    let slices = slices.into_iter();
+    let mut left = slices.size_hint().0;
     let mut object = Object::start(&mut out);
     object.text("apiVersion", API_VERSION);
     object.text("kind", "EndpointSliceList");
-    write_array(object.known("items"), slices, write_slice_into);
+    write_array(object.known("items"), slices, |out, slice| {
+        let start = out.len();
+        write_slice_into(out, slice);
+        left = left.saturating_sub(1);
+        if left > 0 && out.capacity() - out.len() < out.len() - start {
+            // The others are likely to be as long as this one, or a little longer.
+            out.reserve(left * (out.len() - start + MORE));
+        }
+    });
     object.end();
     out
 }
@@ -408,6 +419,6 @@ pub fn write_slices<'a>(slices: impl IntoIterator<Item = &'a EndpointSlice>) -> 
 #[must_use]
 pub fn write_endpoints(endpoints: &EndpointList) -> Vec<u8> {
     let mut out = Vec::with_capacity(endpoints.len() * 320);
-    write_array(&mut out, endpoints.iter(), write_endpoint_into);
+    write_endpoints_into(&mut out, endpoints);
     out
 }

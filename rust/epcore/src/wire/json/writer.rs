@@ -25,7 +25,7 @@ fn write_plain(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// True if JSON asks for no escape in a text; eight bytes are looked at at once.
 #[inline]
-fn is_plain(bytes: &[u8]) -> bool {
+pub(super) fn is_plain(bytes: &[u8]) -> bool {
     let Some(last) = bytes.last_chunk() else { return !bytes.iter().any(|&byte| needs_escape(byte)) };
     let (words, _) = bytes.as_chunks();
     let found = words.iter().fold(escapes(*last), |found, word| found | escapes(*word));
