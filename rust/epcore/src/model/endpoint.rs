@@ -240,6 +240,14 @@ impl EndpointList {
         Ok(())
     }
 
+    /// Take all endpoints away, and keep the room for others.
+    pub(crate) fn clear(&mut self) {
+        self.records_mut().clear();
+        self.text.clear();
+        self.rare.clear();
+        self.wasted = 0;
+    }
+
     /// Give back what is not needed to look at it.
     pub(crate) fn shrink(&mut self) {
         self.text.shrink();

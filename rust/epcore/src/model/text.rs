@@ -75,6 +75,14 @@ impl TextBuffer {
         self.recent.is_none() && self.buffer.capacity() == self.buffer.len()
     }
 
+    /// Forget all text, and keep the room for other.
+    pub(crate) fn clear(&mut self) {
+        self.buffer.clear();
+        if let Some(recent) = &mut self.recent {
+            **recent = [Text::default(); RECENT];
+        }
+    }
+
     /// Give back what is not needed to look at it.
     pub(crate) fn shrink(&mut self) {
         self.buffer.shrink_to_fit();

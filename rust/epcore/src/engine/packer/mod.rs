@@ -282,7 +282,7 @@ impl Packer {
 
     /// A plan is handed out.
     fn send(&mut self, service: &Name, plan: &Plan) {
-        if entry_of(&mut self.entries, service).send(plan) {
+        if self.entries.get_mut(service).is_some_and(|entry| entry.send(plan)) {
             self.dirty.remove(service);
         }
     }

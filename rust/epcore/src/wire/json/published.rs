@@ -1,8 +1,10 @@
 //! Endpoints from outside, in: addresses as plain strings, with more in a short form, or as the API has them.
 
+use std::cell::Cell;
+
 use crate::Error;
 use crate::kube::{Ports, Published, check_port, split_port};
-use crate::model::{EndpointPort, shorten};
+use crate::model::{EndpointList, EndpointPort, Shared, shorten};
 use crate::wire::json::endpoint::read_endpoint;
 use crate::wire::json::reader::{Reader, Seen};
 use crate::wire::json::slice::read_port;
@@ -22,22 +24,53 @@ use crate::wire::json::writer::{Object, write_array, write_raw_object, write_str
 /// The first place that is not as said, with path (`endpoints[3].port`) and byte offset.
 pub fn read_published(document: &[u8]) -> Result<Published, Error> {
     Templates::kept(|templates| {
-        if document.len() < SHORT {
-            // With some bytes behind it the last endpoint, often the only one, is compared like any other.
-            let padded = [document, &[b' '; MARGIN]].concat();
-            if let Ok(published) = read_published_by(&padded, templates) {
-                return Ok(published);
-            }
+        if document.len() < SHORT
+            && let Some(published) = Desk::kept(|desk| desk.read(document, templates))
+        {
+            return Ok(published);
         }
-        read_published_by(document, templates)
+        read_published_by(document, templates, Published::default())
     })
 }
 
-fn read_published_by(document: &[u8], templates: &mut Templates) -> Result<Published, Error> {
-    let mut published = Published::default();
-    if document.len() < SHORT {
-        published.endpoints.reserve((1, document.len()));
+thread_local! {
+    /// Who tells one endpoint is likely to tell another.
+    static KEPT: Cell<Option<Box<Desk>>> = const { Cell::new(None) };
+}
+
+/// Room to read short documents in, which are then copied into no more than they need.
+#[derive(Default)]
+struct Desk {
+    padded: Vec<u8>,
+    endpoints: Option<Shared<EndpointList>>,
+}
+
+impl Desk {
+    fn kept<T>(read: impl FnOnce(&mut Self) -> T) -> T {
+        let mut desk = KEPT.take().unwrap_or_default();
+        let outcome = read(&mut desk);
+        KEPT.set(Some(desk));
+        outcome
     }
+
+    /// Read a document; `None` if there is something to be told about it.
+    fn read(&mut self, document: &[u8], templates: &mut Templates) -> Option<Published> {
+        // With some bytes behind it the last endpoint, often the only one, is compared like any other.
+        self.padded.clear();
+        self.padded.extend_from_slice(document);
+        self.padded.extend_from_slice(&[b' '; MARGIN]);
+        let empty = Published { endpoints: self.endpoints.take().unwrap_or_default(), ports: Vec::new() };
+        let mut read = read_published_by(&self.padded, templates, empty).ok()?;
+        let alone = EndpointList::clone(&read.endpoints).into();
+        let mut room = std::mem::replace(&mut read.endpoints, alone);
+        room.clear();
+        self.endpoints = Some(room);
+        Some(read)
+    }
+}
+
+/// Read onto the end of none.
+fn read_published_by(document: &[u8], templates: &mut Templates, mut published: Published) -> Result<Published, Error> {
     let mut is_of_api = true;
     templates.forget();
     single_items(document, "endpoints", "List", |reader| {
@@ -52,10 +85,6 @@ fn read_published_by(document: &[u8], templates: &mut Templates) -> Result<Publi
         }
         Ok(())
     })?;
-    if published.len() == 1 {
-        // It is likely to be kept as it is.
-        published.endpoints.shrink();
-    }
     Ok(published)
 }
 
