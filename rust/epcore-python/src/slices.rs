@@ -102,9 +102,15 @@ impl SliceSet {
     }
 
     /// Write an `EndpointSliceList`.
-    fn to_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        let json = py.detach(|| json::write_slices(self.get().iter().map(|slice| &**slice)));
-        PyBytes::new(py, &json)
+    fn to_json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let slices = || self.get().iter().map(|slice| &**slice);
+        let size = py.detach(|| json::slices_size(slices()));
+        PyBytes::new_with(py, size, |bytes| {
+            let mut rest = bytes;
+            let put = |part: &[u8]| rest.split_off_mut(..part.len()).map_or((), |room| room.copy_from_slice(part));
+            py.detach(|| json::write_slices_by(slices(), put));
+            Ok(())
+        })
     }
 
     /// Write an `EndpointSliceList` as protobuf.
@@ -167,7 +173,7 @@ impl SliceSet {
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
-        Ok((py.get_type::<Self>().getattr("from_json")?, (self.to_json(py),)))
+        Ok((py.get_type::<Self>().getattr("from_json")?, (self.to_json(py)?,)))
     }
 }
 

@@ -119,7 +119,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn endpoints_of_a_list_are_written_as_each_is_alone(
+    fn endpoints_of_a_list_are_written_as_each_is_alone_and_their_size_is_known_before(
         kinds in prop::collection::vec(endpoint(), 1..6),
         order in prop::collection::vec(any::<prop::sample::Index>(), 1..20),
     ) {
@@ -130,5 +130,9 @@ proptest! {
             slices[0].endpoints.iter().map(|one| String::from_utf8(json::write_endpoint(one)).unwrap()).collect();
         let together = String::from_utf8(json::write_endpoints(&slices[0].endpoints)).unwrap();
         prop_assert_eq!(together, format!("[{}]", alone.join(",")));
+        for count in 0..3 {
+            let many = || (0..count).map(|_| &*slices[0]);
+            prop_assert_eq!(json::slices_size(many()), json::write_slices(many()).len());
+        }
     }
 }

@@ -20,7 +20,13 @@ pub(crate) fn write_v4(out: &mut Vec<u8>, address: Ipv4Addr) {
     out.extend_from_slice(&text[..length - 1]);
 }
 
+/// How many bytes that takes.
+pub(crate) fn v4_size(address: Ipv4Addr) -> usize {
+    address.octets().iter().map(|&octet| OCTETS[usize::from(octet)].1).sum::<usize>() - 1
+}
+
 /// Each octet with a dot behind it, in four bytes, and how many of these count.
+#[expect(clippy::cast_possible_truncation, reason = "it is a digit")]
 static OCTETS: [([u8; 4], usize); 256] = {
     let mut octets = [([b'.'; 4], 0); 256];
     let mut octet = 0;

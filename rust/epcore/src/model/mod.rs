@@ -22,7 +22,7 @@ pub(crate) use address::may_be_special;
 pub use address::{Address, AddressType};
 pub use conditions::Conditions;
 pub(crate) use digest::Digest;
-pub(crate) use dotted::{leading_v4, write_v4};
+pub(crate) use dotted::{leading_v4, v4_size, write_v4};
 pub use endpoint::{EndpointList, EndpointRef, TargetRef};
 pub(crate) use endpoint::{Rare, Record, StoredAddress};
 pub use identity::Identity;

@@ -1,32 +1,41 @@
 //! The endpoints of a list, out: nearly all are like the one before but for a few texts.
 
-use std::ops::Range;
-
-use crate::model::{Conditions, EndpointList, EndpointRef, Record, Text};
-use crate::wire::json::endpoint::{write_conditions, write_endpoint_into};
-use crate::wire::json::writer::{Object, is_plain, write_address, write_array};
+use crate::model::{Conditions, EndpointList, EndpointRef, Text};
+use crate::wire::json::endpoint::{write_conditions, write_endpoint, write_endpoint_into};
+use crate::wire::json::writer::{Object, address_size, is_plain, write_address, write_array};
 
 /// Write an array of endpoints.
 pub(super) fn write_endpoints_into(out: &mut Vec<u8>, list: &EndpointList) {
-    let mut last = Last { is_plain: is_plain(list.text().all()), ..Last::default() };
-    write_array(out, list.iter(), |out, endpoint| {
-        if !last.write(out, list, endpoint) {
-            write_endpoint_into(out, endpoint);
-        }
+    let mut before = Last::of(list);
+    write_array(out, list.iter(), |out, endpoint| match before.usual(list, endpoint) {
+        Some(usual) => before.write(out, endpoint, &usual),
+        None => write_endpoint_into(out, endpoint),
     });
 }
 
-/// What was written last.
-#[derive(Default)]
-struct Last {
-    /// No text of the list needs escapes.
-    is_plain: bool,
-    /// What is between the address and the name of the target, and where that is.
-    middle: Option<(Middle, Range<usize>)>,
+/// How many bytes that takes.
+pub(super) fn endpoints_size(list: &EndpointList) -> usize {
+    let mut before = Last::of(list);
+    let sizes = list.iter().map(|endpoint| match before.usual(list, endpoint) {
+        Some(usual) => before.size(endpoint, &usual),
+        None => write_endpoint(endpoint).len(),
+    });
+    // Commas, and what is around all.
+    sizes.sum::<usize>() + list.len().max(1) + 1
 }
 
-/// What decides it.
-#[derive(Clone, Copy, PartialEq)]
+/// The texts of a usual endpoint, none of which needs escapes.
+struct Usual<'a> {
+    middle: Middle,
+    name: &'a [u8],
+    uid: &'a [u8],
+    node: &'a [u8],
+    zone: &'a [u8],
+    hints: &'a [u8],
+}
+
+/// What decides what is between the address and the name of the target.
+#[derive(Clone, Copy, Default, PartialEq)]
 struct Middle {
     conditions: Conditions,
     kind: Text,
@@ -34,58 +43,93 @@ struct Middle {
     has_target: bool,
 }
 
+/// What was written last.
+#[derive(Default)]
+struct Last {
+    /// No text of the list needs escapes.
+    is_plain: bool,
+    middle: Middle,
+    /// That text.
+    text: Vec<u8>,
+}
+
+/// What is around the texts of a usual endpoint.
+const ADDRESSES: &[u8] = br#"{"addresses":["#;
+const UID: &[u8] = br#"","uid":""#;
+const TARGET_END: &[u8] = br#""}"#;
+const NODE: &[u8] = br#","nodeName":""#;
+const ZONE: &[u8] = br#","zone":""#;
+const HINTS: &[u8] = br#","hints":"#;
+
 impl Last {
-    /// Write a usual endpoint; false if it is none, and nothing was written.
-    fn write(&mut self, out: &mut Vec<u8>, list: &EndpointList, endpoint: EndpointRef<'_>) -> bool {
-        let Some(record) = endpoint.usual_record() else { return false };
-        let text = |text: Text| list.text().bytes(text);
-        let (name, uid) = (text(record.target_name), text(record.target_uid));
-        let (node, zone) = (text(record.node_name), text(record.zone));
-        if !self.is_plain && ![name, uid, node, zone].into_iter().all(is_plain) {
-            return false;
-        }
-        out.extend_from_slice(br#"{"addresses":["#);
-        write_address(out, endpoint.address());
-        self.write_middle(out, endpoint, record);
-        if !name.is_empty() {
-            out.extend_from_slice(name);
-            out.extend_from_slice(br#"","uid":""#);
-            out.extend_from_slice(uid);
-            out.extend_from_slice(br#""}"#);
-        }
-        if !node.is_empty() {
-            out.extend_from_slice(br#","nodeName":""#);
-            out.extend_from_slice(node);
-            out.push(b'"');
-        }
-        if !zone.is_empty() {
-            out.extend_from_slice(br#","zone":""#);
-            out.extend_from_slice(zone);
-            out.push(b'"');
-        }
-        if !record.hints.is_empty() {
-            out.extend_from_slice(br#","hints":"#);
-            out.extend_from_slice(text(record.hints));
-        }
-        out.push(b'}');
-        true
+    fn of(list: &EndpointList) -> Self {
+        Self { is_plain: is_plain(list.text().all()), ..Self::default() }
     }
 
-    fn write_middle(&mut self, out: &mut Vec<u8>, endpoint: EndpointRef<'_>, record: &Record) {
+    #[inline]
+    fn usual<'a>(&self, list: &'a EndpointList, endpoint: EndpointRef<'a>) -> Option<Usual<'a>> {
+        let record = endpoint.usual_record()?;
+        let text = |text: Text| list.text().bytes(text);
         let middle = Middle {
             conditions: record.conditions,
             kind: record.target_kind,
             namespace: record.target_namespace,
             has_target: !record.target_name.is_empty(),
         };
-        match &self.middle {
-            Some((last, place)) if *last == middle => out.extend_from_within(place.clone()),
-            _ => {
-                let start = out.len();
-                write_between(out, endpoint, middle);
-                self.middle = Some((middle, start..out.len()));
+        let usual = Usual {
+            middle,
+            name: text(record.target_name),
+            uid: text(record.target_uid),
+            node: text(record.node_name),
+            zone: text(record.zone),
+            hints: text(record.hints),
+        };
+        (self.is_plain || [usual.name, usual.uid, usual.node, usual.zone].into_iter().all(is_plain)).then_some(usual)
+    }
+
+    fn write(&mut self, out: &mut Vec<u8>, endpoint: EndpointRef<'_>, usual: &Usual<'_>) {
+        out.extend_from_slice(ADDRESSES);
+        write_address(out, endpoint.address());
+        out.extend_from_slice(self.middle(endpoint, usual.middle));
+        if !usual.name.is_empty() {
+            out.extend_from_slice(usual.name);
+            out.extend_from_slice(UID);
+            out.extend_from_slice(usual.uid);
+            out.extend_from_slice(TARGET_END);
+        }
+        for (name, text) in [(NODE, usual.node), (ZONE, usual.zone)] {
+            if !text.is_empty() {
+                out.extend_from_slice(name);
+                out.extend_from_slice(text);
+                out.push(b'"');
             }
         }
+        if !usual.hints.is_empty() {
+            out.extend_from_slice(HINTS);
+            out.extend_from_slice(usual.hints);
+        }
+        out.push(b'}');
+    }
+
+    /// How many bytes that takes.
+    fn size(&mut self, endpoint: EndpointRef<'_>, usual: &Usual<'_>) -> usize {
+        let around = |before: &[u8], text: &[u8], after: usize| {
+            if text.is_empty() { 0 } else { before.len() + text.len() + after }
+        };
+        let target = around(UID, usual.name, usual.uid.len() + TARGET_END.len());
+        let rest = around(NODE, usual.node, 1) + around(ZONE, usual.zone, 1) + around(HINTS, usual.hints, 0);
+        let address = address_size(endpoint.address());
+        ADDRESSES.len() + address + self.middle(endpoint, usual.middle).len() + target + rest + 1
+    }
+
+    /// What is between the address and the name of the target.
+    fn middle(&mut self, endpoint: EndpointRef<'_>, middle: Middle) -> &[u8] {
+        if self.text.is_empty() || self.middle != middle {
+            self.text.clear();
+            write_between(&mut self.text, endpoint, middle);
+            self.middle = middle;
+        }
+        &self.text
     }
 }
 

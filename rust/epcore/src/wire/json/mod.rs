@@ -45,8 +45,8 @@ pub(crate) use slice::{API_VERSION, KIND, slice_size};
 pub(crate) use stream::locate_all;
 pub(super) use stream::{Event, Fold};
 pub use stream::{
-    locate, read_endpoints, read_endpoints_plainly, read_slice_list, read_slices, read_slices_plainly, write_endpoints,
-    write_slices,
+    locate, read_endpoints, read_endpoints_plainly, read_slice_list, read_slices, read_slices_plainly, slices_size,
+    write_endpoints, write_slices, write_slices_by,
 };
 pub(crate) use submitted::{Submitted, read_submitted};
 pub use view::{read_view, write_view};

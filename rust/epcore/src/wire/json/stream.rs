@@ -11,7 +11,7 @@ use crate::wire::json::events::{parts_of, unknown_type};
 use crate::wire::json::metadata::read_metadata;
 use crate::wire::json::reader::{Reader, Seen, text_of};
 use crate::wire::json::relist::Past;
-use crate::wire::json::slice::{API_VERSION, read_valid_slice, write_slice_into};
+use crate::wire::json::slice::{API_VERSION, read_valid_slice, slice_size, write_slice_into};
 use crate::wire::json::template::Templates;
 use crate::wire::json::writer::{Object, write_array};
 use crate::{Error, Segment};
@@ -395,24 +395,46 @@ impl Fold {
 
 /// Write an `EndpointSliceList`.
 pub fn write_slices<'a>(slices: impl IntoIterator<Item = &'a EndpointSlice>) -> Vec<u8> {
-    const MORE: usize = 64;
-    let mut out = Vec::new();
-    let slices = slices.into_iter();
-    let mut left = slices.size_hint().0;
-    let mut object = Object::start(&mut out);
+    let slices: Vec<&EndpointSlice> = slices.into_iter().collect();
+    let mut out = Vec::with_capacity(slices_size(slices.iter().copied()));
+    write_slices_by(slices, |part| out.extend_from_slice(part));
+    out
+}
+
+/// How many bytes of JSON an `EndpointSliceList` takes: looked up, not written.
+pub fn slices_size<'a>(slices: impl IntoIterator<Item = &'a EndpointSlice>) -> usize {
+    // Each but the first has a comma before it.
+    let sizes = slices.into_iter().map(|slice| slice_size(slice) + 1);
+    let [start, end] = around_slices();
+    start.len() + sizes.sum::<usize>().saturating_sub(1) + end.len()
+}
+
+/// Write an `EndpointSliceList` part by part, for who has room for it already.
+pub fn write_slices_by<'a>(slices: impl IntoIterator<Item = &'a EndpointSlice>, mut put: impl FnMut(&[u8])) {
+    let [start, end] = around_slices();
+    put(&start);
+    let mut part = Vec::new();
+    for (index, slice) in slices.into_iter().enumerate() {
+        part.clear();
+        if index > 0 {
+            part.push(b',');
+        }
+        write_slice_into(&mut part, slice);
+        put(&part);
+    }
+    put(&end);
+}
+
+/// What a list has before its slices and behind them.
+fn around_slices() -> [Vec<u8>; 2] {
+    let mut start = Vec::new();
+    let mut object = Object::start(&mut start);
     object.text("apiVersion", API_VERSION);
     object.text("kind", "EndpointSliceList");
-    write_array(object.known("items"), slices, |out, slice| {
-        let start = out.len();
-        write_slice_into(out, slice);
-        left = left.saturating_sub(1);
-        if left > 0 && out.capacity() - out.len() < out.len() - start {
-            // The others are likely to be as long as this one, or a little longer.
-            out.reserve(left * (out.len() - start + MORE));
-        }
-    });
+    write_array(object.known("items"), [], |_, (): ()| ());
     object.end();
-    out
+    let end = start.split_off(start.len() - 2);
+    [start, end]
 }
 
 /// Write an array of endpoints.
