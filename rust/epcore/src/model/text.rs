@@ -221,15 +221,10 @@ impl Ascii {
         (Text { start, length: first }, Text { start: start + length - last, length: last })
     }
 
-    /// Append all to the buffer; false if they are no text, and the buffer is as it was.
-    pub(crate) fn end_as_text(&self, buffer: &mut TextBuffer) -> bool {
-        let text = simdutf8::basic::from_utf8(&self.bytes[..self.length]);
-        text.inspect(|text| buffer.buffer.push_str(text)).is_ok()
-    }
-
-    /// The same; false also if they are not in ASCII.
+    /// Append all to the buffer; false if they are not in ASCII, and the buffer is as it was.
     pub(crate) fn end(&self, buffer: &mut TextBuffer) -> bool {
-        self.bytes[..self.length].is_ascii() && self.end_as_text(buffer)
+        let text = simdutf8::basic::from_utf8(&self.bytes[..self.length]).ok().filter(|text| text.is_ascii());
+        text.inspect(|text| buffer.buffer.push_str(text)).is_some()
     }
 }
 

@@ -59,13 +59,13 @@ impl Kept {
         true
     }
 
-    /// Put the texts in the list; false if they are none.
+    /// Put the texts in the list; false if they are not in ASCII.
     pub(super) fn end(&mut self, list: &mut EndpointList) -> bool {
-        let are_text = self.texts.end_as_text(list.text_mut());
-        if !are_text {
+        let are_plain = self.texts.end(list.text_mut());
+        if !are_plain {
             self.forget();
         }
-        are_text
+        are_plain
     }
 
     pub(super) fn len(&self) -> usize {

@@ -69,13 +69,13 @@ impl Likeness {
             }
             hole.field.set(&mut pod, "");
         }
-        let text = start.text()[start.position()..reader.position()].into();
+        let text = std::str::from_utf8(&start.bytes()[start.position()..reader.position()]).ok()?.into();
         (holes.len() <= MOST_HOLES).then_some(Self { text, holes, spare, pod })
     }
 
     /// Where the Pod under the reader ends, if it fits.
     pub(super) fn fit(&mut self, reader: &Reader<'_>) -> Option<usize> {
-        let bytes = reader.text().as_bytes();
+        let bytes = reader.bytes();
         let (mut at, mut from) = (reader.position(), 0);
         for hole in &mut self.holes {
             at = after(&self.text.as_bytes()[from..hole.place.start], bytes, at)?;
@@ -86,22 +86,22 @@ impl Likeness {
     }
 
     /// Append the Pod that fits. Where a text is missing that Pods have, the plain reader knows what that means.
-    pub(super) fn push(&mut self, text: &str, pods: &mut Vec<Pod>) -> Option<()> {
+    pub(super) fn push(&mut self, document: &[u8], pods: &mut Vec<Pod>) -> Option<()> {
         // It is made where it stays.
         pods.push(self.pod.clone());
-        let filled = pods.last_mut().and_then(|pod| self.fill(text, pod));
+        let filled = pods.last_mut().and_then(|pod| self.fill(document, pod));
         if filled.is_none() {
             pods.pop();
         }
         filled
     }
 
-    fn fill(&mut self, text: &str, pod: &mut Pod) -> Option<()> {
+    fn fill(&mut self, document: &[u8], pod: &mut Pod) -> Option<()> {
         for hole in &self.holes {
             if matches!(hole.field, Field::Text | Field::Word) {
                 continue;
             }
-            let value = text.get(hole.at..hole.at + hole.length)?;
+            let value = std::str::from_utf8(document.get(hole.at..hole.at + hole.length)?).ok()?;
             match &hole.field {
                 Field::Name | Field::Ip(_) if value.is_empty() => return None,
                 Field::Label(key) if self.pod.labels.get(&**key).is_none_or(|last| last != value) => {
@@ -117,7 +117,7 @@ impl Likeness {
 
     /// The same with holes for the values that the Pod under the reader has in another way.
     pub(super) fn widened(&self, reader: &Reader<'_>) -> Option<Self> {
-        let bytes = reader.text().as_bytes();
+        let bytes = reader.bytes();
         let mut wider = self.clone();
         let (mut at, mut from, mut number) = (reader.position(), 0, 0);
         loop {

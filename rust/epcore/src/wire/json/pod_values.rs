@@ -135,7 +135,7 @@ impl Walk {
             _ => {
                 let start = reader.position();
                 reader.skip()?;
-                let word = &reader.text().as_bytes()[start..reader.position()];
+                let word = &reader.bytes()[start..reader.position()];
                 if word_length(word) == Some(word.len()) {
                     self.spare.push(Hole::new(Field::Word, self.place(start, reader.position())));
                 }

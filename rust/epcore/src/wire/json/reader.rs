@@ -1,7 +1,10 @@
 //! A pull reader of JSON text: strict, one pass, no tree.
+//!
+//! It reads bytes. A text is looked at for UTF-8 when it is asked for, and all else of JSON is ASCII: so a document that was read to its end is UTF-8, and no
+//! pass over all of it was needed.
 
 use std::borrow::Cow;
-use std::str::FromStr;
+use std::str::{FromStr, Utf8Error};
 
 use crate::Error;
 use crate::model::Members;
@@ -13,23 +16,29 @@ pub(crate) const MAX_DEPTH: usize = 128;
 /// A position in JSON text.
 #[derive(Clone)]
 pub(crate) struct Reader<'a> {
-    text: &'a str,
+    bytes: &'a [u8],
     position: usize,
     depth: usize,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, position: 0, depth: 0 }
+    pub(crate) fn new(text: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
+        Self { bytes: text.as_ref(), position: 0, depth: 0 }
     }
 
     pub(crate) fn position(&self) -> usize {
         self.position
     }
 
-    /// The whole text.
-    pub(crate) fn text(&self) -> &'a str {
-        self.text
+    /// The whole document.
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// A part of it, which must be UTF-8.
+    fn text(&self, from: usize, to: usize) -> Result<&'a str, Error> {
+        let not_text = |error: Utf8Error| Error::invalid(NOT_UTF8).at(from + error.valid_up_to());
+        std::str::from_utf8(&self.bytes[from..to]).map_err(not_text)
     }
 
     /// How many objects and arrays the reader is in.
@@ -41,10 +50,10 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(crate) fn next_item(&self, at: usize) -> Option<usize> {
         // Nearly always there is no space.
-        if let Some([b',', 0x21..=0xff]) = self.text.as_bytes().get(at..)?.first_chunk() {
+        if let Some([b',', 0x21..=0xff]) = self.bytes.get(at..)?.first_chunk() {
             return Some(at + 1);
         }
-        let mut ahead = Self { text: self.text, position: at, depth: self.depth };
+        let mut ahead = Self { bytes: self.bytes, position: at, depth: self.depth };
         ahead.take(b',').then(|| ahead.peek())??;
         Some(ahead.position)
     }
@@ -56,12 +65,12 @@ impl<'a> Reader<'a> {
 
     /// A reader of a value at `position` that stops where more than `levels` objects and arrays are within each other.
     pub(crate) fn shallow(&self, position: usize, levels: usize) -> Self {
-        Self { text: self.text, position, depth: MAX_DEPTH - levels }
+        Self { bytes: self.bytes, position, depth: MAX_DEPTH - levels }
     }
 
     /// The next byte that is not white space.
     pub(crate) fn peek(&mut self) -> Option<u8> {
-        let bytes = self.text.as_bytes();
+        let bytes = self.bytes;
         loop {
             let byte = *bytes.get(self.position)?;
             if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
@@ -85,10 +94,12 @@ impl<'a> Reader<'a> {
             Some(b'-' | b'0'..=b'9') => "a number".to_owned(),
             Some(b't' | b'f') => "a boolean".to_owned(),
             Some(b'n') => "null".to_owned(),
-            Some(_) => match self.text[self.position..].chars().next() {
-                Some(other) => format!("{other:?}"),
-                None => "the end of the input".to_owned(),
-            },
+            Some(_) => {
+                let rest = &self.bytes[self.position..];
+                // Four bytes are a character at least.
+                let shown = String::from_utf8_lossy(&rest[..rest.len().min(4)]);
+                format!("{:?}", shown.chars().next().unwrap_or_default())
+            }
         };
         self.error(format!("expected {what}, found {found}"))
     }
@@ -189,7 +200,7 @@ impl<'a> Reader<'a> {
     }
 
     fn literal(&mut self, word: &'static str) -> Result<(), Error> {
-        if !self.text.as_bytes()[self.position..].starts_with(word.as_bytes()) {
+        if !self.bytes[self.position..].starts_with(word.as_bytes()) {
             return Err(self.error(format!("expected {word}")));
         }
         self.position += word.len();
@@ -215,10 +226,10 @@ impl<'a> Reader<'a> {
             return Err(self.expected("a string"));
         }
         let start = self.position;
-        self.position += plain_length(&self.text.as_bytes()[start..]);
-        if self.text.as_bytes().get(self.position) == Some(&b'"') {
+        self.position += plain_length(&self.bytes[start..]);
+        if self.bytes.get(self.position) == Some(&b'"') {
             self.position += 1;
-            return Ok(Cow::Borrowed(&self.text[start..self.position - 1]));
+            return self.text(start, self.position - 1).map(Cow::Borrowed);
         }
         self.rest_of_string(start).map(Cow::Owned)
     }
@@ -226,9 +237,9 @@ impl<'a> Reader<'a> {
     /// The part of a string from its first escape on; rare.
     #[cold]
     fn rest_of_string(&mut self, start: usize) -> Result<String, Error> {
-        let mut decoded = self.text[start..self.position].to_owned();
+        let mut decoded = self.text(start, self.position)?.to_owned();
         loop {
-            match self.text.as_bytes().get(self.position) {
+            match self.bytes.get(self.position) {
                 None => return Err(self.error("the string has no end")),
                 Some(b'"') => {
                     self.position += 1;
@@ -240,8 +251,8 @@ impl<'a> Reader<'a> {
                 }
                 Some(_) => {
                     let from = self.position;
-                    self.position += plain_length(&self.text.as_bytes()[from..]);
-                    decoded.push_str(&self.text[from..self.position]);
+                    self.position += plain_length(&self.bytes[from..]);
+                    decoded.push_str(self.text(from, self.position)?);
                 }
             }
         }
@@ -249,7 +260,7 @@ impl<'a> Reader<'a> {
 
     fn escape(&mut self) -> Result<char, Error> {
         let start = self.position;
-        let escaped = self.text.as_bytes().get(start + 1).copied();
+        let escaped = self.bytes.get(start + 1).copied();
         self.position += 2;
         Ok(match escaped {
             Some(plain @ (b'"' | b'\\' | b'/')) => char::from(plain),
@@ -260,7 +271,7 @@ impl<'a> Reader<'a> {
             Some(b't') => '\t',
             Some(b'u') => {
                 let first = self.hex(start)?;
-                let code = if (0xd800..0xdc00).contains(&first) && self.text[self.position..].starts_with("\\u") {
+                let code = if (0xd800..0xdc00).contains(&first) && self.bytes[self.position..].starts_with(b"\\u") {
                     self.position += 2;
                     let second = self.hex(start)?;
                     if !(0xdc00..0xe000).contains(&second) {
@@ -277,11 +288,11 @@ impl<'a> Reader<'a> {
     }
 
     fn hex(&mut self, start: usize) -> Result<u32, Error> {
-        let digits = self.text.get(self.position..self.position + 4);
-        let digits = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let digits = self.bytes.get(self.position..self.position + 4);
+        let digits = digits.filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
         self.position += 4;
         digits
-            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
+            .and_then(|digits| u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok())
             .ok_or_else(|| Error::invalid("\\u needs four hexadecimal digits").at(start))
     }
 
@@ -289,7 +300,7 @@ impl<'a> Reader<'a> {
     fn number(&mut self) -> Result<&'a str, Error> {
         self.peek();
         let start = self.position;
-        let bytes = self.text.as_bytes();
+        let bytes = self.bytes;
         let digits = |position: &mut usize| {
             let from = *position;
             while bytes.get(*position).is_some_and(u8::is_ascii_digit) {
@@ -315,7 +326,7 @@ impl<'a> Reader<'a> {
             return Err(self.error("not a number of JSON"));
         }
         self.position = position;
-        Ok(&self.text[start..position])
+        self.text(start, position)
     }
 
     /// A whole number of 32 bits.
@@ -357,7 +368,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn canonical(&mut self) -> Result<String, Error> {
         let mut out = Vec::new();
         self.canonical_into(&mut out)?;
-        String::from_utf8(out).map_err(|_| self.error("not UTF-8"))
+        String::from_utf8(out).map_err(|_| self.error(NOT_UTF8))
     }
 
     fn canonical_into(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
@@ -386,7 +397,7 @@ impl<'a> Reader<'a> {
             _ => {
                 let start = self.position;
                 self.skip()?;
-                out.extend_from_slice(&self.text.as_bytes()[start..self.position]);
+                out.extend_from_slice(&self.bytes[start..self.position]);
                 Ok(())
             }
         }
@@ -406,6 +417,7 @@ pub(crate) fn canonical(text: &str) -> Result<String, Error> {
     if reader.peek().is_some() { Err(reader.expected("the end of the input")) } else { Ok(canonical) }
 }
 
+const NOT_UTF8: &str = "not UTF-8";
 const DUPLICATE: &str = "a second member of this name";
 
 /// Which known members an object has had.
@@ -498,7 +510,7 @@ pub(crate) fn text_of(document: &[u8]) -> Result<&str, Error> {
     // The fast check does not tell where the trouble is.
     simdutf8::basic::from_utf8(document)
         .or_else(|_| std::str::from_utf8(document))
-        .map_err(|error| Error::invalid("not UTF-8").at(error.valid_up_to()))
+        .map_err(|error| Error::invalid(NOT_UTF8).at(error.valid_up_to()))
 }
 
 #[cfg(test)]

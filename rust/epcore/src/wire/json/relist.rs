@@ -91,7 +91,7 @@ impl Past<'_> {
     /// The slice under the reader, if it is the one that is expected there, or the one behind it; the reader steps over it.
     pub(super) fn step_over(&mut self, reader: &mut Reader<'_>) -> Option<Arc<EndpointSlice>> {
         let start = reader.position();
-        let rest = &reader.text().as_bytes()[start..];
+        let rest = &reader.bytes()[start..];
         // An object ends itself: text that begins as this one does begins with it. Deeper, it might be nested too deep.
         let is_here =
             |place: &Place| reader.depth() == place.depth && rest.starts_with(&self.document[place.text.clone()]);

@@ -88,7 +88,7 @@ impl Run {
         kept: &mut Kept,
     ) -> Option<usize> {
         match self {
-            Self::Literal(literal) => literal.after(reader.text().as_bytes(), at),
+            Self::Literal(literal) => literal.after(reader.bytes(), at),
             Self::Values(values) => values.after(reader, at, record, kept),
         }
     }
@@ -107,7 +107,7 @@ impl Values {
     fn after(&mut self, reader: &Reader<'_>, at: usize, record: &mut Record, kept: &mut Kept) -> Option<usize> {
         // Zones come by turns, where Pods are spread.
         let expected = self.variants.get(self.expected);
-        let end = match expected.and_then(|variant| variant.text.after(reader.text().as_bytes(), at)) {
+        let end = match expected.and_then(|variant| variant.text.after(reader.bytes(), at)) {
             Some(end) => end,
             None => self.other(reader, at)?,
         };
@@ -125,7 +125,7 @@ impl Values {
     /// The end of another variant than the expected one, which is expected now.
     #[inline(never)]
     fn other(&mut self, reader: &Reader<'_>, at: usize) -> Option<usize> {
-        let bytes = reader.text().as_bytes();
+        let bytes = reader.bytes();
         // Where another shape is, no variant need be looked at.
         self.each.first()?.0.after(bytes, at)?;
         let found =
@@ -141,7 +141,7 @@ impl Values {
     /// Take the values one by one, and remember the run.
     #[cold]
     fn learn(&mut self, reader: &Reader<'_>, start: usize) -> Option<(usize, usize)> {
-        let bytes = reader.text().as_bytes();
+        let bytes = reader.bytes();
         let mut places = Vec::new();
         let mut at = start;
         for (literal, field) in &self.each {
@@ -211,7 +211,7 @@ impl Few {
     /// Where a value ends that begins at `at`: before the quote of a text, after an object.
     fn end(self, reader: &Reader<'_>, at: usize) -> Option<usize> {
         match self {
-            Self::Zone | Self::Kind | Self::Namespace => Some(at + plain_length(&reader.text().as_bytes()[at..])),
+            Self::Zone | Self::Kind | Self::Namespace => Some(at + plain_length(&reader.bytes()[at..])),
             Self::Hints | Self::Conditions => {
                 let mut inner = reader.shallow(at, LEVELS - 1);
                 inner.skip().ok()?;
@@ -224,7 +224,9 @@ impl Few {
     fn value(self, reader: &Reader<'_>, from: usize, to: usize) -> Option<Value> {
         let (mut inner, mut rare) = (reader.shallow(from, LEVELS - 1), None);
         let value = match self {
-            Self::Zone | Self::Kind | Self::Namespace => self.text(&reader.text()[from..to]),
+            Self::Zone | Self::Kind | Self::Namespace => {
+                self.text(std::str::from_utf8(&reader.bytes()[from..to]).ok()?)
+            }
             Self::Hints => self.text(&canonical_hints(&mut inner, &mut rare).ok()?),
             Self::Conditions => {
                 let mut record = Record::default();

@@ -61,7 +61,7 @@ enum Part {
 impl Template {
     /// Learn from the text under `reader`, an endpoint that the plain reader took and that has no rare field.
     pub(super) fn learn(reader: &Reader<'_>) -> Option<Self> {
-        let bytes = reader.text().as_bytes();
+        let bytes = reader.bytes();
         let mut from = reader.position();
         let mut reader = reader.shallow(from, LEVELS);
         let start = from;
@@ -112,7 +112,7 @@ impl Template {
     /// Take the endpoint at a place into the record. Fields that these endpoints do not have are empty in it.
     #[inline]
     fn fit(&mut self, reader: &Reader<'_>, mut at: usize, kept: &mut Kept) -> Option<usize> {
-        let (text, bytes, record) = (reader.text(), reader.text().as_bytes(), &mut self.record);
+        let (bytes, record) = (reader.bytes(), &mut self.record);
         let mut node = (0, 0);
         for (run, hole) in &mut self.holes {
             let start = run.after(reader, at, record, kept)?;
@@ -121,7 +121,7 @@ impl Template {
                     kept.are_sound &= !may_be_special(address);
                     (record.address, at) = (StoredAddress::V4(address), end);
                 } else {
-                    (record.address, at) = other_address(text, start, kept)?;
+                    (record.address, at) = other_address(bytes, start, kept)?;
                 }
                 continue;
             }
@@ -145,13 +145,13 @@ impl Template {
 
 /// An address that is not of the usual form.
 #[inline(never)]
-fn other_address(text: &str, start: usize, kept: &mut Kept) -> Option<(StoredAddress, usize)> {
+fn other_address(bytes: &[u8], start: usize, kept: &mut Kept) -> Option<(StoredAddress, usize)> {
     kept.are_sound = false;
-    let end = start + plain_length(&text.as_bytes()[start..]);
-    let address = match Address::parse(text.get(start..end)?) {
+    let end = start + plain_length(&bytes[start..]);
+    let address = match Address::parse(std::str::from_utf8(bytes.get(start..end)?).ok()?) {
         Address::V4(address) => StoredAddress::V4(address),
         Address::V6(address) => StoredAddress::V6(address),
-        Address::Name(_) => StoredAddress::Name(kept.keep(text.as_bytes(), (start, end))?),
+        Address::Name(_) => StoredAddress::Name(kept.keep(bytes, (start, end))?),
     };
     Some((address, end))
 }

@@ -214,7 +214,7 @@ fn has_endpoints(mut reader: Reader<'_>) -> bool {
         return false;
     }
     // Nearly all endpoints begin so, and to leave the look at one takes as long as to read it.
-    if reader.text()[reader.position()..].starts_with(r#"{"addresses":"#) {
+    if reader.bytes()[reader.position()..].starts_with(br#"{"addresses":"#) {
         return false;
     }
     let mut found = false;
@@ -235,6 +235,7 @@ pub(crate) fn single_items(
     kind: &'static str,
     mut visit: impl FnMut(&mut Reader<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
+    text_of(document)?;
     items(document, root, kind, |reader, event| match event {
         None => visit(reader),
         Some(_) => Err(Error::invalid("expected an object, found a watch event")),
@@ -243,15 +244,24 @@ pub(crate) fn single_items(
 }
 
 /// Visit each object of a document, whatever the document's form; paths begin with `root` and the number of the object. The answer is the
-/// version of the list that the document is, `""` if it is none or does not say.
+/// version of the list that the document is, `""` if it is none or does not say. That a document is no UTF-8 comes before any other error.
 fn items(
+    document: &[u8],
+    root: &'static str,
+    kind: &'static str,
+    visit: impl FnMut(&mut Reader<'_>, Option<Event>) -> Result<(), Error>,
+) -> Result<String, Error> {
+    let read = items_of_bytes(document, root, kind, visit);
+    read.map_err(|error| text_of(document).err().unwrap_or(error))
+}
+
+fn items_of_bytes(
     document: &[u8],
     root: &'static str,
     kind: &'static str,
     mut visit: impl FnMut(&mut Reader<'_>, Option<Event>) -> Result<(), Error>,
 ) -> Result<String, Error> {
-    let text = text_of(document)?;
-    let mut reader = Reader::new(text);
+    let mut reader = Reader::new(document);
     let (mut count, mut values, mut version) = (0, 0, String::new());
     let mut item = |reader: &mut Reader<'_>, event: Option<Event>| {
         point();

@@ -38,18 +38,21 @@ pub(crate) struct Templates {
     kept: Kept,
     /// Endpoints and bytes of text of the last list: the next is likely to be like it.
     room: (usize, usize),
+    /// The end of endpoints of this document of which one is not in ASCII, so that none of them is tried again.
+    plain_until: usize,
 }
 
 impl Templates {
     pub(crate) fn new() -> Self {
         let credit = MOST_TEMPLATES * PRICE;
-        Self { learned: Vec::new(), credit, is_learning: true, kept: Kept::new(), room: (0, 0) }
+        Self { learned: Vec::new(), credit, is_learning: true, kept: Kept::new(), room: (0, 0), plain_until: 0 }
     }
 
     /// Let `read` use what this thread has learned, and learn more. It makes reading faster and changes nothing of what is read.
     pub(crate) fn kept<T>(read: impl FnOnce(&mut Self) -> T) -> T {
         let mut templates = KEPT.take().unwrap_or_else(|| Box::new(Self::new()));
         templates.forget();
+        templates.plain_until = 0;
         let outcome = read(&mut templates);
         KEPT.set(Some(templates));
         outcome
@@ -70,7 +73,7 @@ impl Templates {
     pub(crate) fn read_endpoints(&mut self, reader: &mut Reader<'_>, list: &mut EndpointList) -> Result<(), Error> {
         self.forget();
         if self.is_learning {
-            let rest = reader.text().len() - reader.position();
+            let rest = reader.bytes().len() - reader.position();
             list.reserve((self.room.0.min(rest / SHORTEST), self.room.1.min(rest)));
         }
         reader.runs(|reader, _| match self.read_run(reader, list, usize::MAX) {
@@ -118,7 +121,8 @@ impl Templates {
 
     /// Read the endpoints that are next in an array and fit, at most so many, onto the end of a list. The answer is how many they are.
     fn read_run(&mut self, reader: &mut Reader<'_>, list: &mut EndpointList, most: usize) -> usize {
-        if self.learned.is_empty() || reader.depth() + LEVELS > MAX_DEPTH || !self.kept.begin(list) {
+        let is_plain = reader.position() < self.plain_until || reader.depth() + LEVELS > MAX_DEPTH;
+        if self.learned.is_empty() || is_plain || !self.kept.begin(list) {
             return 0;
         }
         reader.peek();
@@ -130,6 +134,7 @@ impl Templates {
         }
         if !self.kept.end(list) {
             list.truncate(before);
+            self.plain_until = end;
             return 0;
         }
         let count = list.len() - before;
