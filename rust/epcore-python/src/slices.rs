@@ -8,7 +8,7 @@ use epcore::model::EndpointSlice as Slice;
 use epcore::pack::Existing;
 use epcore::wire::json::{self, Listing};
 use epcore::wire::proto;
-use pyo3::exceptions::{PyIndexError, PyOverflowError, PyValueError};
+use pyo3::exceptions::{PyAssertionError, PyIndexError, PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PySlice};
 
@@ -106,10 +106,13 @@ impl SliceSet {
         let slices = || self.get().iter().map(|slice| &**slice);
         let size = py.detach(|| json::slices_size(slices()));
         PyBytes::new_with(py, size, |bytes| {
-            let mut rest = bytes;
-            let put = |part: &[u8]| rest.split_off_mut(..part.len()).map_or((), |room| room.copy_from_slice(part));
+            let (mut rest, mut fits) = (bytes, true);
+            let put = |part: &[u8]| match rest.split_off_mut(..part.len()) {
+                Some(room) => room.copy_from_slice(part),
+                None => fits = false,
+            };
             py.detach(|| json::write_slices_by(slices(), put));
-            Ok(())
+            if fits && rest.is_empty() { Ok(()) } else { Err(PyAssertionError::new_err("the list has another size")) }
         })
     }
 

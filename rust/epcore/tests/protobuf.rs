@@ -109,6 +109,18 @@ fn fields_that_nobody_knows_are_kept_at_every_level() {
 }
 
 #[test]
+fn fields_of_which_json_has_no_word_leave_no_empty_objects() {
+    let unnamed = field(15, b"x");
+    for number in [2, 4, 8] {
+        let endpoint = [field(1, b"10.0.0.1"), field(number, &unnamed)].concat();
+        let slices = proto::read_slices(&slice_of(&[field(4, b"IPv4"), field(2, &endpoint)].concat())).unwrap();
+        let text = json::write_slice(&slices[0]);
+        assert!(String::from_utf8_lossy(&text).contains(r#"[{"addresses":["10.0.0.1"]}]"#), "{number}");
+        assert_eq!(json::write_slice(&json::read_slices(&text).unwrap()[0]), text);
+    }
+}
+
+#[test]
 fn what_json_alone_can_say_is_refused_with_its_path() {
     for (text, path) in [
         (

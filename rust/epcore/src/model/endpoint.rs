@@ -453,7 +453,7 @@ pub struct TargetRef<'a> {
 }
 
 impl TargetRef<'_> {
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         let Self { kind, namespace, name, uid, api_version, resource_version, field_path } = self;
         [kind, namespace, name, uid, api_version, resource_version, field_path].iter().all(|text| text.is_empty())
     }

@@ -272,7 +272,7 @@ pub(crate) fn write_endpoint_into(out: &mut Vec<u8>, endpoint: EndpointRef<'_>) 
     let mut object = Object::start(out);
     write_array(object.known("addresses"), endpoint.addresses(), write_address);
     let conditions = endpoint.conditions();
-    if !conditions.is_unset() || endpoint.conditions_unknown().is_some() {
+    if !conditions.is_unset() || have_names(endpoint.conditions_unknown()) {
         let mut inner = write_conditions(object.known("conditions"), conditions);
         inner.members(endpoint.conditions_unknown());
         inner.end();
@@ -282,7 +282,7 @@ pub(crate) fn write_endpoint_into(out: &mut Vec<u8>, endpoint: EndpointRef<'_>) 
     object.text("nodeName", endpoint.node_name().unwrap_or(""));
     object.text("zone", endpoint.zone().unwrap_or(""));
     let hints = (endpoint.hints(), endpoint.hints_unknown());
-    if hints.0.is_some() || hints.1.is_some() {
+    if hints.0.is_some() || have_names(hints.1) {
         let mut inner = Object::start(object.known("hints"));
         inner.spread(hints.0.unwrap_or_default());
         inner.members(hints.1);
@@ -290,6 +290,11 @@ pub(crate) fn write_endpoint_into(out: &mut Vec<u8>, endpoint: EndpointRef<'_>) 
     }
     object.members(endpoint.unknown());
     object.end();
+}
+
+/// False of fields of protobuf alone, of which JSON has no word: an object of nothing else would be empty.
+fn have_names(members: Option<&Members>) -> bool {
+    members.is_some_and(|members| members.iter().next().is_some())
 }
 
 /// Begin the object of conditions, with all that are known.
@@ -302,7 +307,8 @@ pub(super) fn write_conditions(out: &mut Vec<u8>, conditions: Conditions) -> Obj
 }
 
 pub(super) fn write_target(object: &mut Object<'_>, endpoint: EndpointRef<'_>) {
-    if let Some(target) = endpoint.target_ref() {
+    let target = endpoint.target_ref();
+    if let Some(target) = target.filter(|target| !target.is_empty() || have_names(endpoint.target_unknown())) {
         let mut inner = Object::start(object.known("targetRef"));
         inner.text("kind", target.kind);
         inner.text("namespace", target.namespace);
