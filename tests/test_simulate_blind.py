@@ -17,7 +17,7 @@ from simulate_dealt import Dealt
 from simulate_strategies import SMALL, event_lists
 
 MOST = 7
-TELLINGS: list[Telling] = ["nothing", "waiting", "past", "node"]
+TELLINGS: list[Telling] = ["nothing", "waiting", "node"]
 few = settings(max_examples=max(20, settings().max_examples // 2))
 
 Slices = tuple[tuple[str, ...], ...]

@@ -38,8 +38,6 @@ class _Life(NamedTuple):
         """Tell those that are alike."""
         if telling == "node":
             return self.conditions, self.revision, self.past, self.node
-        if telling == "past":
-            return self.conditions, self.revision, self.past
         since = self.since if telling == "waiting" and not self.ready else 0
         return self.conditions, self.revision, self.times_ready if self.ready else self.times_ready > 0, since
 

@@ -1,10 +1,12 @@
 """What moves Pods beneath the workloads: a clock, Pods that start and stop, and Deployments that keep their number."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
 from math import ceil, floor
 from typing import TYPE_CHECKING, Final
+from zlib import crc32
 
 from epcore.simulate.load import Event
 
@@ -29,6 +31,9 @@ class Pod:
     """It has an address."""
     ready: bool = False
     leaving: bool = False
+    created: float = 0.0
+    ready_since: float = 0.0
+    """When it became ready last."""
 
 
 @dataclass
@@ -116,6 +121,7 @@ class Deployment:
         for _ in range(self.replicas):
             pod = self.cluster.pod(self.service, self.revision)
             pod.added = pod.ready = True
+            pod.created = pod.ready_since = self.cluster.now
             self.pods[pod] = None
             self.cluster.tell(self.service, pod, "add")
             self.cluster.tell(self.service, pod, "ready")
@@ -147,12 +153,11 @@ class Deployment:
         room = self.replicas + (surge if old else 0) - len(living)
         for _ in range(min(room, goal - len(new))):
             self._start()
-        # Those that are not ready go first, as nobody misses them.
-        surplus = sorted(new, key=lambda pod: pod.ready)[: max(0, len(new) - self.replicas)]
+        surplus = self._first_to_go(new, len(new) - self.replicas)
         idle = sum(not pod.ready for pod in new) - sum(not pod.ready for pod in surplus)
         dispensable = len(living) - len(surplus) - (self.replicas - unavailable) - idle
         share = min(dispensable, len(old) - (self.replicas - goal))
-        for pod in surplus + sorted(old, key=lambda pod: pod.ready)[: max(0, share)]:
+        for pod in surplus + self._first_to_go(old, share):
             self.stop(pod)
 
     def stop(self, pod: Pod) -> None:
@@ -165,8 +170,24 @@ class Deployment:
         dead = ready and pod.node in self.cluster.failed
         if pod in self.pods and not dead and not pod.leaving and pod.ready != ready:
             pod.ready = ready
+            pod.ready_since = self.cluster.now if ready else pod.ready_since
             self.cluster.tell(self.service, pod, "ready" if ready else "unready")
             self._settle()
+
+    def _first_to_go(self, pods: list[Pod], number: int) -> list[Pod]:
+        """Choose Pods of one revision to stop, as upstream ``getPodsToDelete`` by ``ActivePodsWithRanks``.
+
+        First those without address, then those that are not ready, those on nodes with more Pods of this Deployment,
+        and those of the lower power of two of age, in nanoseconds since a whole second; then by UID, which is chance.
+        If all go, only chance has a say.
+        """
+        crowd = Counter(pod.node for pod in self.living)
+
+        def rank(pod: Pod) -> tuple[int, ...]:
+            age = self.cluster.now - floor(pod.ready_since if pod.ready else pod.created)
+            return pod.added, pod.ready, -crowd[pod.node], int(1e9 * age).bit_length(), crc32(pod.name.encode())
+
+        return sorted(pods, key=rank if number < len(pods) else lambda pod: rank(pod)[-1:])[: max(0, number)]
 
     def _start(self) -> None:
         pod = self.cluster.pod(self.service, self.revision)
@@ -175,7 +196,7 @@ class Deployment:
 
     def _add(self, pod: Pod) -> None:
         if not pod.leaving:
-            pod.added = True
+            pod.added, pod.created = True, self.cluster.now
             self.cluster.tell(self.service, pod, "add")
             startup = self.cluster.startup * self.cluster.random.uniform(0.5, 1.5)
             self.cluster.after(startup, lambda: self.turn(pod, ready=True))

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 EventName: TypeAlias = Literal["add", "ready", "unready", "terminate", "remove"]
 """``add``: there with an address, not ready; ``terminate``: leaving, no longer ready, serving as it was."""
 
-Telling: TypeAlias = Literal["nothing", "waiting", "past", "node"]
+Telling: TypeAlias = Literal["nothing", "waiting", "node"]
 """What could tell which endpoints change next; the rest is chance, as names and addresses tell nothing.
 
 ``nothing``: of those of a revision that say the same, any; but ready ones that were unready before are told apart.
-``waiting``: the same, but of those that are not ready, any that have been so since the same sync. ``past``: of those
-with the same past, any. ``node``: of those of one node with the same past, any.
+``waiting``: the same, but of those that are not ready, any that have been so since the same sync. ``node``: of those
+of one node with the same past, any.
 """
 
 EVENTS: Final[tuple[EventName, ...]] = get_args(EventName)

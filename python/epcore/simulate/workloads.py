@@ -29,7 +29,7 @@ class Workload:
 
     name: ClassVar[str] = ""
     copyable: ClassVar[bool] = True
-    telling: "ClassVar[Telling]" = "waiting"
+    telling: "ClassVar[Telling]" = "node"
     """What tells which endpoints change next."""
     pods: int = 500
     """Pods at the beginning, or in all."""
@@ -105,7 +105,6 @@ class NodeDrain(Workload):
     """Nodes are cordoned and drained one by one; a disruption budget keeps evictions back."""
 
     name: ClassVar[str] = "node-drain"
-    telling: "ClassVar[Telling]" = "node"
     drained: int = 10
     """How many nodes are drained."""
     max_unavailable: float = 0.1
@@ -145,7 +144,6 @@ class Autoscaler(Workload):
     """A horizontal autoscaler at Kubernetes' defaults follows a demand that swings between two sizes."""
 
     name: ClassVar[str] = "autoscaler"
-    telling: "ClassVar[Telling]" = "past"
     pods: int = 60
     most: int = 600
     """Pods that the highest demand needs; ``pods`` are those of the lowest."""
@@ -218,6 +216,7 @@ class Replacement(Workload):
     """Pods go one by one at random times and are replaced: spot nodes, crashes, rescheduling."""
 
     name: ClassVar[str] = "replacement"
+    telling: "ClassVar[Telling]" = "waiting"
     per_second: float = 0.5
     """Pods that go, on average."""
     seconds: float = 600.0
@@ -242,7 +241,6 @@ class NodeFailure(Workload):
     """Nodes vanish: their Pods become unready all at once, are evicted later, and go when the node is forgotten."""
 
     name: ClassVar[str] = "node-failure"
-    telling: "ClassVar[Telling]" = "node"
     failures: int = 3
     every: float = 400.0
     """Seconds between two failures."""
@@ -284,7 +282,6 @@ class ClusterLoad(Workload):
     """
 
     name: ClassVar[str] = "cluster"
-    telling: "ClassVar[Telling]" = "past"
     pods: int = 1000
     rate: float = 10.0
     big: int = 250
@@ -326,7 +323,6 @@ class HugeService(Workload):
     """One Service of thousands of Pods: filled, then resized step by step, to nothing in the end."""
 
     name: ClassVar[str] = "huge-service"
-    telling: "ClassVar[Telling]" = "past"
     pods: int = 5000
     nodes: int = 200
     rate: float = 100.0
