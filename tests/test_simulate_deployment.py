@@ -30,8 +30,9 @@ def test_what_is_alone_on_its_node_stays_and_chance_decides_between_neighbours()
     assert taken == {0, 3}
 
 
-def test_pods_of_another_revision_crowd_a_node_too() -> None:
-    web = deployment(1, replicas=4, nodes=8)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_pods_of_another_revision_crowd_a_node_too(seed: int) -> None:
+    web = deployment(seed, replicas=4, nodes=8)
     web.max_surge, web.max_unavailable = 1.0, 0.25
     others = list(web.pods)
     web.cluster.cordoned = {f"node-{number}" for number in range(8) if number != 2}
@@ -66,6 +67,18 @@ def stayed(seed: int, at: float) -> int:
 
 def test_the_younger_go_first_while_their_age_has_a_lower_power_of_two() -> None:
     assert {stayed(seed, 1100.0) for seed in SEEDS} == {10}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_of_those_that_are_not_ready_the_one_created_last_goes_first(seed: int) -> None:
+    web = deployment(seed, replicas=1, nodes=100)
+    web.cluster.startup = 1e6
+    web.cluster.after(0.0, partial(web.scale, 2))
+    web.cluster.after(2000.0, partial(web.scale, 3))
+    web.cluster.after(2100.0, partial(web.scale, 2))
+    web.cluster.run(until=2100.0)
+    (pod,) = leaving(web)
+    assert pod is list(web.pods)[-1]
 
 
 def test_chance_decides_between_ages_of_one_power_of_two() -> None:
