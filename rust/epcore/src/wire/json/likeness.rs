@@ -69,7 +69,7 @@ impl Likeness {
             }
             hole.field.set(&mut pod, "");
         }
-        let text = std::str::from_utf8(&start.bytes()[start.position()..reader.position()]).ok()?.into();
+        let text = start.text(start.position(), reader.position()).ok()?.into();
         (holes.len() <= MOST_HOLES).then_some(Self { text, holes, spare, pod })
     }
 
@@ -86,22 +86,22 @@ impl Likeness {
     }
 
     /// Append the Pod that fits. Where a text is missing that Pods have, the plain reader knows what that means.
-    pub(super) fn push(&mut self, document: &[u8], pods: &mut Vec<Pod>) -> Option<()> {
+    pub(super) fn push(&mut self, reader: &Reader<'_>, pods: &mut Vec<Pod>) -> Option<()> {
         // It is made where it stays.
         pods.push(self.pod.clone());
-        let filled = pods.last_mut().and_then(|pod| self.fill(document, pod));
+        let filled = pods.last_mut().and_then(|pod| self.fill(reader, pod));
         if filled.is_none() {
             pods.pop();
         }
         filled
     }
 
-    fn fill(&mut self, document: &[u8], pod: &mut Pod) -> Option<()> {
+    fn fill(&mut self, reader: &Reader<'_>, pod: &mut Pod) -> Option<()> {
         for hole in &self.holes {
             if matches!(hole.field, Field::Text | Field::Word) {
                 continue;
             }
-            let value = std::str::from_utf8(document.get(hole.at..hole.at + hole.length)?).ok()?;
+            let value = reader.text(hole.at, hole.at + hole.length).ok()?;
             match &hole.field {
                 Field::Name | Field::Ip(_) if value.is_empty() => return None,
                 Field::Label(key) if self.pod.labels.get(&**key).is_none_or(|last| last != value) => {

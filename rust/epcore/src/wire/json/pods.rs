@@ -105,7 +105,7 @@ impl Likenesses {
         let fitting = |likeness: &mut Likeness| likeness.fit(reader);
         let (which, end) =
             self.learned.iter_mut().map(fitting).enumerate().find_map(|(which, end)| Some((which, end?)))?;
-        self.learned[which].push(reader.bytes(), pods)?;
+        self.learned[which].push(reader, pods)?;
         self.learned[..=which].rotate_right(1);
         self.credit = (self.credit + 1).min(MOST_LIKENESSES * PRICE);
         reader.jump(end);

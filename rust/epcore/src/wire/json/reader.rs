@@ -17,13 +17,20 @@ pub(crate) const MAX_DEPTH: usize = 128;
 #[derive(Clone)]
 pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
+    /// The same, where it is known to be UTF-8.
+    text: Option<&'a str>,
     position: usize,
     depth: usize,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(text: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
-        Self { bytes: text.as_ref(), position: 0, depth: 0 }
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self { bytes: text.as_bytes(), text: Some(text), position: 0, depth: 0 }
+    }
+
+    /// A reader of what need not be UTF-8.
+    pub(crate) fn of_bytes(bytes: &'a [u8]) -> Self {
+        Self { bytes, text: None, position: 0, depth: 0 }
     }
 
     pub(crate) fn position(&self) -> usize {
@@ -36,7 +43,11 @@ impl<'a> Reader<'a> {
     }
 
     /// A part of it, which must be UTF-8.
-    fn text(&self, from: usize, to: usize) -> Result<&'a str, Error> {
+    #[inline]
+    pub(crate) fn text(&self, from: usize, to: usize) -> Result<&'a str, Error> {
+        if let Some(text) = self.text {
+            return Ok(&text[from..to]);
+        }
         let not_text = |error: Utf8Error| Error::invalid(NOT_UTF8).at(from + error.valid_up_to());
         std::str::from_utf8(&self.bytes[from..to]).map_err(not_text)
     }
@@ -53,7 +64,7 @@ impl<'a> Reader<'a> {
         if let Some([b',', 0x21..=0xff]) = self.bytes.get(at..)?.first_chunk() {
             return Some(at + 1);
         }
-        let mut ahead = Self { bytes: self.bytes, position: at, depth: self.depth };
+        let mut ahead = Self { bytes: self.bytes, text: self.text, position: at, depth: self.depth };
         ahead.take(b',').then(|| ahead.peek())??;
         Some(ahead.position)
     }
@@ -65,7 +76,7 @@ impl<'a> Reader<'a> {
 
     /// A reader of a value at `position` that stops where more than `levels` objects and arrays are within each other.
     pub(crate) fn shallow(&self, position: usize, levels: usize) -> Self {
-        Self { bytes: self.bytes, position, depth: MAX_DEPTH - levels }
+        Self { bytes: self.bytes, text: self.text, position, depth: MAX_DEPTH - levels }
     }
 
     /// The next byte that is not white space.

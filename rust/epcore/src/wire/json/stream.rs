@@ -235,8 +235,7 @@ pub(crate) fn single_items(
     kind: &'static str,
     mut visit: impl FnMut(&mut Reader<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    text_of(document)?;
-    items(document, root, kind, |reader, event| match event {
+    items_of(Reader::new(text_of(document)?), root, kind, |reader, event| match event {
         None => visit(reader),
         Some(_) => Err(Error::invalid("expected an object, found a watch event")),
     })
@@ -251,17 +250,16 @@ fn items(
     kind: &'static str,
     visit: impl FnMut(&mut Reader<'_>, Option<Event>) -> Result<(), Error>,
 ) -> Result<String, Error> {
-    let read = items_of_bytes(document, root, kind, visit);
+    let read = items_of(Reader::of_bytes(document), root, kind, visit);
     read.map_err(|error| text_of(document).err().unwrap_or(error))
 }
 
-fn items_of_bytes(
-    document: &[u8],
+fn items_of(
+    mut reader: Reader<'_>,
     root: &'static str,
     kind: &'static str,
     mut visit: impl FnMut(&mut Reader<'_>, Option<Event>) -> Result<(), Error>,
 ) -> Result<String, Error> {
-    let mut reader = Reader::new(document);
     let (mut count, mut values, mut version) = (0, 0, String::new());
     let mut item = |reader: &mut Reader<'_>, event: Option<Event>| {
         point();

@@ -71,8 +71,7 @@ impl<'a> KnownHints<'a> {
         let mut text = Vec::new();
         write_object(&mut text, message, &HINTS)?;
         let text = String::from_utf8_lossy(&text);
-        let canonical =
-            canonical_hints(&mut json::Reader::new(text.as_bytes()), rare).map_err(Error::without_offset)?;
+        let canonical = canonical_hints(&mut json::Reader::new(&text), rare).map_err(Error::without_offset)?;
         if is_plain {
             self.remember(Hints::new(bytes, canonical.clone()));
         }

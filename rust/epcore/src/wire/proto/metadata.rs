@@ -78,7 +78,7 @@ fn read_text(map: &mut BTreeMap<String, String>, field: &Field<'_>, document: &[
 pub(super) fn write_metadata(out: &mut Vec<u8>, metadata: &ObjectMeta) -> Result<(), Error> {
     let mut text = Vec::new();
     write_json(&mut text, metadata);
-    write_fields(out, &mut json::Reader::new(&*text), &OBJECT_META).map_err(Error::without_offset)?;
+    write_fields(out, &mut json::Reader::of_bytes(&text), &OBJECT_META).map_err(Error::without_offset)?;
     out.extend_from_slice(metadata.unknown.numbered());
     Ok(())
 }
