@@ -1,0 +1,340 @@
+//! Endpoints as records of fixed size over one text buffer.
+
+use crate::Error;
+use crate::model::known::Known;
+use crate::model::text::TextBuffer;
+use crate::model::{Address, Conditions, EndpointRef, Members, Rare, Record, StoredAddress, Text};
+
+/// Endpoints in order.
+///
+/// # Examples
+///
+/// ```
+/// let list = epcore::wire::json::read_endpoints(br#"[{"addresses": ["10.0.0.5"], "zone": "a"}]"#)?;
+/// assert_eq!(list.get(0).and_then(|endpoint| endpoint.zone()), Some("a"));
+/// # Ok::<(), epcore::Error>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct EndpointList {
+    pub(super) text: TextBuffer,
+    records: Vec<Record>,
+    pub(super) rare: Vec<Rare>,
+    /// About how many bytes belong to records that are no longer there.
+    wasted: usize,
+    known: Known,
+}
+
+impl EndpointList {
+    /// The number of endpoints.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// True if there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The endpoint at an index.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<EndpointRef<'_>> {
+        Some(EndpointRef { list: self, record: self.records.get(index)? })
+    }
+
+    /// The endpoints in order.
+    #[must_use]
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = EndpointRef<'_>> + ExactSizeIterator {
+        self.records.iter().map(|record| EndpointRef { list: self, record })
+    }
+
+    /// Where the first endpoint with a first address is, from a place on.
+    pub(crate) fn place_of(&self, address: Address<'_>, from: usize) -> Option<usize> {
+        let mut records = self.records.get(from..)?.iter();
+        let found = match address {
+            Address::V4(of) => records.position(|record| matches!(record.address, StoredAddress::V4(one) if one == of)),
+            Address::V6(of) => records.position(|record| matches!(record.address, StoredAddress::V6(one) if one == of)),
+            Address::Name(of) => records
+                .position(|record| matches!(record.address, StoredAddress::Name(one) if self.text.get(one) == of)),
+        };
+        Some(from + found?)
+    }
+
+    /// Endpoints that have fields which few have.
+    pub(crate) fn with_rare_fields(&self) -> impl Iterator<Item = EndpointRef<'_>> {
+        let some = if self.rare.is_empty() { &[] } else { &*self.records };
+        some.iter().filter(|record| record.rare != 0).map(|record| EndpointRef { list: self, record })
+    }
+
+    /// Append a copy of an endpoint of any list.
+    ///
+    /// # Errors
+    ///
+    /// The list would hold more than 4 GiB of text.
+    pub fn push(&mut self, endpoint: EndpointRef<'_>) -> Result<(), Error> {
+        let (from, record) = (&endpoint.list.text, endpoint.record);
+        let address = self.store(endpoint.address())?;
+        let copy = Record {
+            address,
+            conditions: record.conditions,
+            hostname: self.text.push(from.get(record.hostname))?,
+            node_name: self.text.intern(from.get(record.node_name))?,
+            zone: self.text.intern(from.get(record.zone))?,
+            hints: self.text.intern(from.get(record.hints))?,
+            target_kind: self.text.intern(from.get(record.target_kind))?,
+            target_namespace: self.text.intern(from.get(record.target_namespace))?,
+            target_name: self.text.push(from.get(record.target_name))?,
+            target_uid: self.text.push(from.get(record.target_uid))?,
+            rare: 0,
+        };
+        self.push_record(copy, endpoint.rare().cloned())
+    }
+
+    /// Endpoints and bytes of text.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        (self.records.len(), self.text.len())
+    }
+
+    /// Make room for so many endpoints with so many bytes of text.
+    pub(crate) fn reserve(&mut self, (endpoints, bytes): (usize, usize)) {
+        self.records.reserve(endpoints);
+        self.text.reserve(bytes);
+    }
+
+    /// Append `endpoint` with other hints, as canonical JSON; `""` takes all away, also those of a newer API.
+    pub(crate) fn push_with_hints(&mut self, endpoint: EndpointRef<'_>, hints: &str) -> Result<(), Error> {
+        self.push(endpoint)?;
+        let hints = self.text.intern(hints)?;
+        let mut rare = endpoint.rare().cloned();
+        if let Some(record) = self.records_mut().pop() {
+            if let Some(rare) = rare.as_mut().filter(|_| hints.is_empty()) {
+                rare.hints_unknown = Members::default();
+            }
+            self.push_record(Record { rare: 0, hints, ..record }, rare)?;
+        }
+        Ok(())
+    }
+
+    /// Append the address, host name, node and target of `endpoint`, in this condition.
+    pub(crate) fn push_with_conditions(
+        &mut self,
+        endpoint: EndpointRef<'_>,
+        conditions: Conditions,
+    ) -> Result<(), Error> {
+        self.push(endpoint)?;
+        if let Some(record) = self.records_mut().last_mut() {
+            record.conditions = conditions;
+        }
+        Ok(())
+    }
+
+    /// Keep the first `count` endpoints.
+    pub(crate) fn truncate(&mut self, count: usize) {
+        self.records_mut().truncate(count);
+    }
+
+    /// Append `endpoint`, with the fields of a newer API that `kept` has and `endpoint` doesn't name.
+    pub(crate) fn push_over(&mut self, endpoint: EndpointRef<'_>, kept: EndpointRef<'_>) -> Result<(), Error> {
+        self.push(endpoint)?;
+        let Some(before) = kept.rare() else { return Ok(()) };
+        let mut rare = endpoint.rare().cloned().unwrap_or_default();
+        rare.unknown = rare.unknown.over(&before.unknown);
+        rare.conditions_unknown = rare.conditions_unknown.over(&before.conditions_unknown);
+        if endpoint.target_ref().is_some() {
+            rare.target_unknown = rare.target_unknown.over(&before.target_unknown);
+        }
+        if endpoint.hints().is_some() || endpoint.hints_unknown().is_some() {
+            rare.hints_unknown = rare.hints_unknown.over(&before.hints_unknown);
+        }
+        if let Some(record) = self.records_mut().pop() {
+            self.push_record(Record { rare: 0, ..record }, Some(rare))?;
+        }
+        Ok(())
+    }
+
+    /// Take all endpoints away, and keep the room for others.
+    pub(crate) fn clear(&mut self) {
+        self.records_mut().clear();
+        self.text.clear();
+        self.rare.clear();
+        self.wasted = 0;
+    }
+
+    /// Give back what is not needed to look at it.
+    pub(crate) fn shrink(&mut self) {
+        self.text.shrink();
+        self.records.shrink_to_fit();
+        self.rare.shrink_to_fit();
+    }
+
+    /// True if it takes no more memory than what it says.
+    pub(crate) fn is_tight(&self) -> bool {
+        self.wasted == 0 && self.text.is_tight() && self.records.capacity() == self.records.len()
+    }
+
+    /// A copy with other endpoints at some places, and none where there is `None`. Places must be there, and rise.
+    pub(crate) fn with_replaced(&self, places: &[(usize, Option<EndpointRef<'_>>)]) -> Result<Self, Error> {
+        let mut copy = self.with_room(places.len());
+        for &(place, endpoint) in places.iter().rev() {
+            let Some(endpoint) = endpoint else {
+                copy.wasted += copy.records_mut().remove(place).weight();
+                continue;
+            };
+            copy.replace(place, endpoint)?;
+        }
+        if copy.wasted <= copy.text.len() / 2 {
+            return Ok(copy);
+        }
+        let mut packed = Self::default();
+        copy.iter().try_for_each(|endpoint| packed.push(endpoint))?;
+        Ok(packed)
+    }
+
+    /// True if so many more endpoints and their texts could be kept.
+    pub(crate) fn has_room_for<'a>(&self, lists: impl Iterator<Item = &'a Self>) -> bool {
+        // Nine texts of an endpoint may be one in its own list.
+        let (count, bytes) = lists.fold((self.rare.len(), self.text.len()), |(count, bytes), list| {
+            (count + list.len(), bytes.saturating_add(list.text.len().saturating_mul(9)))
+        });
+        u32::try_from(count).is_ok() && u32::try_from(bytes).is_ok()
+    }
+
+    /// Put an endpoint in the place of another. Texts that are the same are not kept twice.
+    fn replace(&mut self, place: usize, endpoint: EndpointRef<'_>) -> Result<(), Error> {
+        let before = self.records[place];
+        let mut wasted = if before.rare == 0 { 0 } else { Record::RARE };
+        let mut keep = |new: Text, before: Text| {
+            let new = endpoint.list.text.get(new);
+            if self.text.get(before) == new {
+                return Ok(before);
+            }
+            wasted += before.len();
+            self.text.push(new)
+        };
+        let new = endpoint.record;
+        let mut record = Record {
+            address: before.address,
+            conditions: new.conditions,
+            hostname: keep(new.hostname, before.hostname)?,
+            node_name: keep(new.node_name, before.node_name)?,
+            zone: keep(new.zone, before.zone)?,
+            hints: keep(new.hints, before.hints)?,
+            target_kind: keep(new.target_kind, before.target_kind)?,
+            target_namespace: keep(new.target_namespace, before.target_namespace)?,
+            target_name: keep(new.target_name, before.target_name)?,
+            target_uid: keep(new.target_uid, before.target_uid)?,
+            rare: 0,
+        };
+        let address = endpoint.address();
+        if (EndpointRef { list: self, record: &before }).address() != address {
+            record.address = self.store(address)?;
+        }
+        self.wasted += wasted;
+        self.push_record(record, endpoint.rare().cloned())?;
+        self.records_mut().swap_remove(place);
+        Ok(())
+    }
+
+    /// A copy with room for so many more endpoints.
+    fn with_room(&self, endpoints: usize) -> Self {
+        const TEXT: usize = 256;
+        let mut records = Vec::with_capacity(self.records.len() + endpoints);
+        records.extend_from_slice(&self.records);
+        let text = self.text.with_room(endpoints * TEXT);
+        Self { text, records, rare: self.rare.clone(), wasted: self.wasted, known: Known::default() }
+    }
+
+    pub(crate) fn push_record(&mut self, mut record: Record, rare: Option<Rare>) -> Result<(), Error> {
+        if let Some(rare) = rare.filter(Rare::says_something) {
+            self.rare.push(rare);
+            record.rare = u32::try_from(self.rare.len()).map_err(|_| {
+                Error::limit("more endpoints than one list can hold", u32::MAX as usize, self.rare.len())
+            })?;
+        }
+        self.records_mut().push(record);
+        Ok(())
+    }
+
+    /// Append an endpoint that has no rare part.
+    #[inline]
+    pub(crate) fn push_plain(&mut self, record: Record) {
+        self.records_mut().push(record);
+    }
+
+    /// An address as records of this list have it.
+    pub(crate) fn store(&mut self, address: Address<'_>) -> Result<StoredAddress, Error> {
+        if let Address::Name(name) = address {
+            self.text.check_room(name.len())?;
+        }
+        Ok(StoredAddress::of(address, &mut self.text))
+    }
+
+    pub(crate) fn text(&self) -> &TextBuffer {
+        &self.text
+    }
+
+    pub(crate) fn text_mut(&mut self) -> &mut TextBuffer {
+        &mut self.text
+    }
+
+    /// The only way to other records than before.
+    #[inline]
+    fn records_mut(&mut self) -> &mut Vec<Record> {
+        self.known.forget();
+        &mut self.records
+    }
+
+    pub(crate) fn known(&self) -> &Known {
+        &self.known
+    }
+}
+
+impl PartialEq for EndpointList {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len()
+            && self.known.has_prints_of(&other.known).unwrap_or_else(|| self.differences(other).next().is_none())
+    }
+}
+
+impl EndpointList {
+    /// Add the places where both lists have an endpoint, but another one.
+    pub(crate) fn add_differences(&self, other: &Self, places: &mut Vec<u32>) {
+        match self.known.both_prints(&other.known) {
+            Some((prints, others)) => {
+                let pairs = (0u32..).zip(prints.iter().zip(others));
+                places.extend(pairs.filter(|(_, (print, other))| print != other).map(|(place, _)| place));
+            }
+            None => places.extend(self.differences(other)),
+        }
+    }
+
+    /// True if both want the same: they are equal, and would take the same fields away.
+    pub(crate) fn wants_same_as(&self, other: &Self) -> bool {
+        let named = |list: &'_ Self| -> Vec<Vec<(String, String)>> {
+            let members = list.with_rare_fields().filter_map(|endpoint| endpoint.rare()).flat_map(Rare::members);
+            let owned = |(name, json): (&str, &str)| (name.to_owned(), json.to_owned());
+            members.map(|members| members.iter_all().map(owned).collect()).collect()
+        };
+        self == other && (self.rare.is_empty() && other.rare.is_empty() || named(self) == named(other))
+    }
+
+    fn differences(&self, other: &Self) -> impl Iterator<Item = u32> {
+        // Lists that came from like documents have one text, and one in which some were replaced begins with that of the one before.
+        let same_text = self.text.has_spans_of(&other.text);
+        let pairs = (0u32..).zip(self.records.iter().zip(&other.records));
+        let differ = move |(record, its): (&Record, &Record)| {
+            !(same_text && record == its && record.rare == 0)
+                && EndpointRef { list: self, record } != EndpointRef { list: other, record: its }
+        };
+        pairs.filter(move |&(_, pair)| differ(pair)).map(|(place, _)| place)
+    }
+}
+
+impl Eq for EndpointList {}
+
+impl std::fmt::Debug for EndpointList {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_list().entries(self.iter()).finish()
+    }
+}
