@@ -45,8 +45,8 @@ impl<'a> Reader<'a> {
     /// A part of it, which must be UTF-8.
     #[inline]
     pub(crate) fn text(&self, from: usize, to: usize) -> Result<&'a str, Error> {
-        if let Some(text) = self.text {
-            return Ok(&text[from..to]);
+        if let Some(text) = self.text.and_then(|text| text.get(from..to)) {
+            return Ok(text);
         }
         let not_text = |error: Utf8Error| Error::invalid(NOT_UTF8).at(from + error.valid_up_to());
         std::str::from_utf8(&self.bytes[from..to]).map_err(not_text)
