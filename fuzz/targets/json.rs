@@ -29,7 +29,9 @@ fn check(document: &[u8]) {
     assert_eq!(format!("{of_learned:?}"), format!("{of_plain:?}"));
     let (of_known, of_plain) = (json::read_pods(document), json::read_pods_plainly(document));
     assert_eq!(of_known, of_plain);
-    drop((json::read_events(document), json::read_object_events(document, None), json::read_published(document)));
+    let (published, of_plain) = (json::read_published(document), json::read_published_plainly(document));
+    assert_eq!(format!("{published:?}"), format!("{of_plain:?}"));
+    drop((json::read_events(document), json::read_object_events(document, None)));
     if let Ok(slices) = learned {
         let written = json::write_slices(slices.iter().map(|slice| &**slice));
         let again = json::read_slices(&written).expect("what was written can be read");

@@ -63,10 +63,16 @@ fn stopped(payload: Box<dyn Any + Send>) -> Stopped {
 
 /// One more object was looked at.
 pub(crate) fn point() {
+    points(1);
+}
+
+/// So many more objects were looked at.
+pub(crate) fn points(count: usize) {
     // Nobody else finds it meanwhile, so that an answer may itself be work of this crate.
     if let Some(mut watch) = WATCH.take() {
-        watch.passed += 1;
-        let goes_on = watch.passed % POINTS != 0 || watch.ask();
+        let before = watch.passed / POINTS;
+        watch.passed += count;
+        let goes_on = watch.passed / POINTS == before || watch.ask();
         WATCH.set(Some(watch));
         if !goes_on {
             resume_unwind(Box::new(Stopped));
@@ -100,6 +106,14 @@ mod tests {
         assert_eq!(asked(|_| false, || count(1_000)), Err(Stopped));
         assert_eq!(asked(|_| false, || count(POINTS - 1)), Ok(POINTS - 1), "short work is not asked about");
         assert_eq!(count(1_000), 1_000, "nobody asks outside");
+    }
+
+    #[test]
+    fn many_objects_at_once_are_as_many_one_by_one() {
+        let asked_of = |counts: &'static [usize]| asked(|_| false, || counts.iter().for_each(|&count| points(count)));
+        assert_eq!(asked_of(&[1_000]), Err(Stopped));
+        assert_eq!(asked_of(&[POINTS - 1, 0, 1]), Err(Stopped));
+        assert_eq!(asked_of(&[POINTS - 2, 1, 0]), Ok(()));
     }
 
     #[test]

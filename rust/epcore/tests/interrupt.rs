@@ -30,6 +30,9 @@ fn all_work_on_many_objects_can_be_stopped() {
     let pods = format!("[{}]", vec![r#"{"metadata":{"name":"web-1","namespace":"shop"}}"#; OBJECTS].join(","));
     stops("slices of JSON", || json::read_slices(text.as_bytes()));
     stops("endpoints of JSON", || json::read_endpoints(text.as_bytes()));
+    let array = format!("[{}]", vec![r#"{"addresses":["10.0.0.1"]}"#; 5_000].join(","));
+    stops("an array of endpoints", || json::read_endpoints(array.as_bytes()));
+    stops("endpoints to publish", || json::read_published(array.as_bytes()));
     stops("slices of protobuf", || proto::read_slices(&message));
     stops("Pods", || json::read_pods(pods.as_bytes()));
     stops("a diff", || diff(&slices[1..], &slices, diff::Options::default()));

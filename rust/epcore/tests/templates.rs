@@ -22,6 +22,11 @@ fn endpoints_and_text(document: &[u8]) -> [Result<String, Error>; 2] {
     read.map(|list| list.map(|list| format!("{list:?}")))
 }
 
+fn published_and_text(document: &[u8]) -> [Result<String, Error>; 2] {
+    let read = [json::read_published(document), json::read_published_plainly(document)];
+    read.map(|published| published.map(|published| format!("{published:?}")))
+}
+
 const NAMES: [&str; 9] =
     ["addresses", "conditions", "hostname", "nodeName", "zone", "hints", "targetRef", "deprecatedTopology", "weight"];
 
@@ -108,6 +113,18 @@ fn endpoints() -> impl Strategy<Value = Vec<String>> {
     })
 }
 
+/// Endpoints of other forms that can be published, or cannot.
+const PUBLISHED: [&str; 8] = [
+    r#""10.0.0.9""#,
+    r#""db.example.org:5432""#,
+    r#"{"address":"10.0.0.9","port":5432,"zone":"a"}"#,
+    r#"{"address":"10.0.0.9:1","port":5432}"#,
+    r#"{"addresses":["10.0.0.9"],"conditions":{"ready":true},"ports":{"sql":5432}}"#,
+    r#"{"addresses":["10.0.0.9"],"conditions":{"ready":true},"port":99999}"#,
+    r#"{"addresses":["10.0.0.9"],"address":"10.0.0.8"}"#,
+    "7",
+];
+
 /// Some of them as the endpoints of slices.
 fn slices(endpoints: &[String], most: usize, family: &str) -> String {
     let slices: Vec<String> = endpoints
@@ -181,6 +198,38 @@ proptest! {
     }
 
     #[test]
+    fn both_readers_agree_on_endpoints_in_all_forms_of_a_document(endpoints in endpoints(), most in 1usize..12, edits in edits(), spoil in any::<bool>()) {
+        let (all, slices) = (endpoints.join(","), slices(&endpoints, most, "IPv4"));
+        let forms = [
+            format!(r#"{{"kind":"List","metadata":{{}},"items":[{all}]}}"#),
+            format!(r#"{{"endpoints":[{all}],"more":1}}"#),
+            format!(r#"[{all},{{"endpoints":[{all}]}},{all}]"#),
+            format!("{all}\n[{all}]"),
+            format!("[{all}]\n{slices}[]{{\"endpoints\":null}}[{all}]"),
+        ];
+        for form in forms {
+            let document = if spoil { edited(&form, &edits) } else { form.into_bytes() };
+            let [learned, plain] = endpoints_and_text(&document);
+            prop_assert_eq!(learned, plain);
+        }
+    }
+
+    #[test]
+    fn both_readers_agree_on_what_is_published(
+        endpoints in endpoints(), others in prop::collection::vec((any::<Index>(), select(PUBLISHED.to_vec())), 0..4), edits in edits(),
+    ) {
+        let mut endpoints = endpoints;
+        for (at, other) in others {
+            endpoints.insert(at.index(endpoints.len()), other.to_owned());
+        }
+        let (array, lines) = (format!("[{}]", endpoints.join(",")), endpoints.join("\n"));
+        for document in [array.as_bytes(), lines.as_bytes(), &edited(&array, &edits), &edited(&lines, &edits)] {
+            let [learned, plain] = published_and_text(document);
+            prop_assert_eq!(learned, plain);
+        }
+    }
+
+    #[test]
     fn both_readers_agree_on_slices_and_lines(endpoints in endpoints(), most in 1usize..12, family in select(vec!["IPv4", "IPv4", "IPv6", "FQDN"])) {
         let [learned, plain] = slices_and_text(slices(&endpoints, most, family).as_bytes());
         prop_assert_eq!(learned, plain);
@@ -191,8 +240,6 @@ proptest! {
     #[test]
     fn both_readers_agree_on_text_that_was_spoiled(endpoints in endpoints(), most in 1usize..12, edits in edits()) {
         let [learned, plain] = slices_and_text(&edited(&slices(&endpoints, most, "IPv4"), &edits));
-        prop_assert_eq!(learned, plain);
-        let [learned, plain] = endpoints_and_text(&edited(&format!("[{}]", endpoints.join(",")), &edits));
         prop_assert_eq!(learned, plain);
     }
 
@@ -341,6 +388,50 @@ fn an_endpoint_that_a_rule_refuses_is_told_wherever_it_is() {
                 assert_eq!(error.path(), format!("endpoints[{before}].{field}"));
             }
         }
+    }
+}
+
+/// A comma stands between items of an array, and nowhere else.
+#[test]
+fn endpoints_that_are_in_no_array_have_no_comma_between_them() {
+    let endpoints: Vec<String> = (1..9).map(usual).collect();
+    for document in [endpoints.join(","), format!("{}\n{},{}", endpoints[0], endpoints[1], endpoints[2])] {
+        for _ in 0..2 {
+            let [learned, plain] = endpoints_and_text(document.as_bytes());
+            assert!(
+                learned.as_ref().is_err_and(|error| error.message() == "expected an object, found ','"),
+                "{learned:?}"
+            );
+            assert_eq!(learned, plain);
+            let [learned, plain] = published_and_text(document.as_bytes());
+            assert_eq!(learned.unwrap_err(), plain.unwrap_err());
+        }
+    }
+}
+
+/// A thousand endpoints are read at once; whatever is wrong among them is told as if each were read by itself.
+#[test]
+fn what_is_wrong_in_the_middle_of_many_is_told_at_its_place() {
+    let all: Vec<String> = (0..1100).map(|number| usual(number % 200)).collect();
+    let wrong = [
+        usual_but(1, "addresses", r#"["127.0.0.1"]"#),
+        usual_but(1, "addresses", r#"["10.0.0.256"]"#),
+        usual_but(1, "nodeName", r#""é""#),
+        usual_but(1, "zone", r#""é""#),
+        usual_but(1, "hostname", r#""web-1","zone":"again""#),
+        usual_but(1, "hostname", "7"),
+        usual_but(1, "hints", r#"{"forZones":[{"name":"a!"}]}"#),
+        usual_but(1, "weight", "1"),
+    ];
+    for (bad, at) in wrong.iter().flat_map(|bad| [0, 1, 700, 1023, 1024, 1099].map(|at| (bad, at))) {
+        let mut some = all.clone();
+        some[at].clone_from(bad);
+        let array = format!("[{}]", some.join(","));
+        let [learned, plain] = endpoints_and_text(array.as_bytes());
+        assert_eq!(learned, plain, "{bad} at {at}");
+        assert!(learned.is_ok() || learned.unwrap_err().path().starts_with(&format!("endpoints[{at}].")));
+        let [learned, plain] = published_and_text(array.as_bytes());
+        assert_eq!(learned, plain, "{bad} at {at}");
     }
 }
 

@@ -7,8 +7,8 @@ use epcore::wire::json::{self, Listing};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-/// Slices with everything that has a text, with endpoints that are read by template, and with a text that is not in ASCII.
-fn document() -> String {
+/// Endpoints with everything that has a text, most of them read by template, and one with a text that is not in ASCII.
+fn endpoints() -> String {
     let endpoint = |number: usize, name: &str| {
         format!(
             r#"{{"addresses":["10.0.0.{number}"],"conditions":{{"ready":true,"later":"x"}},"hostname":"h{number}","targetRef":{{"kind":"Pod","namespace":"shop","name":"{name}-{number}","uid":"uid-{number}","more":["é"]}},"nodeName":"node-1","zone":"zone-{}","hints":{{"forZones":[{{"name":"z"}}]}},"weight":-1.50E+2}}"#,
@@ -19,9 +19,14 @@ fn document() -> String {
     let usual = |number: usize| usual(number).replace(r#","weight":-1.50E+2"#, "");
     let all: Vec<String> =
         (0..8).map(|number| if number == 3 { endpoint(number, "wéb") } else { usual(number) }).collect();
+    all.join(",")
+}
+
+/// The same in a list of slices.
+fn document() -> String {
     format!(
         r#"{{"kind":"EndpointSliceList","metadata":{{"resourceVersion":"9","note":"ü"}},"items":[{{"metadata":{{"name":"web-1","namespace":"shop","labels":{{"a":"b"}},"annotations":{{"n":"\u00e4ö\n"}}}},"addressType":"IPv4","endpoints":[{}],"ports":[{{"name":"http","port":80,"q":"ß"}}],"future":{{"b":"é\\"}}}}]}}"#,
-        all.join(",")
+        endpoints()
     )
 }
 
@@ -41,8 +46,12 @@ fn errors(bytes: &[u8]) -> Vec<Option<Error>> {
 }
 
 fn check(bytes: &[u8]) {
+    check_errors(bytes, errors(bytes));
+}
+
+fn check_errors(bytes: &[u8], errors: Vec<Option<Error>>) {
     let first_bad = std::str::from_utf8(bytes).err().map(|error| error.valid_up_to());
-    for (reader, error) in errors(bytes).into_iter().enumerate() {
+    for (reader, error) in errors.into_iter().enumerate() {
         let is_told = error.as_ref().is_some_and(|error| error.message() == "not UTF-8");
         let place = error.and_then(|error| error.offset());
         assert_eq!(is_told, first_bad.is_some(), "reader {reader}");
@@ -62,6 +71,20 @@ fn a_bad_byte_is_told_wherever_it_is() {
     for at in 0..=document.len() {
         for wrong in WRONG {
             check(&[&document[..at], wrong, &document[at..]].concat());
+        }
+    }
+}
+
+#[test]
+fn a_bad_byte_is_told_wherever_it_is_in_endpoints() {
+    let short = r#"{"address":"ö.example.org","zone":"ü"},"é.example.org:80""#;
+    let document = format!("[{},{short}]", endpoints()).into_bytes();
+    for at in 0..=document.len() {
+        for wrong in WRONG {
+            let bytes = [&document[..at], wrong, &document[at..]].concat();
+            let published = [json::read_published(&bytes).err(), json::read_published_plainly(&bytes).err()];
+            let read = [json::read_endpoints(&bytes).err(), json::read_endpoints_plainly(&bytes).err()];
+            check_errors(&bytes, published.into_iter().chain(read).collect());
         }
     }
 }

@@ -37,7 +37,7 @@ pub(crate) use metadata::{Owner, owner_reference, read_owners, read_texts, write
 pub use objects::{read_nodes, read_service, read_services};
 pub use plan::{write_plan, write_stats};
 pub use pods::{read_pods, read_pods_plainly};
-pub use published::read_published;
+pub use published::{read_published, read_published_plainly};
 pub(crate) use reader::{Reader, canonical};
 pub use relist::Listing;
 pub use slice::write_slice;

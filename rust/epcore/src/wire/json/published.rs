@@ -8,7 +8,7 @@ use crate::model::{EndpointList, EndpointPort, Shared, shorten};
 use crate::wire::json::endpoint::read_endpoint;
 use crate::wire::json::reader::{Reader, Seen};
 use crate::wire::json::slice::read_port;
-use crate::wire::json::stream::single_items;
+use crate::wire::json::stream::runs_of_items;
 use crate::wire::json::template::Templates;
 use crate::wire::json::writer::{Object, write_array, write_raw_object, write_string};
 
@@ -31,6 +31,15 @@ pub fn read_published(document: &[u8]) -> Result<Published, Error> {
         }
         read_published_by(document, templates, Published::default())
     })
+}
+
+/// The same by the plain reader alone, as [`read_slices_plainly`](super::read_slices_plainly).
+///
+/// # Errors
+///
+/// As [`read_published`].
+pub fn read_published_plainly(document: &[u8]) -> Result<Published, Error> {
+    read_published_by(document, &mut Templates::none(), Published::default())
 }
 
 thread_local! {
@@ -73,32 +82,33 @@ impl Desk {
 fn read_published_by(document: &[u8], templates: &mut Templates, mut published: Published) -> Result<Published, Error> {
     let mut is_of_api = true;
     templates.forget();
-    single_items(document, "endpoints", "List", |reader| {
+    runs_of_items(document, "endpoints", "List", |reader| {
         if reader.peek() == Some(b'"') {
             let text = reader.string()?;
-            return push(&mut published, &text, &[("conditions", READY.to_owned())], None);
+            return push(&mut published, &text, &[("conditions", READY.to_owned())], None).map(|()| 1);
         }
         // Nearly always all are of the same form.
-        is_of_api = is_of_api && read_plain(reader, &mut published, templates);
-        if !is_of_api {
-            is_of_api = read_object(reader, &mut published)?;
-        }
-        Ok(())
+        let count = if is_of_api { read_plain(reader, &mut published, templates) } else { 0 };
+        is_of_api = count > 0 || read_object(reader, &mut published)?;
+        Ok(count.max(1))
     })?;
     Ok(published)
 }
 
-/// Read an endpoint that is all as the API has it. False if it may be something else: then nothing was read.
-fn read_plain(reader: &mut Reader<'_>, published: &mut Published, templates: &mut Templates) -> bool {
-    let (start, count) = (reader.clone(), published.endpoints.len());
-    let is_read = templates.read_endpoint(reader, &mut published.endpoints).is_ok();
-    if is_read && published.endpoints.get(count).is_some_and(|endpoint| endpoint.unknown().is_none()) {
-        published.ports.push(Ports::OfService);
-        return true;
+/// Read endpoints that are all as the API has them, and tell how many. None if the next may be something else: then nothing was read.
+fn read_plain(reader: &mut Reader<'_>, published: &mut Published, templates: &mut Templates) -> usize {
+    let (start, before) = (reader.clone(), published.endpoints.len());
+    let read = templates.read_some(reader, &mut published.endpoints);
+    // Where there are several, none has more than others have.
+    if let (Ok(count), Some(endpoint)) = (read, published.endpoints.get(before))
+        && endpoint.unknown().is_none()
+    {
+        published.ports.resize(published.endpoints.len(), Ports::OfService);
+        return count;
     }
-    published.endpoints.truncate(count);
+    published.endpoints.truncate(before);
     *reader = start;
-    false
+    0
 }
 
 /// Documents that cost less to copy than the last endpoint costs to read without.

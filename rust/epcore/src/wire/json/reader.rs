@@ -191,10 +191,13 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// As [`Reader::array`], but the path of an error begins at the item.
-    pub(crate) fn items_of_array(&mut self, item: &mut dyn FnMut(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
+    /// As [`Reader::runs`], but the path of an error begins at the item.
+    pub(crate) fn items_of_array(
+        &mut self,
+        some: &mut dyn FnMut(&mut Self) -> Result<usize, Error>,
+    ) -> Result<(), Error> {
         let mut failed = None;
-        let outcome = self.array(|reader, _| item(reader).map_err(|error| failed.insert(error).clone()));
+        let outcome = self.runs(|reader, _| some(reader).map_err(|error| failed.insert(error).clone()));
         match failed {
             Some(error) => Err(error),
             None => outcome,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::interrupt::point;
+use crate::interrupt::points;
 use crate::model::{EndpointList, EndpointSlice};
 use crate::wire::json::alike::write_endpoints_into;
 use crate::wire::json::events::{parts_of, unknown_type};
@@ -65,7 +65,7 @@ pub(super) fn read_slices_by(
         let mut past = past.as_deref_mut().filter(|_| event.is_none());
         if let Some(slice) = past.as_deref_mut().and_then(|past| past.step_over(reader)) {
             fold.apply(event, slice);
-            return Ok(());
+            return Ok(1);
         }
         let start = reader.clone();
         let slice = Arc::new(read_valid_slice(reader, templates)?);
@@ -73,7 +73,7 @@ pub(super) fn read_slices_by(
             past.note(start.position()..reader.position(), start.depth(), &slice);
         }
         fold.apply(event, slice);
-        Ok(())
+        Ok(1)
     })?;
     Ok((fold.into_slices(), version))
 }
@@ -99,11 +99,7 @@ pub fn read_endpoints_plainly(document: &[u8]) -> Result<EndpointList, Error> {
 
 fn read_endpoints_by(document: &[u8], templates: &mut Templates) -> Result<EndpointList, Error> {
     let mut list = EndpointList::default();
-    each_endpoint(document, |reader| {
-        let start = reader.clone();
-        templates.read_endpoint(reader, &mut list)?;
-        templates.validate_last(&list).map_err(|error| locate_in(start, error))
-    })?;
+    each_endpoint(document, |reader| templates.read_valid(reader, &mut list))?;
     Ok(list)
 }
 
@@ -134,7 +130,7 @@ pub(crate) fn locate_all(document: &[u8], errors: Vec<Error>) -> Vec<Error> {
             offsets_of(&mut reader.clone(), wanted, &mut offsets);
         }
         item += 1;
-        reader.skip()
+        reader.skip().map(|()| 1)
     };
     // The document was read before, so that it can be read again; an error here could only repeat the first.
     let _ = match paths.first().and_then(|path| path.first()) {
@@ -189,8 +185,9 @@ const SLICES: &str = "slices";
 const ENDPOINTS: &str = "endpoints";
 const SLICE_LIST: &str = "EndpointSliceList";
 
-/// Visit each endpoint of a document: items that are endpoints, or the endpoints of items that have some.
-fn each_endpoint(document: &[u8], mut visit: impl FnMut(&mut Reader<'_>) -> Result<(), Error>) -> Result<(), Error> {
+/// Visit each endpoint of a document: items that are endpoints, or the endpoints of items that have some. A call may read several endpoints that are next in an
+/// array; the answer is how many.
+fn each_endpoint(document: &[u8], mut visit: impl FnMut(&mut Reader<'_>) -> Result<usize, Error>) -> Result<(), Error> {
     items(document, ENDPOINTS, SLICE_LIST, |reader, event| {
         if event.is_some() {
             return Err(Error::invalid("expected endpoints or slices, found a watch event"));
@@ -198,12 +195,13 @@ fn each_endpoint(document: &[u8], mut visit: impl FnMut(&mut Reader<'_>) -> Resu
         if !has_endpoints(reader.clone()) {
             return visit(reader);
         }
-        reader.object(|reader, name| {
+        let read = reader.object(|reader, name| {
             if name != ENDPOINTS || reader.peek() == Some(b'n') {
                 return reader.skip();
             }
-            reader.array(|reader, _| visit(reader))
-        })
+            reader.runs(|reader, _| visit(reader))
+        });
+        read.map(|()| 1)
     })
     .map(drop)
 }
@@ -235,11 +233,27 @@ pub(crate) fn single_items(
     kind: &'static str,
     mut visit: impl FnMut(&mut Reader<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    items_of(Reader::new(text_of(document)?), root, kind, |reader, event| match event {
+    let visit = no_event(|reader| visit(reader).map(|()| 1));
+    items_of(Reader::new(text_of(document)?), root, kind, visit).map(drop)
+}
+
+/// The same where a call of `visit` may read several objects that are next in an array, and looks at each text of them. The answer is how many.
+pub(super) fn runs_of_items(
+    document: &[u8],
+    root: &'static str,
+    kind: &'static str,
+    visit: impl FnMut(&mut Reader<'_>) -> Result<usize, Error>,
+) -> Result<(), Error> {
+    items(document, root, kind, no_event(visit)).map(drop)
+}
+
+fn no_event(
+    mut visit: impl FnMut(&mut Reader<'_>) -> Result<usize, Error>,
+) -> impl FnMut(&mut Reader<'_>, Option<Event>) -> Result<usize, Error> {
+    move |reader, event| match event {
         None => visit(reader),
         Some(_) => Err(Error::invalid("expected an object, found a watch event")),
-    })
-    .map(drop)
+    }
 }
 
 /// Visit each object of a document, whatever the document's form; paths begin with `root` and the number of the object. The answer is the
@@ -248,7 +262,7 @@ fn items(
     document: &[u8],
     root: &'static str,
     kind: &'static str,
-    visit: impl FnMut(&mut Reader<'_>, Option<Event>) -> Result<(), Error>,
+    visit: impl FnMut(&mut Reader<'_>, Option<Event>) -> Result<usize, Error>,
 ) -> Result<String, Error> {
     let read = items_of(Reader::of_bytes(document), root, kind, visit);
     read.map_err(|error| text_of(document).err().unwrap_or(error))
@@ -258,15 +272,15 @@ fn items_of(
     mut reader: Reader<'_>,
     root: &'static str,
     kind: &'static str,
-    mut visit: impl FnMut(&mut Reader<'_>, Option<Event>) -> Result<(), Error>,
+    mut visit: impl FnMut(&mut Reader<'_>, Option<Event>) -> Result<usize, Error>,
 ) -> Result<String, Error> {
     let (mut count, mut values, mut version) = (0, 0, String::new());
     let mut item = |reader: &mut Reader<'_>, event: Option<Event>| {
-        point();
         let start = reader.position();
-        let visited = visit(reader, event).map_err(|error| error.at(start).in_index(count).in_field(root));
-        count += 1;
-        visited
+        let visited = visit(reader, event).map_err(|error| error.at(start).in_index(count).in_field(root))?;
+        count += visited;
+        points(visited);
+        Ok(visited)
     };
     if reader.peek().is_none() {
         return Err(reader.expected("JSON"));
@@ -280,7 +294,7 @@ fn items_of(
         match form(reader.clone()) {
             Form::List => version = read_list(&mut reader, kind, &mut |reader| item(reader, None))?,
             Form::Event => read_event(&mut reader, &mut item)?,
-            Form::Item => item(&mut reader, None)?,
+            Form::Item => drop(item(&mut reader, None)?),
         }
     }
     Ok(if values == 1 { version } else { String::new() })
@@ -315,7 +329,7 @@ fn form(mut reader: Reader<'_>) -> Form {
 fn read_list(
     reader: &mut Reader<'_>,
     wanted: &str,
-    item: &mut dyn FnMut(&mut Reader<'_>) -> Result<(), Error>,
+    item: &mut dyn FnMut(&mut Reader<'_>) -> Result<usize, Error>,
 ) -> Result<String, Error> {
     let mut version = String::new();
     let mut seen = Seen::default();
@@ -351,7 +365,7 @@ fn read_list(
 }
 
 /// Reads one object that an event is about.
-type Visit<'v> = dyn FnMut(&mut Reader<'_>, Option<Event>) -> Result<(), Error> + 'v;
+type Visit<'v> = dyn FnMut(&mut Reader<'_>, Option<Event>) -> Result<usize, Error> + 'v;
 
 fn read_event(reader: &mut Reader<'_>, item: &mut Visit<'_>) -> Result<(), Error> {
     let start = reader.clone();
@@ -366,7 +380,7 @@ fn read_event(reader: &mut Reader<'_>, item: &mut Visit<'_>) -> Result<(), Error
         "ERROR" => return Err(Error::invalid("the watch ended with an ERROR event").at(start.position())),
         other => return Err(unknown_type(start, other)),
     };
-    item(&mut object, Some(event))
+    item(&mut object, Some(event)).map(drop)
 }
 
 /// What a watch says of the object.

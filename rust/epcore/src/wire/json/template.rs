@@ -15,6 +15,7 @@ use crate::wire::json::endpoint::read_endpoint;
 use crate::wire::json::kept::Kept;
 use crate::wire::json::reader::{MAX_DEPTH, Reader};
 use crate::wire::json::shape::Template;
+use crate::wire::json::stream::locate_in;
 
 /// Most shapes of endpoints to remember.
 const MOST_TEMPLATES: usize = 8;
@@ -22,6 +23,8 @@ const MOST_TEMPLATES: usize = 8;
 const SHORTEST: usize = r#"{"addresses":["10.0.0.1"]}"#.len();
 /// Endpoints for each of which something may be learned, on average: where no two look alike, learning is lost work.
 const PRICE: usize = 32;
+/// Endpoints that are read before somebody may say that it is enough.
+const MOST_AT_ONCE: usize = 1024;
 /// Objects and arrays within each other in what is learned: it is right wherever there is room for so many.
 pub(super) const LEVELS: usize = 8;
 
@@ -76,17 +79,41 @@ impl Templates {
             let rest = reader.bytes().len() - reader.position();
             list.reserve((self.room.0.min(rest / SHORTEST), self.room.1.min(rest)));
         }
-        reader.runs(|reader, _| match self.read_run(reader, list, usize::MAX) {
-            0 => self.read_other(reader, list).map(|()| 1),
-            count => Ok(count),
-        })?;
+        reader.runs(|reader, _| self.read_some(reader, list))?;
         self.room = list.size();
         Ok(())
     }
 
-    /// Read one endpoint onto the end of a list.
-    pub(crate) fn read_endpoint(&mut self, reader: &mut Reader<'_>, list: &mut EndpointList) -> Result<(), Error> {
-        if self.read_run(reader, list, 1) == 1 { Ok(()) } else { self.read_other(reader, list) }
+    /// Read an endpoint, and of an array those behind it that fit, onto the end of a list. The answer is how many they are.
+    pub(crate) fn read_some(&mut self, reader: &mut Reader<'_>, list: &mut EndpointList) -> Result<usize, Error> {
+        let most = if reader.depth() == 0 { 1 } else { MOST_AT_ONCE };
+        self.read_most(reader, list, most)
+    }
+
+    fn read_most(&mut self, reader: &mut Reader<'_>, list: &mut EndpointList, most: usize) -> Result<usize, Error> {
+        match self.read_run(reader, list, most) {
+            0 => self.read_other(reader, list).map(|()| 1),
+            count => Ok(count),
+        }
+    }
+
+    /// The same, each checked as the API server does, as far as that needs no address type.
+    pub(crate) fn read_valid(&mut self, reader: &mut Reader<'_>, list: &mut EndpointList) -> Result<usize, Error> {
+        let (start, before) = (reader.clone(), list.len());
+        self.kept.are_sound = true;
+        let count = self.read_some(reader, list)?;
+        let check = |index| validate_endpoint(list.get(index)?, None).err().map(|error| (index - before, error));
+        let wrong = if self.kept.are_sound { None } else { (before..list.len()).find_map(check) };
+        match wrong {
+            None => Ok(count),
+            Some((0, error)) => Err(locate_in(start, error)),
+            Some((right, _)) => {
+                // It is told when it is the first.
+                list.truncate(before);
+                *reader = start;
+                self.read_most(reader, list, right)
+            }
+        }
     }
 
     /// Check as the API server does the slice whose endpoints were read last.
@@ -96,16 +123,6 @@ impl Templates {
         } else {
             validate_slice(slice)
         }
-    }
-
-    /// Check as the API server does, as far as that needs no address type, the endpoint that was read last.
-    pub(crate) fn validate_last(&mut self, list: &EndpointList) -> Result<(), Error> {
-        if self.kept.are_sound {
-            return Ok(());
-        }
-        list.get(list.len() - 1).map_or(Ok(()), |endpoint| validate_endpoint(endpoint, None))?;
-        self.kept.are_sound = true;
-        Ok(())
     }
 
     /// Read one endpoint plainly, and learn from it.
@@ -186,7 +203,7 @@ mod tests {
         let mut read = |_| {
             let fits = templates.read_run(&mut reader, &mut list, 1) == 1;
             if !fits {
-                templates.read_endpoint(&mut reader, &mut list).unwrap();
+                templates.read_some(&mut reader, &mut list).unwrap();
             }
             fits
         };
@@ -230,7 +247,7 @@ mod tests {
         let (mut reader, mut templates, mut learned) = (Reader::new(&text), Templates::new(), 0);
         for _ in 0..2000 {
             let credit = templates.credit;
-            templates.read_endpoint(&mut reader, &mut EndpointList::default()).unwrap();
+            templates.read_some(&mut reader, &mut EndpointList::default()).unwrap();
             learned += usize::from(templates.credit < credit);
         }
         assert!((MOST_TEMPLATES..=MOST_TEMPLATES + 2000 / PRICE).contains(&learned), "{learned}");
