@@ -23,16 +23,31 @@ const FEW: usize = 8;
 
 /// The writer's state of many Services.
 #[pyclass(frozen, module = "epcore")]
-pub(crate) struct Packer(Mutex<core::Packer>);
+pub(crate) struct Packer(Mutex<State>);
+
+struct State {
+    packer: core::Packer,
+    /// The Service of the call, in room that the calls before have left.
+    name: (String, String),
+}
+
+impl State {
+    /// The engine, and the name of a Service.
+    fn of(&mut self, namespace: &str, service: &str) -> (&mut core::Packer, &(String, String)) {
+        namespace.clone_into(&mut self.name.0);
+        service.clone_into(&mut self.name.1);
+        (&mut self.packer, &self.name)
+    }
+}
 
 impl Packer {
     /// Whoever waits for it gives way to a thread that has it and needs the interpreter's lock, to look for signals.
-    fn lock(&self, py: Python<'_>) -> MutexGuard<'_, core::Packer> {
+    fn lock(&self, py: Python<'_>) -> MutexGuard<'_, State> {
         self.0.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The same without the interpreter's lock.
-    fn lock_detached(&self) -> MutexGuard<'_, core::Packer> {
+    fn lock_detached(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -40,16 +55,19 @@ impl Packer {
     fn outside(
         &self,
         py: Python<'_>,
-        service: (&str, &str),
+        (namespace, service): (&str, &str),
         endpoints: &Bound<'_, PyAny>,
         give: impl Fn(&mut core::Packer, &(String, String), &Published) -> Result<(), epcore::Error> + Send + Sync,
     ) -> PyResult<()> {
         let endpoints = input::published(endpoints)?;
-        let name = (service.0.to_owned(), service.1.to_owned());
+        let give = |state: &mut State| {
+            let (packer, name) = state.of(namespace, service);
+            give(packer, name, &endpoints)
+        };
         let given = if endpoints.len() <= FEW {
-            give(&mut self.lock(py), &name, &endpoints)
+            give(&mut self.lock(py))
         } else {
-            work::detached(py, || give(&mut self.lock_detached(), &name, &endpoints))?
+            work::detached(py, || give(&mut self.lock_detached()))?
         };
         given.map_err(to_exception)
     }
@@ -69,7 +87,8 @@ impl Packer {
             reconcile: options::read(options, kube::Options::default().pack)?,
             publish: options::read(options, pack::Options::default())?,
         };
-        Ok(Self(Mutex::new(core::Packer::new(options).map_err(to_exception)?)))
+        let packer = core::Packer::new(options).map_err(to_exception)?;
+        Ok(Self(Mutex::new(State { packer, name: Default::default() })))
     }
 
     /// Take in what watches say.
@@ -78,7 +97,7 @@ impl Packer {
         let kind = read_kind(kind)?;
         let events = input::objects(events, "events", |document| wire::read_object_events(document, kind))?;
         py.detach(|| {
-            let mut packer = self.lock_detached();
+            let packer = &mut self.lock_detached().packer;
             for event in events {
                 packer.feed(event);
             }
@@ -99,7 +118,7 @@ impl Packer {
         let read = |document: &[u8]| Ok((wire::read_objects(document, kind)?, wire::read_list_version(document)));
         let ((kind, objects), found) = input::objects(objects, "objects", read)?;
         let version = resource_version.unwrap_or(&found);
-        py.detach(|| self.lock_detached().replace(kind, objects, version)).map_err(to_exception)
+        py.detach(|| self.lock_detached().packer.replace(kind, objects, version)).map_err(to_exception)
     }
 
     /// Make endpoints all that a Service has from outside.
@@ -122,26 +141,33 @@ impl Packer {
 
     #[getter]
     fn dirty(&self, py: Python<'_>) -> Vec<(String, String)> {
-        self.lock(py).dirty().into_iter().cloned().collect()
+        self.lock(py).packer.dirty().into_iter().cloned().collect()
     }
 
     fn take_news(&self, py: Python<'_>) -> Vec<(String, String)> {
-        self.lock(py).take_news()
+        self.lock(py).packer.take_news()
     }
 
     #[getter]
     fn waiting(&self, py: Python<'_>) -> Vec<(String, String)> {
-        self.lock(py).waiting().into_iter().cloned().collect()
+        self.lock(py).packer.waiting().into_iter().cloned().collect()
     }
 
     /// Plan a Service from what is known.
     #[pyo3(signature = (service, *, namespace, trigger_time=None))]
     fn plan(&self, py: Python<'_>, service: &str, namespace: &str, trigger_time: Option<&str>) -> PyResult<Plan> {
-        let name = (namespace.to_owned(), service.to_owned());
-        if let Some(plan) = self.lock(py).plan_in_place(&name, trigger_time) {
+        let in_place = |state: &mut State| {
+            let (packer, name) = state.of(namespace, service);
+            packer.plan_in_place(name, trigger_time)
+        };
+        if let Some(plan) = in_place(&mut self.lock(py)) {
             return Ok(Plan::new(plan));
         }
-        let planned = work::detached(py, || self.lock_detached().plan(&name, trigger_time))?;
+        let planned = work::detached(py, || {
+            let state = &mut *self.lock_detached();
+            let (packer, name) = state.of(namespace, service);
+            packer.plan(name, trigger_time)
+        })?;
         planned.map(Plan::new).map_err(to_exception)
     }
 
@@ -162,26 +188,26 @@ impl Packer {
         };
         let answer = word("outcome", outcome, &answers)?(object);
         // It costs what one slice does.
-        self.lock(py).answer(write.inner(), answer).map_err(to_exception)
+        self.lock(py).packer.answer(write.inner(), answer).map_err(to_exception)
     }
 
     #[pyo3(signature = (service, *, namespace))]
     fn slices(&self, py: Python<'_>, service: &str, namespace: &str) -> SliceSet {
-        SliceSet::new(self.lock(py).slices(&(namespace.to_owned(), service.to_owned())))
+        SliceSet::new(self.lock(py).packer.slices(&(namespace.to_owned(), service.to_owned())))
     }
 
     fn resource_version(&self, py: Python<'_>, kind: &str) -> PyResult<Option<String>> {
         let kind = word("kind", kind, &Kind::WORDS)?;
-        Ok(optional(self.lock(py).resource_version(kind)).map(str::to_owned))
+        Ok(optional(self.lock(py).packer.resource_version(kind)).map(str::to_owned))
     }
 
     fn expired(&self, py: Python<'_>, kind: &str) -> PyResult<bool> {
         let kind = word("kind", kind, &Kind::WORDS)?;
-        Ok(self.lock(py).is_expired(kind))
+        Ok(self.lock(py).packer.is_expired(kind))
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {
-        let packer = self.lock(py);
+        let packer = &self.lock(py).packer;
         format!("<Packer: {} dirty, {} waiting>", packer.dirty().len(), packer.waiting().len())
     }
 }

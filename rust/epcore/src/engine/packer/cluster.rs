@@ -19,15 +19,15 @@ use crate::model::{Address, EndpointSlice};
 /// Objects by kind and name, with the indexes that tell what belongs together.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cluster {
-    slices: HashMap<Name, Arc<EndpointSlice>>,
-    services: HashMap<Name, Arc<Service>>,
+    /// With the number that stands for each.
+    slices: HashMap<Name, (u32, Arc<EndpointSlice>)>,
+    services: HashMap<Name, OfService>,
     /// By namespace.
     pods: HashMap<String, BTreeMap<String, Arc<Pod>>>,
     nodes: BTreeMap<String, Arc<Node>>,
     /// By kind.
     versions: [Versions; Kind::WORDS.len()],
     index: ServiceIndex,
-    slices_of: HashMap<Name, ServiceSlices>,
     /// Names of the Pods that a Service selects.
     pods_of: HashMap<Name, BTreeSet<String>>,
     /// Services that share endpoints by the CPU of Nodes.
@@ -35,9 +35,15 @@ pub(super) struct Cluster {
     pods_on: HashMap<String, BTreeSet<Name>>,
     /// Which slices hold an address, by number.
     holders: Holders,
-    numbers: HashMap<Name, u32>,
-    by_number: HashMap<u32, Name>,
+    by_number: HashMap<u32, Arc<EndpointSlice>>,
     next_number: u32,
+}
+
+/// A Service, and the slices that name it; either may be there without the other.
+#[derive(Clone, Debug, Default)]
+struct OfService {
+    service: Option<Arc<Service>>,
+    slices: ServiceSlices,
 }
 
 /// Services, by namespace and name.
@@ -45,11 +51,17 @@ pub(super) type Names = BTreeSet<Name>;
 
 impl Cluster {
     pub(super) fn service(&self, name: &Name) -> Option<&Arc<Service>> {
-        self.services.get(name)
+        self.services.get(name)?.service.as_ref()
+    }
+
+    /// A Service and its slices.
+    pub(super) fn service_and_slices(&self, name: &Name) -> Option<(&Service, &ServiceSlices)> {
+        let of = self.services.get(name)?;
+        Some((of.service.as_ref()?, &of.slices))
     }
 
     pub(super) fn slice(&self, name: &Name) -> Option<&Arc<EndpointSlice>> {
-        self.slices.get(name)
+        self.slices.get(name).map(|(_, slice)| slice)
     }
 
     pub(super) fn versions(&mut self, kind: Kind) -> &mut Versions {
@@ -66,11 +78,15 @@ impl Cluster {
     }
 
     pub(super) fn service_slices(&self, service: &Name) -> Option<&ServiceSlices> {
-        self.slices_of.get(service)
+        self.services.get(service).map(|of| &of.slices).filter(|slices| !slices.is_empty())
     }
 
-    /// Names of the slices of a Service that hold an address.
-    pub(super) fn holding(&self, (namespace, name): &Name, address: Address<'_>) -> impl Iterator<Item = &Name> {
+    /// The slices of a Service that hold an address.
+    pub(super) fn holding(
+        &self,
+        (namespace, name): &Name,
+        address: Address<'_>,
+    ) -> impl Iterator<Item = &Arc<EndpointSlice>> {
         self.holders.in_service(address, (namespace, name)).filter_map(|number| self.by_number.get(&number))
     }
 
@@ -81,7 +97,7 @@ impl Cluster {
         address: Address<'_>,
     ) -> Option<(&Arc<EndpointSlice>, usize)> {
         let (number, place) = self.holders.only(address, (namespace, name))?;
-        let slice = self.slices.get(self.by_number.get(&number)?)?;
+        let slice = self.by_number.get(&number)?;
         let place = place.and_then(|place| usize::try_from(place).ok());
         let is_it = |&place: &usize| slice.endpoints.get(place).is_some_and(|endpoint| endpoint.address() == address);
         Some((slice, place.filter(is_it).or_else(|| slice.endpoints.place_of(address, 0))?))
@@ -135,7 +151,10 @@ impl Cluster {
     pub(super) fn names(&self, kind: Kind) -> Names {
         match kind {
             Kind::EndpointSlice => self.slices.keys().cloned().collect(),
-            Kind::Service => self.services.keys().cloned().collect(),
+            Kind::Service => {
+                let there = self.services.iter().filter(|(_, of)| of.service.is_some());
+                there.map(|(name, _)| name.clone()).collect()
+            }
             Kind::Node => self.nodes.keys().map(|name| (String::new(), name.clone())).collect(),
             Kind::Pod => {
                 let of = |(namespace, pods): (&String, &BTreeMap<String, Arc<Pod>>)| {
@@ -150,8 +169,8 @@ impl Cluster {
     pub(super) fn is_stale(&self, object: &Object) -> bool {
         let name = object.name();
         let held = match object.kind() {
-            Kind::EndpointSlice => self.slices.get(&name).map(|slice| &*slice.metadata.resource_version),
-            Kind::Service => self.services.get(&name).map(|service| &*service.metadata.resource_version),
+            Kind::EndpointSlice => self.slice(&name).map(|slice| &*slice.metadata.resource_version),
+            Kind::Service => self.service(&name).map(|service| &*service.metadata.resource_version),
             Kind::Pod => self.pod(&name).map(|pod| &*pod.resource_version),
             Kind::Node => self.nodes.get(&name.1).map(|node| &*node.resource_version),
         };
@@ -175,20 +194,23 @@ impl Cluster {
     fn set_slice(&mut self, name: &Name, slice: Option<&Arc<EndpointSlice>>) -> Names {
         let service = |slice: &EndpointSlice| (name.0.clone(), slice.metadata.service().to_owned());
         let after = slice.map(|slice| service(slice));
-        let before = match slice {
-            Some(slice) => self.slices.insert(name.clone(), slice.clone()),
-            None => self.slices.remove(name),
-        };
-        let changed = before.as_ref().zip(slice).map(|(before, after)| slices::changed(before, after));
-        if before.is_none() && slice.is_none() || changed.as_ref().is_some_and(SliceChange::is_none) {
+        let held = self.slices.get(name).map(|(number, slice)| (*number, slice.clone()));
+        let changed = held.as_ref().zip(slice).map(|((_, before), after)| slices::changed(before, after));
+        if held.is_none() && slice.is_none() {
             return Names::new();
         }
-        let number = self.number(name);
-        self.holders.replace(before.as_deref(), slice.map(|slice| &**slice), number, Key::Address);
-        if slice.is_none() {
-            self.numbers.remove(name);
+        let (number, before) = held.map_or_else(|| (self.new_number(), None), |(number, slice)| (number, Some(slice)));
+        if let Some(slice) = slice {
+            self.slices.insert(name.clone(), (number, slice.clone()));
+            self.by_number.insert(number, slice.clone());
+        } else {
+            self.slices.remove(name);
             self.by_number.remove(&number);
         }
+        if changed.as_ref().is_some_and(SliceChange::is_none) {
+            return Names::new();
+        }
+        self.holders.replace(before.as_deref(), slice.map(|slice| &**slice), number, Key::Address);
         let before = before.map(|slice| service(&slice));
         if let Some(service) = before.as_ref().filter(|before| Some(*before) != after.as_ref()) {
             self.shelve(service, &name.1, None, None);
@@ -206,26 +228,20 @@ impl Cluster {
         slice: Option<&Arc<EndpointSlice>>,
         changed: Option<&SliceChange>,
     ) {
-        let slices = self.slices_of.entry(service.clone()).or_default();
-        slices.set(name, slice, changed);
-        if slices.is_empty() {
-            self.slices_of.remove(service);
+        let of = self.services.entry(service.clone()).or_default();
+        of.slices.set(name, slice, changed);
+        if of.slices.is_empty() && of.service.is_none() {
+            self.services.remove(service);
         }
     }
 
-    fn number(&mut self, name: &Name) -> u32 {
-        *self.numbers.entry(name.clone()).or_insert_with(|| {
-            self.next_number = self.next_number.wrapping_add(1);
-            self.by_number.insert(self.next_number, name.clone());
-            self.next_number
-        })
+    fn new_number(&mut self) -> u32 {
+        self.next_number = self.next_number.wrapping_add(1);
+        self.next_number
     }
 
     fn set_service(&mut self, name: &Name, service: Option<&Arc<Service>>) -> Names {
-        let before = match service {
-            Some(service) => self.services.insert(name.clone(), service.clone()),
-            None => self.services.remove(name),
-        };
+        let before = self.hold_service(name, service);
         if before.as_ref() == service {
             return Names::new();
         }
@@ -253,6 +269,19 @@ impl Cluster {
             self.topology.remove(name);
         }
         Names::from([name.clone()])
+    }
+
+    /// What was there of the Service.
+    fn hold_service(&mut self, name: &Name, service: Option<&Arc<Service>>) -> Option<Arc<Service>> {
+        if let Some(service) = service {
+            return self.services.entry(name.clone()).or_default().service.replace(service.clone());
+        }
+        let of = self.services.get_mut(name)?;
+        let before = of.service.take();
+        if of.slices.is_empty() {
+            self.services.remove(name);
+        }
+        before
     }
 
     fn set_pod(&mut self, name: &Name, pod: Option<&Arc<Pod>>) -> Names {

@@ -6,11 +6,12 @@ use std::sync::{Arc, OnceLock};
 use hashbrown::HashMap;
 
 use crate::engine::packer::address::OwnedAddress;
+use crate::engine::packer::cluster::Cluster;
 use crate::engine::packer::common::Common;
 use crate::engine::packer::entry::Changes;
 use crate::engine::packer::outside;
 use crate::engine::packer::slices::ServiceSlices;
-use crate::engine::packer::{Entry, Packer};
+use crate::engine::packer::{Entry, PackerOptions};
 use crate::engine::versions::Name;
 use crate::interrupt::point;
 use crate::kube::{self, Pod, Ports, Service};
@@ -28,101 +29,159 @@ struct Wanted<'a> {
     ports: Cow<'a, [EndpointPort]>,
 }
 
-/// A place of a slice, and what is wanted there.
-struct Change<'a> {
-    slice: &'a Arc<EndpointSlice>,
-    replaced: Replaced,
-}
+/// A slice, and what is wanted at a place of it.
+type Change<'a> = (&'a Arc<EndpointSlice>, Replaced);
 
 /// Pods by their only address.
 type PodsByAddress<'a> = HashMap<Address<'a>, &'a Pod>;
 
 /// A Service, what is known of it, and what its slices have in common.
-struct Known<'a> {
+pub(super) struct Direct<'a> {
+    cluster: &'a Cluster,
     name: &'a Name,
     service: &'a Service,
+    slices: &'a ServiceSlices,
     entry: &'a Entry,
+    changes: &'a Changes,
     common: &'a Common,
+    managed_by: &'a str,
+    options: &'a Options,
 }
 
-impl Packer {
+impl<'a> Direct<'a> {
+    /// `None` where no plan could be made from the endpoints that changed.
+    pub(super) fn of(
+        cluster: &'a Cluster,
+        options: &'a PackerOptions,
+        name: &'a Name,
+        entry: &'a Entry,
+    ) -> Option<Self> {
+        let changes = entry.changes.as_ref().filter(|changes| !changes.addresses.is_empty())?;
+        let (service, slices) = cluster.service_and_slices(name)?;
+        let (options, managed_by) = if service.selects_pods() {
+            (&options.reconcile, &options.controller)
+        } else {
+            (&options.publish, &options.managed_by)
+        };
+        let is_simple = matches!(options.policy, Policy::Threshold(_) | Policy::Prices(_))
+            && options.compaction.is_none()
+            && !service.asks_for_topology_hints()
+            && !service.metadata.is_being_deleted()
+            && entry.hints == HintState::default()
+            && slices.are_of(managed_by);
+        let common = entry.common.get_or_init(|| Arc::new(Common::of(service, managed_by)));
+        is_simple.then_some(Self { cluster, name, service, slices, entry, changes, common, managed_by, options })
+    }
+
     /// The plan, where each address that changed is that of one endpoint which stays in its slice, all of these slices are of one group, and
     /// each is right but for them. `None` where more is to be looked at: then, and for every doubt and error, the plan is made from more of the
     /// slices.
     ///
     /// It is the updates that these would come to: all rules about a slice that is clean but for changed endpoints are here once more.
-    pub(super) fn direct(
-        &self,
-        name: &Name,
-        service: &Service,
-        entry: &Entry,
-        trigger_time: Option<&str>,
-    ) -> Option<Plan> {
-        let options = if service.selects_pods() { &self.options.reconcile } else { &self.options.publish };
-        let changes = entry.changes.as_ref().filter(|changes| !changes.addresses.is_empty())?;
-        let is_simple = matches!(options.policy, Policy::Threshold(_) | Policy::Prices(_))
-            && options.compaction.is_none()
-            && trigger_time.is_none_or(|time| crate::model::timestamp(time).is_some())
-            && !service.asks_for_topology_hints()
-            && !service.metadata.is_being_deleted()
-            && entry.hints == HintState::default();
-        if !is_simple {
+    pub(super) fn plan(&self, trigger_time: Option<&str>) -> Option<Plan> {
+        if trigger_time.is_some_and(|time| crate::model::timestamp(time).is_none()) {
             return None;
         }
-        let slices = self.cluster.service_slices(name)?;
-        let managed_by = if service.selects_pods() { &self.options.controller } else { &self.options.managed_by };
-        let common = entry.common.get_or_init(|| Arc::new(Common::of(service, managed_by)));
-        if !slices.are_of(managed_by) {
-            return None;
+        let time = trigger_time.or(self.options.trigger_time.as_deref());
+        let pods = self.changed_pods()?;
+        let mut addresses = self.changes.addresses.iter();
+        let (slice, replaced) = self.change(addresses.next()?, &pods)?;
+        if addresses.len() == 0 {
+            // Nearly always it is one.
+            return Some(self.plan_of(vec![slice.clone()], vec![self.update(0, slice, vec![replaced], time)?]));
         }
-        let mut places = self.changed(&Known { name, service, entry, common }, changes)?;
-        places.sort_unstable_by(|one, other| place_of(one).cmp(&place_of(other)));
-        let mut updates = Vec::with_capacity(1);
-        for of_slice in places.chunk_by(|one, other| Arc::ptr_eq(one.slice, other.slice)) {
-            let slice = of_slice[0].slice;
-            if slice.endpoints.len() > options.max_endpoints || !common.is_of(service, slice) {
+        let mut changes: Vec<Change<'a>> = Vec::with_capacity(self.changes.addresses.len());
+        changes.push((slice, replaced));
+        for address in addresses {
+            point();
+            let change = self.change(address, &pods)?;
+            if !slice.same_group(change.0) {
                 return None;
             }
-            let metadata = match trigger_time.or(options.trigger_time.as_deref()) {
-                None if !service.selects_pods() => slice.metadata.clone(),
-                time => with_trigger_time(&slice.metadata, time),
-            };
-            let endpoints = of_slice.iter().filter_map(|change| change.replaced.1.get(0));
-            if !slices.fit_with((slice, &metadata), endpoints, options.max_endpoints, options.max_bytes) {
-                return None;
-            }
-            let replaced = of_slice.iter().map(|change| change.replaced.clone()).collect();
-            updates.push((slice, LateSlice::replacing(slice, metadata, replaced)?));
+            changes.push(change);
         }
-        Some(plan(slices, updates, changes.addresses.len(), options))
+        changes.sort_unstable_by(|one, other| place_of(one).cmp(&place_of(other)));
+        let (mut before, mut writes) = (Vec::new(), Vec::new());
+        for of_slice in changes.chunk_by(|one, other| Arc::ptr_eq(one.0, other.0)) {
+            let slice = of_slice[0].0;
+            let replaced = of_slice.iter().map(|(_, replaced)| replaced.clone()).collect();
+            writes.push(self.update(before.len(), slice, replaced, time)?);
+            before.push(slice.clone());
+        }
+        Some(self.plan_of(before, writes))
     }
 
-    /// What changed, all in slices of one group.
-    fn changed<'a>(&'a self, known: &Known<'a>, changes: &'a Changes) -> Option<Vec<Change<'a>>> {
-        let pods = self.changed_pods(known.name, changes)?;
-        let mut places: Vec<Change<'a>> = Vec::with_capacity(changes.addresses.len());
-        for address in &changes.addresses {
-            point();
-            let (slice, place) = self.cluster.only_holder(known.name, address.get())?;
-            if slice.endpoints.get(place)?.address_count() != 1
-                || places.first().is_some_and(|first| !first.slice.same_group(slice))
-            {
-                return None;
-            }
-            let wanted = self.wanted(known, address, &pods, (slice, place))?;
-            places.push(Change { slice, replaced: (place, content(slice, place, wanted)?) });
+    /// The update of a slice that has other endpoints at some places.
+    fn update(
+        &self,
+        slot: usize,
+        slice: &Arc<EndpointSlice>,
+        replaced: Vec<Replaced>,
+        time: Option<&str>,
+    ) -> Option<Write> {
+        let Self { service, options, .. } = *self;
+        if slice.endpoints.len() > options.max_endpoints || !self.common.is_of(service, slice) {
+            return None;
         }
-        Some(places)
+        let metadata = match time {
+            None if !service.selects_pods() => slice.metadata.clone(),
+            time => with_trigger_time(&slice.metadata, time),
+        };
+        let endpoints = replaced.iter().filter_map(|(_, endpoint)| endpoint.get(0));
+        if !self.slices.fit_with((slice, &metadata), endpoints, options.max_endpoints, options.max_bytes) {
+            return None;
+        }
+        let reasons = WriteReasons::default().with(WriteReason::EndpointsUpdated, true);
+        let slice = LateSlice::replacing(slice, metadata, replaced)?;
+        Some(Write { verb: Verb::Update, slice, reasons, slot })
+    }
+
+    /// The plan of some updates of slices.
+    fn plan_of(&self, before: Vec<Arc<EndpointSlice>>, writes: Vec<Write>) -> Plan {
+        let changed = self.changes.addresses.len();
+        let written: usize = before.iter().map(|slice| slice.endpoints.len()).sum();
+        let counts = Stats {
+            updates: writes.len(),
+            write_floor: writes.len(),
+            endpoints_updated: changed,
+            endpoints_resent: written - changed,
+            slices_before: writes.len(),
+            slices_after: writes.len(),
+            slices_ideal: self.slices.fewest(self.options.max_endpoints),
+            ..Stats::default()
+        };
+        let mut plan = Plan {
+            writes,
+            moves: Vec::new(),
+            counts,
+            bytes: OnceLock::new(),
+            before: Arc::new(before),
+            among: None,
+            notes: Notes::default(),
+        };
+        plan.put_among(self.slices.by_name().clone());
+        plan
+    }
+
+    /// What changed at an address.
+    fn change(&self, address: &OwnedAddress, pods: &PodsByAddress<'_>) -> Option<Change<'a>> {
+        let (slice, place) = self.cluster.only_holder(self.name, address.get())?;
+        if slice.endpoints.get(place)?.address_count() != 1 {
+            return None;
+        }
+        let wanted = self.wanted(address, pods, (slice, place))?;
+        Some((slice, (place, content(slice, place, wanted)?)))
     }
 
     /// The Pods that changed, where each has one address and no other address changed; none where no Pod did.
-    fn changed_pods<'a>(&'a self, name: &Name, changes: &'a Changes) -> Option<PodsByAddress<'a>> {
+    fn changed_pods(&self) -> Option<PodsByAddress<'a>> {
+        let changes = self.changes;
         if changes.pods.is_empty() {
             return Some(PodsByAddress::new());
         }
         let mut pods = PodsByAddress::with_capacity(changes.pods.len());
         for pod in &changes.pods {
-            let pod = self.cluster.selected_pod(name, pod)?;
+            let pod = self.cluster.selected_pod(self.name, pod)?;
             let [ip] = &*pod.ips else { return None };
             pods.insert(Address::parse(ip), pod);
         }
@@ -130,21 +189,20 @@ impl Packer {
     }
 
     /// What a changed address should be, in the slice and at the place that hold it.
-    fn wanted<'a>(
+    fn wanted(
         &self,
-        known: &Known<'a>,
         address: &OwnedAddress,
         pods: &PodsByAddress<'_>,
         (slice, place): (&EndpointSlice, usize),
     ) -> Option<Wanted<'a>> {
-        let Known { service, entry, common, .. } = *known;
+        let Self { service, entry, common, .. } = *self;
         if !service.selects_pods() {
             let mut contents = outside::with_address(entry.outside.as_ref()?, address);
             let (endpoint, ports) = contents.next().filter(|_| pods.is_empty())?;
             kube::check_published(endpoint.get(0)?).ok()?;
             let ports = match ports {
                 Ports::OfService => Cow::Borrowed(common.ports.as_deref()?),
-                ports => Cow::Owned(kube::published_ports(service, &self.options.managed_by, ports).ok()?),
+                ports => Cow::Owned(kube::published_ports(service, self.managed_by, ports).ok()?),
             };
             return contents.next().is_none().then(|| Wanted { endpoint: endpoint.clone(), ports });
         }
@@ -179,8 +237,8 @@ fn content(slice: &EndpointSlice, place: usize, wanted: Wanted<'_>) -> Option<Sh
     Some(merged.into())
 }
 
-fn place_of<'a>(change: &Change<'a>) -> (&'a str, usize) {
-    (&change.slice.metadata.name, change.replaced.0)
+fn place_of<'a>((slice, (place, _)): &Change<'a>) -> (&'a str, usize) {
+    (&slice.metadata.name, *place)
 }
 
 /// The same metadata with another trigger time, or without.
@@ -196,45 +254,10 @@ fn with_trigger_time(metadata: &Shared<ObjectMeta>, time: Option<&str>) -> Share
     metadata
 }
 
-/// Updates of slices of a Service, in which so many endpoints changed.
-fn plan(
-    slices: &ServiceSlices,
-    updates: Vec<(&Arc<EndpointSlice>, LateSlice)>,
-    changed: usize,
-    options: &Options,
-) -> Plan {
-    let reasons = WriteReasons::default().with(WriteReason::EndpointsUpdated, true);
-    let written: usize = updates.iter().map(|(before, _)| before.endpoints.len()).sum();
-    let counts = Stats {
-        updates: updates.len(),
-        write_floor: updates.len(),
-        endpoints_updated: changed,
-        endpoints_resent: written - changed,
-        slices_before: updates.len(),
-        slices_after: updates.len(),
-        slices_ideal: slices.fewest(options.max_endpoints),
-        ..Stats::default()
-    };
-    let before = Arc::new(updates.iter().map(|&(before, _)| before.clone()).collect());
-    let writes = updates.into_iter().enumerate();
-    let writes = writes.map(|(slot, (_, slice))| Write { verb: Verb::Update, slice, reasons, slot });
-    let mut plan = Plan {
-        writes: writes.collect(),
-        moves: Vec::new(),
-        counts,
-        bytes: OnceLock::new(),
-        before,
-        among: None,
-        notes: Notes::default(),
-    };
-    plan.put_among(slices.by_name().clone());
-    plan
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Answer, Object, ObjectEvent, PackerOptions};
+    use crate::engine::{Answer, Object, ObjectEvent, Packer, PackerOptions};
     use crate::kube::Published;
     use crate::wire::json;
 
@@ -275,7 +298,8 @@ mod tests {
     }
 
     fn direct(packer: &Packer, name: &Name) -> Option<Plan> {
-        packer.direct(name, packer.cluster.service(name)?, packer.entries.get(name)?, Some("2026-01-02T03:04:05Z"))
+        let direct = Direct::of(&packer.cluster, &packer.options, name, packer.entries.get(name)?)?;
+        direct.plan(Some("2026-01-02T03:04:05Z"))
     }
 
     #[test]

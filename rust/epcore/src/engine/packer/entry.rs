@@ -1,5 +1,6 @@
 //! What is known of one Service beyond the objects of the cluster.
 
+use std::collections::btree_map::Entry::{Occupied, Vacant};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
@@ -23,6 +24,8 @@ pub(super) struct Entry {
     /// Counts what changed, so that an answer can tell whether a plan is still all that there is to do.
     pub(super) epoch: u64,
     pub(super) sent: Option<Sent>,
+    /// Both the dirty Services and those with news name it.
+    pub(super) is_noted: bool,
     /// Slices of which news must come before anything is planned; `""` for one whose name is not known.
     pub(super) waits_for: BTreeSet<String>,
 }
@@ -63,6 +66,20 @@ impl Entry {
         self.epoch += 1;
         self.changes = None;
         self.common = OnceLock::new();
+    }
+
+    /// Take in an endpoint from outside. True if that is new.
+    pub(super) fn tell(&mut self, key: outside::Key, content: outside::Content) -> bool {
+        let address = key.address().clone();
+        match self.outside.get_or_insert_with(BTreeMap::new).entry(key) {
+            Occupied(same) if outside::is_same(same.get(), &content) => return false,
+            Occupied(mut other) => drop(other.insert(content)),
+            Vacant(new) => drop(new.insert(content)),
+        }
+        self.mark_part(|changes| {
+            changes.addresses.insert(address);
+        });
+        true
     }
 
     /// Something changed, which `note` tells.

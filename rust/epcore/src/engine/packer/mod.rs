@@ -12,7 +12,6 @@ mod part;
 mod plan;
 mod slices;
 
-use std::collections::btree_map::Entry::{Occupied, Vacant};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -25,6 +24,7 @@ use crate::model::EndpointSlice;
 use crate::pack::{self, Plan, Verb, Write};
 use address::OwnedAddress;
 use cluster::{Cluster, Names};
+use direct::Direct;
 use entry::Entry;
 
 pub use object::{Kind, Object, ObjectEvent};
@@ -157,7 +157,7 @@ impl Packer {
     ///
     /// More text than one list can hold.
     pub fn publish(&mut self, service: &Name, endpoints: &Published) -> Result<(), Error> {
-        let outside = outside::each(endpoints)?.into_iter().collect();
+        let outside = outside::each(endpoints)?.collect();
         let entry = entry_of(&mut self.entries, service);
         if !entry.outside.as_ref().is_some_and(|known| outside::are_same(known, &outside)) {
             entry.outside = Some(outside);
@@ -173,22 +173,17 @@ impl Packer {
     /// As [`publish`](Self::publish).
     pub fn upsert(&mut self, service: &Name, endpoints: &Published) -> Result<(), Error> {
         let given = outside::each(endpoints)?;
-        let known = entry_of(&mut self.entries, service).outside.get_or_insert_with(BTreeMap::new);
-        let mut changed = Vec::new();
-        for (key, content) in given {
-            match known.entry(key) {
-                Occupied(same) if outside::is_same(same.get(), &content) => {}
-                Occupied(mut other) => {
-                    changed.push(other.key().address().clone());
-                    other.insert(content);
-                }
-                Vacant(new) => {
-                    changed.push(new.key().address().clone());
-                    new.insert(content);
-                }
-            }
+        let tell = |entry: &mut Entry| {
+            entry.outside.get_or_insert_default();
+            given.fold(false, |is_new, (key, content)| entry.tell(key, content) || is_new) && !entry.is_noted
+        };
+        let is_unheard_of = match self.entries.get_mut(service) {
+            Some(entry) => tell(entry),
+            None => tell(entry_of(&mut self.entries, service)),
+        };
+        if is_unheard_of {
+            self.note(service);
         }
-        self.mark_outside(service, changed);
         Ok(())
     }
 
@@ -202,9 +197,12 @@ impl Packer {
         let Some(known) = self.entries.get_mut(service).and_then(|entry| entry.outside.as_mut()) else {
             return Ok(());
         };
-        let gone = given.into_iter().map(|(key, _)| key).filter(|key| known.remove(key).is_some());
-        let gone = gone.map(|key| key.address().clone()).collect();
-        self.mark_outside(service, gone);
+        let gone = given.map(|(key, _)| key).filter(|key| known.remove(key).is_some());
+        let gone: Vec<OwnedAddress> = gone.map(|key| key.address().clone()).collect();
+        if !gone.is_empty() {
+            entry_of(&mut self.entries, service).mark_part(|changes| changes.addresses.extend(gone));
+            self.note(service);
+        }
         Ok(())
     }
 
@@ -218,6 +216,9 @@ impl Packer {
     /// changed. One that was told and is still dirty is not told again without news.
     pub fn take_news(&mut self) -> Vec<Name> {
         let news = std::mem::take(&mut self.news);
+        for name in &news {
+            self.is_no_longer_noted(name);
+        }
         news.into_iter().filter(|name| self.dirty.contains(name) && !self.is_waiting(name)).collect()
     }
 
@@ -257,34 +258,31 @@ impl Packer {
     ///
     /// As [`publish`](crate::kube::publish) and [`reconcile`](crate::kube::reconcile).
     pub fn plan(&mut self, service: &Name, trigger_time: Option<&str>) -> Result<Plan, Error> {
-        let plan = match self.planned_in_place(service, trigger_time) {
-            Some(plan) => plan,
-            None => self.planned(service, trigger_time)?,
-        };
-        self.send(service, &plan);
+        if let Some(plan) = self.direct(service, trigger_time, usize::MAX) {
+            return Ok(plan);
+        }
+        let plan = self.planned(service, trigger_time)?;
+        if self.entries.get_mut(service).is_some_and(|entry| entry.send(&plan)) {
+            self.is_clean(service);
+        }
         Ok(plan)
     }
 
     /// The same where one endpoint changed in place, which takes as long as its slice does. `None` where more is to be looked at.
     pub fn plan_in_place(&mut self, service: &Name, trigger_time: Option<&str>) -> Option<Plan> {
-        let entry = self.entries.get(service)?;
-        if entry.changes.as_ref()?.addresses.len() > 1 {
+        self.direct(service, trigger_time, 1)
+    }
+
+    /// The same where up to `most` did.
+    fn direct(&mut self, service: &Name, trigger_time: Option<&str>, most: usize) -> Option<Plan> {
+        let entry = self.entries.get_mut(service)?;
+        if entry.changes.as_ref()?.addresses.len() > most {
             return None;
         }
-        let plan = self.direct(service, self.cluster.service(service)?, entry, trigger_time)?;
-        self.send(service, &plan);
+        let plan = Direct::of(&self.cluster, &self.options, service, entry)?.plan(trigger_time)?;
+        // There are writes to send, and so the Service stays dirty.
+        entry.send(&plan);
         Some(plan)
-    }
-
-    fn planned_in_place(&self, service: &Name, trigger_time: Option<&str>) -> Option<Plan> {
-        self.direct(service, self.cluster.service(service)?, self.entries.get(service)?, trigger_time)
-    }
-
-    /// A plan is handed out.
-    fn send(&mut self, service: &Name, plan: &Plan) {
-        if self.entries.get_mut(service).is_some_and(|entry| entry.send(plan)) {
-            self.dirty.remove(service);
-        }
     }
 
     /// Tell what became of a write of a plan.
@@ -336,7 +334,19 @@ impl Packer {
 
     fn settle(&mut self, write: &Write, service: &Name) {
         if self.entries.get_mut(service).is_some_and(|entry| entry.settle(write)) {
-            self.dirty.remove(service);
+            self.is_clean(service);
+        }
+    }
+
+    /// Nothing is to be done for a Service.
+    fn is_clean(&mut self, service: &Name) {
+        self.dirty.remove(service);
+        self.is_no_longer_noted(service);
+    }
+
+    fn is_no_longer_noted(&mut self, service: &Name) {
+        if let Some(entry) = self.entries.get_mut(service) {
+            entry.is_noted = false;
         }
     }
 
@@ -388,6 +398,7 @@ impl Packer {
                 names.insert(service.clone());
             }
         }
+        entry_of(&mut self.entries, service).is_noted = true;
     }
 
     /// Something happened to a Service.
@@ -400,16 +411,6 @@ impl Packer {
     fn mark_pods(&mut self, service: &Name, pods: [Option<&Arc<Pod>>; 2]) {
         let entry = entry_of(&mut self.entries, service);
         entry.mark_part(|changes| pods.into_iter().flatten().for_each(|pod| changes.add_pod(pod)));
-        self.note(service);
-    }
-
-    /// Endpoints from outside changed, and nothing else.
-    fn mark_outside(&mut self, service: &Name, addresses: Vec<OwnedAddress>) {
-        if addresses.is_empty() {
-            return;
-        }
-        let entry = entry_of(&mut self.entries, service);
-        entry.mark_part(|changes| changes.addresses.extend(addresses));
         self.note(service);
     }
 }

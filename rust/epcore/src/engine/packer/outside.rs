@@ -43,23 +43,21 @@ pub(super) fn are_same(some: &BTreeMap<Key, Content>, others: &BTreeMap<Key, Con
 }
 
 /// Take a list apart.
-pub(super) fn each(endpoints: &Published) -> Result<Vec<(Key, Content)>, Error> {
-    if let ([ports], Some(only)) = (&*endpoints.ports, endpoints.endpoints.get(0)) {
-        let alone = if endpoints.endpoints.is_tight() {
-            endpoints.endpoints.clone()
-        } else {
-            EndpointList::clone(&endpoints.endpoints).into()
-        };
-        return Ok(vec![(Key::of(only, ports), (alone, ports.clone()))]);
+pub(super) fn each(endpoints: &Published) -> Result<impl Iterator<Item = (Key, Content)>, Error> {
+    let (list, ports) = (&endpoints.endpoints, &endpoints.ports);
+    if let ([ports], Some(only)) = (&**ports, list.get(0)) {
+        let alone = if list.is_tight() { list.clone() } else { EndpointList::clone(list).into() };
+        let alone = (Key::of(only, ports), (alone, ports.clone()));
+        return Ok(Some(alone).into_iter().chain(Vec::new()));
     }
-    let each = endpoints.endpoints.iter().zip(&endpoints.ports).map(|(endpoint, ports)| {
+    let each = list.iter().zip(ports).map(|(endpoint, ports)| {
         point();
         let mut alone = EndpointList::default();
         alone.push(endpoint)?;
         alone.shrink();
         Ok((Key::of(endpoint, ports), (alone.into(), ports.clone())))
     });
-    each.collect()
+    Ok(None.into_iter().chain(each.collect::<Result<Vec<_>, Error>>()?))
 }
 
 /// Those with some first addresses.

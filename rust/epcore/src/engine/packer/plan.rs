@@ -91,10 +91,10 @@ impl Packer {
         if service.asks_for_topology_hints() || service.metadata.is_being_deleted() {
             return None;
         }
-        let names = changes.addresses.iter().flat_map(|address| self.cluster.holding(name, address.get()));
+        let holding = changes.addresses.iter().flat_map(|address| self.cluster.holding(name, address.get()));
         let slices = self.cluster.service_slices(name)?;
-        let concerned = names.filter(|found| found.0 == name.0 && slices.by_name().contains_key(&found.1));
-        let concerned = concerned.map(|found| found.1.clone()).collect();
+        let names = holding.filter(|slice| slice.metadata.namespace == name.0).map(|slice| &slice.metadata.name);
+        let concerned = names.filter(|name| slices.by_name().contains_key(*name)).cloned().collect();
         let addresses = changes.addresses.iter().map(OwnedAddress::get).collect();
         Some((Part { slices, addresses, concerned, managed_by, options }, changes))
     }
