@@ -3,6 +3,7 @@
 import json
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import pytest
@@ -492,3 +493,57 @@ def test_threads_may_feed_and_ask_at_once() -> None:
         thread.join()
     assert failures == []
     assert packer.plan("db", namespace="shop").stats.endpoints_added == 200
+
+
+def test_an_empty_slice_goes_with_the_last_pod_that_wants_it_whatever_else_changes() -> None:
+    """A Pod without address of the family still asks for a slice of its ports, which none of its addresses leads to."""
+
+    def pod(name: str, version: int, ip: str, *, ready: bool = True, ports: Sequence[Json] = ()) -> Json:
+        return {
+            "kind": "Pod",
+            "metadata": {
+                "name": name,
+                "namespace": "shop",
+                "uid": f"u-{name}",
+                "labels": {"app": "web"},
+                "resourceVersion": str(version),
+            },
+            "spec": {"nodeName": "node-0", "containers": [{"name": "main", "ports": [*ports]}]},
+            "status": {
+                "phase": "Running",
+                "podIP": ip,
+                "podIPs": [{"ip": ip}],
+                "conditions": [{"type": "Ready", "status": str(ready)}],
+            },
+        }
+
+    def carried_out(packer: epcore.Packer) -> list[tuple[str, str | None]]:
+        plan = packer.plan("web", namespace="shop")
+        for number, write in enumerate(plan.writes):
+            packer.answer(
+                write, "accepted", None if write.verb == "delete" else made(write, write.name or f"web-{number}", 6)
+            )
+        return [(write.verb, write.name) for write in plan.writes]
+
+    http = [{"name": "http", "protocol": "TCP", "containerPort": 8080}]
+    spec = {
+        "selector": {"app": "web"},
+        "clusterIP": "10.96.0.1",
+        "ipFamilies": ["IPv4"],
+        "ports": [{"name": "http", "protocol": "TCP", "port": 80, "targetPort": "http"}],
+    }
+    packer = epcore.Packer()
+    packer.replace([{"metadata": {"name": "web", "namespace": "shop", "uid": "u-web"}, "spec": spec}], kind="Service")
+    packer.replace([{"metadata": {"name": "node-0"}}], kind="Node")
+    packer.replace([pod("six", 1, "fd00::1")], kind="Pod")
+    assert carried_out(packer) == [("create", None)], "a placeholder without ports"
+    packer.apply({"type": "ADDED", "object": pod("four", 2, "10.0.0.1", ports=http)})
+    (write,) = packer.plan("web", namespace="shop").writes
+    packer.answer(write, "accepted", made(write, "web-9", 7))
+    packer.apply(
+        [
+            {"type": "DELETED", "object": pod("six", 3, "fd00::1")},
+            {"type": "MODIFIED", "object": pod("four", 4, "10.0.0.1", ready=False, ports=http)},
+        ]
+    )
+    assert carried_out(packer) == [("update", "web-9"), ("delete", "web-0")]

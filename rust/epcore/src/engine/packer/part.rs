@@ -30,8 +30,9 @@ impl Part<'_> {
     /// gone.
     pub(super) fn plan(mut self, plan: impl Fn(&[Arc<EndpointSlice>]) -> Option<Plan>) -> Option<Plan> {
         let known = matches!(self.options.policy, Policy::Threshold(_) | Policy::Prices(_) | Policy::Upstream);
-        if !known || self.options.compaction.is_some() || self.slices.is_empty() || !self.slices.are_of(self.managed_by)
-        {
+        // Whether slices of no endpoint are wanted Pods tell that are in none: any of those that changed may have been the last.
+        let is_empty = self.slices.is_empty() || self.slices.have_empty_group();
+        if !known || self.options.compaction.is_some() || is_empty || !self.slices.are_of(self.managed_by) {
             return None;
         }
         let concerned = self.slices.named(&self.concerned);

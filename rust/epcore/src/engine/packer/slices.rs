@@ -164,6 +164,11 @@ impl ServiceSlices {
         self.groups.iter().all(|group| group.is_of(managed_by))
     }
 
+    /// True if all slices of some ports and address type are without endpoints.
+    pub(super) fn have_empty_group(&self) -> bool {
+        self.groups.iter().any(|group| group.endpoints == 0)
+    }
+
     pub(super) fn groups(&self) -> usize {
         self.groups.len()
     }
