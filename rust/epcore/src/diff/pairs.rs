@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
-use hashbrown::{HashMap, HashSet};
 
 use crate::diff::key::service_of;
 use crate::diff::mask::metadata_differs;
@@ -21,6 +21,8 @@ pub(super) struct Pair {
     common: u32,
     /// Places of those of them that differ, among [`Pairs::open`].
     open: Range<usize>,
+    /// The number of their Service.
+    service: u32,
 }
 
 /// The slices of both sides, in pairs or alone.
@@ -30,8 +32,7 @@ pub(super) struct Pairs<'a> {
     /// Slices of each side without a partner.
     pub(super) alone: [Vec<u32>; 2],
     open: Vec<u32>,
-    /// Namespace and name of Services of which anything is not the same on both sides. No other has a change.
-    touched: HashSet<[&'a str; 2]>,
+    services: Services<'a>,
     /// True if a slice says another time than before, so that of two that hold the same another one may count.
     pub(super) has_other_times: bool,
 }
@@ -39,8 +40,8 @@ pub(super) struct Pairs<'a> {
 impl<'a> Pairs<'a> {
     pub(super) fn of(sides: Sides<'a>, by_metadata: bool) -> Self {
         let alone = Default::default();
-        let (matched, open, touched) = (Vec::new(), Vec::new(), HashSet::new());
-        let mut found = Self { sides, matched, alone, open, touched, has_other_times: false };
+        let (matched, open, services) = (Vec::new(), Vec::new(), Services::default());
+        let mut found = Self { sides, matched, alone, open, services, has_other_times: false };
         let [before, after] = sides.map(by_name);
         let mut is_paired = vec![false; sides[0].len()];
         for (at, new) in (0u32..).zip(sides[1]) {
@@ -74,7 +75,8 @@ impl<'a> Pairs<'a> {
 
     fn add_alone(&mut self, side: usize, at: u32) {
         self.alone[side].push(at);
-        self.touched.insert(name_of_service(&self.sides[side][at as usize]));
+        let service = self.services.number(&self.sides[side][at as usize]);
+        self.services.touch(service);
     }
 
     fn add_pair(&mut self, slices: [u32; 2]) {
@@ -88,11 +90,12 @@ impl<'a> Pairs<'a> {
             self.has_other_times |= has_other_time;
             is_touched |= has_other_time || self.open.len() > start;
         }
+        let service = self.services.number(new);
         if is_touched {
-            self.touched.insert(name_of_service(new));
+            self.services.touch(service);
         }
         let common = u32::try_from(count.min(other)).unwrap_or(u32::MAX);
-        self.matched.push(Pair { slices, common, open: start..self.open.len() });
+        self.matched.push(Pair { slices, common, open: start..self.open.len(), service });
     }
 
     fn slices(&self, slices: [u32; 2]) -> [&'a Arc<EndpointSlice>; 2] {
@@ -101,13 +104,13 @@ impl<'a> Pairs<'a> {
 
     /// True if both sides say the same.
     pub(super) fn are_same(&self) -> bool {
-        self.touched.is_empty()
+        !self.services.is_touched.contains(&true)
     }
 
     /// Pairs of Services in which anything changed.
     pub(super) fn touched(&self) -> impl Iterator<Item = (&Pair, [&'a Arc<EndpointSlice>; 2])> {
         let with_slices = self.matched.iter().map(|pair| (pair, self.slices(pair.slices)));
-        with_slices.filter(|(_, [_, slice])| self.touched.contains(&name_of_service(slice)))
+        with_slices.filter(|(pair, _)| self.services.is_touched[pair.service as usize])
     }
 
     /// Places that hold the same endpoint on both sides.
@@ -130,6 +133,36 @@ impl<'a> Pairs<'a> {
 
 fn name_of(slice: &EndpointSlice) -> (&str, &str) {
     (&slice.metadata.namespace, &slice.metadata.name)
+}
+
+/// Services by number, which is looked up while their slices are at hand.
+#[derive(Default)]
+struct Services<'a> {
+    numbers: HashMap<[&'a str; 2], u32>,
+    /// True of those of which anything is not the same on both sides. No other has a change.
+    is_touched: Vec<bool>,
+    /// Nearly always slices of one follow each other.
+    last: Option<([&'a str; 2], u32)>,
+}
+
+impl<'a> Services<'a> {
+    fn number(&mut self, slice: &'a EndpointSlice) -> u32 {
+        let name = name_of_service(slice);
+        if let Some((_, number)) = self.last.filter(|(last, _)| *last == name) {
+            return number;
+        }
+        let next = u32::try_from(self.is_touched.len()).unwrap_or(u32::MAX);
+        let number = *self.numbers.entry(name).or_insert(next);
+        if number == next {
+            self.is_touched.push(false);
+        }
+        self.last = Some((name, number));
+        number
+    }
+
+    fn touch(&mut self, service: u32) {
+        self.is_touched[service as usize] = true;
+    }
 }
 
 /// Its families have transitions together.

@@ -96,15 +96,16 @@ impl<'a, 'b> Search<'a, 'b> {
             self.found.spots[side].extend(spots);
         }
         let mut counts = Counts::default();
+        let start = self.settled.len();
         for endpoint in self.pairs.settled(pair).filter_map(|place| new.endpoints.get(place as usize)) {
-            let hash = self.hasher.of(who(endpoint, self.hasher.key));
-            self.settled.push(hash);
-            if self.seen.as_mut().is_some_and(|seen| seen.insert(hash)) {
-                self.again.push(hash);
-            }
+            self.settled.push(self.hasher.of(who(endpoint, self.hasher.key)));
             if self.with_others {
                 counts.add(endpoint);
             }
+        }
+        // Apart from all else, so that the processor waits for many places of a large filter at once.
+        if let Some(seen) = &mut self.seen {
+            self.again.extend(self.settled[start..].iter().filter(|&&hash| seen.insert(hash)));
         }
         if self.with_others {
             self.found.others.push((pair.slices[1], counts));
