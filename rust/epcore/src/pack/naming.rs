@@ -48,6 +48,12 @@ pub(crate) fn longest_named(slice: &EndpointSlice) -> EndpointSlice {
     slice
 }
 
+/// No name that [`longest_named`] gives, with its prefix beside it, takes more bytes of JSON.
+pub(crate) fn name_bound(metadata: &ObjectMeta) -> usize {
+    let prefix = [&*metadata.generate_name, &*metadata.name, metadata.service()].map(str::len).into_iter().max();
+    2 * 6 * (prefix.unwrap_or(0) + "-".len() + SUFFIX)
+}
+
 /// The prefix from which a name is made: `generateName`, else the name or the Service with a dash.
 pub(crate) fn prefix(metadata: &ObjectMeta) -> Result<String, Error> {
     let with_dash = |text: &str| format!("{text}-");

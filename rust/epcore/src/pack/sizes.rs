@@ -77,10 +77,14 @@ impl Group<'_> {
         self.passes(bounds, wanted.saturating_add(bounds.rare))
     }
 
-    /// True if a slice of the largest endpoints could pass the limit.
+    /// True if a slice of the largest endpoints could pass the limit. Mostly a bound of what a new slice takes is enough to deny it.
     fn passes(&self, bounds: &Bounds, largest: usize) -> bool {
-        let base = bounds.slice + self.new_bytes(bounds);
-        base.saturating_add(largest.saturating_mul(self.options.max_endpoints)) > self.options.max_bytes
+        let passes = |new: usize| {
+            let base = bounds.slice + new;
+            base.saturating_add(largest.saturating_mul(self.options.max_endpoints)) > self.options.max_bytes
+        };
+        let name = naming::name_bound(&self.template.metadata);
+        passes(self.template.size_bound() + name + self.moving_bytes(bounds)) && passes(self.new_bytes(bounds))
     }
 
     /// False if no slice can pass the limit: first by a cheap bound, then exactly.
