@@ -62,7 +62,7 @@ impl LegacyEndpoints {
 
     #[getter]
     fn labels(&self) -> BTreeMap<String, String> {
-        self.0.metadata.labels.clone()
+        (*self.0.metadata.labels).clone()
     }
 
     #[getter]

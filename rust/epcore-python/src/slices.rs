@@ -224,7 +224,7 @@ impl EndpointSlice {
 
     #[getter]
     fn labels(&self) -> BTreeMap<String, String> {
-        self.0.metadata.labels.clone()
+        (*self.0.metadata.labels).clone()
     }
 
     #[getter]

@@ -132,6 +132,21 @@ fn what_a_thread_remembers_is_bounded() {
         let some = if gap > 512 { 0 } else { 1_000 };
         assert!((some..=REMEMBERED).contains(&bytes), "{bytes} bytes with gaps of {gap}");
     }
+    for count in [20, 100] {
+        let some_of = |item: &str| {
+            (0..count).map(|number| item.replace('%', &format!("{number:03}"))).collect::<Vec<_>>().join(",")
+        };
+        let (labels, ports) =
+            (some_of(r#""label-with-a-name-%":"value-of-it-%""#), some_of(r#"{"name":"port-%","port":8%}"#));
+        let slice = format!(
+            r#"{{"metadata":{{"name":"web","labels":{{{labels}}}}},"addressType":"IPv4","ports":[{ports}],"endpoints":[]}}"#
+        );
+        let bytes = remembered(|| drop(json::read_slices(slice.as_bytes()).expect("a slice")));
+        assert!(
+            if count > 50 { bytes < 1_000 } else { (1_000..REMEMBERED / 10).contains(&bytes) },
+            "{bytes} bytes of {count}"
+        );
+    }
     for size in [100, 10_000, 30_000, 60_000] {
         let pods: Vec<String> = (0..100)
             .map(|number| {

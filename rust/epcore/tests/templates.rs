@@ -137,6 +137,33 @@ fn slices(endpoints: &[String], most: usize, family: &str) -> String {
     format!(r#"{{"kind":"List","items":[{}]}}"#, slices.join(","))
 }
 
+/// Labels and ports that are often those of the slice before: right ones, wrong ones, and texts that begin alike.
+fn heads() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
+    let labels = select(vec![
+        r#"{"kubernetes.io/service-name":"web"}"#,
+        r#"{"kubernetes.io/service-name":"web"}"#,
+        r#"{"kubernetes.io/service-name":"web","a":"\u00e9"}"#,
+        r#"{"kubernetes.io/service-name": "web"}"#,
+        r#"{"kubernetes.io/service-name":"é"}"#,
+        r#"{"kubernetes.io/service-name":"web"}}"#,
+        r#"{"not valid":"web"}"#,
+        "{}",
+        "null",
+    ]);
+    let ports = select(vec![
+        r#"[{"name":"http","port":80}]"#,
+        r#"[{"name":"http","port":80}]"#,
+        r#"[{"name":"http","port":80},{"name":"https","port":443}]"#,
+        r#"[{"name":"http","port":80,"weight":{"a":[[[1]]]}}]"#,
+        r#"[{"name":"http","port":80}]]"#,
+        r#"[{"name":"http","port":99999}]"#,
+        r#"[{"name":"http","name":"http"}]"#,
+        "[]",
+        "null",
+    ]);
+    prop::collection::vec((labels, ports), 1..12)
+}
+
 /// Bytes that are put in, changed, or taken away.
 fn edits() -> impl Strategy<Value = Vec<(Index, u8, u8)>> {
     let byte = select(b"{}[],:\"\\ntf0-.eE+ \x00\xff\xc3u9a".to_vec());
@@ -234,6 +261,17 @@ proptest! {
         let [learned, plain] = slices_and_text(slices(&endpoints, most, family).as_bytes());
         prop_assert_eq!(learned, plain);
         let [learned, plain] = endpoints_and_text(endpoints.join("\n").as_bytes());
+        prop_assert_eq!(learned, plain);
+    }
+
+    #[test]
+    fn both_readers_agree_on_labels_and_ports_of_slices(heads in heads(), edits in edits(), spoil in any::<bool>()) {
+        let slice = |(labels, ports): &(&str, &str)| {
+            format!(r#"{{"metadata":{{"name":"web","labels":{labels}}},"addressType":"IPv4","ports":{ports},"endpoints":[]}}"#)
+        };
+        let text = format!(r#"{{"kind":"List","items":[{}]}}"#, heads.iter().map(slice).collect::<Vec<_>>().join(","));
+        let document = if spoil { edited(&text, &edits) } else { text.into_bytes() };
+        let [learned, plain] = slices_and_text(&document);
         prop_assert_eq!(learned, plain);
     }
 

@@ -11,7 +11,7 @@ pub(crate) const HEADLESS_LABEL: &str = "service.kubernetes.io/headless";
 
 /// Labels of the slices of a Service: its own, but for three that are the controller's (upstream `setEndpointSliceLabels`).
 pub(crate) fn labels(service: &Service, manager: &str) -> BTreeMap<String, String> {
-    let mut labels = service.metadata.labels.clone();
+    let mut labels = (*service.metadata.labels).clone();
     labels.insert(SERVICE_NAME_LABEL.to_owned(), service.metadata.name.clone());
     labels.insert(MANAGED_BY_LABEL.to_owned(), manager.to_owned());
     labels.remove(HEADLESS_LABEL);
@@ -42,7 +42,7 @@ impl Origin {
         let mut prototype = EndpointSlice::empty();
         prototype.metadata.generate_name = format!("{}-", owner.name);
         prototype.metadata.namespace.clone_from(&owner.namespace);
-        prototype.metadata.labels = labels;
+        prototype.metadata.labels = labels.into();
         prototype.metadata.annotations = annotations;
         // Without a UID, as in a manifest that no API server has seen, nothing can be owned.
         if !owner.uid.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::Members;
+use crate::model::{Members, Shared};
 
 /// Label that names the Service of a slice.
 pub const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";
@@ -32,8 +32,8 @@ pub struct ObjectMeta {
     pub resource_version: String,
     /// Creation time, RFC 3339.
     pub creation_timestamp: String,
-    /// Labels.
-    pub labels: BTreeMap<String, String>,
+    /// Labels. The slices of a list mostly have the same.
+    pub labels: Shared<BTreeMap<String, String>>,
     /// Annotations.
     pub annotations: BTreeMap<String, String>,
     /// All other fields, known to the API or not: owner references, finalizers, managed fields ...

@@ -235,7 +235,7 @@ pub(crate) fn check_metadata(metadata: &ObjectMeta, found: &mut Found<'_>) {
             found(bad_name(name, rule).in_field(field));
         }
     }
-    for (key, value) in &metadata.labels {
+    for (key, value) in &*metadata.labels {
         if !is_qualified_name(key) {
             found(bad_name(key, QUALIFIED).in_field(key.clone()).in_field("labels"));
         }

@@ -72,7 +72,7 @@ pub fn build(
     let mut object = existing.cloned().unwrap_or_default();
     object.metadata.name.clone_from(&service.metadata.name);
     object.metadata.namespace.clone_from(&service.metadata.namespace);
-    object.metadata.labels = labels;
+    object.metadata.labels = labels.into();
     object.subsets = subsets;
     object.metadata.annotations.remove(TRIGGER_TIME_ANNOTATION);
     if let Some(time) = trigger_time {
@@ -166,7 +166,7 @@ fn push(list: &mut EndpointList, service: &Service, pod: &Pod, address: Address<
 }
 
 fn labels(service: &Service) -> BTreeMap<String, String> {
-    let mut labels = service.metadata.labels.clone();
+    let mut labels = (*service.metadata.labels).clone();
     labels.insert(MANAGED_BY_LABEL.to_owned(), CONTROLLER.to_owned());
     labels.remove(HEADLESS_LABEL);
     if service.is_headless() {

@@ -118,7 +118,7 @@ fn owner<'a>(service: Option<&'a Service>, endpoints: Option<&'a Endpoints>) -> 
 }
 
 fn labels(owner: &ObjectMeta, options: &MirrorOptions) -> BTreeMap<String, String> {
-    let mut labels = owner.labels.clone();
+    let mut labels = (*owner.labels).clone();
     labels.insert(SERVICE_NAME_LABEL.to_owned(), owner.name.clone());
     labels.insert(MANAGED_BY_LABEL.to_owned(), options.controller.clone());
     labels

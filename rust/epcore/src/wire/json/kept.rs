@@ -1,7 +1,6 @@
 //! What the endpoints of one list say, until it is put in the list.
 
 use crate::model::{Ascii, EndpointList, Text, is_subdomain};
-use crate::wire::json::literal::Literal;
 
 /// Texts of endpoints that were read by template, and what is known of those that come again.
 pub(super) struct Kept {
@@ -10,16 +9,20 @@ pub(super) struct Kept {
     common: usize,
     /// None until the first endpoint by template.
     nodes: Vec<Node>,
+    /// Which of two names goes the next time that there is no room for a third.
+    takes_first: bool,
     /// Number of the list that is read: what is remembered of another is not in its text.
     number: usize,
     /// True while no rule can refuse an endpoint of the list in a slice of IPv4.
     pub(super) are_sound: bool,
 }
 
-/// The name of a node, with the quote behind it.
+/// The name of a node.
 #[derive(Clone)]
 struct Node {
-    name: Literal,
+    /// With zeros behind it.
+    name: [u8; LONGEST],
+    length: usize,
     is_valid: bool,
     /// The list that has the name as a text.
     list: usize,
@@ -33,7 +36,7 @@ const ROOM: usize = 32 << 10;
 
 impl Kept {
     pub(super) fn new() -> Self {
-        Self { texts: Ascii::default(), common: 0, nodes: Vec::new(), number: 1, are_sound: false }
+        Self { texts: Ascii::default(), common: 0, nodes: Vec::new(), takes_first: false, number: 1, are_sound: false }
     }
 
     /// Begin with another list.
@@ -53,8 +56,7 @@ impl Kept {
         self.texts.begin(list.text_mut(), ROOM);
         self.common = 0;
         if self.nodes.is_empty() {
-            let none = Node { name: Literal::of(b"\""), is_valid: false, list: 0, text: Text::default() };
-            self.nodes.resize(NODES, none);
+            self.nodes.resize(NODES, Node::of(&[0; AROUND], 0));
         }
         true
     }
@@ -99,9 +101,11 @@ impl Kept {
         }
         let around = bytes.get(start.checked_sub(BEFORE)?..)?.first_chunk();
         let (Some(around), 1..=LONGEST) = (around, end - start) else { return self.keep_other_node(bytes, start, end) };
-        let node = self.nodes.get_mut(slot(around, end - start))?;
-        if node.name.after(around, BEFORE).is_none() {
-            *node = Node::of(around, end - start);
+        let [place, other] = places(around, end - start);
+        let mut node = self.nodes.get_mut(place)?;
+        if !node.is(around, end - start) {
+            let place = self.find_or_learn(around, end - start, [place, other]);
+            node = self.nodes.get_mut(place)?;
         }
         if node.list != self.number {
             node.text = self.texts.keep_part(around, BEFORE, end - start)?;
@@ -109,6 +113,19 @@ impl Kept {
         }
         self.are_sound &= node.is_valid;
         Some(node.text)
+    }
+
+    /// The place of a name that is not in its first one. Each has two: where there is room for all, all find it in time.
+    #[inline(never)]
+    fn find_or_learn(&mut self, around: &[u8; AROUND], length: usize, [first, second]: [usize; 2]) -> usize {
+        if self.nodes[second].is(around, length) {
+            return second;
+        }
+        self.takes_first = !self.takes_first;
+        let free = [first, second].into_iter().find(|&place| self.nodes[place].length == 0);
+        let place = free.unwrap_or(if self.takes_first { first } else { second });
+        self.nodes[place] = Node::of(around, length);
+        place
     }
 
     /// The same of a long name, and near the end of a document.
@@ -120,10 +137,22 @@ impl Kept {
 }
 
 impl Node {
-    #[inline(never)]
     fn of(around: &[u8; AROUND], length: usize) -> Self {
-        let (name, quoted) = (&around[BEFORE..][..length], &around[BEFORE..][..=length]);
-        Self { name: Literal::of(quoted), is_valid: is_subdomain(name), list: 0, text: Text::default() }
+        let text = &around[BEFORE..][..length];
+        let mut name = [0; LONGEST];
+        name[..length].copy_from_slice(text);
+        Self { name, length, is_valid: is_subdomain(text), list: 0, text: Text::default() }
+    }
+
+    /// True if it is in the middle of these bytes.
+    #[inline]
+    fn is(&self, around: &[u8; AROUND], length: usize) -> bool {
+        let there = around[BEFORE..].first_chunk::<LONGEST>();
+        let (Some(there), Some(mask)) = (there, MASKS[LONGEST - length..].first_chunk::<LONGEST>()) else {
+            return false;
+        };
+        let differ = |at: usize| (self.name[at] ^ there[at]) & mask[at];
+        self.length == length && (0..LONGEST).fold(0, |found, at| found | differ(at)) == 0
     }
 }
 
@@ -132,12 +161,25 @@ const LONGEST: usize = 64;
 const BEFORE: usize = 8;
 const AROUND: usize = BEFORE + LONGEST + 16;
 
-/// Names of nodes differ near their end, or, where a domain follows, in their first half.
+/// Each byte of a text, and no other, where this begins as many bytes before its middle.
+static MASKS: [u8; 2 * LONGEST] = {
+    let mut masks = [0; 2 * LONGEST];
+    let mut at = 0;
+    while at < LONGEST {
+        masks[at] = 0xff;
+        at += 1;
+    }
+    masks
+};
+
+/// The places that the name of a node may have. Names differ near their end, or, where a domain follows, in their first half.
 #[inline]
-fn slot(around: &[u8; AROUND], length: usize) -> usize {
+fn places(around: &[u8; AROUND], length: usize) -> [usize; 2] {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
     let eight = |at: usize| around[at..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
     let word = eight(length) ^ eight(BEFORE + length / 4).rotate_left(17);
-    let [high, low, ..] = word.wrapping_mul(ODD).to_be_bytes();
-    usize::from(u16::from_be_bytes([high, low]) >> (u16::BITS - NODES.ilog2()))
+    // The high half knows the end of the name, the low half its beginning.
+    let wide = u128::from(word) * u128::from(ODD);
+    let [.., one, two, three, four, _, _, _, _] = (wide >> 64 ^ wide).to_be_bytes();
+    [[one, two], [three, four]].map(|half| usize::from(u16::from_be_bytes(half) >> (u16::BITS - NODES.ilog2())))
 }

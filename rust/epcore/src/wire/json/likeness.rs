@@ -69,7 +69,7 @@ impl Likeness {
             }
             hole.field.set(&mut pod, "");
         }
-        let text = start.text(start.position(), reader.position()).ok()?.into();
+        let text = reader.text(start.position(), reader.position()).ok()?.into();
         (holes.len() <= MOST_HOLES).then_some(Self { text, holes, spare, pod })
     }
 
@@ -97,6 +97,7 @@ impl Likeness {
     }
 
     fn fill(&mut self, reader: &Reader<'_>, pod: &mut Pod) -> Option<()> {
+        let mut reader = reader.clone();
         for hole in &self.holes {
             if matches!(hole.field, Field::Text | Field::Word) {
                 continue;

@@ -3,41 +3,62 @@
 use std::collections::BTreeMap;
 
 use crate::Error;
-use crate::model::ObjectMeta;
+use crate::model::{Members, ObjectMeta, Shared};
 use crate::wire::json::reader::{Reader, Seen};
 use crate::wire::json::writer::{Object, write_string};
 
 pub(crate) fn read_metadata(reader: &mut Reader<'_>) -> Result<ObjectMeta, Error> {
-    let mut metadata = ObjectMeta::default();
+    read_metadata_and(reader, |reader| read_text_map(reader).map(Shared::from))
+}
+
+/// The same with a way to read labels.
+pub(super) fn read_metadata_and(
+    reader: &mut Reader<'_>,
+    mut read_labels: impl FnMut(&mut Reader<'_>) -> Result<Shared<BTreeMap<String, String>>, Error>,
+) -> Result<ObjectMeta, Error> {
     if reader.null()? {
-        return Ok(metadata);
+        return Ok(ObjectMeta::default());
     }
+    let mut texts: [String; 6] = Default::default();
+    let (mut labels, mut annotations, mut unknown) = (None, BTreeMap::new(), Members::default());
     let mut seen = Seen::default();
     reader.object(|reader, name| {
-        let (index, target) = match name {
-            "name" => (0, &mut metadata.name),
-            "generateName" => (1, &mut metadata.generate_name),
-            "namespace" => (2, &mut metadata.namespace),
-            "uid" => (3, &mut metadata.uid),
-            "resourceVersion" => (4, &mut metadata.resource_version),
-            "creationTimestamp" => (5, &mut metadata.creation_timestamp),
+        let index = match name {
+            "name" => 0,
+            "generateName" => 1,
+            "namespace" => 2,
+            "uid" => 3,
+            "resourceVersion" => 4,
+            "creationTimestamp" => 5,
             "labels" => {
                 seen.once(6)?;
-                metadata.labels = read_text_map(reader)?;
+                labels = Some(read_labels(reader)?);
                 return Ok(());
             }
             "annotations" => {
                 seen.once(7)?;
-                metadata.annotations = read_text_map(reader)?;
+                annotations = read_text_map(reader)?;
                 return Ok(());
             }
-            _ => return reader.unknown(name, &mut metadata.unknown),
+            _ => return reader.unknown(name, &mut unknown),
         };
         seen.once(index)?;
-        *target = reader.optional_string()?.into_owned();
+        texts[index as usize] = reader.optional_string()?.into_owned();
         Ok(())
     })?;
-    Ok(metadata)
+    let [name, generate_name, namespace, uid, resource_version, creation_timestamp] = texts;
+    let labels = labels.unwrap_or_default();
+    Ok(ObjectMeta {
+        name,
+        generate_name,
+        namespace,
+        uid,
+        resource_version,
+        creation_timestamp,
+        labels,
+        annotations,
+        unknown,
+    })
 }
 
 pub(crate) fn read_text_map(reader: &mut Reader<'_>) -> Result<BTreeMap<String, String>, Error> {
@@ -131,7 +152,7 @@ pub(crate) fn write_metadata(out: &mut Vec<u8>, metadata: &ObjectMeta) {
     object.text("uid", &metadata.uid);
     object.text("resourceVersion", &metadata.resource_version);
     object.text("creationTimestamp", &metadata.creation_timestamp);
-    for (name, map) in [("labels", &metadata.labels), ("annotations", &metadata.annotations)] {
+    for (name, map) in [("labels", &*metadata.labels), ("annotations", &metadata.annotations)] {
         if !map.is_empty() {
             let mut inner = Object::start(object.member(name));
             for (key, value) in map {

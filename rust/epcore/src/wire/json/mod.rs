@@ -3,6 +3,7 @@
 //! Reading takes any key order, `null` for any optional field, any spelling of an address, and fields that it does not know. Writing is
 //! canonical: the same objects are the same bytes, known fields in the API's order, then the others by name.
 
+mod again;
 mod alike;
 mod delta;
 mod endpoint;

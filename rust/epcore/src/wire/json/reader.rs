@@ -17,20 +17,24 @@ pub(crate) const MAX_DEPTH: usize = 128;
 #[derive(Clone)]
 pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
-    /// The same, where it is known to be UTF-8.
-    text: Option<&'a str>,
+    /// A part of them that is known to be UTF-8, and where it begins.
+    known: &'a str,
+    known_from: usize,
     position: usize,
     depth: usize,
 }
 
+/// Bytes that are looked at for UTF-8 at once: texts are short, and each costs a call.
+const AT_ONCE: usize = 512;
+
 impl<'a> Reader<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { bytes: text.as_bytes(), text: Some(text), position: 0, depth: 0 }
+        Self { known: text, ..Self::of_bytes(text.as_bytes()) }
     }
 
     /// A reader of what need not be UTF-8.
     pub(crate) fn of_bytes(bytes: &'a [u8]) -> Self {
-        Self { bytes, text: None, position: 0, depth: 0 }
+        Self { bytes, known: "", known_from: 0, position: 0, depth: 0 }
     }
 
     pub(crate) fn position(&self) -> usize {
@@ -44,11 +48,24 @@ impl<'a> Reader<'a> {
 
     /// A part of it, which must be UTF-8.
     #[inline]
-    pub(crate) fn text(&self, from: usize, to: usize) -> Result<&'a str, Error> {
-        if let Some(text) = self.text.and_then(|text| text.get(from..to)) {
+    pub(crate) fn text(&mut self, from: usize, to: usize) -> Result<&'a str, Error> {
+        let known = from.checked_sub(self.known_from).and_then(|start| self.known.get(start..to - self.known_from));
+        if let Some(text) = known { Ok(text) } else { self.unknown_text(from, to) }
+    }
+
+    /// The same of what was not looked at yet, with some of what is behind it.
+    #[inline(never)]
+    fn unknown_text(&mut self, from: usize, to: usize) -> Result<&'a str, Error> {
+        let ahead = &self.bytes[from..self.bytes.len().min(to.max(from + AT_ONCE))];
+        let not_text = |error: Utf8Error| Error::invalid(NOT_UTF8).at(from + error.valid_up_to());
+        let known = match simdutf8::compat::from_utf8(ahead) {
+            Ok(text) => text,
+            Err(error) => std::str::from_utf8(&ahead[..error.valid_up_to()]).unwrap_or_default(),
+        };
+        if let Some(text) = known.get(..to - from) {
+            (self.known, self.known_from) = (known, from);
             return Ok(text);
         }
-        let not_text = |error: Utf8Error| Error::invalid(NOT_UTF8).at(from + error.valid_up_to());
         std::str::from_utf8(&self.bytes[from..to]).map_err(not_text)
     }
 
@@ -64,7 +81,7 @@ impl<'a> Reader<'a> {
         if let Some([b',', 0x21..=0xff]) = self.bytes.get(at..)?.first_chunk() {
             return Some(at + 1);
         }
-        let mut ahead = Self { bytes: self.bytes, text: self.text, position: at, depth: self.depth };
+        let mut ahead = Self { position: at, ..self.clone() };
         ahead.take(b',').then(|| ahead.peek())??;
         Some(ahead.position)
     }
@@ -76,7 +93,7 @@ impl<'a> Reader<'a> {
 
     /// A reader of a value at `position` that stops where more than `levels` objects and arrays are within each other.
     pub(crate) fn shallow(&self, position: usize, levels: usize) -> Self {
-        Self { bytes: self.bytes, text: self.text, position, depth: MAX_DEPTH - levels }
+        Self { position, depth: MAX_DEPTH - levels, ..self.clone() }
     }
 
     /// The next byte that is not white space.

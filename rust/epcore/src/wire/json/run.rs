@@ -224,7 +224,7 @@ impl Few {
     fn value(self, reader: &Reader<'_>, from: usize, to: usize) -> Option<Value> {
         let (mut inner, mut rare) = (reader.shallow(from, LEVELS - 1), None);
         let value = match self {
-            Self::Zone | Self::Kind | Self::Namespace => self.text(reader.text(from, to).ok()?),
+            Self::Zone | Self::Kind | Self::Namespace => self.text(inner.text(from, to).ok()?),
             Self::Hints => self.text(&canonical_hints(&mut inner, &mut rare).ok()?),
             Self::Conditions => {
                 let mut record = Record::default();

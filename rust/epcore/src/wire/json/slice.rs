@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::model::{AddressType, EndpointList, EndpointPort, EndpointSlice, Members, ObjectMeta};
 use crate::wire::json::alike::{endpoints_size, write_endpoints_into};
-use crate::wire::json::metadata::{read_metadata, write_metadata};
+use crate::wire::json::metadata::{read_metadata_and, write_metadata};
 use crate::wire::json::reader::{Reader, Seen};
 use crate::wire::json::stream::locate_in;
 use crate::wire::json::template::Templates;
@@ -34,7 +34,7 @@ pub(crate) fn read_slice_of_any_type(
 ) -> Result<(EndpointSlice, Result<AddressType, Error>), Error> {
     let mut metadata = ObjectMeta::default();
     let mut address_type: Option<Result<AddressType, Error>> = None;
-    let mut ports = Vec::new();
+    let mut ports = None;
     let mut endpoints = EndpointList::default();
     let mut unknown = Members::default();
     let mut seen = Seen::default();
@@ -43,7 +43,7 @@ pub(crate) fn read_slice_of_any_type(
         "apiVersion" => seen.once(1).and_then(|()| expect_word(reader, API_VERSION)),
         "metadata" => {
             seen.once(2)?;
-            metadata = read_metadata(reader)?;
+            metadata = read_metadata_and(reader, |reader| templates.read_labels(reader))?;
             Ok(())
         }
         "addressType" => {
@@ -69,18 +69,13 @@ pub(crate) fn read_slice_of_any_type(
         }
         "ports" => {
             seen.once(5)?;
-            if reader.null()? {
-                return Ok(());
-            }
-            reader.array(|reader, _| {
-                ports.push(read_port(reader)?);
-                Ok(())
-            })
+            ports = Some(templates.read_ports(reader)?);
+            Ok(())
         }
         _ => reader.unknown(name, &mut unknown),
     })?;
     let address_type = address_type.unwrap_or_else(|| Err(missing_address_type(&unknown).in_field("addressType")));
-    let (metadata, ports) = (metadata.into(), ports.into());
+    let (metadata, ports) = (metadata.into(), ports.unwrap_or_default());
     Ok((EndpointSlice { metadata, address_type: AddressType::IPv4, ports, endpoints, unknown }, address_type))
 }
 
@@ -100,6 +95,18 @@ fn expect_word(reader: &mut Reader<'_>, wanted: &str) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::invalid(format!("expected {wanted:?}, found {:?}", crate::model::shorten(&word))))
+}
+
+pub(super) fn read_ports(reader: &mut Reader<'_>) -> Result<Vec<EndpointPort>, Error> {
+    let mut ports = Vec::new();
+    if reader.null()? {
+        return Ok(ports);
+    }
+    reader.array(|reader, _| {
+        ports.push(read_port(reader)?);
+        Ok(())
+    })?;
+    Ok(ports)
 }
 
 pub(crate) fn read_port(reader: &mut Reader<'_>) -> Result<EndpointPort, Error> {

@@ -6,15 +6,20 @@
 //! Whatever does not fit is left to the plain reader, errors too.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
 use crate::Error;
 use crate::model::{
-    AddressType, EndpointList, EndpointSlice, validate_endpoint, validate_slice, validate_slice_around_endpoints,
+    AddressType, EndpointList, EndpointPort, EndpointSlice, Shared, validate_endpoint, validate_slice,
+    validate_slice_around_endpoints,
 };
+use crate::wire::json::again::Again;
 use crate::wire::json::endpoint::read_endpoint;
 use crate::wire::json::kept::Kept;
+use crate::wire::json::metadata::read_text_map;
 use crate::wire::json::reader::{MAX_DEPTH, Reader};
 use crate::wire::json::shape::Template;
+use crate::wire::json::slice::read_ports;
 use crate::wire::json::stream::locate_in;
 
 /// Most shapes of endpoints to remember.
@@ -38,6 +43,8 @@ pub(crate) struct Templates {
     learned: Vec<Template>,
     credit: usize,
     is_learning: bool,
+    labels: Again<BTreeMap<String, String>>,
+    ports: Again<Vec<EndpointPort>>,
     kept: Kept,
     /// Endpoints and bytes of text of the last list: the next is likely to be like it.
     room: (usize, usize),
@@ -47,8 +54,16 @@ pub(crate) struct Templates {
 
 impl Templates {
     pub(crate) fn new() -> Self {
-        let credit = MOST_TEMPLATES * PRICE;
-        Self { learned: Vec::new(), credit, is_learning: true, kept: Kept::new(), room: (0, 0), plain_until: 0 }
+        Self {
+            learned: Vec::new(),
+            credit: MOST_TEMPLATES * PRICE,
+            is_learning: true,
+            labels: Again::new(),
+            ports: Again::new(),
+            kept: Kept::new(),
+            room: (0, 0),
+            plain_until: 0,
+        }
     }
 
     /// Let `read` use what this thread has learned, and learn more. It makes reading faster and changes nothing of what is read.
@@ -70,6 +85,16 @@ impl Templates {
     pub(super) fn forget(&mut self) {
         self.kept.forget();
         self.kept.are_sound = true;
+    }
+
+    /// Read the labels of a slice.
+    pub(super) fn read_labels(&mut self, reader: &mut Reader<'_>) -> Result<Shared<BTreeMap<String, String>>, Error> {
+        if self.is_learning { self.labels.read(reader, read_text_map) } else { read_text_map(reader).map(Shared::from) }
+    }
+
+    /// Read the ports of a slice.
+    pub(super) fn read_ports(&mut self, reader: &mut Reader<'_>) -> Result<Shared<Vec<EndpointPort>>, Error> {
+        if self.is_learning { self.ports.read(reader, read_ports) } else { read_ports(reader).map(Shared::from) }
     }
 
     /// Read an array of endpoints onto the end of an empty list.
