@@ -67,6 +67,10 @@ fn turn_of(path: &str, endpoints: usize) -> Box<dyn FnMut(usize)> {
         }
         "pack one change" => Box::new(move |_| drop(black_box(pack::pack(&endpoints, &changed, &options)))),
         "diff one change" => Box::new(move |_| drop(black_box(diff(&slices, &changed, diff::Options::default())))),
+        "diff one percent" => {
+            let changed = one_percent(&text);
+            Box::new(move |_| drop(black_box(diff(&slices, &changed, diff::Options::default()))))
+        }
         "diff of slices with other names" => {
             let renamed = cluster::read(&text.replace(r#""name":"web-0"#, r#""name":"new-0"#));
             Box::new(move |_| drop(black_box(diff(&slices, &renamed, diff::Options::default()))))
