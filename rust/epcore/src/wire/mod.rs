@@ -47,8 +47,8 @@ either! {
     read_service() -> Service, by way of JSON as "service";
     /// Read Services: one or a list, as [`json::read_services`] does.
     read_services() -> Vec<Service>, by way of JSON as "services";
-    /// Read Pods: one or a list, as [`json::read_pods`] does.
-    read_pods() -> Vec<Pod>, by way of JSON as "pods";
+    /// Read Pods: one or a list, as [`json::read_pods`] and [`proto::read_pods`] do.
+    read_pods() -> Vec<Pod>;
     /// Read Nodes: one or a list, as [`json::read_nodes`] does.
     read_nodes() -> Vec<Node>, by way of JSON as "nodes";
     /// Read legacy Endpoints: one object, as [`json::read_legacy_endpoints`] does.

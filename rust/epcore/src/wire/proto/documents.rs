@@ -11,6 +11,7 @@ use crate::wire::proto::endpoint::{Learned, read_endpoint};
 use crate::wire::proto::envelope::{Envelope, Frame, each_frame, is_frames, open, write_envelope};
 use crate::wire::proto::metadata::read_metadata;
 use crate::wire::proto::place::{locate_in, offset_of};
+use crate::wire::proto::pods::{KnownPods, read_usual};
 use crate::wire::proto::reader::Reader;
 use crate::wire::proto::schema::{ENDPOINT, ENDPOINT_SLICE, message_of};
 use crate::wire::proto::slice::{self, likely_size, read_slice};
@@ -206,7 +207,7 @@ pub fn read_object_events(document: &[u8], kind: Option<Kind>) -> Result<Vec<Obj
         let (_, objects) = read_objects(document, None).map_err(|error| error.with_root("events"))?;
         return Ok(objects.into_iter().map(ObjectEvent::Present).collect());
     }
-    let mut learned = Learned::default();
+    let (mut learned, mut known) = (Learned::default(), KnownPods::default());
     let mut count = 0;
     let read = each_frame(document, |frame| {
         count += 1;
@@ -214,6 +215,13 @@ pub fn read_object_events(document: &[u8], kind: Option<Kind>) -> Result<Vec<Obj
             let slice = Object::EndpointSlice(slice_of(&frame, &mut learned)?);
             let deleted = frame.kind == "DELETED";
             events.push(if deleted { ObjectEvent::Deleted(slice) } else { ObjectEvent::Present(slice) });
+            return Ok(());
+        }
+        let is_pod = frame.object.kind == "Pod" && matches!(frame.kind, "ADDED" | "MODIFIED" | "DELETED");
+        if let Some(pod) = is_pod.then(|| known.read(frame.object.object.rest())).flatten() {
+            let pod = Object::Pod(Arc::new(pod));
+            let deleted = frame.kind == "DELETED";
+            events.push(if deleted { ObjectEvent::Deleted(pod) } else { ObjectEvent::Present(pod) });
             return Ok(());
         }
         let read = json::read_object_events(&by_json(&frame)?, kind).map_err(Error::without_offset);
@@ -244,6 +252,11 @@ pub fn read_objects(document: &[u8], kind: Option<Kind>) -> Result<(Kind, Vec<Ob
             return Err(locate(document, error.in_index(index).in_field("objects")));
         }
         return Ok((Kind::EndpointSlice, slices.into_iter().map(Object::EndpointSlice).collect()));
+    }
+    if kind.is_none_or(|kind| kind == Kind::Pod)
+        && let Some(pods) = read_usual(document)
+    {
+        return Ok((Kind::Pod, pods.into_iter().map(|pod| Object::Pod(Arc::new(pod))).collect()));
     }
     translated(document, "objects", |json| json::read_objects(json, kind))
 }

@@ -1,7 +1,7 @@
 //! Kubernetes' protobuf, `application/vnd.kubernetes.protobuf`: objects and lists in their envelope, and frames of a watch.
 //!
-//! Slices are read straight into the model. Services, Pods, Nodes and legacy Endpoints, of which few fields are read, go by way of the JSON that
-//! Kubernetes would write of these fields, so that the rules of reading them are written once.
+//! Slices are read straight into the model, and Pods that are as Kubernetes writes them, of which there are many. Services, Nodes, legacy Endpoints and other Pods,
+//! of which few fields are read, go by way of the JSON that Kubernetes would write of these fields, so that the rules of reading them are written once.
 //!
 //! Fields of a slice that nobody here knows are kept as they are and written back to protobuf; JSON has no names for them, so that it is without
 //! them, as Kubernetes' own would be. Within metadata's owners and managed fields and within the zones and nodes of hints they are left out.
@@ -12,7 +12,9 @@ mod endpoint;
 mod envelope;
 mod hints;
 mod metadata;
+mod parts;
 mod place;
+mod pods;
 mod reader;
 mod schema;
 mod slice;
@@ -25,3 +27,4 @@ pub use documents::{
     read_slice_list, read_slices, read_slices_plainly, write_slice, write_slices,
 };
 pub use envelope::is_protobuf;
+pub use pods::{read_pods, read_pods_plainly};

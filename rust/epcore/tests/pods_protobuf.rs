@@ -1,0 +1,266 @@
+//! The reader of Pods as Kubernetes writes them beside the one that goes by way of JSON: the same Pods, or the same error at the same place, whatever the bytes.
+
+mod messages;
+
+use std::sync::Arc;
+
+use epcore::Error;
+use epcore::kube::Pod;
+use epcore::wire::proto;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use messages::{Edit, edited, field, number, odd};
+
+fn pods_and_plain(document: &[u8]) -> [Result<Vec<Pod>, Error>; 2] {
+    [proto::read_pods(document), proto::read_pods_plainly(document)]
+}
+
+fn envelope(kind: &str, object: &[u8]) -> Vec<u8> {
+    let kind = [field(1, b"v1"), field(2, kind.as_bytes())].concat();
+    [b"k8s\0".to_vec(), field(1, &kind), field(2, object), field(3, b""), field(4, b"")].concat()
+}
+
+fn listed(pods: &[Vec<u8>]) -> Vec<u8> {
+    let metadata = field(1, &field(2, b"9"));
+    let items: Vec<Vec<u8>> = pods.iter().map(|pod| field(2, pod)).collect();
+    envelope("PodList", &[metadata, items.concat()].concat())
+}
+
+/// An edit of one message of a Pod, by number.
+type Change = (usize, Edit);
+
+/// Messages of a Pod that may be changed.
+const MESSAGES: usize = 25;
+
+/// Its messages, in the order in which they are made, each with its changes.
+struct Draft<'c> {
+    changes: &'c [Change],
+    count: usize,
+}
+
+impl Draft<'_> {
+    fn message(&mut self, fields: Vec<Vec<u8>>) -> Vec<u8> {
+        let own = self.changes.iter().filter(|(which, _)| *which == self.count);
+        let edits = own.map(|(_, edit)| edit.clone()).collect();
+        self.count += 1;
+        edited(fields, edits)
+    }
+
+    fn inner(&mut self, tag: usize, fields: Vec<Vec<u8>>) -> Vec<u8> {
+        field(tag, &self.message(fields))
+    }
+
+    fn member(&mut self, tag: usize, key: &str, value: &str) -> Vec<u8> {
+        self.inner(tag, vec![field(1, key.as_bytes()), field(2, value.as_bytes())])
+    }
+
+    fn time(&mut self, tag: usize, seconds: usize) -> Vec<u8> {
+        self.inner(tag, vec![value(1, seconds), value(2, 0)])
+    }
+
+    fn condition(&mut self, kind: &str, seconds: usize) -> Vec<u8> {
+        let since = self.time(4, seconds);
+        self.inner(2, vec![field(1, kind.as_bytes()), field(2, b"True"), field(3, b""), since, field(5, b"")])
+    }
+
+    fn container(&mut self, tag: usize, ports: &[(&str, usize)], policy: &[u8]) -> Vec<u8> {
+        let ports = ports.iter().map(|(name, port)| {
+            self.inner(
+                6,
+                vec![field(1, name.as_bytes()), value(2, 0), value(3, *port), field(4, b"TCP"), field(5, b"")],
+            )
+        });
+        let fields = [vec![field(1, b"main"), field(2, b"image:1")], ports.collect(), vec![field(24, policy)]];
+        self.inner(tag, fields.concat())
+    }
+}
+
+fn value(tag: usize, value: usize) -> Vec<u8> {
+    [number(tag << 3, 0), number(value, 0)].concat()
+}
+
+/// A Pod as an API server sends it.
+fn pod(of: usize, changes: &[Change]) -> Vec<u8> {
+    let mut draft = Draft { changes, count: 0 };
+    let labels = [draft.member(11, "app", "web"), draft.member(11, "hash", "7d9c")].concat();
+    let annotations = [draft.member(12, "a", &of.to_string()), draft.member(12, "b", "c")].concat();
+    let owner = draft.inner(
+        13,
+        vec![field(1, b"ReplicaSet"), field(3, b"web"), field(4, b"u"), field(5, b"apps/v1"), value(6, 1), value(7, 1)],
+    );
+    let fields = draft.inner(7, vec![field(1, br#"{"f:spec":{"f:a":{}}}"#)]);
+    let time = draft.time(4, 1_700_000_000 + of);
+    let manager = vec![field(1, b"kubelet"), field(2, b"Update"), field(3, b"v1"), time, field(6, b"FieldsV1"), fields];
+    let manager = draft.inner(17, manager);
+    let created = draft.time(8, 1_700_000_000);
+    let metadata = vec![
+        field(1, format!("web-{of}").as_bytes()),
+        field(2, b"web-"),
+        field(3, b"shop"),
+        field(4, b""),
+        field(5, format!("76aab8c4-8e74-4648-8491-{of:012}").as_bytes()),
+        field(6, of.to_string().as_bytes()),
+        value(7, 0),
+        created,
+        labels,
+        annotations,
+        owner,
+        manager,
+    ];
+    let metadata = draft.inner(1, metadata);
+    let main = draft.container(2, &[("http", 8080), ("metrics", 9090)], b"");
+    let (init, sidecar) = (draft.container(20, &[("i", 1)], b""), draft.container(20, &[("", 7000)], b"Always"));
+    let node = field(10, format!("node-{}", of % 3).as_bytes());
+    let spec = vec![main, field(3, b"Always"), node, field(16, b"web"), field(17, b"db"), init, sidecar];
+    let spec = draft.inner(2, spec);
+    let conditions = [draft.condition("Initialized", 9), draft.condition("Ready", 1_700_000_000 + of / 2)].concat();
+    let ip = field(1, format!("10.0.0.{of}").as_bytes());
+    let ips = draft.inner(12, vec![ip.clone()]);
+    let status =
+        vec![field(1, b"Running"), conditions, field(5, b"192.168.0.1"), [&[6 << 3 | 2], &ip[1..]].concat(), ips];
+    let status = draft.inner(3, status);
+    let whole = draft.message(vec![metadata, spec, status]);
+    assert_eq!(draft.count, MESSAGES);
+    whole
+}
+
+/// Fields that are of some use, each in the wrong place or with another value.
+fn other() -> impl Strategy<Value = Vec<u8>> {
+    let texts = select(vec![&b""[..], b"Always", b"Ready", b"True", b"\xff", b"a", b"app", "é\n\"".as_bytes(), b"UDP"]);
+    let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth)).into_bytes();
+    let json = [br#"{"a":1,"a":2}"#.to_vec(), b"[1".to_vec(), b"1 2".to_vec(), b"{ \"b\" : 1 }".to_vec()];
+    let json: Vec<Vec<u8>> = json.into_iter().chain([60, 64, 65, 110, 130].map(deep)).collect();
+    let numbers = select(vec![0, 1, 80, 1 << 31, 253_402_300_799, 253_402_300_800, usize::MAX, 1 << 40]);
+    let tag = || select(vec![1usize, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 20, 24]);
+    prop_oneof![
+        2 => odd(),
+        4 => (tag(), texts.clone()).prop_map(|(tag, text)| field(tag, text)),
+        2 => (tag(), numbers.clone()).prop_map(|(tag, number)| value(tag, number)),
+        2 => (tag(), numbers).prop_map(|(tag, number)| field(tag, &value(1, number))),
+        2 => (tag(), texts.clone(), texts).prop_map(|(tag, one, two)| field(tag, &[field(1, one), field(2, two)].concat())),
+        1 => (tag(), select(json)).prop_map(|(tag, json)| field(tag, &field(1, &json))),
+    ]
+}
+
+/// Changes of one Pod: mostly none.
+fn changes() -> impl Strategy<Value = Vec<Change>> {
+    let change = (0..MESSAGES, (0u8..5, any::<Index>(), any::<Index>(), other()));
+    prop_oneof![1 => Just(Vec::new()), 2 => prop::collection::vec(change, 1..3)]
+}
+
+/// Pods of a few owners.
+fn some_pods() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let owners = prop::collection::vec(changes(), 1..4);
+    let pods = prop::collection::vec((any::<Index>(), 0usize..9), 1..9);
+    (owners, pods).prop_map(|(owners, pods)| {
+        pods.iter().map(|(owner, of)| pod(*of, &owners[owner.index(owners.len())])).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    #[test]
+    fn both_readers_agree_on_pods_of_any_form(pods in some_pods()) {
+        // One by one, so that an error of one does not hide the others.
+        for pod in &pods {
+            let [usual, plain] = pods_and_plain(&envelope("Pod", pod));
+            prop_assert_eq!(usual, plain);
+        }
+        let [usual, plain] = pods_and_plain(&listed(&pods));
+        prop_assert_eq!(usual, plain);
+    }
+
+    #[test]
+    fn both_readers_agree_on_lists_with_changed_bytes(
+        pods in some_pods(),
+        changes in prop::collection::vec((any::<Index>(), any::<u8>()), 1..4),
+    ) {
+        let mut document = listed(&pods);
+        for (at, byte) in changes {
+            let at = at.index(document.len());
+            document[at] = byte;
+        }
+        let [usual, plain] = pods_and_plain(&document);
+        prop_assert_eq!(usual, plain);
+    }
+}
+
+#[test]
+fn both_readers_agree_on_a_list_that_is_cut_or_changed_at_any_byte() {
+    let document = listed(&[pod(1, &[]), pod(2, &[])]);
+    assert_eq!(proto::read_pods(&document).map(|pods| pods.len()), Ok(2));
+    for at in 0..document.len() {
+        let [usual, plain] = pods_and_plain(&document[..at]);
+        assert_eq!(usual, plain, "{at}");
+        for byte in [0, 1, 9, 10, 0x1a, 0x20, b'a', 0x7f, 0x80, 0xff] {
+            let mut changed = document.clone();
+            changed[at] = byte;
+            let [usual, plain] = pods_and_plain(&changed);
+            assert_eq!(usual, plain, "{byte:#x} at {at}");
+        }
+    }
+}
+
+/// What shows that they were not read by way of JSON.
+#[test]
+fn pods_of_one_owner_share_their_labels_and_ports() {
+    let pods = proto::read_pods(&listed(&(0..9).map(|of| pod(of, &[])).collect::<Vec<_>>())).unwrap();
+    for pair in pods.windows(2) {
+        assert!(Arc::ptr_eq(&pair[0].labels, &pair[1].labels));
+        assert!(Arc::ptr_eq(&pair[0].ports, &pair[1].ports));
+        assert_ne!(pair[0].name, pair[1].name);
+    }
+    assert_eq!(pods[0].labels.len(), 2);
+    assert_eq!(pods[0].ports.iter().map(|port| port.port).collect::<Vec<_>>(), [8080, 9090, 7000]);
+}
+
+#[test]
+fn a_pod_of_an_event_and_of_a_list_of_objects_is_that_of_a_list() {
+    let pods: Vec<Vec<u8>> = (0..4).map(|of| pod(of, &[])).collect();
+    let read = proto::read_pods_plainly(&listed(&pods)).unwrap();
+    let frame = |(kind, pod): (&str, &Vec<u8>)| {
+        let event = [field(1, kind.as_bytes()), field(2, &field(1, &envelope("Pod", pod)))].concat();
+        [&u32::try_from(event.len()).unwrap().to_be_bytes()[..], &event].concat()
+    };
+    let frames = ["ADDED", "MODIFIED", "DELETED", "ADDED"].into_iter().zip(&pods).map(frame).collect::<Vec<_>>();
+    let events = proto::read_object_events(&frames.concat(), None).unwrap();
+    let (kind, objects) = proto::read_objects(&listed(&pods), None).unwrap();
+    assert_eq!((kind.as_str(), objects.len(), events.len()), ("Pod", 4, 4));
+    for ((pod, event), object) in read.iter().zip(&events).zip(&objects) {
+        assert_eq!(format!("{object:?}"), format!("Pod({pod:?})"));
+        assert!(format!("{event:?}").contains(&format!("{object:?}")));
+    }
+    assert!(format!("{:?}", events[2]).starts_with("Deleted"));
+    let other = proto::read_objects(&listed(&pods), Some(epcore::engine::Kind::Node)).unwrap_err();
+    assert!(other.message().contains("PodList"), "{other}");
+}
+
+#[test]
+fn both_readers_agree_on_numbers_and_times_at_their_limits() {
+    let condition = |kind: &str, seconds: usize, is_true: &str| {
+        let time = field(4, &value(1, seconds));
+        field(2, &[field(1, kind.as_bytes()), field(2, is_true.as_bytes()), time].concat())
+    };
+    let read = |port: usize, conditions: Vec<u8>| {
+        let container = field(2, &field(6, &value(3, port)));
+        let pod = [field(1, &field(1, b"web")), field(2, &container), field(3, &conditions)].concat();
+        let [usual, plain] = pods_and_plain(&envelope("Pod", &pod));
+        assert_eq!(usual, plain, "{port} {conditions:?}");
+        usual.map(|pods| pods[0].clone())
+    };
+    let last = 253_402_300_799;
+    for port in [0, 1, (1 << 31) - 1, 1 << 31, 1 << 32, 1 << 40, usize::MAX] {
+        assert_eq!(read(port, Vec::new()).is_ok(), port < 1 << 31 || port == usize::MAX, "{port}");
+    }
+    for (seconds, kind) in
+        [0, 1, last, last + 1, 1 << 55, usize::MAX].into_iter().flat_map(|at| ["Ready", "Other"].map(|kind| (at, kind)))
+    {
+        let read = read(80, condition(kind, seconds, "True"));
+        assert_eq!(read.is_ok(), seconds <= last || seconds == usize::MAX, "{seconds} {kind}");
+    }
+    // The first one counts.
+    let pod = read(80, [condition("Ready", 0, "True"), condition("Ready", 1, "False")].concat()).unwrap();
+    assert_eq!((pod.is_ready, &*pod.ready_since), (true, "1970-01-01T00:00:00Z"));
+}
