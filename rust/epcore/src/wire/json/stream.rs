@@ -99,8 +99,25 @@ pub fn read_endpoints_plainly(document: &[u8]) -> Result<EndpointList, Error> {
 
 fn read_endpoints_by(document: &[u8], templates: &mut Templates) -> Result<EndpointList, Error> {
     let mut list = EndpointList::default();
-    each_endpoint(document, |reader| templates.read_valid(reader, &mut list))?;
+    each_endpoint(document, |reader| {
+        let start = reader.position();
+        let count = templates.read_valid(reader, &mut list)?;
+        if count >= TELLING && count > list.len() / 2 {
+            make_room(&mut list, document.len() - reader.position(), (reader.position() - start) / count);
+        }
+        Ok(count)
+    })?;
     Ok(list)
+}
+
+/// Endpoints that tell how long the others are.
+const TELLING: usize = 64;
+
+/// Make room for the endpoints in the rest of a document, and some more, if they are as long as these.
+fn make_room(list: &mut EndpointList, rest: usize, length: usize) {
+    let more = rest / length.max(1);
+    let (count, text) = list.size();
+    list.reserve((more + more / 16, (text / count * more + more).min(rest)));
 }
 
 /// Find the byte that the path of `error` names in a document of slices or endpoints, and put it into the error.
