@@ -2,6 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
+use crate::model::text::Common;
 use crate::model::{Address, Conditions, EndpointList, Members, Rare, Record, StoredAddress, Text};
 
 /// One endpoint of a list.
@@ -196,6 +197,32 @@ impl<'a> EndpointRef<'a> {
 
     fn optional(&self, text: Text) -> Option<&'a str> {
         (!text.is_empty()).then(|| self.list.text.get(text))
+    }
+}
+
+impl EndpointRef<'_> {
+    /// True if both are equal; with what their lists have in common, and the spans of each kind that were compared last.
+    #[inline]
+    pub(super) fn equals(self, other: EndpointRef<'_>, common: Common, last: &mut [(Text, Text); 8]) -> bool {
+        let (record, its) = (self.record, other.record);
+        if record.rare != 0 || its.rare != 0 {
+            return self == other;
+        }
+        if common.is_whole() && record == its {
+            return true;
+        }
+        let mut texts = self.spans().into_iter().zip(other.spans()).zip(last);
+        record.conditions == its.conditions
+            && self.address() == other.address()
+            && texts.all(|((one, two), last)| {
+                // Texts that many have are kept once, and so they are often those of the endpoint before.
+                let is_known = common.are_same(one, two) || *last == (one, two);
+                let are_same = is_known || one.len() == two.len() && self.bytes(one) == other.bytes(two);
+                if are_same {
+                    *last = (one, two);
+                }
+                are_same
+            })
     }
 }
 

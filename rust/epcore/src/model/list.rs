@@ -320,13 +320,12 @@ impl EndpointList {
     }
 
     fn differences(&self, other: &Self) -> impl Iterator<Item = u32> {
-        // Lists that came from like documents have one text, and one in which some were replaced begins with that of the one before.
-        let same_text = self.text.has_spans_of(&other.text);
-        let pairs = (0u32..).zip(self.records.iter().zip(&other.records));
-        let differ = move |(record, its): (&Record, &Record)| {
-            !(same_text && record == its && record.rare == 0)
-                && EndpointRef { list: self, record } != EndpointRef { list: other, record: its }
+        let (common, mut last) = (self.text.common(&other.text), Default::default());
+        let mut differ = move |(record, its): (&Record, &Record)| {
+            let (one, two) = (EndpointRef { list: self, record }, EndpointRef { list: other, record: its });
+            !one.equals(two, common, &mut last)
         };
+        let pairs = (0u32..).zip(self.records.iter().zip(&other.records));
         pairs.filter(move |&(_, pair)| differ(pair)).map(|(place, _)| place)
     }
 }

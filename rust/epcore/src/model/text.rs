@@ -38,10 +38,15 @@ impl Clone for TextBuffer {
 }
 
 impl TextBuffer {
-    /// True if one is the other, or the beginning of the other: the same span is then the same text in both.
-    pub(crate) fn has_spans_of(&self, other: &Self) -> bool {
-        let length = self.len().min(other.len());
-        self.buffer.as_bytes()[..length] == other.buffer.as_bytes()[..length]
+    /// What is the same in both without a look at each text.
+    pub(crate) fn common(&self, other: &Self) -> Common {
+        let buffers = [self.buffer.as_bytes(), other.buffer.as_bytes()];
+        let lengths = buffers.map(<[u8]>::len);
+        let shorter = lengths[0].min(lengths[1]);
+        if buffers[0][..shorter] == buffers[1][..shorter] {
+            return Common { lengths, start: shorter, end: 0 };
+        }
+        Common { lengths, start: common_start(buffers), end: common_end(buffers) }
     }
 
     /// A copy with room for so many more bytes.
@@ -143,6 +148,49 @@ impl TextBuffer {
         }
         kept
     }
+}
+
+/// So many bytes at the beginning of two buffers are the same, and so many at their ends: buffers of like endpoints in one order differ in
+/// little, and what comes after that has another place in each.
+#[derive(Clone, Copy)]
+pub(crate) struct Common {
+    lengths: [usize; 2],
+    start: usize,
+    end: usize,
+}
+
+impl Common {
+    /// True if one is the other, or the beginning of the other: the same span is then the same text in both.
+    #[inline]
+    pub(crate) fn is_whole(self) -> bool {
+        self.start == self.lengths[0].min(self.lengths[1])
+    }
+
+    /// True if two spans are known to be the same text.
+    #[inline]
+    pub(crate) fn are_same(self, one: Text, other: Text) -> bool {
+        let [start, other_start] = [one.start, other.start].map(|start| start as usize);
+        let is_in_start = start == other_start && start + one.len() <= self.start;
+        // Counted from the ends; no span begins after the end.
+        let [left, other_left] = [self.lengths[0] - start, self.lengths[1] - other_start];
+        one.length == other.length && (one.is_empty() || is_in_start || left == other_left && left <= self.end)
+    }
+}
+
+const BLOCK: usize = 64;
+
+fn common_start([one, other]: [&[u8]; 2]) -> usize {
+    let blocks = one.as_chunks::<BLOCK>().0.iter().zip(other.as_chunks::<BLOCK>().0);
+    let start = BLOCK * blocks.take_while(|(one, other)| one == other).count();
+    let rest = one[start..].iter().zip(&other[start..]);
+    start + rest.take(BLOCK).take_while(|(one, other)| one == other).count()
+}
+
+fn common_end([one, other]: [&[u8]; 2]) -> usize {
+    let blocks = one.as_rchunks::<BLOCK>().1.iter().rev().zip(other.as_rchunks::<BLOCK>().1.iter().rev());
+    let end = BLOCK * blocks.take_while(|(one, other)| one == other).count();
+    let rest = one[..one.len() - end].iter().rev().zip(other[..other.len() - end].iter().rev());
+    end + rest.take(BLOCK).take_while(|(one, other)| one == other).count()
 }
 
 /// Texts, most of them in ASCII, that become part of a buffer together: that they are text is looked at then.
@@ -247,4 +295,33 @@ pub(crate) fn slot(text: &[u8]) -> usize {
         (None, []) => 0,
     };
     usize::from(word.wrapping_mul(ODD).to_be_bytes()[0]) % RECENT
+}
+
+#[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "the texts are short")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_that_are_known_to_be_the_same_are_the_same_text() {
+        let text = |changed: &str| format!("{}{changed}{}", "abc".repeat(50), "xyz".repeat(60));
+        let texts = ["", "b", "bb", "a-longer-text", "abcabc"].map(text);
+        for (one, other) in texts.iter().flat_map(|one| texts.iter().map(move |other| (one, other))) {
+            let buffers = [one, other].map(|text| TextBuffer { buffer: text.clone(), recent: None });
+            let common = buffers[0].common(&buffers[1]);
+            let mut known = 0;
+            for start in 0..one.len() as u32 {
+                let shifted = (u64::from(start) + other.len() as u64).saturating_sub(one.len() as u64);
+                for (other_start, length) in [start, shifted as u32].into_iter().flat_map(|at| [(at, 1), (at, 40)]) {
+                    let spans = [start, other_start].map(|start| Text { start, length });
+                    let fits = |span: Text, text: &str| (span.start + length) as usize <= text.len();
+                    if fits(spans[0], one) && fits(spans[1], other) && common.are_same(spans[0], spans[1]) {
+                        known += 1;
+                        assert_eq!(buffers[0].bytes(spans[0]), buffers[1].bytes(spans[1]));
+                    }
+                }
+            }
+            assert!(known > one.len(), "few of {one} and {other} are known");
+        }
+    }
 }
