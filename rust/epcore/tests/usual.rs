@@ -127,7 +127,7 @@ fn usual(number: u8) -> Vec<u8> {
         field(2, &[8, 1, 16, 1, 24, 0]),
         field(4, &target.concat()),
         field(6, format!("node-{number}.internal").as_bytes()),
-        field(7, "zoné".as_bytes()),
+        field(7, b"zone-b"),
         field(8, &field(1, &field(1, b"a"))),
     ]
     .concat()
@@ -236,6 +236,80 @@ fn a_character_that_two_fields_share_is_in_neither() {
         assert!(usual.is_err());
         assert_eq!(usual, plain);
     }
+}
+
+/// A run in which one text is not in ASCII is read again, and what was remembered in it is not there then.
+#[test]
+fn both_readers_agree_where_one_zone_is_not_in_ascii() {
+    for at in 0..8 {
+        let mut endpoints: Vec<Vec<u8>> = (1..9).map(usual).collect();
+        let cut = endpoints[at].len() - field(8, &field(1, &field(1, b"a"))).len() - field(7, b"zone-b").len();
+        endpoints[at].truncate(cut);
+        endpoints[at].extend(field(7, "zon\u{e9}".as_bytes()));
+        for most in [3, 4, 8] {
+            agrees(&listed(&endpoints, most, "IPv4"));
+        }
+    }
+}
+
+fn agrees(document: &[u8]) {
+    for [usual, plain] in [slices(document), endpoints(document)] {
+        assert_eq!(usual, plain);
+        assert!(usual.is_ok(), "{usual:?}");
+    }
+}
+
+/// An endpoint that begins or ends as one before may say something else between.
+#[test]
+fn what_is_like_an_endpoint_before_is_only_what_says_the_same() {
+    let address = |number: u8| field(1, format!("10.0.{number}.{number}").as_bytes());
+    let target =
+        |name: &str, uid: &str| [field(1, b"Pod"), field(3, name.as_bytes()), field(4, uid.as_bytes())].concat();
+    let whole = |number: u8, name: &str, uid: &str, behind: &[u8]| {
+        [&*address(number), &*field(4, &target(name, uid)), behind].concat()
+    };
+    let node = field(6, b"node-1");
+    let zone = field(7, b"a");
+    let behind = [&*node, &*zone].concat();
+    let first = whole(1, "web-1", "uid-1", &behind);
+    for other in [
+        // A length of two bytes, of which the second is none by itself; the name is a zone by its bytes.
+        whole(2, "web-2", "uid-2", &[&[0x32, 0x83, 0x00][..], &zone].concat()),
+        whole(2, "web-2", "uid-2", &[&[0x32, 0x86, 0x00][..], b"node-2", &zone].concat()),
+        // The same lengths together.
+        whole(2, "web-22", "uid-", &behind),
+        whole(2, "web-", "uid-22", &behind),
+        // A name that has the tag and the length of a UID in it.
+        whole(2, "web-2\"\u{5}uid-2", "uid-3", &behind),
+        // More, or less, behind the same beginning.
+        whole(2, "web-2", "uid-2", &node),
+        whole(2, "web-2", "uid-2", &[&*behind, &field(8, b"")].concat()),
+        whole(2, "web-2", "uid-2", &[&field(6, b""), &*zone].concat()),
+        whole(2, "web-2", "uid-2", &zone),
+        [&*address(2), &*address(3), &*field(4, &target("web-2", "uid-2")), &*behind].concat(),
+        [&*address(2), &*field(3, b"web"), &*field(4, &target("web-2", "uid-2")), &*behind].concat(),
+        [&*address(2), &*field(4, &target("web-2", "uid-2")), &*field(5, b""), &*behind].concat(),
+    ] {
+        let all = [&first, &first, &other, &first, &other, &other, &first].map(Clone::clone);
+        for most in [2, 7] {
+            let document = listed(&all, most, "IPv4");
+            for [usual, plain] in [slices(&document), endpoints(&document)] {
+                assert_eq!(usual, plain, "{other:?}");
+            }
+        }
+    }
+}
+
+/// More ways than are remembered, each after any other.
+#[test]
+fn both_readers_agree_on_endpoints_of_many_shapes() {
+    let endpoint = |number: usize| {
+        let target = [field(1, b"Pod"), field(3, "w".repeat(1 + number % 11).as_bytes()), field(4, b"uid")].concat();
+        let zone = "z".repeat(1 + number % 13);
+        let address = format!("10.{}.{}.{}", number % 2, number / 200, number % 200);
+        [field(1, address.as_bytes()), field(4, &target), field(6, b"node"), field(7, zone.as_bytes())].concat()
+    };
+    agrees(&listed(&(1..900).map(endpoint).collect::<Vec<_>>(), 100, "IPv4"));
 }
 
 #[test]

@@ -102,6 +102,11 @@ impl EndpointList {
         self.text.reserve(bytes);
     }
 
+    /// Make room for so many endpoints, and no more.
+    pub(crate) fn reserve_exact(&mut self, endpoints: usize) {
+        self.records.reserve_exact(endpoints);
+    }
+
     /// Append `endpoint` with other hints, as canonical JSON; `""` takes all away, also those of a newer API.
     pub(crate) fn push_with_hints(&mut self, endpoint: EndpointRef<'_>, hints: &str) -> Result<(), Error> {
         self.push(endpoint)?;

@@ -1,6 +1,7 @@
 //! Slices and endpoints as compact records: text is kept once for each slice, in one buffer.
 
 mod address;
+mod block;
 mod conditions;
 mod digest;
 mod dotted;
@@ -22,6 +23,7 @@ mod validate;
 
 pub(crate) use address::may_be_special;
 pub use address::{Address, AddressType};
+pub(crate) use block::Block;
 pub use conditions::Conditions;
 pub(crate) use digest::Digest;
 pub(crate) use dotted::{leading_v4, v4_size, write_v4};
@@ -40,7 +42,7 @@ pub(crate) use print::{NONE as NO_PRINT, Print};
 pub(crate) use record::{Rare, Record, StoredAddress};
 pub use shared::Shared;
 pub use slice::{EndpointSlice, MAX_ADDRESSES, MAX_ENDPOINTS, MAX_PORTS};
-pub(crate) use text::{Ascii, RECENT, Text, slot};
+pub(crate) use text::{Ascii, Text, slot};
 pub(crate) use time::{rfc3339, timestamp};
 pub(crate) use validate::{
     are_valid_hints, check_endpoint, check_metadata, check_ports, check_slice, check_submitted_metadata,

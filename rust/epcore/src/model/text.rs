@@ -10,8 +10,19 @@ pub(crate) struct Text {
 }
 
 impl Text {
+    pub(crate) const NONE: Self = Self { start: 0, length: 0 };
+
     pub(crate) fn len(self) -> usize {
         self.length as usize
+    }
+
+    /// The two texts that it begins and ends with, of so many bytes.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "they are parts of it")]
+    pub(crate) fn ends(self, first: usize, last: usize) -> (Self, Self) {
+        let Self { start, length } = self;
+        let (first, last) = (first as u32, last as u32);
+        (Self { start, length: first }, Self { start: start + length - last, length: last })
     }
 
     pub(crate) fn is_empty(self) -> bool {
@@ -20,7 +31,7 @@ impl Text {
 }
 
 /// Texts in a cache of those that are likely to come again.
-pub(crate) const RECENT: usize = 64;
+const RECENT: usize = 64;
 
 /// The text of one list of endpoints.
 #[derive(Default)]
@@ -119,6 +130,14 @@ impl TextBuffer {
         Ok(self.find_or_append(text))
     }
 
+    /// Append text to a buffer that is likely to get no more.
+    fn push_first(&mut self, text: &str) {
+        if self.buffer.capacity() == 0 {
+            self.buffer.reserve_exact(text.len());
+        }
+        self.buffer.push_str(text);
+    }
+
     /// As [`TextBuffer::push`], where there is room.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "what there is room for is below 2^32")]
@@ -137,7 +156,7 @@ impl TextBuffer {
         if text.is_empty() {
             return Text::default();
         }
-        let slot = slot(text.as_bytes());
+        let slot = slot(text.as_bytes(), RECENT.ilog2());
         let recent = self.recent.get_or_insert_with(|| Box::new([Text::default(); RECENT]))[slot];
         if recent.len() == text.len() && self.bytes(recent) == text.as_bytes() {
             return recent;
@@ -243,9 +262,21 @@ impl Ascii {
 
     /// Keep a part of a larger text, if there is room. A copy of a size that is known is faster; what it takes too much, the next overwrites.
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "what there is room for is below 2^32")]
+    #[expect(clippy::inline_always, reason = "the call is half of the work")]
     pub(crate) fn keep_part(&mut self, around: &[u8], start: usize, length: usize) -> Option<Text> {
-        const SHORT: usize = 48;
+        self.keep_part_of::<48>(around, start, length)
+    }
+
+    /// The same of a part that is not likely to be longer than `SHORT`.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the call is half of the work")]
+    #[expect(clippy::cast_possible_truncation, reason = "what there is room for is below 2^32")]
+    pub(crate) fn keep_part_of<const SHORT: usize>(
+        &mut self,
+        around: &[u8],
+        start: usize,
+        length: usize,
+    ) -> Option<Text> {
         if length == 0 {
             return Some(Text::default());
         }
@@ -260,19 +291,10 @@ impl Ascii {
         Some(text)
     }
 
-    /// Keep what begins with one text and ends with another; neither is empty.
-    #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "what there is room for is below 2^32")]
-    pub(crate) fn keep_both(&mut self, bytes: &[u8], first: usize, last: usize) -> (Text, Text) {
-        let Text { start, length } = self.keep(bytes);
-        let (first, last) = (first as u32, last as u32);
-        (Text { start, length: first }, Text { start: start + length - last, length: last })
-    }
-
     /// Append all to the buffer; false if they are not in ASCII, and the buffer is as it was.
     pub(crate) fn end(&self, buffer: &mut TextBuffer) -> bool {
         let text = simdutf8::basic::from_utf8(&self.bytes[..self.length]).ok().filter(|text| text.is_ascii());
-        text.inspect(|text| buffer.buffer.push_str(text)).is_some()
+        text.inspect(|text| buffer.push_first(text)).is_some()
     }
 }
 
@@ -283,18 +305,20 @@ fn copy(from: &[u8], to: &mut [u8]) -> Option<()> {
     Some(())
 }
 
-/// Names of one kind differ near their end, where eight bytes tell most apart; of a longer one four from its middle help.
+/// A place for a text in a table of two to the power of `bits`. Names of one kind differ near their end, or, where a domain follows, in their first half.
 #[inline]
-pub(crate) fn slot(text: &[u8]) -> usize {
+pub(crate) fn slot(text: &[u8], bits: u32) -> usize {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
     let four = |bytes: &[u8]| bytes.first_chunk().map_or(0, |four| u64::from(u32::from_le_bytes(*four)));
+    let eight = |from| text.get(from..).and_then(<[u8]>::first_chunk).map_or(0, |eight| u64::from_le_bytes(*eight));
     let word = match (text.last_chunk(), text) {
-        (Some(end), _) => u64::from_le_bytes(*end) ^ four(&text[text.len() / 4..]).rotate_left(17),
+        (Some(end), _) => u64::from_le_bytes(*end) ^ eight(text.len() / 4).rotate_left(17) ^ eight(8).rotate_left(37),
         (None, [_, _, _, end @ ..]) if !end.is_empty() => four(text) | four(&text[text.len() - 4..]) << 32,
         (None, [.., last]) => u64::from(text[0]) | u64::from(text[text.len() / 2]) << 8 | u64::from(*last) << 16,
         (None, []) => 0,
     };
-    usize::from(word.wrapping_mul(ODD).to_be_bytes()[0]) % RECENT
+    let [high, low, ..] = word.wrapping_mul(ODD).to_be_bytes();
+    usize::from(u16::from_be_bytes([high, low])) >> (u16::BITS - bits)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ const TWO_WORDS: usize = 2 * WORD;
 
 /// Text that is the same in many endpoints.
 #[derive(Clone)]
-pub(super) enum Literal {
+pub(crate) enum Literal {
     /// What must be there, which bits of it count, and of how many bytes they are.
     Word(u128, u128, usize),
     /// The first and the last word of up to two, and how many bytes they are.
@@ -16,7 +16,7 @@ pub(super) enum Literal {
 }
 
 impl Literal {
-    pub(super) fn of(bytes: &[u8]) -> Self {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
         if let (Some(first), Some(last), 0..=TWO_WORDS) = (bytes.first_chunk(), bytes.last_chunk(), bytes.len()) {
             return Self::Words(u128::from_le_bytes(*first), u128::from_le_bytes(*last), bytes.len());
         }
@@ -32,7 +32,7 @@ impl Literal {
     /// The place after the literal, if it is at `at`. Text near the end of the document may count as different.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the call is half of the work")]
-    pub(super) fn after(&self, bytes: &[u8], at: usize) -> Option<usize> {
+    pub(crate) fn after(&self, bytes: &[u8], at: usize) -> Option<usize> {
         let rest = bytes.get(at..)?;
         let (is_here, length) = match self {
             Self::Word(word, mask, length) => ((word_of(rest.first_chunk()?) ^ word) & mask == 0, *length),

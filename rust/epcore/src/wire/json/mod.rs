@@ -34,6 +34,7 @@ pub use endpoint::write_endpoint;
 pub(crate) use endpoint::{canonical_hints, endpoint_size, read_hints, write_hints};
 pub use events::{read_events, read_list_version, read_object_events, read_objects};
 pub use legacy::{read_legacy_endpoints, write_legacy_endpoints};
+pub(crate) use literal::Literal;
 pub(crate) use metadata::{Owner, owner_reference, read_owners, read_texts, write_metadata};
 pub use objects::{read_nodes, read_service, read_services};
 pub use plan::{write_plan, write_stats};

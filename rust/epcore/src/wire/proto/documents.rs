@@ -27,7 +27,7 @@ const LIST: &str = "EndpointSliceList";
 ///
 /// The first place that is not protobuf of Kubernetes or that the API would refuse, with path (`slices[3].endpoints[0]`) and byte offset.
 pub fn read_slices(document: &[u8]) -> Result<Vec<Arc<EndpointSlice>>, Error> {
-    read_slices_by(document, Learned::default())
+    read_slices_by(document, Learned::of(document))
 }
 
 /// The same by the plain reader alone, which takes endpoints of the usual form as any others: slower, and there to be compared with.
@@ -102,7 +102,7 @@ fn each_slice<'a>(
 ///
 /// As [`read_slices`], with paths such as `endpoints[0].endpoints[5].addresses[0]`, the number of the slice first.
 pub fn read_endpoints(document: &[u8]) -> Result<EndpointList, Error> {
-    read_endpoints_by(document, Learned::default())
+    read_endpoints_by(document, Learned::of(document))
 }
 
 /// The same by the plain reader alone, as [`read_slices_plainly`].
@@ -119,7 +119,7 @@ fn read_endpoints_by<'a>(document: &'a [u8], mut learned: Learned<'a>) -> Result
         return Err(Error::invalid("expected endpoints or slices, found a watch event").at(0).in_field("endpoints"));
     }
     let mut list = EndpointList::default();
-    learned.begin(&mut list);
+    learned.begin();
     each_slice(document, "endpoints", |mut slice| {
         let (document, first) = (slice.document(), list.len());
         loop {
@@ -179,7 +179,7 @@ pub fn read_events(document: &[u8]) -> Result<Vec<WatchEvent>, Error> {
         let slices = read_slices(document).map_err(|error| error.with_root("events"))?;
         return Ok(slices.into_iter().map(WatchEvent::Present).collect());
     }
-    let mut learned = Learned::default();
+    let mut learned = Learned::of(document);
     each_frame(document, |frame| {
         events.push(match frame.kind {
             "BOOKMARK" => WatchEvent::Bookmark(version_of(frame.object.object)?),
@@ -207,7 +207,7 @@ pub fn read_object_events(document: &[u8], kind: Option<Kind>) -> Result<Vec<Obj
         let (_, objects) = read_objects(document, None).map_err(|error| error.with_root("events"))?;
         return Ok(objects.into_iter().map(ObjectEvent::Present).collect());
     }
-    let (mut learned, mut known) = (Learned::default(), KnownPods::default());
+    let (mut learned, mut known) = (Learned::of(document), KnownPods::default());
     let mut count = 0;
     let read = each_frame(document, |frame| {
         count += 1;

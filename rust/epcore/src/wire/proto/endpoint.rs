@@ -11,32 +11,32 @@ use crate::wire::proto::schema::{ENDPOINT, HINTS, REST_OF_ENDPOINT};
 use crate::wire::proto::usual::Usual;
 
 /// What reading some endpoints tells for reading the next.
-#[derive(Default)]
 pub(super) struct Learned<'a> {
     hints: KnownHints<'a>,
     usual: Usual<'a>,
-    /// Endpoints and bytes of text of the last list: the next is likely to be like it.
-    room: (usize, usize),
     /// True if all is left to the plain reader.
     is_plain: bool,
 }
 
 impl<'a> Learned<'a> {
+    /// Nothing yet of a document.
+    pub(super) fn of(document: &'a [u8]) -> Self {
+        Self { hints: KnownHints::default(), usual: Usual::of(document), is_plain: false }
+    }
+
     /// What leaves all to the plain reader.
     pub(super) fn plain() -> Self {
-        Self { is_plain: true, ..Self::default() }
+        Self { is_plain: true, ..Self::of(&[]) }
     }
 
-    /// Make room in a list that is read next.
-    pub(super) fn begin(&mut self, list: &mut EndpointList) {
+    /// Begin with another list.
+    pub(super) fn begin(&mut self) {
         self.usual.forget(&mut self.hints);
         self.usual.are_sound = true;
-        list.reserve(self.room);
     }
 
-    /// Note a list that was read; tell whether no rule can refuse an endpoint of it in a slice of IPv4.
-    pub(super) fn end(&mut self, list: &EndpointList) -> bool {
-        self.room = list.size();
+    /// True if no rule can refuse an endpoint of the list that was read in a slice of IPv4.
+    pub(super) fn are_sound(&self) -> bool {
         self.usual.are_sound
     }
 

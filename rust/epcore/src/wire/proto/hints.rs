@@ -30,6 +30,9 @@ const MOST_KNOWN: usize = 8;
 impl<'a> KnownHints<'a> {
     /// Keep the canonical JSON of hints that are known or of the usual form where so many bytes remain free; tell whether they are valid.
     pub(super) fn keep_in(&mut self, bytes: &'a [u8], texts: &mut Ascii, left: usize) -> Option<(Text, bool)> {
+        if bytes.is_empty() {
+            return Some((Text::default(), true));
+        }
         let found = self.known.iter().position(|hints| hints.bytes == bytes);
         let which = match found {
             Some(which) => which,

@@ -10,16 +10,20 @@ mod documents;
 mod encoding;
 mod endpoint;
 mod envelope;
+mod fields;
 mod hints;
 mod metadata;
+mod names;
 mod parts;
 mod place;
 mod pods;
 mod reader;
 mod schema;
+mod shape;
 mod slice;
 mod translation;
 mod usual;
+mod ways;
 
 pub(crate) use documents::translated;
 pub use documents::{

@@ -19,7 +19,7 @@ pub(super) fn read_slice<'a>(reader: Reader<'a>, learned: &mut Learned<'a>) -> R
     let (mut ports, mut endpoints, mut unknown) = (Vec::new(), EndpointList::default(), Members::default());
     let mut address_type = Err(Error::invalid("required").at(reader.position()).in_field("addressType"));
     let mut seen = Seen::default();
-    learned.begin(&mut endpoints);
+    learned.begin();
     let mut rest = reader;
     loop {
         learned.read_usual(&mut rest, &mut endpoints);
@@ -52,7 +52,7 @@ pub(super) fn read_slice<'a>(reader: Reader<'a>, learned: &mut Learned<'a>) -> R
     }
     let (metadata, ports) = (metadata.into(), ports.into());
     let slice = EndpointSlice { metadata, address_type: address_type?, ports, endpoints, unknown };
-    let are_sound = learned.end(&slice.endpoints) && slice.address_type == AddressType::IPv4;
+    let are_sound = learned.are_sound() && slice.address_type == AddressType::IPv4;
     let checked = if are_sound { validate_slice_around_endpoints(&slice) } else { validate_slice(&slice) };
     checked.map_err(|error| locate_in(reader, &ENDPOINT_SLICE, error))?;
     Ok(slice)

@@ -1,71 +1,54 @@
 //! Endpoints as Kubernetes writes them: each field at most once, in the order of their numbers, none that few endpoints have, and in ASCII.
 //!
 //! Protobuf allows much more, which the plain reader takes. Whatever is not of this form is left to it, errors too; what is of this form would be
-//! the same to it.
+//! the same to it. One like an endpoint before is compared with it, any other is read field by field, and learned from.
 //!
-//! What endpoints say again and again is told by its bytes, which are those of the document: its text need not be looked at. All other texts are
-//! kept as bytes and become text together, when the run of such endpoints ends.
+//! Names that endpoints say again and again are told by their bytes, which are those of the document: their text need not be looked at. All other
+//! texts are kept as bytes and become text together, when the run of such endpoints ends.
 
-use crate::model::{
-    Address, Ascii, Conditions, EndpointList, RECENT, Record, StoredAddress, Text, is_subdomain, leading_v4,
-    may_be_special, slot,
-};
+use crate::model::{Address, Ascii, EndpointList, MAX_ENDPOINTS, Record, StoredAddress, Text, may_be_special};
 use crate::wire::json::write_hints;
+use crate::wire::proto::fields::{ENDPOINTS, Fields, conditions};
 use crate::wire::proto::hints::KnownHints;
+use crate::wire::proto::names::Names;
 use crate::wire::proto::reader::Reader;
+use crate::wire::proto::shape::{Fit, Shapes};
 
-/// Texts that were kept, by their bytes. A cache of recent ones finds most repetitions.
-struct Recent<'a>([(&'a [u8], Text); RECENT]);
-
-impl Default for Recent<'_> {
-    fn default() -> Self {
-        Self([(&[], Text::default()); RECENT])
-    }
-}
-
-impl<'a> Recent<'a> {
-    /// A text that was kept, or is kept now; true of the latter.
-    #[inline]
-    fn find_or_keep(&mut self, bytes: &'a [u8], texts: &mut Ascii) -> (Text, bool) {
-        if bytes.is_empty() {
-            return (Text::default(), false);
-        }
-        let (known, text) = &mut self.0[slot(bytes)];
-        let is_new = *known != bytes;
-        if is_new {
-            (*known, *text) = (bytes, texts.keep(bytes));
-        }
-        (*text, is_new)
-    }
-}
-
-/// Kind and namespace of a target, and the bytes that say so.
-#[derive(Clone, Copy)]
-struct Head<'a> {
-    bytes: &'a [u8],
-    kind: Text,
-    namespace: Text,
-}
-
-/// What endpoints of the usual form said. Texts are those of the list that is read.
-#[derive(Default)]
+/// What endpoints of the usual form said.
 pub(super) struct Usual<'a> {
     texts: Ascii,
-    nodes: Recent<'a>,
-    others: Recent<'a>,
-    head: Option<Head<'a>>,
-    conditions: (&'a [u8], Conditions),
+    names: Names<'a>,
+    shapes: Shapes<'a>,
+    /// Number of the list that is read: what is remembered of another is not in its text.
+    list: usize,
+    /// Endpoints of the last list: the next is likely to have as many.
+    count: usize,
     /// The end of what turned out to be no ASCII.
     plain_until: usize,
     /// True while no rule can refuse an endpoint of the list in a slice of IPv4.
     pub(super) are_sound: bool,
 }
 
+/// Longest name and UID with what is between them, most of the time.
+const NAME_AND_UID: usize = 64;
+
 impl<'a> Usual<'a> {
+    /// Nothing yet of a document.
+    pub(super) fn of(document: &'a [u8]) -> Self {
+        Self {
+            texts: Ascii::default(),
+            names: Names::of(document.len()),
+            shapes: Shapes::default(),
+            list: 0,
+            count: 0,
+            plain_until: 0,
+            are_sound: false,
+        }
+    }
+
     /// Begin with another list.
     pub(super) fn forget(&mut self, hints: &mut KnownHints<'a>) {
-        (self.nodes, self.others) = (Recent::default(), Recent::default());
-        self.head = None;
+        self.list += 1;
         hints.forget();
     }
 
@@ -81,23 +64,29 @@ impl<'a> Usual<'a> {
         if room > MOST_ROOM || list.text_mut().check_room(room).is_err() {
             return;
         }
+        if count == 0 {
+            list.reserve_exact(self.likely_count(&fields));
+        }
         self.texts.begin(list.text_mut(), room);
-        let mut rest = fields.0;
         while fields.begin_with(ENDPOINTS) {
-            let (length, mut record) = (self.texts.len(), Record::default());
-            let read = fields.bytes(ENDPOINTS);
-            let left = fields.0.len();
-            let read = read.and_then(|message| self.endpoint(message, left, hints, &mut record));
-            if read.is_none() {
+            let (length, bytes) = (self.texts.len(), fields.0);
+            if let Some(fit) = self.shapes.fit(bytes)
+                && let Some(record) = self.like_one_before(bytes, &fit, hints)
+            {
+                list.push_plain(record);
+                fields.0 = &bytes[fit.end..];
+            } else if let Some((record, end)) = self.by_fields(bytes, hints) {
+                list.push_plain(record);
+                fields.0 = &bytes[end..];
+            } else {
                 // Some of what is remembered may be in its texts.
                 self.texts.truncate(length);
                 self.forget(hints);
                 break;
             }
-            list.push_plain(record);
-            rest = fields.0;
         }
-        let end = start + slice.rest().len() - rest.len();
+        self.count = list.len();
+        let end = start + slice.rest().len() - fields.0.len();
         if self.texts.end(list.text_mut()) { slice.jump(end) } else { self.undo(list, count, hints, end) }
     }
 
@@ -109,52 +98,78 @@ impl<'a> Usual<'a> {
         self.plain_until = end;
     }
 
-    #[inline]
-    fn endpoint(
-        &mut self,
-        message: &'a [u8],
-        left: usize,
-        hints: &mut KnownHints<'a>,
-        record: &mut Record,
-    ) -> Option<()> {
-        let mut fields = Fields(message);
-        record.address = self.address(&mut fields)?;
-        record.conditions = self.conditions(fields.bytes(2)?)?;
-        record.hostname = self.texts.keep(fields.bytes(3)?);
-        self.are_sound &= record.hostname.is_empty();
-        self.target(fields.bytes(4)?, record)?;
-        let node = fields.bytes(6)?;
-        let is_new;
-        (record.node_name, is_new) = self.nodes.find_or_keep(node, &mut self.texts);
-        self.are_sound &= !is_new || is_subdomain(node);
-        (record.zone, _) = self.others.find_or_keep(fields.bytes(7)?, &mut self.texts);
-        record.hints = match fields.bytes(8)? {
-            [] => Text::default(),
-            bytes => {
-                let (text, are_valid) = hints.keep_in(bytes, &mut self.texts, left)?;
-                self.are_sound &= are_valid;
-                text
-            }
-        };
-        fields.0.is_empty().then_some(())
+    /// As many endpoints as the last list had, if they are not more than there can be where all are like the first one.
+    fn likely_count(&self, fields: &Fields<'_>) -> usize {
+        let mut next = Fields(fields.0);
+        let first = next.bytes(ENDPOINTS).map_or(0, |_| fields.0.len() - next.0.len());
+        let most = fields.0.len().checked_div(first).map_or(0, |count| MAX_ENDPOINTS.min(count + 1));
+        if self.count == 0 { most } else { most.min(self.count) }
     }
 
-    /// The first address, which must be there.
-    #[inline]
-    fn address(&mut self, fields: &mut Fields<'a>) -> Option<StoredAddress> {
-        let message = fields.0;
-        let bytes = fields.bytes(1)?;
+    /// Read an endpoint of which the parts are known.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a record that goes through memory takes much longer")]
+    fn like_one_before(&mut self, bytes: &'a [u8], fit: &Fit, hints: &mut KnownHints<'a>) -> Option<Record> {
+        let mut record = Record::default();
+        self.are_sound &= !may_be_special(fit.address);
+        record.address = StoredAddress::V4(fit.address);
+        let left = bytes.len() - fit.end;
+        let (head, tail) = self.shapes.kept(fit, self.list, left, &mut self.texts, &mut self.names, hints)?;
+        self.are_sound &= tail.are_hints_valid;
+        record.conditions = head.conditions;
+        (record.target_kind, record.target_namespace) = (head.kind, head.namespace);
+        (record.zone, record.hints) = (tail.zone, tail.hints);
+        // With what is between them, tag and length: copying one text takes half as long as copying two.
+        let both = self.texts.keep_part_of::<NAME_AND_UID>(bytes, fit.name, head.name + 2 + head.uid)?;
+        (record.target_name, record.target_uid) = both.ends(head.name, head.uid);
+        record.node_name = self.node(bytes.get(fit.node.0..fit.node.1)?);
+        Some(record)
+    }
+
+    /// Read the endpoint that some bytes begin with, tell where it ends, and learn from it.
+    #[inline(never)]
+    fn by_fields(&mut self, bytes: &'a [u8], hints: &mut KnownHints<'a>) -> Option<(Record, usize)> {
+        let mut record = Record::default();
+        let mut all = Fields(bytes);
+        let message = all.bytes(ENDPOINTS)?;
+        let left = all.0.len();
+        let mut fields = Fields(message);
+        let address = fields.bytes(1)?;
         if fields.0.len() == message.len() {
             return None;
         }
-        // More bytes than the text has make it faster; one of them may look like a digit of it.
-        let around = &message[message.len() - fields.0.len() - bytes.len()..];
-        if let Some((address, length)) = leading_v4(around)
-            && length == bytes.len()
-        {
-            self.are_sound &= !may_be_special(address);
-            return Some(StoredAddress::V4(address));
+        let start = bytes.len() - left - fields.0.len() - address.len();
+        record.address = match self.shapes.block.address(bytes, start, address.len()) {
+            Some(address) => {
+                self.are_sound &= !may_be_special(address);
+                StoredAddress::V4(address)
+            }
+            None => self.other_address(address)?,
+        };
+        record.conditions = conditions(fields.bytes(2)?)?;
+        record.hostname = self.texts.keep(fields.bytes(3)?);
+        self.are_sound &= record.hostname.is_empty();
+        let mut target = Fields(fields.bytes(4)?);
+        record.target_kind = self.name(target.bytes(1)?);
+        record.target_namespace = self.name(target.bytes(2)?);
+        record.target_name = self.texts.keep(target.bytes(3)?);
+        record.target_uid = self.texts.keep(target.bytes(4)?);
+        // Kubernetes writes `apiVersion`, `resourceVersion` and `fieldPath` though they say nothing.
+        matches!(target.0, [] | [0x2a, 0, 0x32, 0, 0x3a, 0]).then_some(())?;
+        record.node_name = self.node(fields.bytes(6)?);
+        record.zone = self.name(fields.bytes(7)?);
+        let are_valid;
+        (record.hints, are_valid) = hints.keep_in(fields.bytes(8)?, &mut self.texts, left)?;
+        self.are_sound &= are_valid;
+        fields.0.is_empty().then_some(())?;
+        if let StoredAddress::V4(_) = record.address {
+            self.shapes.learn(message);
         }
+        Some((record, bytes.len() - left))
+    }
+
+    #[inline(never)]
+    fn other_address(&mut self, bytes: &[u8]) -> Option<StoredAddress> {
         self.are_sound = false;
         Some(match Address::parse(std::str::from_utf8(bytes).ok()?) {
             Address::V4(address) => StoredAddress::V4(address),
@@ -163,43 +178,16 @@ impl<'a> Usual<'a> {
         })
     }
 
-    #[inline]
-    fn conditions(&mut self, bytes: &'a [u8]) -> Option<Conditions> {
-        if self.conditions.0 != bytes {
-            self.conditions = (bytes, conditions(bytes)?);
-        }
-        Some(self.conditions.1)
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a text that goes through memory takes much longer")]
+    fn node(&mut self, bytes: &'a [u8]) -> Text {
+        let (text, is_valid) = self.names.keep(bytes, self.list, &mut self.texts);
+        self.are_sound &= is_valid;
+        text
     }
 
-    #[inline]
-    fn target(&mut self, message: &'a [u8], record: &mut Record) -> Option<()> {
-        let known = self.head.filter(|head| message.starts_with(head.bytes));
-        let (head, rest) = match known.map(|head| (head, &message[head.bytes.len()..])) {
-            Some((head, rest @ ([] | [0x1a, ..]))) => (head, rest),
-            _ => self.new_head(message)?,
-        };
-        (record.target_kind, record.target_namespace) = (head.kind, head.namespace);
-        let mut fields = Fields(rest);
-        let (name, uid) = (fields.bytes(3)?, fields.bytes(4)?);
-        // With what is between them, which is two bytes of ASCII: copying one text takes half as long as copying two.
-        let both = rest[..rest.len() - fields.0.len()].get(2..).unwrap_or_default();
-        let are_next = !name.is_empty() && !uid.is_empty() && both.len() == name.len() + 2 + uid.len();
-        (record.target_name, record.target_uid) = if are_next {
-            self.texts.keep_both(both, name.len(), uid.len())
-        } else {
-            (self.texts.keep(name), self.texts.keep(uid))
-        };
-        // Kubernetes writes `apiVersion`, `resourceVersion` and `fieldPath` though they say nothing.
-        matches!(fields.0, [] | [0x2a, 0, 0x32, 0, 0x3a, 0]).then_some(())
-    }
-
-    fn new_head(&mut self, message: &'a [u8]) -> Option<(Head<'a>, &'a [u8])> {
-        let mut fields = Fields(message);
-        let (kind, _) = self.others.find_or_keep(fields.bytes(1)?, &mut self.texts);
-        let (namespace, _) = self.others.find_or_keep(fields.bytes(2)?, &mut self.texts);
-        let head = Head { bytes: &message[..message.len() - fields.0.len()], kind, namespace };
-        self.head = Some(head);
-        Some((head, fields.0))
+    fn name(&mut self, bytes: &'a [u8]) -> Text {
+        self.names.keep(bytes, self.list, &mut self.texts).0
     }
 }
 
@@ -208,53 +196,6 @@ const MOST_ROOM: usize = 2 << 20;
 
 /// Bytes of hints that are longer as JSON than as protobuf.
 const ROOM_FOR_HINTS: usize = 1024;
-
-/// The number of the field of a slice that has endpoints.
-const ENDPOINTS: u8 = 2;
-
-/// Fields of a message that are asked for in the order of their numbers.
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Fields<'a> {
-    #[inline]
-    fn begin_with(&self, number: u8) -> bool {
-        const BYTES: u8 = 2;
-        self.0.first() == Some(&(number << 3 | BYTES))
-    }
-
-    /// The bytes of a field, none if the next field is another one; `None` if it has no end, or a length of three bytes.
-    #[inline(always)]
-    #[expect(
-        clippy::inline_always,
-        reason = "the number is known where it is called, and the call is half of the work"
-    )]
-    fn bytes(&mut self, number: u8) -> Option<&'a [u8]> {
-        if !self.begin_with(number) {
-            return Some(&[]);
-        }
-        let (length, rest) = match self.0 {
-            [_, length @ 0..0x80, rest @ ..] => (usize::from(*length), rest),
-            [_, low, high @ 0..0x80, rest @ ..] => (usize::from(low & 0x7f) | usize::from(*high) << 7, rest),
-            _ => return None,
-        };
-        let bytes;
-        (bytes, self.0) = rest.split_at_checked(length)?;
-        Some(bytes)
-    }
-}
-
-/// Conditions of a message that has each at most once, in order, and nothing else.
-fn conditions(mut message: &[u8]) -> Option<Conditions> {
-    let mut condition = |number: u8| match message {
-        [tag, value @ 0..=1, rest @ ..] if *tag == number << 3 => {
-            message = rest;
-            Some(*value == 1)
-        }
-        _ => None,
-    };
-    let conditions = Conditions::new(condition(1), condition(2), condition(3));
-    message.is_empty().then_some(conditions)
-}
 
 /// The canonical JSON of hints for one zone, one node, or both, as Kubernetes gives them.
 pub(super) fn usual_hints(message: &[u8]) -> Option<String> {
