@@ -251,8 +251,9 @@ class Policy:
     :param watchers: number of watchers of the slices.
     :param slice: price of one more slice kept.
     :param spare: density against bytes, 0.0 or more: while there are at most ``1 + spare`` times the fewest slices that
-        hold all endpoints, a new slice costs no more than its write. Above that it is dear, and above that plus 1 none
-        is opened that could be done without. ``"lifecycle"`` is 0.0.
+        hold the endpoints that stay (not those that leave, or are not ready yet), a new slice costs no more than its
+        write. Above that it is dear; above ``1 + spare`` times the fewest that hold all, plus 1, none is opened that
+        could be done without, but one for what is leaving where nothing is new. ``"lifecycle"`` is 0.0.
     :param moves: who may move: ``"not-ready"`` (default), or only what is ``"not-serving"`` either, for those who
         fear for connections that drain.
 

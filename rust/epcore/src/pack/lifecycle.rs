@@ -59,6 +59,8 @@ impl Role {
 const WRITE: f64 = 40.0;
 /// One more slice, shared among those that there have to be: it weighs less where there are many.
 const SLICE: f64 = 1500.0;
+/// One that goes away by itself: it takes what is leaving, and nothing new is there that would come in.
+const SLICE_FOR_A_WHILE: f64 = 900.0;
 /// How often what flaps will do so again.
 const AGAIN: f64 = 7.0;
 /// What leaves does so once, and often in a step that would touch its container anyway.
@@ -144,7 +146,7 @@ impl Renewal<'_, '_> {
         if sources.is_empty() {
             return false;
         }
-        let keeping = self.keeping();
+        let keeping = if stage == Stage::Leaving { self.keeping_for_a_while() } else { self.keeping() };
         let here = (0..self.bins.len()).map(|bin| (self.gain(stage, &sources, bin, keeping), Some(bin)));
         let opened = keeping.map_or(f64::NEG_INFINITY, |keeping| self.gain_of_one_more(stage, &sources, keeping));
         let best =
@@ -246,13 +248,52 @@ impl Renewal<'_, '_> {
         }
     }
 
-    /// Price of having one more container, if there may be one.
+    /// Price of having one more container, if there may be one. Those that are needed for items that stay cost nothing.
     fn keeping(&self) -> Option<f64> {
-        let containers = self.bins.iter().filter(|bin| !bin.is_deleted()).count() as f64 + 1.0;
-        let least = self.problem.items.count().div_ceil(self.problem.max_items).max(1) as f64;
-        let spare = (1.0 + self.lifecycle.spare) * least;
-        let price = if containers <= spare { 0.0 } else { SLICE / least };
-        (containers <= spare + 1.0).then_some(price)
+        let passing = self.pace.total(Stage::Leaving) + self.pace.total(Stage::New);
+        let staying = self.problem.items.count().saturating_sub(passing);
+        let containers = self.containers() + 1.0;
+        let price =
+            if containers <= (1.0 + self.lifecycle.spare) * self.least(staying) { 0.0 } else { self.shared(SLICE) };
+        (containers <= self.most()).then_some(price)
+    }
+
+    /// The same for what is leaving. Where nothing is new nothing else will come in, so that the container goes away by itself. A group that
+    /// shrank is beyond the limit, and there too there may be one.
+    fn keeping_for_a_while(&self) -> Option<f64> {
+        let keeping = self.keeping();
+        if self.pace.total(Stage::New) > 0 {
+            return keeping;
+        }
+        let price = self.shared(SLICE_FOR_A_WHILE);
+        let is_there = || self.bins.iter().any(|bin| bin.role == Role::Leaving && !bin.is_deleted());
+        match keeping {
+            Some(keeping) => Some(keeping.min(price)),
+            None => (self.is_beyond() && !is_there()).then_some(price),
+        }
+    }
+
+    fn containers(&self) -> f64 {
+        self.bins.iter().filter(|bin| !bin.is_deleted()).count() as f64
+    }
+
+    /// How many containers so many items need.
+    fn least(&self, items: usize) -> f64 {
+        items.div_ceil(self.problem.max_items).max(1) as f64
+    }
+
+    /// How many containers there may be.
+    fn most(&self) -> f64 {
+        (1.0 + self.lifecycle.spare) * self.least(self.problem.items.count()) + 1.0
+    }
+
+    fn is_beyond(&self) -> bool {
+        self.containers() > self.most()
+    }
+
+    /// A price that weighs less where there are many containers.
+    fn shared(&self, price: f64) -> f64 {
+        price / self.least(self.problem.items.count())
     }
 
     fn open(&mut self) -> usize {
@@ -301,8 +342,12 @@ impl Renewal<'_, '_> {
                 let later = self.later(&after) - self.later(&self.counts[bin]);
                 (self.now(bin, keeping) + later) / share(rooms[bin], left)
             };
-            let open = (0..self.bins.len()).filter(|&bin| rooms[bin] > 0);
-            let found = cheapest(open.map(|bin| (price(bin), bin)));
+            let open = || (0..self.bins.len()).filter(|&bin| rooms[bin] > 0);
+            // Beyond the limit a container of what is leaving has to go away.
+            let is_beyond = self.is_beyond();
+            let stays = |bin: &usize| !is_beyond || self.bins[*bin].role != Role::Leaving;
+            let priced = |bin: usize| (price(bin), bin);
+            let found = cheapest(open().filter(stays).map(priced)).or_else(|| cheapest(open().map(priced)));
             let opened = keeping.map(|keeping| {
                 let mut counts = Counts::default();
                 counts[Stage::New as usize] = self.problem.max_items.min(left);

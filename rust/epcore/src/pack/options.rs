@@ -106,8 +106,9 @@ impl Policy {
 /// How [`Policy::Lifecycle`] weighs slices against bytes, and whom it may move.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lifecycle {
-    /// Density against bytes, 0 or more: up to `(1 + spare) * ceil(endpoints / max)` slices a new one costs no more than its write; above
-    /// that plus 1 none is opened that could be done without.
+    /// Density against bytes, 0 or more: up to `(1 + spare) * ceil(staying / max)` slices a new one costs no more than its write, where those
+    /// that leave or are not ready yet do not stay; above `(1 + spare) * ceil(endpoints / max) + 1` none is opened that could be done without,
+    /// but one for what is leaving where nothing is new.
     pub spare: f64,
     /// Which endpoints may move.
     pub moves: IdleMoves,

@@ -51,6 +51,11 @@ impl Pace {
         self.all <= 1
     }
 
+    /// How many items of a stage there are, wherever they are.
+    pub(crate) fn total(&self, stage: Stage) -> usize {
+        self.totals[stage as usize]
+    }
+
     /// How many items of a stage change in this step.
     fn seen(&self, stage: Stage) -> usize {
         match stage {
