@@ -30,22 +30,11 @@ from epcore.simulate import (
 from epcore.simulate import run as run_load
 from epcore.simulate.writers import EngineWriter
 from epcore.testing import judge
+from lifecycle_worlds import READY, Json, State, World, packed
 from upstream_peer import Upstream, needs_upstream
 
-Json = dict[str, Any]
-State = tuple[bool, bool, bool]
-World = dict[int, State]
-"""What is wanted of each endpoint: ready, serving, terminating."""
-
 EXAMPLES = Path(__file__).parent.parent / "examples"
-READY: State = (True, True, False)
 STATES: list[State] = [READY, (False, False, False), (False, True, True), (False, False, True)]
-TEMPLATE: Json = {
-    "metadata": {"generateName": "web-", "namespace": "shop", "labels": {"kubernetes.io/service-name": "web"}},
-    "addressType": "IPv4",
-    "endpoints": [],
-    "ports": [{"name": "http", "port": 80}],
-}
 
 
 def endpoint(number: int, state: State) -> Json:
@@ -57,15 +46,7 @@ def endpoint(number: int, state: State) -> Json:
 
 
 def plans(worlds: list[World], policy: Any, most: int, **options: Any) -> Iterator[epcore.Plan]:
-    """Pack world after world, each time from what is there then."""
-    existing = epcore.SliceSet.from_json(b"[]")
-    for world in worlds:
-        wanted = [endpoint(number, state) for number, state in world.items()]
-        plan = epcore.pack(
-            wanted, existing, template=TEMPLATE, policy=policy, max_endpoints=most, naming="deterministic", **options
-        )
-        yield plan
-        existing = plan.result()
+    return packed(worlds, endpoint, policy, most, **options)
 
 
 @st.composite

@@ -8,22 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import epcore
+from lifecycle_worlds import READY, Json, State, World, packed
 
-Json = dict[str, Any]
-State = tuple[bool, bool, bool]
-"""Ready, serving, terminating."""
-World = dict[int, State]
-
-READY: State = (True, True, False)
 NEW: State = (False, False, False)
 LEAVING: State = (False, True, True)
 NOT_EVEN_SERVING: State = (False, False, True)
-TEMPLATE: Json = {
-    "metadata": {"generateName": "web-", "namespace": "shop", "labels": {"kubernetes.io/service-name": "web"}},
-    "addressType": "IPv4",
-    "endpoints": [],
-    "ports": [{"name": "http", "port": 80}],
-}
 
 
 def endpoint(number: int, state: State) -> Json:
@@ -35,16 +24,8 @@ def endpoint(number: int, state: State) -> Json:
 
 
 def plans(worlds: list[World], most: int = 100, policy: Any = "lifecycle") -> list[epcore.Plan]:
-    """Pack world after world, each time from what is there then."""
-    existing, made = epcore.SliceSet.from_json(b"[]"), []
-    for world in worlds:
-        wanted = [endpoint(number, state) for number, state in world.items()]
-        plan = epcore.pack(
-            wanted, existing, template=TEMPLATE, policy=policy, max_endpoints=most, naming="deterministic"
-        )
-        existing = plan.result()
-        made.append(plan)
-    return made
+    """The plan of each world."""
+    return list(packed(worlds, endpoint, policy, most))
 
 
 def slices(plan: epcore.Plan) -> list[tuple[int, int]]:
