@@ -13,7 +13,7 @@ use cap::Cap;
 use epcore::engine::WatchEvent;
 use epcore::model::EndpointSlice;
 use epcore::pack::{self, Options};
-use epcore::wire::json;
+use epcore::wire::{json, proto};
 use epcore::{diff, kube};
 
 use cluster::{SERVICE, listed, packer_of, read, settle, view_of};
@@ -131,6 +131,14 @@ fn what_a_thread_remembers_is_bounded() {
         let bytes = remembered(|| drop(json::read_endpoints(format!("[{endpoints}]").as_bytes()).expect("endpoints")));
         let some = if gap > 512 { 0 } else { 1_000 };
         assert!((some..=REMEMBERED).contains(&bytes), "{bytes} bytes with gaps of {gap}");
+    }
+    for (endpoints, some) in [(500, 100_000), (100_000, 80_000)] {
+        // Names of nodes, and room for texts, unless the list is longer than most.
+        let slice = Arc::unwrap_or_clone(read(&listed("web", 0, 100)).remove(0));
+        let slice = EndpointSlice { endpoints: cluster::wanted(&read(&listed("web", 0, endpoints))), ..slice };
+        let document = proto::write_slice(&slice).expect("a message");
+        let bytes = remembered(|| drop(proto::read_slices(&document)));
+        assert!((some..=REMEMBERED).contains(&bytes), "{bytes} bytes of {endpoints} endpoints");
     }
     for count in [20, 100] {
         let some_of = |item: &str| {

@@ -7,7 +7,7 @@ use epcore::wire::{json, proto};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use messages::{field, inner, message, numbered, spelled, text, truth};
+use messages::{field, inner, message, numbered, odd, spelled, text, truth};
 
 /// What is read, with every unknown field in it.
 fn slices(document: &[u8]) -> [Result<String, Error>; 2] {
@@ -72,7 +72,10 @@ fn listed(endpoints: &[Vec<u8>], most: usize, address_type: &str) -> Vec<u8> {
         let metadata = field(1, format!("web-{index}").as_bytes());
         field(2, &[field(1, &metadata), endpoints.concat(), field(4, address_type.as_bytes())].concat())
     };
-    let slices: Vec<Vec<u8>> = endpoints.chunks(most).enumerate().map(slice).collect();
+    in_list(&endpoints.chunks(most).enumerate().map(slice).collect::<Vec<_>>())
+}
+
+fn in_list(slices: &[Vec<u8>]) -> Vec<u8> {
     let kind = [field(1, b"discovery.k8s.io/v1"), field(2, b"EndpointSliceList")].concat();
     [b"k8s\0".to_vec(), field(1, &kind), field(2, &slices.concat())].concat()
 }
@@ -108,6 +111,39 @@ proptest! {
             document[at] = byte;
         }
         agree(&document)?;
+    }
+}
+
+/// The metadata of a slice, and its ports.
+fn head() -> impl Strategy<Value = (Vec<u8>, Vec<Vec<u8>>)> {
+    let member = |tag| {
+        let keys = select(vec!["a", "b", "c", "d", "e", "kubernetes.io/service-name", "-"]);
+        let parts = (keys, select(vec!["", "x", "y", "z", "web", "v", "w", "!"]));
+        parts.prop_map(move |(key, value)| field(tag, &[field(1, key.as_bytes()), field(2, value.as_bytes())].concat()))
+    };
+    let port = (select(vec!["http", "dns", "web", "db", "a", "b", "-"]), select(vec!["TCP", "UDP", "SCTP", "", "X"]));
+    let port = port
+        .prop_map(|(name, protocol)| field(3, &[field(1, name.as_bytes()), field(2, protocol.as_bytes())].concat()));
+    let members = prop::collection::vec(prop_oneof![5 => member(11), 1 => member(12), 1 => odd()], 0..4);
+    (members.prop_map(|members| field(1, &members.concat())), prop::collection::vec(port, 0..4))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    #[test]
+    fn both_readers_agree_on_slices_of_any_labels_and_ports(
+        heads in prop::collection::vec(head(), 1..4),
+        picks in prop::collection::vec((any::<Index>(), 0usize..4, prop::option::of(1u8..9)), 1..8),
+    ) {
+        let slice = |(which, before, number): (Index, usize, Option<u8>)| {
+            let (metadata, ports) = which.get(&heads);
+            let endpoint = number.map_or(Vec::new(), |number| field(2, &usual(number)));
+            let (first, last) = ports.split_at(before.min(ports.len()));
+            field(2, &[metadata.clone(), endpoint, first.concat(), field(4, b"IPv4"), last.concat()].concat())
+        };
+        let [usual, plain] = slices(&in_list(&picks.into_iter().map(slice).collect::<Vec<_>>()));
+        prop_assert_eq!(usual, plain);
     }
 }
 

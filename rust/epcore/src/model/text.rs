@@ -234,6 +234,14 @@ impl Ascii {
         }
     }
 
+    /// Give room back that is more than most lists need.
+    pub(crate) fn shrink(&mut self) {
+        const MOST: usize = 64 << 10;
+        if self.bytes.len() > MOST {
+            self.bytes = Vec::new();
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.length
     }
@@ -307,7 +315,7 @@ fn copy(from: &[u8], to: &mut [u8]) -> Option<()> {
 
 /// A place for a text in a table of two to the power of `bits`. Names of one kind differ near their end, or, where a domain follows, in their first half.
 #[inline]
-pub(crate) fn slot(text: &[u8], bits: u32) -> usize {
+fn slot(text: &[u8], bits: u32) -> usize {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
     let four = |bytes: &[u8]| bytes.first_chunk().map_or(0, |four| u64::from(u32::from_le_bytes(*four)));
     let eight = |from| text.get(from..).and_then(<[u8]>::first_chunk).map_or(0, |eight| u64::from_le_bytes(*eight));

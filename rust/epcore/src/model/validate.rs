@@ -1,13 +1,13 @@
 //! What the API server refuses (upstream `k8s.io/kubernetes/pkg/apis/discovery/validation`), with the place.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Error;
 use crate::model::names::{is_fqdn, is_label_value, is_qualified_name, shorten};
 use crate::model::{
     Address, AddressType, EndpointPort, EndpointRef, EndpointSlice, MAX_ADDRESSES, MAX_ENDPOINTS, MAX_PORTS,
-    ObjectMeta, is_dns_label, is_dns_subdomain, is_subdomain, may_be_special,
+    ObjectMeta, Shared, is_dns_label, is_dns_subdomain, is_subdomain, may_be_special,
 };
 use crate::wire::json;
 
@@ -20,9 +20,30 @@ pub fn validate_slice(slice: &EndpointSlice) -> Result<(), Error> {
     first(|found| check_slice(slice, Some(slice.address_type), found))
 }
 
+/// Labels and ports that no rule refuses, which the next slice may share.
+#[derive(Default)]
+pub(crate) struct Valid {
+    labels: Option<Shared<BTreeMap<String, String>>>,
+    ports: Option<Shared<Vec<EndpointPort>>>,
+}
+
+impl Valid {
+    fn has_labels(&self, slice: &EndpointSlice) -> bool {
+        self.labels.as_ref().is_some_and(|labels| labels.is_copy_of(&slice.metadata.labels))
+    }
+
+    fn has_ports(&self, slice: &EndpointSlice) -> bool {
+        self.ports.as_ref().is_some_and(|ports| ports.is_copy_of(&slice.ports))
+    }
+}
+
 /// Check a slice of IPv4 whose endpoints were checked as they were read.
-pub(crate) fn validate_slice_around_endpoints(slice: &EndpointSlice) -> Result<(), Error> {
-    first(|found| check_around_endpoints(slice, found, |_| {}))
+pub(crate) fn validate_slice_around_endpoints(slice: &EndpointSlice, valid: &mut Valid) -> Result<(), Error> {
+    first(|found| check_around_endpoints(slice, valid, found, |_| {}))?;
+    if !(valid.has_labels(slice) && valid.has_ports(slice)) {
+        *valid = Valid { labels: Some(slice.metadata.labels.clone()), ports: Some(slice.ports.clone()) };
+    }
+    Ok(())
 }
 
 /// Check an endpoint as the API server does, for a slice of the given type if it is known.
@@ -57,7 +78,7 @@ fn first(check: impl FnOnce(&mut Found<'_>)) -> Result<(), Error> {
 
 /// Tell every violation of a slice; one whose address type is not known has its addresses left unchecked.
 pub(crate) fn check_slice(slice: &EndpointSlice, address_type: Option<AddressType>, found: &mut Found<'_>) {
-    check_around_endpoints(slice, found, |found| {
+    check_around_endpoints(slice, &Valid::default(), found, |found| {
         let mut valid = Vec::new();
         for (index, endpoint) in slice.endpoints.iter().enumerate() {
             let found = &mut |error: Error| found(error.in_index(index).in_field("endpoints"));
@@ -70,14 +91,25 @@ pub(crate) fn check_slice(slice: &EndpointSlice, address_type: Option<AddressTyp
 }
 
 /// The same, with another way to check the endpoints, if there are not too many.
-fn check_around_endpoints(slice: &EndpointSlice, found: &mut Found<'_>, check_endpoints: impl FnOnce(&mut Found<'_>)) {
-    check_metadata(&slice.metadata, &mut |error| found(error.in_field("metadata")));
+fn check_around_endpoints(
+    slice: &EndpointSlice,
+    valid: &Valid,
+    found: &mut Found<'_>,
+    check_endpoints: impl FnOnce(&mut Found<'_>),
+) {
+    let in_metadata = &mut |error: Error| found(error.in_field("metadata"));
+    check_names(&slice.metadata, in_metadata);
+    if !valid.has_labels(slice) {
+        check_labels(&slice.metadata, in_metadata);
+    }
     if slice.endpoints.len() > MAX_ENDPOINTS {
         found(Error::limit("too many endpoints", MAX_ENDPOINTS, slice.endpoints.len()).in_field("endpoints"));
     } else {
         check_endpoints(found);
     }
-    check_ports(&slice.ports, &mut |error| found(error.in_field("ports")));
+    if !valid.has_ports(slice) {
+        check_ports(&slice.ports, &mut |error| found(error.in_field("ports")));
+    }
 }
 
 /// True if no rule refuses hints, which are canonical JSON.
@@ -224,6 +256,11 @@ pub(crate) fn check_ports(ports: &[EndpointPort], found: &mut Found<'_>) {
 }
 
 pub(crate) fn check_metadata(metadata: &ObjectMeta, found: &mut Found<'_>) {
+    check_names(metadata, found);
+    check_labels(metadata, found);
+}
+
+fn check_names(metadata: &ObjectMeta, found: &mut Found<'_>) {
     let prefix = without_dash(&metadata.generate_name);
     let names: [(_, &str, Rule, _); 3] = [
         ("name", &metadata.name, is_dns_subdomain, SUBDOMAIN),
@@ -235,6 +272,9 @@ pub(crate) fn check_metadata(metadata: &ObjectMeta, found: &mut Found<'_>) {
             found(bad_name(name, rule).in_field(field));
         }
     }
+}
+
+fn check_labels(metadata: &ObjectMeta, found: &mut Found<'_>) {
     for (key, value) in &*metadata.labels {
         if !is_qualified_name(key) {
             found(bad_name(key, QUALIFIED).in_field(key.clone()).in_field("labels"));

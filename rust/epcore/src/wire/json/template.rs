@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::Error;
 use crate::model::{
-    AddressType, EndpointList, EndpointPort, EndpointSlice, Shared, validate_endpoint, validate_slice,
+    AddressType, EndpointList, EndpointPort, EndpointSlice, Shared, Valid, validate_endpoint, validate_slice,
     validate_slice_around_endpoints,
 };
 use crate::wire::json::again::Again;
@@ -45,6 +45,7 @@ pub(crate) struct Templates {
     is_learning: bool,
     labels: Again<BTreeMap<String, String>>,
     ports: Again<Vec<EndpointPort>>,
+    valid: Valid,
     kept: Kept,
     /// Endpoints and bytes of text of the last list: the next is likely to be like it.
     room: (usize, usize),
@@ -60,6 +61,7 @@ impl Templates {
             is_learning: true,
             labels: Again::new(),
             ports: Again::new(),
+            valid: Valid::default(),
             kept: Kept::new(),
             room: (0, 0),
             plain_until: 0,
@@ -72,6 +74,7 @@ impl Templates {
         templates.forget();
         templates.plain_until = 0;
         let outcome = read(&mut templates);
+        templates.valid = Valid::default();
         KEPT.set(Some(templates));
         outcome
     }
@@ -142,9 +145,9 @@ impl Templates {
     }
 
     /// Check as the API server does the slice whose endpoints were read last.
-    pub(crate) fn validate(&self, slice: &EndpointSlice) -> Result<(), Error> {
+    pub(crate) fn validate(&mut self, slice: &EndpointSlice) -> Result<(), Error> {
         if self.kept.are_sound && slice.address_type == AddressType::IPv4 {
-            validate_slice_around_endpoints(slice)
+            validate_slice_around_endpoints(slice, &mut self.valid)
         } else {
             validate_slice(slice)
         }

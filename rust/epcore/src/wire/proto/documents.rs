@@ -6,6 +6,7 @@ use crate::engine::{Kind, Object, ObjectEvent, WatchEvent};
 use crate::interrupt::point;
 use crate::model::{EndpointList, EndpointSlice, validate_endpoint};
 use crate::wire::json::{self, Event, Fold};
+use crate::wire::proto::again::Again;
 use crate::wire::proto::encoding::{write_bytes, write_message, write_message_of};
 use crate::wire::proto::endpoint::{Learned, read_endpoint};
 use crate::wire::proto::envelope::{Envelope, Frame, each_frame, is_frames, open, write_envelope};
@@ -27,7 +28,7 @@ const LIST: &str = "EndpointSliceList";
 ///
 /// The first place that is not protobuf of Kubernetes or that the API would refuse, with path (`slices[3].endpoints[0]`) and byte offset.
 pub fn read_slices(document: &[u8]) -> Result<Vec<Arc<EndpointSlice>>, Error> {
-    read_slices_by(document, Learned::of(document))
+    read_slices_by(document, Learned::new())
 }
 
 /// The same by the plain reader alone, which takes endpoints of the usual form as any others: slower, and there to be compared with.
@@ -102,7 +103,7 @@ fn each_slice<'a>(
 ///
 /// As [`read_slices`], with paths such as `endpoints[0].endpoints[5].addresses[0]`, the number of the slice first.
 pub fn read_endpoints(document: &[u8]) -> Result<EndpointList, Error> {
-    read_endpoints_by(document, Learned::of(document))
+    read_endpoints_by(document, Learned::new())
 }
 
 /// The same by the plain reader alone, as [`read_slices_plainly`].
@@ -179,7 +180,7 @@ pub fn read_events(document: &[u8]) -> Result<Vec<WatchEvent>, Error> {
         let slices = read_slices(document).map_err(|error| error.with_root("events"))?;
         return Ok(slices.into_iter().map(WatchEvent::Present).collect());
     }
-    let mut learned = Learned::of(document);
+    let mut learned = Learned::new();
     each_frame(document, |frame| {
         events.push(match frame.kind {
             "BOOKMARK" => WatchEvent::Bookmark(version_of(frame.object.object)?),
@@ -207,7 +208,7 @@ pub fn read_object_events(document: &[u8], kind: Option<Kind>) -> Result<Vec<Obj
         let (_, objects) = read_objects(document, None).map_err(|error| error.with_root("events"))?;
         return Ok(objects.into_iter().map(ObjectEvent::Present).collect());
     }
-    let (mut learned, mut known) = (Learned::of(document), KnownPods::default());
+    let (mut learned, mut known) = (Learned::new(), KnownPods::default());
     let mut count = 0;
     let read = each_frame(document, |frame| {
         count += 1;
@@ -339,7 +340,7 @@ fn version_of(object: Reader<'_>) -> Result<String, Error> {
     let document = object.document();
     object.fields(|field| {
         if field.number == 1 {
-            let metadata = field.message(document).and_then(read_metadata);
+            let metadata = field.message(document).and_then(|reader| read_metadata(reader, &mut Again::default()));
             version = metadata.map_err(|error| error.in_field("metadata").in_field("object"))?.resource_version;
         }
         Ok(())

@@ -1,17 +1,24 @@
 //! One endpoint, in and out: the hot path.
 
 use crate::Error;
-use crate::model::{Address, Conditions, EndpointList, EndpointRef, Members, Rare, Record, StoredAddress, write_v4};
+use crate::model::{
+    Address, AddressType, Conditions, EndpointList, EndpointPort, EndpointRef, EndpointSlice, Members, Rare, Record,
+    StoredAddress, Valid, validate_slice, validate_slice_around_endpoints, write_v4,
+};
 use crate::wire::json;
+use crate::wire::proto::again::Again;
 use crate::wire::proto::encoding::{write_bytes, write_fields, write_message, write_number};
 use crate::wire::proto::hints::KnownHints;
-use crate::wire::proto::metadata::read_rest;
+use crate::wire::proto::metadata::{KnownLabels, read_rest};
 use crate::wire::proto::reader::{Field, Reader, Seen};
 use crate::wire::proto::schema::{ENDPOINT, HINTS, REST_OF_ENDPOINT};
 use crate::wire::proto::usual::Usual;
 
-/// What reading some endpoints tells for reading the next.
+/// What reading some slices tells for reading the next.
 pub(super) struct Learned<'a> {
+    pub(super) labels: KnownLabels<'a>,
+    pub(super) ports: Again<'a, Vec<EndpointPort>>,
+    valid: Valid,
     hints: KnownHints<'a>,
     usual: Usual<'a>,
     /// True if all is left to the plain reader.
@@ -20,13 +27,24 @@ pub(super) struct Learned<'a> {
 
 impl<'a> Learned<'a> {
     /// Nothing yet of a document.
-    pub(super) fn of(document: &'a [u8]) -> Self {
-        Self { hints: KnownHints::default(), usual: Usual::of(document), is_plain: false }
+    pub(super) fn new() -> Self {
+        Self::of(false)
     }
 
     /// What leaves all to the plain reader.
     pub(super) fn plain() -> Self {
-        Self { is_plain: true, ..Self::of(&[]) }
+        Self::of(true)
+    }
+
+    fn of(is_plain: bool) -> Self {
+        Self {
+            labels: Again::new(is_plain),
+            ports: Again::new(is_plain),
+            valid: Valid::default(),
+            hints: KnownHints::default(),
+            usual: Usual::new(),
+            is_plain,
+        }
     }
 
     /// Begin with another list.
@@ -35,9 +53,13 @@ impl<'a> Learned<'a> {
         self.usual.are_sound = true;
     }
 
-    /// True if no rule can refuse an endpoint of the list that was read in a slice of IPv4.
-    pub(super) fn are_sound(&self) -> bool {
-        self.usual.are_sound
+    /// Check as the API server does the slice whose endpoints were read last.
+    pub(super) fn validate(&mut self, slice: &EndpointSlice) -> Result<(), Error> {
+        if self.usual.are_sound && slice.address_type == AddressType::IPv4 {
+            validate_slice_around_endpoints(slice, &mut self.valid)
+        } else {
+            validate_slice(slice)
+        }
     }
 
     /// Read those endpoints that are next in a slice and of the usual form onto the end of a list.

@@ -5,33 +5,43 @@ use std::collections::BTreeMap;
 use crate::Error;
 use crate::model::{Members, ObjectMeta};
 use crate::wire::json::{self, write_metadata as write_json};
+use crate::wire::proto::again::Again;
 use crate::wire::proto::encoding::write_fields;
 use crate::wire::proto::reader::{Field, Reader, Seen, second};
 use crate::wire::proto::schema::{Message, OBJECT_META, REST_OF_METADATA};
 use crate::wire::proto::translation::{each_member, parts_of, time};
 
-pub(super) fn read_metadata(reader: Reader<'_>) -> Result<ObjectMeta, Error> {
-    let document = reader.document();
-    let mut metadata = ObjectMeta::default();
+/// Labels that were read.
+pub(super) type KnownLabels<'a> = Again<'a, BTreeMap<String, String>>;
+
+pub(super) fn read_metadata<'a>(mut reader: Reader<'a>, known: &mut KnownLabels<'a>) -> Result<ObjectMeta, Error> {
+    let (all, document) = (reader, reader.document());
+    let mut texts: [String; 5] = Default::default();
+    let (mut creation_timestamp, mut labels) = (String::new(), None);
+    let (mut annotations, mut unknown) = (BTreeMap::new(), Members::default());
     let mut seen = Seen::default();
     let mut has_rest = false;
-    reader.fields(|field| {
-        let (name, target) = match field.number {
-            1 => ("name", &mut metadata.name),
-            2 => ("generateName", &mut metadata.generate_name),
-            3 => ("namespace", &mut metadata.namespace),
-            5 => ("uid", &mut metadata.uid),
-            6 => ("resourceVersion", &mut metadata.resource_version),
+    while let Some(field) = reader.field()? {
+        let (name, which) = match field.number {
+            1 => ("name", 0),
+            2 => ("generateName", 1),
+            3 => ("namespace", 2),
+            5 => ("uid", 3),
+            6 => ("resourceVersion", 4),
             8 => {
                 seen.once(&field)?;
                 let created = time(&field, document).map_err(|error| error.in_field("creationTimestamp"))?;
-                metadata.creation_timestamp = created.unwrap_or_default();
-                return Ok(());
+                creation_timestamp = created.unwrap_or_default();
+                continue;
             }
-            11 => return read_text(&mut metadata.labels, &field, document).map_err(|error| error.in_field("labels")),
+            11 => {
+                let read = known.read(&mut reader, &field, &mut labels, |map, field| read_text(map, field, document));
+                read.map_err(|error| error.in_field("labels"))?;
+                continue;
+            }
             12 => {
-                return read_text(&mut metadata.annotations, &field, document)
-                    .map_err(|error| error.in_field("annotations"));
+                read_text(&mut annotations, &field, document).map_err(|error| error.in_field("annotations"))?;
+                continue;
             }
             number if REST_OF_METADATA.numbered(number).is_some() => {
                 // Kubernetes writes `selfLink` and `generation` though they say nothing.
@@ -41,20 +51,32 @@ pub(super) fn read_metadata(reader: Reader<'_>) -> Result<ObjectMeta, Error> {
                     _ => false,
                 };
                 has_rest |= !is_nothing || seen.once(&field).is_err();
-                return Ok(());
+                continue;
             }
             _ => {
-                metadata.unknown.keep_numbered(field.raw(document));
-                return Ok(());
+                unknown.keep_numbered(field.raw(document));
+                continue;
             }
         };
-        seen.once(&field).and_then(|()| field.text()).map_err(|error| error.in_field(name))?.clone_into(target);
-        Ok(())
-    })?;
-    if has_rest {
-        read_rest(reader, &REST_OF_METADATA, &mut metadata.unknown)?;
+        let text = seen.once(&field).and_then(|()| field.text()).map_err(|error| error.in_field(name))?;
+        text.clone_into(&mut texts[which]);
     }
-    Ok(metadata)
+    if has_rest {
+        read_rest(all, &REST_OF_METADATA, &mut unknown)?;
+    }
+    let [name, generate_name, namespace, uid, resource_version] = texts;
+    let labels = labels.unwrap_or_default();
+    Ok(ObjectMeta {
+        name,
+        generate_name,
+        namespace,
+        uid,
+        resource_version,
+        creation_timestamp,
+        labels,
+        annotations,
+        unknown,
+    })
 }
 
 /// Keep as JSON what the model has no field for.

@@ -6,6 +6,7 @@
 //! Fields of a slice that nobody here knows are kept as they are and written back to protobuf; JSON has no names for them, so that it is without
 //! them, as Kubernetes' own would be. Within metadata's owners and managed fields and within the zones and nodes of hints they are left out.
 
+mod again;
 mod documents;
 mod encoding;
 mod endpoint;
@@ -13,7 +14,6 @@ mod envelope;
 mod fields;
 mod hints;
 mod metadata;
-mod names;
 mod parts;
 mod place;
 mod pods;

@@ -121,6 +121,11 @@ impl<'a> Reader<'a> {
 }
 
 impl<'a> Field<'a> {
+    /// Where it begins in the document.
+    pub(super) fn start(&self) -> usize {
+        self.start
+    }
+
     /// Where its value is in the document.
     pub(super) fn at(&self) -> usize {
         self.at

@@ -8,9 +8,9 @@ use std::net::Ipv4Addr;
 
 use crate::model::{Ascii, Block, Conditions, Text};
 use crate::wire::json::Literal;
+use crate::wire::names::Names;
 use crate::wire::proto::fields::{Fields, conditions};
 use crate::wire::proto::hints::KnownHints;
-use crate::wire::proto::names::Names;
 use crate::wire::proto::ways::Ways;
 
 /// From the address to the name of the target, and where that name, the UID and the name of the node are.
@@ -101,23 +101,22 @@ impl<'a> Shapes<'a> {
         Some(Fit { head: which, tail, address, name, node, end })
     }
 
-    /// Head and tail of an endpoint, with their texts in list number `list`, behind which so many bytes are left to read.
+    /// Head and tail of an endpoint, with their texts in the list that is read, behind which so many bytes are left to read.
     #[inline]
     pub(super) fn kept(
         &mut self,
         fit: &Fit,
-        list: usize,
         left: usize,
         texts: &mut Ascii,
-        names: &mut Names<'a>,
+        names: &mut Names,
         hints: &mut KnownHints<'a>,
     ) -> Option<(&Head<'a>, &Tail<'a>)> {
         let (head, tail) = (self.heads.get_mut(fit.head)?, self.tails.get_mut(fit.tail)?);
-        if head.list != list {
-            head.keep(list, texts, names);
+        if head.list != names.list() {
+            head.keep(texts, names)?;
         }
-        if tail.list != list {
-            tail.keep(list, left, texts, names, hints)?;
+        if tail.list != names.list() {
+            tail.keep(left, texts, names, hints)?;
         }
         Some((head, tail))
     }
@@ -135,28 +134,24 @@ impl<'a> Shapes<'a> {
     }
 }
 
-impl<'a> Head<'a> {
+impl Head<'_> {
     #[inline(never)]
-    fn keep(&mut self, list: usize, texts: &mut Ascii, names: &mut Names<'a>) {
-        [self.kind, self.namespace] = self.names.map(|name| names.keep(name, list, texts).0);
-        self.list = list;
+    fn keep(&mut self, texts: &mut Ascii, names: &mut Names) -> Option<()> {
+        let [kind, namespace] = self.names;
+        self.kind = names.keep_alone(kind, texts)?.0;
+        self.namespace = names.keep_alone(namespace, texts)?.0;
+        self.list = names.list();
+        Some(())
     }
 }
 
 impl<'a> Tail<'a> {
     #[inline(never)]
-    fn keep(
-        &mut self,
-        list: usize,
-        left: usize,
-        texts: &mut Ascii,
-        names: &mut Names<'a>,
-        hints: &mut KnownHints<'a>,
-    ) -> Option<()> {
+    fn keep(&mut self, left: usize, texts: &mut Ascii, names: &mut Names, hints: &mut KnownHints<'a>) -> Option<()> {
         let [zone, of_hints] = self.names;
-        self.zone = names.keep(zone, list, texts).0;
+        self.zone = names.keep_alone(zone, texts)?.0;
         (self.hints, self.are_hints_valid) = hints.keep_in(of_hints, texts, left)?;
-        self.list = list;
+        self.list = names.list();
         Some(())
     }
 }

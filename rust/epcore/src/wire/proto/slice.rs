@@ -1,23 +1,19 @@
 //! One EndpointSlice, in and out.
 
 use crate::Error;
-use crate::model::{
-    AddressType, EndpointList, EndpointPort, EndpointSlice, Members, ObjectMeta, shorten, validate_slice,
-    validate_slice_around_endpoints,
-};
+use crate::model::{AddressType, EndpointList, EndpointPort, EndpointSlice, Members, shorten};
 use crate::wire::proto::encoding::{write_bytes, write_message, write_message_of, write_number};
 use crate::wire::proto::endpoint::{Learned, read_endpoint, write_endpoint, write_numbered};
 use crate::wire::proto::metadata::{read_metadata, write_metadata};
 use crate::wire::proto::place::locate_in;
-use crate::wire::proto::reader::{Reader, Seen};
+use crate::wire::proto::reader::{Field, Reader, Seen};
 use crate::wire::proto::schema::ENDPOINT_SLICE;
 
 /// Read one slice, and check it as the API server does.
 pub(super) fn read_slice<'a>(reader: Reader<'a>, learned: &mut Learned<'a>) -> Result<EndpointSlice, Error> {
     let document = reader.document();
-    let mut metadata = ObjectMeta::default();
-    let (mut ports, mut endpoints, mut unknown) = (Vec::new(), EndpointList::default(), Members::default());
-    let mut address_type = Err(Error::invalid("required").at(reader.position()).in_field("addressType"));
+    let (mut metadata, mut address_type, mut ports) = (None, None, None);
+    let (mut endpoints, mut unknown) = (EndpointList::default(), Members::default());
     let mut seen = Seen::default();
     learned.begin();
     let mut rest = reader;
@@ -27,8 +23,8 @@ pub(super) fn read_slice<'a>(reader: Reader<'a>, learned: &mut Learned<'a>) -> R
         match field.number {
             1 => {
                 seen.once(&field)?;
-                metadata =
-                    field.message(document).and_then(read_metadata).map_err(|error| error.in_field("metadata"))?;
+                let read = field.message(document).and_then(|reader| read_metadata(reader, &mut learned.labels));
+                metadata = Some(read.map_err(|error| error.in_field("metadata"))?);
             }
             2 => {
                 let index = endpoints.len();
@@ -37,24 +33,29 @@ pub(super) fn read_slice<'a>(reader: Reader<'a>, learned: &mut Learned<'a>) -> R
                     .map_err(|error| error.in_index(index).in_field("endpoints"))?;
             }
             3 => {
-                let port = field.message(document).and_then(read_port);
-                ports.push(port.map_err(|error| error.in_index(ports.len()).in_field("ports"))?);
+                let add = |ports: &mut Vec<_>, field: &Field<'a>| {
+                    let port = field.message(document).and_then(read_port);
+                    ports.push(port.map_err(|error| error.in_index(ports.len()).in_field("ports"))?);
+                    Ok(())
+                };
+                learned.ports.read(&mut rest, &field, &mut ports, add)?;
             }
             4 => {
                 seen.once(&field)?;
                 let word = field.text().map_err(|error| error.in_field("addressType"))?;
                 let message = || format!("{:?} is not IPv4, IPv6 or FQDN", shorten(word));
                 let parsed = AddressType::parse(word);
-                address_type = parsed.ok_or_else(|| Error::invalid(message()).at(field.at()).in_field("addressType"));
+                let parsed = parsed.ok_or_else(|| Error::invalid(message()).at(field.at()).in_field("addressType"));
+                address_type = Some(parsed);
             }
             _ => unknown.keep_numbered(field.raw(document)),
         }
     }
-    let (metadata, ports) = (metadata.into(), ports.into());
-    let slice = EndpointSlice { metadata, address_type: address_type?, ports, endpoints, unknown };
-    let are_sound = learned.are_sound() && slice.address_type == AddressType::IPv4;
-    let checked = if are_sound { validate_slice_around_endpoints(&slice) } else { validate_slice(&slice) };
-    checked.map_err(|error| locate_in(reader, &ENDPOINT_SLICE, error))?;
+    let missing = || Err(Error::invalid("required").at(reader.position()).in_field("addressType"));
+    let (metadata, ports) = (metadata.unwrap_or_default().into(), ports.unwrap_or_default());
+    let address_type = address_type.unwrap_or_else(missing)?;
+    let slice = EndpointSlice { metadata, address_type, ports, endpoints, unknown };
+    learned.validate(&slice).map_err(|error| locate_in(reader, &ENDPOINT_SLICE, error))?;
     Ok(slice)
 }
 

@@ -6,21 +6,22 @@
 //! Names that endpoints say again and again are told by their bytes, which are those of the document: their text need not be looked at. All other
 //! texts are kept as bytes and become text together, when the run of such endpoints ends.
 
+use std::cell::Cell;
+use std::mem::take;
+
 use crate::model::{Address, Ascii, EndpointList, MAX_ENDPOINTS, Record, StoredAddress, Text, may_be_special};
 use crate::wire::json::write_hints;
+use crate::wire::names::Names;
 use crate::wire::proto::fields::{ENDPOINTS, Fields, conditions};
 use crate::wire::proto::hints::KnownHints;
-use crate::wire::proto::names::Names;
 use crate::wire::proto::reader::Reader;
 use crate::wire::proto::shape::{Fit, Shapes};
 
 /// What endpoints of the usual form said.
 pub(super) struct Usual<'a> {
     texts: Ascii,
-    names: Names<'a>,
+    names: Names,
     shapes: Shapes<'a>,
-    /// Number of the list that is read: what is remembered of another is not in its text.
-    list: usize,
     /// Endpoints of the last list: the next is likely to have as many.
     count: usize,
     /// The end of what turned out to be no ASCII.
@@ -29,26 +30,24 @@ pub(super) struct Usual<'a> {
     pub(super) are_sound: bool,
 }
 
+thread_local! {
+    /// Names of documents that were read on this thread, of which the next is likely to have the same, and room for texts.
+    static KEPT: Cell<(Names, Ascii)> = Cell::default();
+}
+
 /// Longest name and UID with what is between them, most of the time.
 const NAME_AND_UID: usize = 64;
 
 impl<'a> Usual<'a> {
-    /// Nothing yet of a document.
-    pub(super) fn of(document: &'a [u8]) -> Self {
-        Self {
-            texts: Ascii::default(),
-            names: Names::of(document.len()),
-            shapes: Shapes::default(),
-            list: 0,
-            count: 0,
-            plain_until: 0,
-            are_sound: false,
-        }
+    /// What this thread knows of names, and nothing yet of a document.
+    pub(super) fn new() -> Self {
+        let (names, texts) = KEPT.take();
+        Self { texts, names, shapes: Shapes::default(), count: 0, plain_until: 0, are_sound: false }
     }
 
     /// Begin with another list.
     pub(super) fn forget(&mut self, hints: &mut KnownHints<'a>) {
-        self.list += 1;
+        self.names.forget();
         hints.forget();
     }
 
@@ -114,7 +113,7 @@ impl<'a> Usual<'a> {
         self.are_sound &= !may_be_special(fit.address);
         record.address = StoredAddress::V4(fit.address);
         let left = bytes.len() - fit.end;
-        let (head, tail) = self.shapes.kept(fit, self.list, left, &mut self.texts, &mut self.names, hints)?;
+        let (head, tail) = self.shapes.kept(fit, left, &mut self.texts, &mut self.names, hints)?;
         self.are_sound &= tail.are_hints_valid;
         record.conditions = head.conditions;
         (record.target_kind, record.target_namespace) = (head.kind, head.namespace);
@@ -122,7 +121,9 @@ impl<'a> Usual<'a> {
         // With what is between them, tag and length: copying one text takes half as long as copying two.
         let both = self.texts.keep_part_of::<NAME_AND_UID>(bytes, fit.name, head.name + 2 + head.uid)?;
         (record.target_name, record.target_uid) = both.ends(head.name, head.uid);
-        record.node_name = self.node(bytes.get(fit.node.0..fit.node.1)?);
+        let (node, is_valid) = self.names.keep(bytes, fit.node, &mut self.texts)?;
+        self.are_sound &= is_valid;
+        record.node_name = node;
         Some(record)
     }
 
@@ -133,12 +134,13 @@ impl<'a> Usual<'a> {
         let mut all = Fields(bytes);
         let message = all.bytes(ENDPOINTS)?;
         let left = all.0.len();
+        let end = bytes.len() - left;
         let mut fields = Fields(message);
         let address = fields.bytes(1)?;
         if fields.0.len() == message.len() {
             return None;
         }
-        let start = bytes.len() - left - fields.0.len() - address.len();
+        let start = end - fields.0.len() - address.len();
         record.address = match self.shapes.block.address(bytes, start, address.len()) {
             Some(address) => {
                 self.are_sound &= !may_be_special(address);
@@ -150,14 +152,22 @@ impl<'a> Usual<'a> {
         record.hostname = self.texts.keep(fields.bytes(3)?);
         self.are_sound &= record.hostname.is_empty();
         let mut target = Fields(fields.bytes(4)?);
-        record.target_kind = self.name(target.bytes(1)?);
-        record.target_namespace = self.name(target.bytes(2)?);
+        // What is left of the target is before what is left of the endpoint.
+        let end_of_target = end - fields.0.len();
+        let name = target.bytes(1)?;
+        record.target_kind = self.name(bytes, end_of_target - target.0.len(), name)?.0;
+        let name = target.bytes(2)?;
+        record.target_namespace = self.name(bytes, end_of_target - target.0.len(), name)?.0;
         record.target_name = self.texts.keep(target.bytes(3)?);
         record.target_uid = self.texts.keep(target.bytes(4)?);
         // Kubernetes writes `apiVersion`, `resourceVersion` and `fieldPath` though they say nothing.
         matches!(target.0, [] | [0x2a, 0, 0x32, 0, 0x3a, 0]).then_some(())?;
-        record.node_name = self.node(fields.bytes(6)?);
-        record.zone = self.name(fields.bytes(7)?);
+        let node = fields.bytes(6)?;
+        let (node, is_valid) = self.name(bytes, end - fields.0.len(), node)?;
+        self.are_sound &= is_valid;
+        record.node_name = node;
+        let zone = fields.bytes(7)?;
+        record.zone = self.name(bytes, end - fields.0.len(), zone)?.0;
         let are_valid;
         (record.hints, are_valid) = hints.keep_in(fields.bytes(8)?, &mut self.texts, left)?;
         self.are_sound &= are_valid;
@@ -165,7 +175,7 @@ impl<'a> Usual<'a> {
         if let StoredAddress::V4(_) = record.address {
             self.shapes.learn(message);
         }
-        Some((record, bytes.len() - left))
+        Some((record, end))
     }
 
     #[inline(never)]
@@ -178,16 +188,17 @@ impl<'a> Usual<'a> {
         })
     }
 
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "a text that goes through memory takes much longer")]
-    fn node(&mut self, bytes: &'a [u8]) -> Text {
-        let (text, is_valid) = self.names.keep(bytes, self.list, &mut self.texts);
-        self.are_sound &= is_valid;
-        text
+    /// Keep a name that ends at a place.
+    #[inline(never)]
+    fn name(&mut self, bytes: &[u8], end: usize, name: &[u8]) -> Option<(Text, bool)> {
+        self.names.keep(bytes, (end - name.len(), end), &mut self.texts)
     }
+}
 
-    fn name(&mut self, bytes: &'a [u8]) -> Text {
-        self.names.keep(bytes, self.list, &mut self.texts).0
+impl Drop for Usual<'_> {
+    fn drop(&mut self) {
+        self.texts.shrink();
+        KEPT.set((take(&mut self.names), take(&mut self.texts)));
     }
 }
 
