@@ -82,3 +82,14 @@ def bench_reconcile_from_JSON(race: "Race", library: "Library", size: int) -> No
         {"Go": lambda: library.seconds("sync", decode=b"true")},
     )
     assert not plan
+
+
+def bench_reconcile_from_protobuf(race: "Race", library: "Library", size: int) -> None:
+    """The same from lists in Kubernetes' protobuf, as it writes them itself."""
+    given = library.encoded(size)
+    plan = race(
+        lambda: epcore.reconcile(given["service"], given["pods"], given["nodes"], given["slices"], policy="upstream"),
+        {"Go": lambda: library.seconds("sync", protobuf=b"true")},
+    )
+    assert not plan
+    assert sum(map(len, plan.result())) == size

@@ -39,6 +39,11 @@ class Library:
             self.ask("load", max=b"100", controller=dump(MANAGER), **cluster(size))
             self.loaded = size
 
+    def encoded(self, size: int) -> dict[str, bytes]:
+        """The same, written by it in Kubernetes' protobuf."""
+        self.load(size)
+        return {kind: base64.b64decode(data) for kind, data in self.ask("encode").items()}
+
     def seconds(self, operation: str, **parts: bytes) -> float:
         seconds: float = self.ask(operation, **parts)["seconds"]
         return seconds

@@ -49,6 +49,7 @@ var loaded struct {
 	line       json.RawMessage
 	input      reconcileInput
 	reconciler *endpointslice.Reconciler
+	protobuf   encodedInput
 }
 
 func reconcilerOf(input *reconcileInput) (*endpointslice.Reconciler, error) {
@@ -65,7 +66,7 @@ func reconcilerOf(input *reconcileInput) (*endpointslice.Reconciler, error) {
 // load keeps an input, whose slices must be what its Pods want: syncs of it write nothing.
 func load(line json.RawMessage) (any, error) {
 	loaded.line = append(json.RawMessage(nil), line...)
-	loaded.input = reconcileInput{}
+	loaded.input, loaded.protobuf = reconcileInput{}, encodedInput{}
 	if err := json.Unmarshal(line, &loaded.input); err != nil {
 		return nil, err
 	}
@@ -74,9 +75,16 @@ func load(line json.RawMessage) (any, error) {
 	return map[string]any{}, err
 }
 
-// sync reconciles what was loaded once, from its JSON if asked to. A write would fail, as the API server has no slices.
+// encode writes what was loaded as the API server sends it, for sync and for whoever asks.
+func encode(json.RawMessage) (any, error) {
+	var err error
+	loaded.protobuf, err = encodedOf(&loaded.input)
+	return loaded.protobuf, err
+}
+
+// sync reconciles what was loaded once, from its JSON or its protobuf if asked to. A write would fail, as the API server has no slices.
 func sync(line json.RawMessage) (any, error) {
-	var question struct{ Decode bool }
+	var question struct{ Decode, Protobuf bool }
 	if err := json.Unmarshal(line, &question); err != nil {
 		return nil, err
 	}
@@ -88,6 +96,12 @@ func sync(line json.RawMessage) (any, error) {
 	if question.Decode {
 		input = &reconcileInput{}
 		if err := json.Unmarshal(loaded.line, input); err != nil {
+			return nil, err
+		}
+	}
+	if question.Protobuf {
+		var err error
+		if input, err = loaded.protobuf.decoded(); err != nil {
 			return nil, err
 		}
 	}

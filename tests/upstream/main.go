@@ -14,6 +14,7 @@ import (
 var operations = map[string]func(json.RawMessage) (any, error){
 	"reconcile":    reconcile,
 	"load":         load,
+	"encode":       encode,
 	"sync":         sync,
 	"keep":         keep,
 	"decode":       decode,
