@@ -42,7 +42,7 @@ pub(crate) use print::{NONE as NO_PRINT, Print};
 pub(crate) use record::{Rare, Record, StoredAddress};
 pub use shared::Shared;
 pub use slice::{EndpointSlice, MAX_ADDRESSES, MAX_ENDPOINTS, MAX_PORTS};
-pub(crate) use text::{Ascii, Text};
+pub(crate) use text::{Ascii, Text, same_text};
 pub(crate) use time::{rfc3339, timestamp};
 pub(crate) use validate::{
     Valid, are_valid_hints, check_endpoint, check_metadata, check_ports, check_slice, check_submitted_metadata,

@@ -1,9 +1,9 @@
 //! Ports of a slice.
 
-use crate::model::Members;
+use crate::model::{Members, same_text};
 
 /// One port. Unset `name` and `protocol` are held as the API server defaults them: `""` and `TCP`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct EndpointPort {
     /// Name, `""` if unset.
     pub name: String,
@@ -16,6 +16,20 @@ pub struct EndpointPort {
     /// Fields of a newer API.
     pub unknown: Members,
 }
+
+/// Nearly every port leaves something out.
+impl PartialEq for EndpointPort {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { name, protocol, port, app_protocol, unknown } = self;
+        *port == other.port
+            && same_text(name, &other.name)
+            && same_text(protocol, &other.protocol)
+            && same_text(app_protocol, &other.app_protocol)
+            && *unknown == other.unknown
+    }
+}
+
+impl Eq for EndpointPort {}
 
 impl Default for EndpointPort {
     fn default() -> Self {

@@ -13,7 +13,8 @@ use crate::model::{EndpointList, EndpointRef, Shared};
 pub(super) struct Key {
     first: OwnedAddress,
     more: Box<[String]>,
-    ports: Box<str>,
+    /// None for those of the Service, so that nearly always no text is compared.
+    ports: Option<Box<str>>,
 }
 
 /// What it says: a list of one, which plans share, and its ports.
@@ -22,7 +23,8 @@ pub(super) type Content = (Shared<EndpointList>, Ports);
 impl Key {
     fn of(endpoint: EndpointRef<'_>, ports: &Ports) -> Self {
         let more = endpoint.addresses().skip(1).map(|address| address.to_string()).collect();
-        Self { first: endpoint.address().into(), more, ports: ports.key().into() }
+        let ports = (*ports != Ports::OfService).then(|| ports.key().into());
+        Self { first: endpoint.address().into(), more, ports }
     }
 
     /// Its first address.
@@ -73,7 +75,7 @@ pub(super) fn with_address<'a>(
     outside: &'a BTreeMap<Key, Content>,
     address: &OwnedAddress,
 ) -> impl Iterator<Item = &'a Content> + use<'a> {
-    let from = Key { first: address.clone(), more: Box::default(), ports: Box::default() };
+    let from = Key { first: address.clone(), more: Box::default(), ports: None };
     let first = address.clone();
     outside.range(from..).take_while(move |(key, _)| key.first == first).map(|(_, content)| content)
 }
