@@ -6,6 +6,7 @@
 
 mod duplicate;
 mod holders;
+mod numbered;
 mod packer;
 mod port_endpoint;
 mod reachable;

@@ -2,13 +2,23 @@
 
 use std::collections::VecDeque;
 
-use hashbrown::HashMap;
+use hashbrown::{Equivalent, HashMap};
 
 /// Deletions that are remembered, so that a late event does not bring an object back.
 const MOST_TOMBSTONES: usize = 10_000;
 
 /// Namespace and name.
 pub(super) type Name = (String, String);
+
+/// A [`Name`] of texts that are elsewhere, to look it up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct NameRef<'a>(pub(super) &'a str, pub(super) &'a str);
+
+impl Equivalent<Name> for NameRef<'_> {
+    fn equivalent(&self, name: &Name) -> bool {
+        *self == NameRef(&name.0, &name.1)
+    }
+}
 
 /// What is known of versions beyond the objects that are there.
 #[derive(Clone, Debug, Default)]
@@ -82,6 +92,8 @@ impl Versions {
 
     /// An object is there again.
     pub(super) fn raise(&mut self, name: &Name) {
-        self.tombstones.remove(name);
+        if !self.tombstones.is_empty() {
+            self.tombstones.remove(name);
+        }
     }
 }

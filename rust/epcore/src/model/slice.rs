@@ -2,7 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use crate::model::{AddressType, EndpointList, EndpointPort, Members, ObjectMeta, Shared};
+use crate::model::{AddressType, EndpointList, EndpointPort, Members, ObjectMeta, Shared, same_ports};
 
 /// Most endpoints that the API allows in a slice.
 pub const MAX_ENDPOINTS: usize = 1000;
@@ -74,8 +74,9 @@ impl EndpointSlice {
 
     /// True if both would be in the same group: the same ports and address type, of the same Service.
     pub(crate) fn same_group(&self, other: &Self) -> bool {
+        let (labels, others) = (&self.metadata.labels, &other.metadata.labels);
         self.address_type == other.address_type
-            && self.metadata.service() == other.metadata.service()
-            && crate::model::port::same_ports(&self.ports, &other.ports)
+            && (labels.is_copy_of(others) || self.metadata.service() == other.metadata.service())
+            && (self.ports.is_copy_of(&other.ports) || same_ports(&self.ports, &other.ports))
     }
 }

@@ -27,6 +27,7 @@ mod plan;
 mod problem;
 mod settle;
 mod settled;
+mod shelf;
 mod sizes;
 mod summary;
 mod walk;
@@ -47,6 +48,7 @@ pub use options::{
 };
 pub use plan::{Move, Plan, Stats};
 pub use settled::Existing;
+pub(crate) use shelf::{Moment, Shelf};
 pub use write::{Verb, Write, WriteReason, WriteReasons};
 
 use std::sync::Arc;

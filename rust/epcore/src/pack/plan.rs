@@ -2,10 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use rpds::RedBlackTreeMapSync;
-
 use crate::model::EndpointSlice;
-use crate::pack::{Notes, Verb, Write};
+use crate::pack::{Moment, Notes, Shelf, Verb, Write};
 use crate::wire::json::slice_size;
 
 /// An endpoint that changes its slice.
@@ -112,8 +110,8 @@ pub struct Plan {
     pub(crate) counts: Stats,
     pub(crate) bytes: OnceLock<usize>,
     pub(crate) before: Arc<Vec<Arc<EndpointSlice>>>,
-    /// All slices by name, where `before` has only those that the plan was made with.
-    pub(crate) among: Option<RedBlackTreeMapSync<String, Arc<EndpointSlice>>>,
+    /// All slices, where `before` has only those that the plan was made with.
+    pub(crate) among: Option<Arc<Moment>>,
     pub(crate) notes: Notes,
 }
 
@@ -139,11 +137,11 @@ impl Plan {
     }
 
     /// Let it be the plan of all these slices, although it was made with some of them.
-    pub(crate) fn put_among(&mut self, slices: RedBlackTreeMapSync<String, Arc<EndpointSlice>>) {
-        let others = slices.size() - self.before.len();
+    pub(crate) fn put_among(&mut self, slices: &Shelf) {
+        let others = slices.len() - self.before.len();
         self.counts.slices_before += others;
         self.counts.slices_after += others;
-        self.among = Some(slices);
+        self.among = Some(slices.now());
     }
 
     /// Endpoints that change their slice.
@@ -179,13 +177,13 @@ impl Plan {
         let created = slots.split_off(self.before.len());
         // Both are by name.
         let mut looked_at = self.before.iter().zip(slots).peekable();
-        let after = |(name, slice): (&String, &Arc<EndpointSlice>)| match looked_at
-            .next_if(|(before, _)| before.metadata.name == *name)
+        let after = |slice: Arc<EndpointSlice>| match looked_at
+            .next_if(|(before, _)| before.metadata.name == slice.metadata.name)
         {
             Some((_, after)) => after,
-            None => Some(slice.clone()),
+            None => Some(slice),
         };
-        let there: Vec<_> = among.iter().filter_map(after).collect();
+        let there: Vec<_> = among.slices().into_iter().filter_map(after).collect();
         there.into_iter().chain(created.into_iter().flatten()).collect()
     }
 }

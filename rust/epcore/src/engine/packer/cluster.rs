@@ -10,17 +10,17 @@ use smol_str::SmolStr;
 
 use crate::diff::Key;
 use crate::engine::holders::Holders;
+use crate::engine::numbered::Numbered;
 use crate::engine::packer::object::{Kind, Object};
 use crate::engine::packer::slices::{self, ServiceSlices, SliceChange};
-use crate::engine::versions::{Name, Versions};
+use crate::engine::versions::{Name, NameRef, Versions};
 use crate::kube::{Node, Pod, Service, ServiceIndex};
 use crate::model::{Address, EndpointSlice};
 
 /// Objects by kind and name, with the indexes that tell what belongs together.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cluster {
-    /// With the number that stands for each.
-    slices: HashMap<Name, (u32, Arc<EndpointSlice>)>,
+    slices: Numbered,
     services: HashMap<Name, OfService>,
     /// By namespace.
     pods: HashMap<String, BTreeMap<String, Arc<Pod>>>,
@@ -35,8 +35,6 @@ pub(super) struct Cluster {
     pods_on: HashMap<String, BTreeSet<Name>>,
     /// Which slices hold an address, by number.
     holders: Holders,
-    by_number: HashMap<u32, Arc<EndpointSlice>>,
-    next_number: u32,
 }
 
 /// A Service, and the slices that name it; either may be there without the other.
@@ -61,7 +59,7 @@ impl Cluster {
     }
 
     pub(super) fn slice(&self, name: &Name) -> Option<&Arc<EndpointSlice>> {
-        self.slices.get(name).map(|(_, slice)| slice)
+        self.slices.get(name)
     }
 
     pub(super) fn versions(&mut self, kind: Kind) -> &mut Versions {
@@ -74,7 +72,7 @@ impl Cluster {
 
     /// The slices of a Service, by name.
     pub(super) fn slices_of(&self, service: &Name) -> Vec<Arc<EndpointSlice>> {
-        self.service_slices(service).into_iter().flat_map(|slices| slices.by_name().values()).cloned().collect()
+        self.service_slices(service).map_or_else(Vec::new, |slices| slices.by_name().now().slices())
     }
 
     pub(super) fn service_slices(&self, service: &Name) -> Option<&ServiceSlices> {
@@ -87,7 +85,7 @@ impl Cluster {
         (namespace, name): &Name,
         address: Address<'_>,
     ) -> impl Iterator<Item = &Arc<EndpointSlice>> {
-        self.holders.in_service(address, (namespace, name)).filter_map(|number| self.by_number.get(&number))
+        self.holders.in_service(address, (namespace, name)).filter_map(|number| self.slices.at(number))
     }
 
     /// The slice that alone of a Service holds an address, and the one place in it.
@@ -97,7 +95,7 @@ impl Cluster {
         address: Address<'_>,
     ) -> Option<(&Arc<EndpointSlice>, usize)> {
         let (number, place) = self.holders.only(address, (namespace, name))?;
-        let slice = self.by_number.get(&number)?;
+        let slice = self.slices.at(number)?;
         let place = place.and_then(|place| usize::try_from(place).ok());
         let is_it = |&place: &usize| slice.endpoints.get(place).is_some_and(|endpoint| endpoint.address() == address);
         Some((slice, place.filter(is_it).or_else(|| slice.endpoints.place_of(address, 0))?))
@@ -150,7 +148,7 @@ impl Cluster {
     /// Names of all objects of a kind.
     pub(super) fn names(&self, kind: Kind) -> Names {
         match kind {
-            Kind::EndpointSlice => self.slices.keys().cloned().collect(),
+            Kind::EndpointSlice => self.slices.names().cloned().collect(),
             Kind::Service => {
                 let there = self.services.iter().filter(|(_, of)| of.service.is_some());
                 there.map(|(name, _)| name.clone()).collect()
@@ -166,81 +164,64 @@ impl Cluster {
     }
 
     /// True if an object is older than what is known of it.
-    pub(super) fn is_stale(&self, object: &Object) -> bool {
-        let name = object.name();
+    pub(super) fn is_stale(&self, name: &Name, object: &Object) -> bool {
         let held = match object.kind() {
-            Kind::EndpointSlice => self.slice(&name).map(|slice| &*slice.metadata.resource_version),
-            Kind::Service => self.service(&name).map(|service| &*service.metadata.resource_version),
-            Kind::Pod => self.pod(&name).map(|pod| &*pod.resource_version),
+            Kind::EndpointSlice => self.slice(name).map(|slice| &*slice.metadata.resource_version),
+            Kind::Service => self.service(name).map(|service| &*service.metadata.resource_version),
+            Kind::Pod => self.pod(name).map(|pod| &*pod.resource_version),
             Kind::Node => self.nodes.get(&name.1).map(|node| &*node.resource_version),
         };
-        self.versions[object.kind() as usize].is_stale(&name, object.resource_version(), held)
+        self.versions[object.kind() as usize].is_stale(name, object.resource_version(), held)
     }
 
-    /// Make an object so, `None` if it is not there; tells the Services that it concerns, before or after.
-    pub(super) fn set(&mut self, kind: Kind, name: &Name, object: Option<&Object>) -> Names {
-        match (kind, object) {
-            (Kind::EndpointSlice, Some(Object::EndpointSlice(slice))) => self.set_slice(name, Some(slice)),
-            (Kind::Service, Some(Object::Service(service))) => self.set_service(name, Some(service)),
-            (Kind::Pod, Some(Object::Pod(pod))) => self.set_pod(name, Some(pod)),
-            (Kind::Node, Some(Object::Node(node))) => self.set_node(&name.1, Some(node)),
-            (Kind::EndpointSlice, _) => self.set_slice(name, None),
-            (Kind::Service, _) => self.set_service(name, None),
-            (Kind::Pod, _) => self.set_pod(name, None),
-            (Kind::Node, _) => self.set_node(&name.1, None),
-        }
-    }
-
-    fn set_slice(&mut self, name: &Name, slice: Option<&Arc<EndpointSlice>>) -> Names {
-        let service = |slice: &EndpointSlice| (name.0.clone(), slice.metadata.service().to_owned());
-        let after = slice.map(|slice| service(slice));
-        let held = self.slices.get(name).map(|(number, slice)| (*number, slice.clone()));
-        let changed = held.as_ref().zip(slice).map(|((_, before), after)| slices::changed(before, after));
-        if held.is_none() && slice.is_none() {
-            return Names::new();
-        }
-        let (number, before) = held.map_or_else(|| (self.new_number(), None), |(number, slice)| (number, Some(slice)));
-        if let Some(slice) = slice {
-            self.slices.insert(name.clone(), (number, slice.clone()));
-            self.by_number.insert(number, slice.clone());
-        } else {
-            self.slices.remove(name);
-            self.by_number.remove(&number);
-        }
+    /// Make a slice so, `None` if it is not there; tells one slice of each Service that it concerns, before or after.
+    pub(super) fn set_slice(
+        &mut self,
+        name: &Name,
+        slice: Option<&Arc<EndpointSlice>>,
+    ) -> [Option<Arc<EndpointSlice>>; 2] {
+        let Some((number, before)) = self.slices.set(name, slice) else { return [None, None] };
+        let pair = before.as_ref().zip(slice);
+        let changed = pair.map(|(before, after)| slices::changed(before, after));
         if changed.as_ref().is_some_and(SliceChange::is_none) {
-            return Names::new();
+            return [None, None];
         }
-        self.holders.replace(before.as_deref(), slice.map(|slice| &**slice), number, Key::Address);
-        let before = before.map(|slice| service(&slice));
-        if let Some(service) = before.as_ref().filter(|before| Some(*before) != after.as_ref()) {
-            self.shelve(service, &name.1, None, None);
+        let stays = pair.is_some_and(|(before, after)| before.metadata.service() == after.metadata.service());
+        let keeps = |changed: &SliceChange| pair.is_some_and(|(before, after)| changed.keeps_addresses(before, after));
+        if !stays || !changed.as_ref().is_some_and(keeps) {
+            self.holders.replace(before.as_deref(), slice.map(|slice| &**slice), number, Key::Address);
         }
-        if let Some(service) = &after {
-            self.shelve(service, &name.1, slice, changed.as_ref());
+        let left = before.filter(|_| !stays);
+        if let Some(left) = &left {
+            self.shelve(NameRef(&name.0, left.metadata.service()), &name.1, None, None);
         }
-        before.into_iter().chain(after).collect()
+        if let Some(slice) = slice {
+            self.shelve(NameRef(&name.0, slice.metadata.service()), &name.1, Some(slice), changed.as_ref());
+        }
+        [left, slice.cloned()]
     }
 
     fn shelve(
         &mut self,
-        service: &Name,
+        service: NameRef<'_>,
         name: &str,
         slice: Option<&Arc<EndpointSlice>>,
         changed: Option<&SliceChange>,
     ) {
-        let of = self.services.entry(service.clone()).or_default();
-        of.slices.set(name, slice, changed);
-        if of.slices.is_empty() && of.service.is_none() {
-            self.services.remove(service);
+        if let Some(of) = self.services.get_mut(&service) {
+            of.slices.set(name, slice, changed);
+            if of.slices.is_empty() && of.service.is_none() {
+                self.services.remove(&service);
+            }
+        } else if slice.is_some() {
+            let mut of = OfService::default();
+            of.slices.set(name, slice, changed);
+            self.services.insert((service.0.to_owned(), service.1.to_owned()), of);
         }
     }
 
-    fn new_number(&mut self) -> u32 {
-        self.next_number = self.next_number.wrapping_add(1);
-        self.next_number
-    }
-
-    fn set_service(&mut self, name: &Name, service: Option<&Arc<Service>>) -> Names {
+    /// Make a Service so, `None` if it is not there; tells the Services that this concerns.
+    pub(super) fn set_service(&mut self, name: &Name, service: Option<&Arc<Service>>) -> Names {
         let before = self.hold_service(name, service);
         if before.as_ref() == service {
             return Names::new();
@@ -284,7 +265,8 @@ impl Cluster {
         before
     }
 
-    fn set_pod(&mut self, name: &Name, pod: Option<&Arc<Pod>>) -> Names {
+    /// The same for a Pod.
+    pub(super) fn set_pod(&mut self, name: &Name, pod: Option<&Arc<Pod>>) -> Names {
         let pods = self.pods.entry(name.0.clone()).or_default();
         let before = match pod {
             Some(pod) => pods.insert(name.1.clone(), pod.clone()),
@@ -317,7 +299,8 @@ impl Cluster {
         }
     }
 
-    fn set_node(&mut self, name: &str, node: Option<&Arc<Node>>) -> Names {
+    /// The same for a Node.
+    pub(super) fn set_node(&mut self, name: &str, node: Option<&Arc<Node>>) -> Names {
         let before = match node {
             Some(node) => self.nodes.insert(name.to_owned(), node.clone()),
             None => self.nodes.remove(name),

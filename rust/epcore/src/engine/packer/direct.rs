@@ -159,7 +159,7 @@ impl<'a> Direct<'a> {
             among: None,
             notes: Notes::default(),
         };
-        plan.put_among(self.slices.by_name().clone());
+        plan.put_among(self.slices.by_name());
         plan
     }
 

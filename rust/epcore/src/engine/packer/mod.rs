@@ -1,6 +1,7 @@
 //! The writer's state: what should be and what is, of many Services.
 
 mod address;
+mod answer;
 mod cluster;
 mod common;
 mod direct;
@@ -21,12 +22,13 @@ use crate::Error;
 use crate::engine::versions::Name;
 use crate::kube::{Pod, Published};
 use crate::model::EndpointSlice;
-use crate::pack::{self, Plan, Verb, Write};
+use crate::pack::{self, Plan};
 use address::OwnedAddress;
 use cluster::{Cluster, Names};
 use direct::Direct;
 use entry::Entry;
 
+pub use answer::Answer;
 pub use object::{Kind, Object, ObjectEvent};
 
 /// Options of a [`Packer`].
@@ -40,19 +42,6 @@ pub struct PackerOptions {
     pub reconcile: pack::Options,
     /// How to pack for Services whose endpoints come from outside.
     pub publish: pack::Options,
-}
-
-/// What became of a write.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// Done. For a create or an update with the object that the API server gave back.
-    Accepted(Option<Arc<EndpointSlice>>),
-    /// Refused, since the slice is not what we thought (409), or is there already.
-    Conflict,
-    /// The slice is not there (404).
-    Gone,
-    /// Nobody knows: the answer was lost.
-    Unknown,
 }
 
 /// The state of a controller that writes slices: feed it what watches say, endpoints from outside, and what became of its own writes; it
@@ -69,6 +58,8 @@ pub struct Packer {
     /// Services that something happened to since somebody asked.
     news: Names,
     expired: BTreeSet<Kind>,
+    /// Names that are nobody's, of which no more are made than one call needs.
+    room: Vec<Name>,
 }
 
 impl Packer {
@@ -87,6 +78,7 @@ impl Packer {
             dirty: Names::new(),
             news: Names::new(),
             expired: BTreeSet::new(),
+            room: Vec::new(),
         })
     }
 
@@ -102,10 +94,10 @@ impl Packer {
 
     /// Take an object for what it is, or was when it was deleted.
     fn take(&mut self, object: &Object, is_there: bool) {
-        if self.cluster.is_stale(object) {
+        let (kind, name) = (object.kind(), object.name());
+        if self.cluster.is_stale(&name, object) {
             return;
         }
-        let (kind, name) = (object.kind(), object.name());
         let versions = self.cluster.versions(kind);
         versions.see(object.resource_version());
         if is_there {
@@ -285,59 +277,6 @@ impl Packer {
         Some(plan)
     }
 
-    /// Tell what became of a write of a plan.
-    ///
-    /// # Errors
-    ///
-    /// An accepted create or update whose object has no name, or is not the one of the write. Nothing is changed then.
-    pub fn answer(&mut self, write: &Write, answer: Answer) -> Result<(), Error> {
-        let metadata = write.slice.metadata();
-        let service: Name = (metadata.namespace.clone(), metadata.service().to_owned());
-        let name: Name = (metadata.namespace.clone(), metadata.name.clone());
-        match answer {
-            Answer::Accepted(object) if write.verb != Verb::Delete => {
-                let Some(object) = object else {
-                    self.wait(&service, &name.1);
-                    return Ok(());
-                };
-                let found = (object.metadata.namespace.clone(), object.metadata.name.clone());
-                if found.1.is_empty() || found.0 != name.0 || !(name.1.is_empty() || name.1 == found.1) {
-                    let why = format!("is {:?} and not the slice that was written", found.1);
-                    return Err(Error::invalid(why).in_field("name").in_field("metadata").in_field("object"));
-                }
-                let object = Object::EndpointSlice(object);
-                if !self.cluster.is_stale(&object) {
-                    self.cluster.versions(Kind::EndpointSlice).raise(&found);
-                    self.set(Kind::EndpointSlice, &found, Some(&object));
-                }
-                self.settle(write, &service);
-            }
-            Answer::Accepted(_) => {
-                self.forget(&name);
-                self.settle(write, &service);
-            }
-            Answer::Gone => {
-                self.forget(&name);
-                if write.verb == Verb::Delete {
-                    self.settle(write, &service);
-                } else {
-                    self.mark(&service);
-                }
-            }
-            Answer::Conflict => self.wait(&service, &name.1),
-            // An update or a delete may be sent again as it is, and so may a create whose name is known.
-            Answer::Unknown if name.1.is_empty() => self.wait(&service, ""),
-            Answer::Unknown => self.mark(&service),
-        }
-        Ok(())
-    }
-
-    fn settle(&mut self, write: &Write, service: &Name) {
-        if self.entries.get_mut(service).is_some_and(|entry| entry.settle(write)) {
-            self.is_clean(service);
-        }
-    }
-
     /// Nothing is to be done for a Service.
     fn is_clean(&mut self, service: &Name) {
         self.dirty.remove(service);
@@ -350,40 +289,51 @@ impl Packer {
         }
     }
 
-    fn wait(&mut self, service: &Name, slice: &str) {
-        entry_of(&mut self.entries, service).waits_for.insert(slice.to_owned());
-        self.mark(service);
-    }
-
-    /// A slice of ours is gone.
-    fn forget(&mut self, name: &Name) {
-        let version = self.cluster.slice(name).map(|slice| slice.metadata.resource_version.clone());
-        self.cluster.versions(Kind::EndpointSlice).bury(name, &version.unwrap_or_default());
-        self.set(Kind::EndpointSlice, name, None);
-    }
-
+    /// Make an object so, `None` if it is not there.
     fn set(&mut self, kind: Kind, name: &Name, object: Option<&Object>) {
-        let before = self.cluster.pod(name).filter(|_| kind == Kind::Pod).cloned();
-        let concerned = self.cluster.set(kind, name, object);
-        for service in &concerned {
-            match (kind, object) {
-                (Kind::Pod, after) => self.mark_pods(service, [before.as_ref(), after.and_then(Object::as_pod)]),
-                (Kind::EndpointSlice, after) => self.take_slice(service, &name.1, after.and_then(Object::as_slice)),
-                _ => self.mark(service),
+        match kind {
+            Kind::EndpointSlice => self.set_slice(name, object.and_then(Object::as_slice)),
+            Kind::Service => {
+                let concerned = self.cluster.set_service(name, object.and_then(Object::as_service));
+                self.mark_all(&concerned);
+                if object.is_none()
+                    && let Some(entry) = self.entries.get_mut(name)
+                {
+                    entry.forget();
+                }
+            }
+            Kind::Pod => {
+                let (before, after) = (self.cluster.pod(name).cloned(), object.and_then(Object::as_pod));
+                for service in self.cluster.set_pod(name, after) {
+                    self.mark_pods(&service, [before.as_ref(), after]);
+                }
+            }
+            Kind::Node => {
+                let concerned = self.cluster.set_node(&name.1, object.and_then(Object::as_node));
+                self.mark_all(&concerned);
             }
         }
-        if kind == Kind::Service
-            && object.is_none()
-            && let Some(entry) = self.entries.get_mut(name)
-        {
-            entry.forget();
+    }
+
+    fn set_slice(&mut self, name: &Name, slice: Option<&Arc<EndpointSlice>>) {
+        for of in self.cluster.set_slice(name, slice).iter().flatten() {
+            let service = self.named(&name.0, of.metadata.service());
+            self.take_slice(&service, &name.1, slice.map(|slice| &**slice));
+            self.room.push(service);
         }
+    }
+
+    /// A name, in room that a call before has left.
+    fn named(&mut self, namespace: &str, name: &str) -> Name {
+        let mut room = self.room.pop().unwrap_or_default();
+        namespace.clone_into(&mut room.0);
+        name.clone_into(&mut room.1);
+        room
     }
 
     /// News of a slice.
-    fn take_slice(&mut self, service: &Name, name: &str, slice: Option<&Arc<EndpointSlice>>) {
+    fn take_slice(&mut self, service: &Name, name: &str, slice: Option<&EndpointSlice>) {
         let entry = entry_of(&mut self.entries, service);
-        let slice = slice.map(|slice| &**slice);
         if !entry.wanted(name, slice) {
             entry.mark();
         }
@@ -393,18 +343,27 @@ impl Packer {
 
     /// There is something to look at.
     fn note(&mut self, service: &Name) {
+        let entry = entry_of(&mut self.entries, service);
+        if std::mem::replace(&mut entry.is_noted, true) {
+            return;
+        }
         for names in [&mut self.dirty, &mut self.news] {
             if !names.contains(service) {
                 names.insert(service.clone());
             }
         }
-        entry_of(&mut self.entries, service).is_noted = true;
     }
 
     /// Something happened to a Service.
     fn mark(&mut self, service: &Name) {
         entry_of(&mut self.entries, service).mark();
         self.note(service);
+    }
+
+    fn mark_all(&mut self, services: &Names) {
+        for service in services {
+            self.mark(service);
+        }
     }
 
     /// A Pod changed, and nothing else; as it was and as it is.

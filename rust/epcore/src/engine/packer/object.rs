@@ -78,6 +78,16 @@ impl Object {
         if let Self::Pod(pod) = self { Some(pod) } else { None }
     }
 
+    /// The Service, if it is one.
+    pub(super) fn as_service(&self) -> Option<&Arc<Service>> {
+        if let Self::Service(service) = self { Some(service) } else { None }
+    }
+
+    /// The Node, if it is one.
+    pub(super) fn as_node(&self) -> Option<&Arc<Node>> {
+        if let Self::Node(node) = self { Some(node) } else { None }
+    }
+
     /// Namespace and name.
     #[must_use]
     pub fn name(&self) -> (String, String) {

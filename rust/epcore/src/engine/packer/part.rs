@@ -40,7 +40,7 @@ impl Part<'_> {
             return Some(planned);
         }
         // The whole costs little more then, and is right in any case.
-        if 2 * concerned.len() > self.slices.by_name().size() {
+        if 2 * concerned.len() > self.slices.by_name().len() {
             return None;
         }
         let mut planned = plan(&concerned)?;
@@ -89,7 +89,7 @@ impl Part<'_> {
 
     fn is_exact(&self, plan: &Plan) -> bool {
         let created = plan.writes.iter().filter(|write| write.verb == Verb::Create);
-        let is_new = |write: &Write| !self.slices.by_name().contains_key(&write.slice.metadata.name);
+        let is_new = |write: &Write| !self.slices.by_name().has(&write.slice.metadata().name);
         plan.moves.is_empty()
             && (self.options.naming != Naming::Deterministic || created.into_iter().all(is_new))
             && self.slices.fit(
@@ -101,7 +101,7 @@ impl Part<'_> {
 
     fn whole(&self, mut plan: Plan) -> Plan {
         plan.counts.slices_ideal = self.slices.ideal(&plan.before, &plan.result(), self.options.max_endpoints);
-        plan.put_among(self.slices.by_name().clone());
+        plan.put_among(self.slices.by_name());
         plan
     }
 }

@@ -94,7 +94,7 @@ impl Packer {
         let holding = changes.addresses.iter().flat_map(|address| self.cluster.holding(name, address.get()));
         let slices = self.cluster.service_slices(name)?;
         let names = holding.filter(|slice| slice.metadata.namespace == name.0).map(|slice| &slice.metadata.name);
-        let concerned = names.filter(|name| slices.by_name().contains_key(*name)).cloned().collect();
+        let concerned = names.filter(|name| slices.by_name().has(name)).cloned().collect();
         let addresses = changes.addresses.iter().map(OwnedAddress::get).collect();
         Some((Part { slices, addresses, concerned, managed_by, options }, changes))
     }

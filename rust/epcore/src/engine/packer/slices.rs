@@ -3,17 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use rpds::RedBlackTreeMapSync;
-
 use crate::model::{EndpointRef, EndpointSlice, MANAGED_BY_LABEL, ObjectMeta, Shared};
-
-/// Slices by name, in a form of which a plan can keep what it was.
-pub(super) type ByName = RedBlackTreeMapSync<String, Arc<EndpointSlice>>;
+use crate::pack::Shelf;
 
 /// The slices of one Service.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ServiceSlices {
-    by_name: ByName,
+    by_name: Shelf,
     groups: Vec<Group>,
     largest: Largest,
 }
@@ -48,6 +44,15 @@ pub(super) struct SliceChange {
 impl SliceChange {
     pub(super) fn is_none(&self) -> bool {
         !self.around && self.places.as_ref().is_some_and(Vec::is_empty)
+    }
+
+    /// True if the slices between which it is hold the same addresses at the same places.
+    pub(super) fn keeps_addresses(&self, before: &EndpointSlice, after: &EndpointSlice) -> bool {
+        let is_same = |&place: &u32| {
+            let [was, is] = [before, after].map(|slice| slice.endpoints.get(place as usize));
+            was.zip(is).is_some_and(|(was, is)| was.address() == is.address())
+        };
+        self.places.as_ref().is_some_and(|places| places.iter().all(is_same))
     }
 }
 
@@ -105,8 +110,9 @@ impl Largest {
 impl ServiceSlices {
     /// Make the slice of a name so, `None` if it is not there. `changed` tells what is new of it, if it was there before.
     pub(super) fn set(&mut self, name: &str, slice: Option<&Arc<EndpointSlice>>, changed: Option<&SliceChange>) {
-        if let (Some(slice), Some(SliceChange { places: Some(places), around })) = (slice, changed)
-            && let Some(before) = self.by_name.get(name)
+        let before = self.by_name.set(name, slice);
+        if let (Some(before), Some(slice)) = (&before, slice)
+            && let Some(SliceChange { places: Some(places), around }) = changed
             && are_of_one_group(before, slice)
         {
             self.largest.see_some(slice, places, *around);
@@ -114,17 +120,12 @@ impl ServiceSlices {
             if let Some(group) = self.groups.iter_mut().find(|group| Arc::ptr_eq(&group.like, before)) {
                 group.like = slice.clone();
             }
-            self.by_name.insert_mut(name.to_owned(), slice.clone());
             return;
         }
-        if let Some(before) = self.by_name.get(name).cloned() {
+        if let Some(before) = before {
             self.leave(&before);
         }
-        let Some(slice) = slice else {
-            self.by_name.remove_mut(name);
-            return;
-        };
-        self.by_name.insert_mut(name.to_owned(), slice.clone());
+        let Some(slice) = slice else { return };
         self.largest.see(slice);
         let at = self.groups.iter().position(|group| group.holds(slice)).unwrap_or_else(|| {
             self.groups.push(Group { like: slice.clone(), by_count: BTreeSet::new(), endpoints: 0 });
@@ -146,17 +147,17 @@ impl ServiceSlices {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.by_name.is_empty()
+        self.by_name.len() == 0
     }
 
     /// All of them, by name.
-    pub(super) fn by_name(&self) -> &ByName {
+    pub(super) fn by_name(&self) -> &Shelf {
         &self.by_name
     }
 
     /// Those of some names, by name.
     pub(super) fn named(&self, names: &BTreeSet<String>) -> Vec<Arc<EndpointSlice>> {
-        names.iter().filter_map(|name| self.by_name.get(name).cloned()).collect()
+        names.iter().filter_map(|name| self.by_name.get(name)).collect()
     }
 
     /// True if this writer writes all of them, and none is being deleted.
@@ -241,8 +242,9 @@ impl ServiceSlices {
 }
 
 fn are_of_one_group(one: &EndpointSlice, other: &EndpointSlice) -> bool {
+    let labels = [one, other].map(|slice| &slice.metadata.labels);
     one.same_group(other)
-        && one.metadata.labels.get(MANAGED_BY_LABEL) == other.metadata.labels.get(MANAGED_BY_LABEL)
+        && (labels[0].is_copy_of(labels[1]) || labels[0].get(MANAGED_BY_LABEL) == labels[1].get(MANAGED_BY_LABEL))
         && one.metadata.is_being_deleted() == other.metadata.is_being_deleted()
 }
 

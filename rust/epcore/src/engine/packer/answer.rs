@@ -1,0 +1,101 @@
+//! What became of writes.
+
+use std::sync::Arc;
+
+use crate::Error;
+use crate::engine::packer::{Kind, Object, Packer, entry_of};
+use crate::engine::versions::Name;
+use crate::model::EndpointSlice;
+use crate::pack::{Verb, Write};
+
+/// What became of a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Done. For a create or an update with the object that the API server gave back.
+    Accepted(Option<Arc<EndpointSlice>>),
+    /// Refused, since the slice is not what we thought (409), or is there already.
+    Conflict,
+    /// The slice is not there (404).
+    Gone,
+    /// Nobody knows: the answer was lost.
+    Unknown,
+}
+
+impl Packer {
+    /// Tell what became of a write of a plan.
+    ///
+    /// # Errors
+    ///
+    /// An accepted create or update whose object has no name, or is not the one of the write. Nothing is changed then.
+    pub fn answer(&mut self, write: &Write, answer: Answer) -> Result<(), Error> {
+        let metadata = write.slice.metadata();
+        let service = self.named(&metadata.namespace, metadata.service());
+        let name = self.named(&metadata.namespace, &metadata.name);
+        let outcome = self.take_answer(&service, &name, write, answer);
+        self.room.extend([service, name]);
+        outcome
+    }
+
+    /// The same for a Service and a slice of these names.
+    fn take_answer(&mut self, service: &Name, name: &Name, write: &Write, answer: Answer) -> Result<(), Error> {
+        match answer {
+            Answer::Accepted(Some(object)) if write.verb != Verb::Delete => {
+                self.take_written(name, object)?;
+                self.settle(write, service);
+            }
+            Answer::Accepted(None) if write.verb != Verb::Delete => self.wait(service, &name.1),
+            Answer::Accepted(_) => {
+                self.forget(name);
+                self.settle(write, service);
+            }
+            Answer::Gone => {
+                self.forget(name);
+                if write.verb == Verb::Delete {
+                    self.settle(write, service);
+                } else {
+                    self.mark(service);
+                }
+            }
+            Answer::Conflict => self.wait(service, &name.1),
+            // An update or a delete may be sent again as it is, and so may a create whose name is known.
+            Answer::Unknown if name.1.is_empty() => self.wait(service, ""),
+            Answer::Unknown => self.mark(service),
+        }
+        Ok(())
+    }
+
+    /// Take a slice for what the API server made of one that was written, under this name or under none.
+    fn take_written(&mut self, written: &Name, slice: Arc<EndpointSlice>) -> Result<(), Error> {
+        let (namespace, name) = (&slice.metadata.namespace, &slice.metadata.name);
+        if name.is_empty() || *namespace != written.0 || !(written.1.is_empty() || written.1 == *name) {
+            let why = format!("is {name:?} and not the slice that was written");
+            return Err(Error::invalid(why).in_field("name").in_field("metadata").in_field("object"));
+        }
+        let name = self.named(namespace, name);
+        let object = Object::EndpointSlice(slice);
+        if !self.cluster.is_stale(&name, &object) {
+            self.cluster.versions(Kind::EndpointSlice).raise(&name);
+            self.set_slice(&name, object.as_slice());
+        }
+        self.room.push(name);
+        Ok(())
+    }
+
+    fn settle(&mut self, write: &Write, service: &Name) {
+        if self.entries.get_mut(service).is_some_and(|entry| entry.settle(write)) {
+            self.is_clean(service);
+        }
+    }
+
+    fn wait(&mut self, service: &Name, slice: &str) {
+        entry_of(&mut self.entries, service).waits_for.insert(slice.to_owned());
+        self.mark(service);
+    }
+
+    /// A slice of ours is gone.
+    fn forget(&mut self, name: &Name) {
+        let version = self.cluster.slice(name).map(|slice| slice.metadata.resource_version.clone());
+        self.cluster.versions(Kind::EndpointSlice).bury(name, &version.unwrap_or_default());
+        self.set_slice(name, None);
+    }
+}
