@@ -1,5 +1,6 @@
 //! Slices that stand for each other on both sides, and the endpoints that are the same there.
 
+use std::iter;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -113,10 +114,11 @@ impl<'a> Pairs<'a> {
         with_slices.filter(|(pair, _)| self.services.is_touched[pair.service as usize])
     }
 
-    /// Places that hold the same endpoint on both sides.
-    pub(super) fn settled(&self, pair: &Pair) -> impl Iterator<Item = u32> {
-        let mut open = self.open[pair.open.clone()].iter().peekable();
-        (0..pair.common).filter(move |place| open.next_if_eq(&place).is_none())
+    /// Ranges of places that hold the same endpoint on both sides.
+    pub(super) fn settled(&self, pair: &Pair) -> impl Iterator<Item = Range<usize>> {
+        let open = self.open[pair.open.clone()].iter().map(|&place| place as usize);
+        let starts = iter::once(0).chain(open.clone().map(|place| place + 1));
+        starts.zip(open.chain([pair.common as usize])).map(|(start, end)| start..end)
     }
 
     /// How many those are.

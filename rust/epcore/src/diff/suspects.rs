@@ -10,7 +10,7 @@ use crate::diff::key::{Key, Who, who};
 use crate::diff::pairs::{Pair, Pairs, Sides};
 use crate::diff::transition::Counts;
 use crate::interrupt::point;
-use crate::model::{Address, EndpointSlice};
+use crate::model::{Address, EndpointRef, EndpointSlice};
 
 /// Where an endpoint stands, and a hash of whom it is about.
 #[derive(Clone, Copy)]
@@ -97,8 +97,8 @@ impl<'a, 'b> Search<'a, 'b> {
         }
         let mut counts = Counts::default();
         let start = self.settled.len();
-        for endpoint in self.pairs.settled(pair).filter_map(|place| new.endpoints.get(place as usize)) {
-            self.settled.push(self.hasher.of(who(endpoint, self.hasher.key)));
+        for endpoint in self.pairs.settled(pair).flat_map(|places| new.endpoints.range(places)) {
+            self.settled.push(self.hasher.hash(endpoint));
             if self.with_others {
                 counts.add(endpoint);
             }
@@ -123,15 +123,16 @@ impl<'a, 'b> Search<'a, 'b> {
         let mut settled = self.settled.iter();
         for (at, (pair, [_, new])) in self.pairs.touched().enumerate() {
             point();
-            for (endpoint, &hash) in self.pairs.settled(pair).zip(&mut settled) {
+            for (place, &hash) in self.pairs.settled(pair).flatten().zip(&mut settled) {
                 if !wanted.contains(hash) {
                     continue;
                 }
+                let endpoint = u32::try_from(place).unwrap_or(u32::MAX);
                 for (side, &slice) in pair.slices.iter().enumerate() {
                     self.found.spots[side].push(Spot { hash, slice, endpoint });
                 }
                 if let Some((_, counts)) = self.found.others.get_mut(at)
-                    && let Some(endpoint) = new.endpoints.get(endpoint as usize)
+                    && let Some(endpoint) = new.endpoints.get(place)
                 {
                     counts.remove(endpoint);
                 }
@@ -147,7 +148,15 @@ struct Hasher {
 
 impl Hasher {
     #[inline]
-    fn of(&self, who: Who<'_>) -> u64 {
+    fn hash(&self, endpoint: EndpointRef<'_>) -> u64 {
+        match endpoint.address() {
+            Address::V4(address) if self.key != Key::Target => self.state.hash_one(u32::from(address)),
+            _ => self.hash_of(who(endpoint, self.key)),
+        }
+    }
+
+    #[inline(never)]
+    fn hash_of(&self, who: Who<'_>) -> u64 {
         match who {
             Who::Address(Address::V4(address)) => self.state.hash_one(u32::from(address)),
             Who::Address(Address::V6(address)) => self.state.hash_one(u128::from(address)),
@@ -157,16 +166,12 @@ impl Hasher {
     }
 
     fn spot(&self, at: u32, slice: &EndpointSlice, endpoint: u32) -> Option<Spot> {
-        let hash = self.of(who(slice.endpoints.get(endpoint as usize)?, self.key));
+        let hash = self.hash(slice.endpoints.get(endpoint as usize)?);
         Some(Spot { hash, slice: at, endpoint })
     }
 
     fn spots(&self, at: u32, slice: &EndpointSlice) -> impl Iterator<Item = Spot> {
         let numbered = (0u32..).zip(slice.endpoints.iter());
-        numbered.map(move |(place, endpoint)| Spot {
-            hash: self.of(who(endpoint, self.key)),
-            slice: at,
-            endpoint: place,
-        })
+        numbered.map(move |(place, endpoint)| Spot { hash: self.hash(endpoint), slice: at, endpoint: place })
     }
 }

@@ -208,21 +208,32 @@ impl EndpointRef<'_> {
         if record.rare != 0 || its.rare != 0 {
             return self == other;
         }
-        if common.is_whole() && record == its {
+        if common.is_whole && record == its {
             return true;
         }
-        let mut texts = self.spans().into_iter().zip(other.spans()).zip(last);
-        record.conditions == its.conditions
-            && self.address() == other.address()
-            && texts.all(|((one, two), last)| {
-                // Texts that many have are kept once, and so they are often those of the endpoint before.
-                let is_known = common.are_same(one, two) || *last == (one, two);
-                let are_same = is_known || one.len() == two.len() && self.bytes(one) == other.bytes(two);
-                if are_same {
-                    *last = (one, two);
-                }
-                are_same
-            })
+        let is_address = match (record.address, its.address) {
+            (StoredAddress::Name(one), StoredAddress::Name(two)) => self.bytes(one) == other.bytes(two),
+            (one, two) => one == two,
+        };
+        if record.conditions != its.conditions || !is_address {
+            return false;
+        }
+        let (texts, others) = (self.spans(), other.spans());
+        common.are_all_same(&texts, &others) || self.has_texts_like(other, common, last)
+    }
+
+    /// The same of their texts, one by one.
+    fn has_texts_like(self, other: EndpointRef<'_>, common: Common, last: &mut [(Text, Text); 8]) -> bool {
+        let mut pairs = self.spans().into_iter().zip(other.spans()).zip(last);
+        pairs.all(|((one, two), last)| {
+            // Texts that many have are kept once, and so they are often those of the endpoint before.
+            let is_known = common.are_same(one, two) || *last == (one, two);
+            let are_same = is_known || one.len() == two.len() && self.bytes(one) == other.bytes(two);
+            if are_same {
+                *last = (one, two);
+            }
+            are_same
+        })
     }
 }
 

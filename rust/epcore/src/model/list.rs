@@ -1,5 +1,7 @@
 //! Endpoints as records of fixed size over one text buffer.
 
+use std::ops::Range;
+
 use crate::Error;
 use crate::model::known::Known;
 use crate::model::text::TextBuffer;
@@ -47,6 +49,12 @@ impl EndpointList {
     #[must_use]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = EndpointRef<'_>> + ExactSizeIterator {
         self.records.iter().map(|record| EndpointRef { list: self, record })
+    }
+
+    /// The endpoints of a range of places, which must be there.
+    #[inline]
+    pub(crate) fn range(&self, places: Range<usize>) -> impl Iterator<Item = EndpointRef<'_>> {
+        self.records[places].iter().map(|record| EndpointRef { list: self, record })
     }
 
     /// Where the first endpoint with a first address is, from a place on.

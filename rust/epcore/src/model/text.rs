@@ -62,9 +62,9 @@ impl TextBuffer {
         let lengths = buffers.map(<[u8]>::len);
         let shorter = lengths[0].min(lengths[1]);
         if buffers[0][..shorter] == buffers[1][..shorter] {
-            return Common { lengths, start: shorter, end: 0 };
+            return Common::new(lengths, shorter, 0);
         }
-        Common { lengths, start: common_start(buffers), end: common_end(buffers) }
+        Common::new(lengths, common_start(buffers), common_end(buffers))
     }
 
     /// A copy with room for so many more bytes.
@@ -176,30 +176,43 @@ impl TextBuffer {
     }
 }
 
-/// So many bytes at the beginning of two buffers are the same, and so many at their ends: buffers of like endpoints in one order differ in
-/// little, and what comes after that has another place in each.
+/// The bytes of two buffers that are the same at their beginnings and at their ends: buffers of like endpoints in one order differ in little, and
+/// what comes after that has another place in each.
 #[derive(Clone, Copy)]
 pub(crate) struct Common {
-    lengths: [usize; 2],
-    start: usize,
-    end: usize,
+    /// True if one is the other, or the beginning of the other: the same span is then the same text in both.
+    pub(crate) is_whole: bool,
+    /// Where the beginning ends.
+    start: u32,
+    /// Where the end begins in the first, and how much further that is than in the other.
+    end: u32,
+    shift: u32,
 }
 
 impl Common {
-    /// True if one is the other, or the beginning of the other: the same span is then the same text in both.
-    #[inline]
-    pub(crate) fn is_whole(self) -> bool {
-        self.start == self.lengths[0].min(self.lengths[1])
+    #[expect(clippy::cast_possible_truncation, reason = "a buffer is shorter than 2^32")]
+    fn new([length, other]: [usize; 2], start: usize, end: usize) -> Self {
+        let shift = (length as u32).wrapping_sub(other as u32);
+        Self { is_whole: start == length.min(other), start: start as u32, end: (length - end) as u32, shift }
     }
 
     /// True if two spans are known to be the same text.
     #[inline]
+    #[expect(clippy::needless_bitwise_bool, reason = "without branches many spans are looked at at once")]
     pub(crate) fn are_same(self, one: Text, other: Text) -> bool {
-        let [start, other_start] = [one.start, other.start].map(|start| start as usize);
-        let is_in_start = start == other_start && start + one.len() <= self.start;
-        // Counted from the ends; no span begins after the end.
-        let [left, other_left] = [self.lengths[0] - start, self.lengths[1] - other_start];
-        one.length == other.length && (one.is_empty() || is_in_start || left == other_left && left <= self.end)
+        let is_in_start = (one.start == other.start) & (one.start + one.length <= self.start);
+        let is_in_end = (one.start.wrapping_sub(other.start) == self.shift) & (one.start >= self.end);
+        (one.length == other.length) & (is_in_start | is_in_end)
+    }
+
+    /// The same of all spans.
+    #[inline]
+    pub(crate) fn are_all_same(self, ones: &[Text; 8], others: &[Text; 8]) -> bool {
+        let mut are_same = true;
+        for (one, other) in ones.iter().zip(others) {
+            are_same &= self.are_same(*one, *other);
+        }
+        are_same
     }
 }
 

@@ -112,14 +112,34 @@ impl Values {
             None => self.other(reader, at)?,
         };
         let which = self.expected;
-        let variant = self.variants.get_mut(which)?;
+        let variant = self.variants.get(which)?;
         (self.last, self.expected) = (which, variant.next);
         if self.set == which {
             return Some(end);
         }
-        variant.apply(record, kept)?;
+        if variant.list != kept.number() {
+            self.store(which, kept)?;
+        }
+        self.variants.get(which)?.apply(record, kept);
         self.set = which;
         Some(end)
+    }
+
+    /// Keep the texts of a variant for the list that is read, but for those that another one keeps there.
+    #[inline(never)]
+    fn store(&mut self, which: usize, kept: &mut Kept) -> Option<()> {
+        for number in 0..self.each.len() {
+            let text = &self.variants.get(which)?.values.get(number)?.text;
+            let stored = self.variants.iter().filter(|variant| variant.list == kept.number());
+            let mut same = stored.filter_map(|variant| variant.values.get(number).filter(|value| value.text == *text));
+            let stored = match same.next() {
+                Some(value) => value.stored,
+                None => kept.keep_common(text)?,
+            };
+            self.variants.get_mut(which)?.values.get_mut(number)?.stored = stored;
+        }
+        self.variants.get_mut(which)?.list = kept.number();
+        Some(())
     }
 
     /// The end of another variant than the expected one, which is expected now.
@@ -171,12 +191,9 @@ impl Values {
 }
 
 impl Variant {
-    /// Let a record have the values, if there is room for their texts.
+    /// Let a record have the values, whose texts are in its list.
     #[inline]
-    fn apply(&mut self, record: &mut Record, kept: &mut Kept) -> Option<()> {
-        if self.list != kept.number() {
-            self.store(kept)?;
-        }
+    fn apply(&self, record: &mut Record, kept: &mut Kept) {
         kept.are_sound &= self.are_sound;
         for &Value { field, stored, conditions, .. } in &self.values {
             match field {
@@ -187,17 +204,6 @@ impl Variant {
                 Few::Conditions => record.conditions = conditions,
             }
         }
-        Some(())
-    }
-
-    /// Keep the texts for the list that is read.
-    #[inline(never)]
-    fn store(&mut self, kept: &mut Kept) -> Option<()> {
-        for value in &mut self.values {
-            value.stored = kept.keep_common(&value.text)?;
-        }
-        self.list = kept.number();
-        Some(())
     }
 }
 

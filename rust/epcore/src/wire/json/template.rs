@@ -269,6 +269,28 @@ mod tests {
     }
 
     #[test]
+    fn endpoints_in_other_conditions_have_the_same_texts() {
+        let text = |number: usize, is_ready: bool| {
+            format!(
+                r#"{{"addresses":["10.0.0.{number}"],"conditions":{{"ready":{is_ready}}},"targetRef":{{"kind":"Pod","namespace":"shop","name":"p-{number}"}},"zone":"z-{}"}}"#,
+                number % 3
+            )
+        };
+        let mut templates = Templates::new();
+        let mut texts = |is_ready: fn(usize) -> bool| {
+            let endpoints: Vec<String> = (0..40).map(|number| text(number, is_ready(number))).collect();
+            let (document, mut list) = (format!("[{}]", endpoints.join(",")), EndpointList::default());
+            templates.kept.forget();
+            templates.read_endpoints(&mut Reader::new(&document), &mut list).unwrap();
+            list.text().all().to_vec()
+        };
+        texts(|number| number > 10);
+        let all_ready = texts(|_| true);
+        assert_eq!(texts(|number| number % 5 > 0), all_ready);
+        assert_eq!(all_ready.windows(4).filter(|four| four == b"shop").count(), 1);
+    }
+
+    #[test]
     fn where_no_two_look_alike_little_is_learned() {
         let spaced = |number| format!(r#"{{{}"addresses":["10.0.0.1"]}}"#, " ".repeat(number));
         let text = (0..2000).map(spaced).collect::<Vec<_>>().join("\n");
