@@ -7,7 +7,7 @@ import pytest
 
 import epcore
 import peer
-from data import MANAGER, TEMPLATE, cluster, dump, listed, wanted
+from data import DATABASE, MANAGER, TEMPLATE, cluster, dump, listed, wanted
 
 if TYPE_CHECKING:
     from library import Library
@@ -53,6 +53,29 @@ def bench_pack_handles_for_the_first_time(race: "Race", library: "Library", size
         {"Go": lambda: library.seconds("pack")},
         before=renew,
         case=order,
+    )
+    assert not plan
+
+
+@pytest.mark.parametrize("state", ["known", "new"])
+@pytest.mark.parametrize("order", ["in order", "shuffled"])
+def bench_publish_handles_without_change(race: "Race", library: "Library", size: int, order: str, state: str) -> None:
+    """The same for a Service without selector: labels, owner and ports come from the Service, and all is checked."""
+    shuffled = order == "shuffled"
+    keep(library, size, shuffled=shuffled)
+    ours, service = b"publisher.example.com", {**DATABASE, "spec": {**DATABASE["spec"], "clusterIP": "10.96.0.1"}}
+    handles: list[tuple[epcore.EndpointSet, epcore.SliceSet]] = []
+
+    def renew() -> None:
+        slices = epcore.SliceSet.from_json(listed(size).replace(MANAGER.encode(), ours))
+        handles[:] = [(epcore.EndpointSet.from_json(wanted(size, shuffled=shuffled)), slices)]
+
+    renew()
+    plan = race(
+        lambda: epcore.publish(service, *handles[0], managed_by=ours.decode()),
+        {"Go": lambda: library.seconds("pack")},
+        before=renew if state == "new" else None,
+        case=f"{state}, {order}",
     )
     assert not plan
 

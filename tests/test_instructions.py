@@ -24,6 +24,7 @@ ON_CHANGES = [
     "one change of a packer",
     "one change told to a packer and planned",
     "pack slices that are known without change",
+    "publish slices that are known without change",
 ]
 """Paths whose work is a change, or none, in a Service of many endpoints."""
 GROWTH = 1.2

@@ -37,7 +37,7 @@ pub(crate) fn reconcile(
     let service = input::objects(service, "service", wire::read_service)?;
     let pods = input::objects(pods, "pods", wire::read_pods)?;
     let nodes = input::objects(nodes, "nodes", wire::read_nodes)?;
-    let (slices, document) = existing.map_or_else(|| Ok((Arc::default(), None)), input::slices)?;
+    let (slices, document) = existing.map_or_else(|| Ok((Arc::default(), None)), input::existing)?;
     let planned = work::detached(py, || core::reconcile(&service, &pods, &nodes, &slices, &options))?;
     planned.map(Plan::new).map_err(|error| input::exception_in(error, &[("slices", document.as_ref())]))
 }
@@ -59,7 +59,7 @@ pub(crate) fn publish(
     let options = options::read(options, Options::default())?;
     let service = input::objects(service, "service", wire::read_service)?;
     let endpoints = input::published(endpoints)?;
-    let (slices, document) = existing.map_or_else(|| Ok((Arc::default(), None)), input::slices)?;
+    let (slices, document) = existing.map_or_else(|| Ok((Arc::default(), None)), input::existing)?;
     let planned = work::detached(py, || core::publish(&service, &endpoints, &slices, managed_by, &options))?;
     planned.map(Plan::new).map_err(|error| input::exception_in(error, &[("slices", document.as_ref())]))
 }

@@ -191,7 +191,7 @@ pub(crate) fn mirror(
     mirroring.controller = controller.unwrap_or(mirroring.controller);
     let service = service.map(|given| input::objects(given, "service", wire::read_service)).transpose()?;
     let endpoints = endpoints_object.map(|given| LegacyEndpoints::read(given, "endpoints")).transpose()?;
-    let (slices, document) = existing.map_or_else(|| Ok((Arc::default(), None)), input::slices)?;
+    let (slices, document) = existing.map_or_else(|| Ok((Arc::default(), None)), input::existing)?;
     let planned = py.detach(|| core::mirror(service.as_ref(), endpoints.as_deref(), &slices, &mirroring));
     planned.map(Plan::new).map_err(|error| input::exception_in(error, &[("slices", document.as_ref())]))
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use epcore::diff::{self, diff};
 use epcore::engine::{Answer, WatchEvent};
 use epcore::kube;
-use epcore::model::{EndpointList, EndpointSlice};
+use epcore::model::{EndpointList, EndpointSlice, Shared};
 use epcore::pack::{self, Options, Policy};
 use epcore::wire::{json, proto};
 
@@ -52,6 +52,9 @@ fn turn_of(path: &str, endpoints: usize) -> Box<dyn FnMut(usize)> {
         "pack new lists in order" => new_lists(endpoints, slices),
         "pack new lists shuffled" => new_lists(shuffled(&endpoints), slices),
         "pack new lists with one percent changed" => new_lists(shuffled(&endpoints), one_percent(&text)),
+        "publish slices that are known without change" => publish(&endpoints, slices),
+        "publish new lists in order" => publish_new_lists(endpoints, slices),
+        "publish new lists shuffled" => publish_new_lists(shuffled(&endpoints), slices),
         "pack without change from JSON" => {
             let wanted = json::write_endpoints(&endpoints);
             Box::new(move |_| {
@@ -107,6 +110,30 @@ fn new_lists(endpoints: EndpointList, slices: Vec<Arc<EndpointSlice>>) -> Box<dy
     })
 }
 
+/// No write for a Service without selector, by what is known of endpoints and slices.
+fn publish(endpoints: &EndpointList, slices: Vec<Arc<EndpointSlice>>) -> Box<dyn FnMut(usize)> {
+    let (service, endpoints, existing) = (service(), Shared::from(endpoints.clone()), slices.into());
+    Box::new(move |_| publish_nothing(&service, endpoints.clone(), &existing))
+}
+
+/// The same of lists that no call has asked anything yet.
+fn publish_new_lists(endpoints: EndpointList, slices: Vec<Arc<EndpointSlice>>) -> Box<dyn FnMut(usize)> {
+    let service = service();
+    Box::new(move |_| {
+        let slices: Vec<_> = slices.iter().map(|slice| Arc::new(EndpointSlice::clone(slice))).collect();
+        publish_nothing(&service, endpoints.clone().into(), &slices.into());
+    })
+}
+
+fn publish_nothing(service: &kube::Service, endpoints: Shared<EndpointList>, existing: &pack::Existing) {
+    let plan = kube::publish(service, &endpoints.into(), existing, "epcore", &Options::default()).expect("a plan");
+    assert!(black_box(plan).writes().is_empty());
+}
+
+fn service() -> kube::Service {
+    json::read_service(cluster::SERVICE.as_bytes()).expect("a Service")
+}
+
 /// The same endpoints, each far from those beside it before.
 fn shuffled(endpoints: &EndpointList) -> EndpointList {
     let mut list = EndpointList::default();
@@ -134,7 +161,7 @@ fn reconcile(count: usize) -> Box<dyn FnMut(usize)> {
         let pods = json::read_pods(pods.as_bytes()).expect("Pods");
         let nodes = json::read_nodes(nodes.as_bytes()).expect("Nodes");
         let slices = json::read_slices(slices).expect("slices");
-        kube::reconcile(&service, &pods, &nodes, &slices, &options).expect("a plan")
+        kube::reconcile(&service, &pods, &nodes, &slices.into(), &options).expect("a plan")
     };
     let mut slices: Vec<EndpointSlice> = plan(b"[]").result().iter().map(|slice| EndpointSlice::clone(slice)).collect();
     for (number, slice) in slices.iter_mut().enumerate() {

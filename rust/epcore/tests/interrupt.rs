@@ -10,7 +10,7 @@ use std::time::Duration;
 use epcore::diff::{self, diff};
 use epcore::interrupt::{Stopped, watched};
 use epcore::kube;
-use epcore::pack::{self, Options};
+use epcore::pack::{self, Existing, Options};
 use epcore::wire::{json, proto};
 
 /// More than may pass between two looks at the clock, of slices and of Pods.
@@ -51,7 +51,7 @@ fn a_sync_can_be_stopped() {
     let pods = format!("[{}]", (0..OBJECTS).map(pod).collect::<Vec<_>>().join(","));
     let pods = json::read_pods(pods.as_bytes()).expect("Pods");
     let nodes = json::read_nodes(br#"{"metadata":{"name":"one"}}"#).expect("a Node");
-    stops("a sync", || kube::reconcile(&service, &pods, &nodes, &[], &kube::Options::default()));
+    stops("a sync", || kube::reconcile(&service, &pods, &nodes, &Existing::default(), &kube::Options::default()));
 }
 
 #[test]
@@ -63,7 +63,9 @@ fn all_planning_of_many_endpoints_can_be_stopped() {
     let like = Options { template: Some(slices[0].clone()), ..Options::default() };
     stops("new slices", || pack::pack(&wanted, &[], &like));
     stops("slices of others", || pack::pack(&cluster::wanted(&slices[..1]), &slices, &Options::default()));
-    stops("endpoints from outside", || kube::publish(&service, &outside, &slices, "epcore", &Options::default()));
+    stops("endpoints from outside", || {
+        kube::publish(&service, &outside, &slices.clone().into(), "epcore", &Options::default())
+    });
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn a_large_run_has_a_peak_that_is_known() {
     let text = listed("web", 0, 100_000);
     let slices = read(&text);
     let outside = published(&slices[1..]);
-    let plan = kube::publish(&service, &outside, &slices, "epcore", &Options::default()).expect("plan");
+    let plan = kube::publish(&service, &outside, &slices.clone().into(), "epcore", &Options::default()).expect("plan");
     assert_eq!(plan.writes().len(), 1);
     let peak = ALLOCATOR.max_allocated() / 100_000;
     assert!(peak <= PEAK, "{peak} bytes for each endpoint at the peak");

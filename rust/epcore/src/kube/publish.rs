@@ -1,26 +1,27 @@
 //! The slices of a Service without selector, whose endpoints come from outside.
 
-use std::sync::Arc;
-
 use crate::Error;
 use crate::interrupt::point;
 use crate::kube::Service;
 use crate::kube::desired::Groups;
 use crate::kube::legacy::MIRRORING_CONTROLLER;
-use crate::kube::reconcile::{CONTROLLER, Rules, Run};
+use crate::kube::reconcile::{CONTROLLER, Group, Rules, Run};
 use crate::kube::slices::Origin;
 use crate::model::{
-    Address, AddressType, EndpointList, EndpointPort, EndpointRef, EndpointSlice, Shared, is_dns_label, shorten,
-    validate_endpoint,
+    Address, AddressType, EndpointList, EndpointPort, EndpointRef, Shared, is_dns_label, shorten, validate_endpoint,
 };
-use crate::pack::{self, Plan};
+use crate::pack::{self, Existing, Plan};
 
 /// Endpoints from outside, each with its ports.
 #[derive(Clone, Debug, Default)]
 pub struct Published {
     pub(crate) endpoints: Shared<EndpointList>,
-    pub(crate) ports: Vec<Ports>,
+    pub(crate) ports: PortsOfEach,
 }
+
+/// The ports of each endpoint, in order: of several in a row that are the same only the first are kept.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PortsOfEach(Vec<(Ports, usize)>);
 
 /// Where one endpoint listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +51,25 @@ impl Ports {
     }
 }
 
+impl PortsOfEach {
+    /// Append those of so many endpoints.
+    pub(crate) fn push(&mut self, ports: Ports, count: usize) {
+        match self.0.last_mut() {
+            Some((last, many)) if *last == ports => *many += count,
+            _ => self.0.push((ports, count)),
+        }
+    }
+
+    /// Those of all endpoints, where they are the same.
+    pub(crate) fn only(&self) -> Option<&Ports> {
+        if let [(ports, _)] = &*self.0 { Some(ports) } else { None }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Ports> {
+        self.0.iter().flat_map(|(ports, count)| std::iter::repeat_n(ports, *count))
+    }
+}
+
 /// Each at the ports of the Service.
 impl From<EndpointList> for Published {
     fn from(endpoints: EndpointList) -> Self {
@@ -60,7 +80,11 @@ impl From<EndpointList> for Published {
 /// The same, of a list that is kept elsewhere too.
 impl From<Shared<EndpointList>> for Published {
     fn from(endpoints: Shared<EndpointList>) -> Self {
-        Self { ports: vec![Ports::OfService; endpoints.len()], endpoints }
+        let mut ports = PortsOfEach::default();
+        if !endpoints.is_empty() {
+            ports.push(Ports::OfService, endpoints.len());
+        }
+        Self { endpoints, ports }
     }
 }
 
@@ -68,19 +92,22 @@ impl Published {
     /// The number of endpoints.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.ports.len()
+        self.endpoints.len()
     }
 
     /// True if there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ports.is_empty()
+        self.endpoints.is_empty()
     }
 }
 
 /// Plan the slices of a Service without selector: one group for each address type and set of ports, with labels and owner of the Service.
 ///
 /// Only slices of the Service with this `managed_by` count; all others are left alone. Everything is checked before anything is planned.
+///
+/// Where nothing is to do, and all endpoints are of one group that has all the slices, it costs what one slice does, however many there are,
+/// once the first plan with these endpoints and the first with these slices have looked at each.
 ///
 /// # Errors
 ///
@@ -94,23 +121,53 @@ impl Published {
 ///
 /// let service = json::read_service(br#"{"metadata": {"name": "db", "namespace": "shop"}, "spec": {"ports": [{"port": 5432}]}}"#)?;
 /// let endpoints = json::read_published(br#"["10.0.0.5", "10.0.0.6:5433", "[2001:db8::1]:5432"]"#)?;
-/// let plan = kube::publish(&service, &endpoints, &[], "db-sync.example.com", &pack::Options::default())?;
+/// let nothing = pack::Existing::default();
+/// let plan = kube::publish(&service, &endpoints, &nothing, "db-sync.example.com", &pack::Options::default())?;
 /// assert_eq!(plan.stats().creates, 3);
 /// # Ok::<(), epcore::Error>(())
 /// ```
 pub fn publish(
     service: &Service,
     endpoints: &Published,
-    existing: &[Arc<EndpointSlice>],
+    existing: &Existing,
     managed_by: &str,
     options: &pack::Options,
 ) -> Result<Plan, Error> {
     options.check()?;
     check(service, managed_by)?;
+    let families = groups(service, endpoints)?;
+    let mut run = Run::new(Origin::of_service(service, managed_by), options, Rules::Published, existing);
+    for (family, groups) in [AddressType::IPv4, AddressType::IPv6, AddressType::Fqdn].into_iter().zip(families) {
+        run.family(family, groups)?;
+    }
+    Ok(run.finish())
+}
+
+/// The groups of each family.
+fn groups(service: &Service, endpoints: &Published) -> Result<[Vec<Group>; 3], Error> {
+    let mut families: [Vec<Group>; 3] = Default::default();
+    if let Some((family, group)) = only_group(service, endpoints) {
+        families[family as usize].push(group);
+        return Ok(families);
+    }
+    for (groups, family) in families.iter_mut().zip(sorted(service, endpoints)?) {
+        groups.extend(family.in_order().into_iter().map(Group::from));
+    }
+    Ok(families)
+}
+
+/// The group that all endpoints are of, if it is known that there is one, and that nothing is wrong with them.
+fn only_group(service: &Service, endpoints: &Published) -> Option<(AddressType, Group)> {
+    let ports = resolve(service, endpoints.ports.only()?).ok()?;
+    Some((endpoints.endpoints.valid_family()?, Group::new(ports, endpoints.endpoints.clone())))
+}
+
+/// Each endpoint checked, and put into its group.
+fn sorted(service: &Service, endpoints: &Published) -> Result<[Groups; 3], Error> {
     let mut families: [Groups; 3] = Default::default();
     // Nearly always those of the one before.
     let mut resolved: Option<(&Ports, Vec<EndpointPort>)> = None;
-    for (index, (endpoint, given)) in endpoints.endpoints.iter().zip(&endpoints.ports).enumerate() {
+    for (index, (endpoint, given)) in endpoints.endpoints.iter().zip(endpoints.ports.iter()).enumerate() {
         point();
         let at = |error: Error| error.in_index(index).in_field("endpoints");
         let family = endpoint.address().address_type();
@@ -122,11 +179,7 @@ pub fn publish(
         families[family as usize].of(&ports).endpoints.push(endpoint)?;
         resolved = Some((given, ports));
     }
-    let mut run = Run::new(Origin::of_service(service, managed_by), options, Rules::Published, existing);
-    for (family, groups) in [AddressType::IPv4, AddressType::IPv6, AddressType::Fqdn].into_iter().zip(families) {
-        run.family(family, groups.in_order())?;
-    }
-    Ok(run.finish())
+    Ok(families)
 }
 
 /// The ports of an endpoint on its slice, after all checks of [`publish`] but those of the endpoint.

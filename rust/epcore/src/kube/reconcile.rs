@@ -1,6 +1,7 @@
 //! The slices of a Service with selector: what Kubernetes' library for its EndpointSlice controller does, as a plan.
 
 use std::borrow::Borrow;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -11,10 +12,12 @@ use crate::kube::desired::{Desired, PortsKey, desired, ports_key};
 use crate::kube::hints::{Source, without_hints};
 use crate::kube::slices::{Origin, has_owner, is_placeholder};
 use crate::kube::{Node, Pod, Service};
-use crate::model::{AddressType, ByIdentity, EndpointList, EndpointSlice, Identity, TRIGGER_TIME_ANNOTATION};
+use crate::model::{
+    AddressType, ByIdentity, EndpointList, EndpointPort, EndpointSlice, Identity, Shared, TRIGGER_TIME_ANNOTATION,
+};
 use crate::pack::{
-    self, AddressReuse, Combination, HintState, Naming, Notes, Plan, Policy, Replace, Verb, Write, WriteReason,
-    WriteReasons, canonical_order, pack_group,
+    self, AddressReuse, Combination, Existing, HintState, Naming, Notes, Plan, Policy, Replace, Verb, Write,
+    WriteReason, WriteReasons, canonical_order, pack_group,
 };
 
 /// Value of the label `managed-by` on slices that Kubernetes' own controller writes.
@@ -52,7 +55,7 @@ pub fn reconcile<P: Borrow<Pod>, N: Borrow<Node>>(
     service: &Service,
     pods: &[P],
     nodes: &[N],
-    existing: &[Arc<EndpointSlice>],
+    existing: &Existing,
     options: &Options,
 ) -> Result<Plan, Error> {
     options.pack.check()?;
@@ -77,7 +80,7 @@ pub fn reconcile<P: Borrow<Pod>, N: Borrow<Node>>(
     for &family in &families {
         let mut errors = Vec::new();
         let groups = desired(service, &pods, &by_name, family, &mut errors)?;
-        run.family(family, groups)?;
+        run.family(family, groups.into_iter().map(Group::from).collect())?;
         // Each family meets the same Pods.
         errors.retain(|error| !run.notes.errors.contains(error));
         run.notes.errors.extend(errors);
@@ -98,6 +101,12 @@ fn selected<'a>(pods: impl Iterator<Item = &'a Pod>, selector: &BTreeMap<String,
     pods.filter(is_selected).collect()
 }
 
+/// Slices of the same Service and writer, by name.
+fn ours(origin: &Origin, existing: &[Arc<EndpointSlice>]) -> Vec<Arc<EndpointSlice>> {
+    let ours: Vec<_> = existing.iter().filter(|slice| origin.is_of(slice)).cloned().collect();
+    canonical_order(&ours).into_iter().map(|(_, slice)| slice.clone()).collect()
+}
+
 /// Whose rules a call follows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rules {
@@ -116,18 +125,52 @@ pub(super) struct Run<'a> {
     rules: Rules,
     pub(super) source: Source,
     pub(super) nodes: Vec<&'a Node>,
+    existing: &'a Existing,
+    /// One of the slices, where they are all of its Service, writer, owners, address type and ports, and none was left out.
+    model: Option<&'a EndpointSlice>,
     /// Names of all slices given, also of other groups and other writers: a name that follows from the content may be one of them.
-    names_taken: Arc<BTreeSet<String>>,
+    names_taken: OnceCell<Arc<BTreeSet<String>>>,
     pub(super) plan: Combination,
     pub(super) notes: Notes,
-    /// Endpoints of the family at hand, where it matters whether one is missing for a moment.
-    wanted: HashSet<super::hints::Key>,
+    wanted: Wanted,
 }
 
 /// A group and the slots of the slices that it has.
 pub(super) struct Group {
-    pub(super) desired: Desired,
+    pub(super) ports: Vec<EndpointPort>,
+    pub(super) endpoints: Shared<EndpointList>,
     pub(super) slots: Vec<usize>,
+}
+
+impl Group {
+    pub(super) fn new(ports: Vec<EndpointPort>, endpoints: Shared<EndpointList>) -> Self {
+        Self { ports, endpoints, slots: Vec::new() }
+    }
+}
+
+impl From<Desired> for Group {
+    fn from(desired: Desired) -> Self {
+        Self::new(desired.ports, desired.endpoints.into())
+    }
+}
+
+/// The endpoints of the family at hand, for who asks whether one is missing for a moment.
+#[derive(Default)]
+struct Wanted {
+    lists: Vec<Shared<EndpointList>>,
+    keys: OnceCell<HashSet<super::hints::Key>>,
+}
+
+impl Wanted {
+    fn of(groups: &[Group]) -> Self {
+        Self { lists: groups.iter().map(|group| group.endpoints.clone()).collect(), keys: OnceCell::new() }
+    }
+
+    /// True if one of a slice's endpoints is wanted.
+    fn has_any_of(&self, slice: &EndpointSlice) -> bool {
+        let all = || self.lists.iter().flat_map(|list| list.iter()).map(super::hints::key).collect();
+        slice.endpoints.iter().any(|endpoint| self.keys.get_or_init(all).contains(&super::hints::key(endpoint)))
+    }
 }
 
 /// The plan of a group, and the slots of the slices that it was made with.
@@ -159,25 +202,22 @@ fn needed(planned: &Planned) -> usize {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(
-        origin: Origin,
-        options: &'a pack::Options,
-        rules: Rules,
-        existing: &[Arc<EndpointSlice>],
-    ) -> Self {
-        let names_taken = Arc::new(existing.iter().map(|slice| slice.metadata.name.clone()).collect());
-        let ours: Vec<_> = existing.iter().filter(|slice| origin.is_of(slice)).cloned().collect();
-        let ours = canonical_order(&ours).into_iter().map(|(_, slice)| slice.clone()).collect();
+    pub(super) fn new(origin: Origin, options: &'a pack::Options, rules: Rules, existing: &'a Existing) -> Self {
+        let model = existing.model().filter(|model| origin.is_of(model));
+        let ours =
+            if model.is_some() { existing.in_order().clone() } else { Arc::new(ours(&origin, existing.slices())) };
         Self {
             origin,
             options,
             rules,
             source: Source::Nothing,
             nodes: Vec::new(),
-            names_taken,
+            existing,
+            model,
+            names_taken: OnceCell::new(),
             plan: Combination::new(ours),
             notes: Notes::default(),
-            wanted: HashSet::new(),
+            wanted: Wanted::default(),
         }
     }
 
@@ -197,19 +237,27 @@ impl<'a> Run<'a> {
     }
 
     /// Upstream `reconcileByAddressType`.
-    pub(super) fn family(&mut self, family: AddressType, desired: Vec<Desired>) -> Result<(), Error> {
+    pub(super) fn family(&mut self, family: AddressType, mut groups: Vec<Group>) -> Result<(), Error> {
+        if let Some(plan) = self.settled_plan(family, &groups) {
+            if self.rules == Rules::Pods {
+                self.end_topology(family);
+            }
+            self.plan.add(plan, &[]);
+            return Ok(());
+        }
+        // Without endpoints and slices of a family only Pods leave a placeholder.
+        let has_slices = self.model.is_none_or(|model| model.address_type == family);
+        if groups.is_empty() && !has_slices && self.rules != Rules::Pods {
+            return Ok(());
+        }
         let first_write = self.plan.writes.len();
         let slots: Vec<usize> =
             (0..self.plan.before.len()).filter(|&slot| self.plan.before[slot].address_type == family).collect();
         let (owned, foreign): (Vec<usize>, Vec<usize>) =
             slots.iter().partition(|&&slot| self.is_owned(&self.plan.before[slot]));
-        let mut groups: Vec<Group> = desired.into_iter().map(|desired| Group { desired, slots: Vec::new() }).collect();
-        if !self.options.recycles() {
-            let endpoints = groups.iter().flat_map(|group| group.desired.endpoints.iter());
-            self.wanted = endpoints.map(super::hints::key).collect();
-        }
+        self.wanted = Wanted::of(&groups);
         let by_ports: HashMap<PortsKey, usize> =
-            groups.iter().enumerate().map(|(at, group)| (ports_key(&group.desired.ports), at)).collect();
+            groups.iter().enumerate().map(|(at, group)| (ports_key(&group.ports), at)).collect();
         let mut stale = Vec::new();
         for slot in owned {
             match by_ports.get(&ports_key(&self.plan.before[slot].ports)) {
@@ -244,16 +292,28 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn options_for(&self, family: AddressType, group: &Group) -> pack::Options {
-        let template = self.origin.new_slice(family, group.desired.ports.clone());
-        let whole_metadata = self.rules == Rules::Mirrored;
-        pack::Options {
-            template: Some(Arc::new(template)),
-            trigger_time: None,
-            whole_metadata,
-            names_taken: self.names_taken.clone(),
-            ..self.options.clone()
+    /// The plan of a family of one group that has all slices there are, where these hold what it wants, which is seen without a look at each.
+    fn settled_plan(&self, family: AddressType, groups: &[Group]) -> Option<Plan> {
+        let ([group], Some(model)) = (groups, self.model) else { return None };
+        // Kubernetes' ways to pack, and hints, look at each slice and each endpoint.
+        let is_packed = self.source == Source::Nothing
+            && (self.options.policy != Policy::Upstream || self.rules == Rules::Published);
+        if !is_packed || model.address_type != family || !self.is_owned(model) {
+            return None;
         }
+        self.existing.settled_plan(&group.endpoints, &self.options_for(family, group))
+    }
+
+    /// How a group is packed, but for names that are taken.
+    fn options_for(&self, family: AddressType, group: &Group) -> pack::Options {
+        let template = self.origin.new_slice(family, group.ports.clone());
+        let whole_metadata = self.rules == Rules::Mirrored;
+        pack::Options { template: Some(Arc::new(template)), trigger_time: None, whole_metadata, ..self.options.clone() }
+    }
+
+    fn names_taken(&self) -> &Arc<BTreeSet<String>> {
+        let names = || Arc::new(self.existing.slices().iter().map(|slice| slice.metadata.name.clone()).collect());
+        self.names_taken.get_or_init(names)
     }
 
     fn slices(&self, slots: &[usize]) -> Vec<Arc<EndpointSlice>> {
@@ -263,9 +323,13 @@ impl<'a> Run<'a> {
     /// Kubernetes packs without a look at hints, and cares for them afterwards.
     fn pack_as_upstream(&mut self, family: AddressType, group: &Group) -> Result<(), Error> {
         let bare = self.slices(&group.slots).iter().map(without_hints).collect::<Result<Vec<_>, _>>()?;
-        let options =
-            pack::Options { compaction: None, address_reuse: AddressReuse::Ordered, ..self.options_for(family, group) };
-        let mut plan = pack_group(&group.desired.endpoints, &bare, &options, false)?;
+        let options = pack::Options {
+            compaction: None,
+            address_reuse: AddressReuse::Ordered,
+            names_taken: self.names_taken().clone(),
+            ..self.options_for(family, group)
+        };
+        let mut plan = pack_group(&group.endpoints, &bare, &options, false)?;
         for write in &mut plan.writes {
             let lost = [WriteReason::EndpointsRemoved, WriteReason::EndpointsUpdated, WriteReason::Duplicates];
             let Some(&slot) = group.slots.get(write.slot) else { continue };
@@ -341,8 +405,9 @@ impl<'a> Run<'a> {
         slots: Vec<usize>,
         replace: Replace,
     ) -> Result<Planned, Error> {
-        let options = pack::Options { replace, ..self.options_for(family, group) };
-        let plan = pack_group(&group.desired.endpoints, &self.slices(&slots), &options, false)?;
+        let names_taken = self.names_taken().clone();
+        let options = pack::Options { replace, names_taken, ..self.options_for(family, group) };
+        let plan = pack_group(&group.endpoints, &self.slices(&slots), &options, false)?;
         Ok(Planned { plan, slots, given: Vec::new() })
     }
 
@@ -406,7 +471,7 @@ impl<'a> Run<'a> {
 
     /// True if no group of the family wants an endpoint of the slice, so that nobody misses one while it changes.
     fn holds_nothing_wanted(&self, slice: &EndpointSlice) -> bool {
-        !slice.endpoints.iter().any(|endpoint| self.wanted.contains(&super::hints::key(endpoint)))
+        !self.wanted.has_any_of(slice)
     }
 
     pub(super) fn delete(&mut self, slot: usize) {
@@ -434,7 +499,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         if self.options.naming == Naming::Deterministic {
-            pack::name_slice(&mut slice, &mut self.names_taken.as_ref().clone())?;
+            pack::name_slice(&mut slice, &mut self.names_taken().as_ref().clone())?;
         }
         let slot = self.plan.new_slot();
         self.plan.counts.write_floor += 1;

@@ -8,7 +8,7 @@ use hashbrown::DefaultHashBuilder;
 use crate::interrupt::point;
 use crate::model::digest::Digest;
 use crate::model::print::{NONE, Print, prints};
-use crate::model::{Address, AddressType, ByIdentity, EndpointList, EndpointRef};
+use crate::model::{Address, AddressType, ByIdentity, EndpointList, EndpointRef, are_valid};
 
 /// Facts about a list, once somebody asked. A copy begins without; whoever changes a list must [`forget`](Self::forget).
 #[derive(Default)]
@@ -25,6 +25,7 @@ struct Facts {
     prints: OnceLock<Prints>,
     whole: OnceLock<Whole>,
     index: OnceLock<Option<Index>>,
+    valid_family: OnceLock<Option<AddressType>>,
     /// Somebody has walked along all of it.
     is_walked: OnceLock<()>,
 }
@@ -138,6 +139,12 @@ impl EndpointList {
     pub(crate) fn family(&self) -> Option<AddressType> {
         let families = self.known().whole(self).families;
         [AddressType::IPv4, AddressType::IPv6].into_iter().find(|family| families == 1 << *family as u8)
+    }
+
+    /// The same, where the API refuses none of the endpoints in a slice of this type.
+    pub(crate) fn valid_family(&self) -> Option<AddressType> {
+        let facts = self.known().0.get_or_init(Box::default);
+        *facts.valid_family.get_or_init(|| self.family().filter(|family| are_valid(self, *family)))
     }
 
     /// No JSON form of any endpoint is longer than this.

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::Error;
 use crate::model::names::{is_fqdn, is_label_value, is_qualified_name, shorten};
 use crate::model::{
-    Address, AddressType, EndpointPort, EndpointRef, EndpointSlice, MAX_ADDRESSES, MAX_ENDPOINTS, MAX_PORTS,
-    ObjectMeta, Shared, is_dns_label, is_dns_subdomain, is_subdomain, may_be_special,
+    Address, AddressType, EndpointList, EndpointPort, EndpointRef, EndpointSlice, MAX_ADDRESSES, MAX_ENDPOINTS,
+    MAX_PORTS, ObjectMeta, Shared, is_dns_label, is_dns_subdomain, is_subdomain, may_be_special,
 };
 use crate::wire::json;
 
@@ -78,16 +78,25 @@ fn first(check: impl FnOnce(&mut Found<'_>)) -> Result<(), Error> {
 
 /// Tell every violation of a slice; one whose address type is not known has its addresses left unchecked.
 pub(crate) fn check_slice(slice: &EndpointSlice, address_type: Option<AddressType>, found: &mut Found<'_>) {
-    check_around_endpoints(slice, &Valid::default(), found, |found| {
-        let mut valid = Vec::new();
-        for (index, endpoint) in slice.endpoints.iter().enumerate() {
-            let found = &mut |error: Error| found(error.in_index(index).in_field("endpoints"));
-            if !is_usual(endpoint, address_type) {
-                check_all_but_hints(endpoint, address_type, found);
-            }
-            check_new_hints(endpoint, &mut valid, found);
+    check_around_endpoints(slice, &Valid::default(), found, |found| check_each(&slice.endpoints, address_type, found));
+}
+
+/// True if no rule refuses any of these endpoints in a slice of this type.
+pub(crate) fn are_valid(endpoints: &EndpointList, address_type: AddressType) -> bool {
+    let mut are_valid = true;
+    check_each(endpoints, Some(address_type), &mut |_| are_valid = false);
+    are_valid
+}
+
+fn check_each(endpoints: &EndpointList, address_type: Option<AddressType>, found: &mut Found<'_>) {
+    let mut valid = Vec::new();
+    for (index, endpoint) in endpoints.iter().enumerate() {
+        let found = &mut |error: Error| found(error.in_index(index).in_field("endpoints"));
+        if !is_usual(endpoint, address_type) {
+            check_all_but_hints(endpoint, address_type, found);
         }
-    });
+        check_new_hints(endpoint, &mut valid, found);
+    }
 }
 
 /// The same, with another way to check the endpoints, if there are not too many.

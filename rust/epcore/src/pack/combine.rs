@@ -11,7 +11,7 @@ use crate::pack::{Move, Notes, Plan, Stats, Verb, Write, WriteReason, WriteReaso
 /// A plan under construction. A slot is a slice: those that are there come first, created ones after them.
 #[derive(Default)]
 pub(crate) struct Combination {
-    pub(crate) before: Vec<Arc<EndpointSlice>>,
+    pub(crate) before: Arc<Vec<Arc<EndpointSlice>>>,
     pub(crate) writes: Vec<Part>,
     moves: Vec<Move>,
     /// Sums over the plans; writes and slices are counted at the end.
@@ -27,7 +27,7 @@ pub(crate) struct Part {
 }
 
 impl Combination {
-    pub(crate) fn new(before: Vec<Arc<EndpointSlice>>) -> Self {
+    pub(crate) fn new(before: Arc<Vec<Arc<EndpointSlice>>>) -> Self {
         Self { slots: before.len(), before, ..Self::default() }
     }
 
@@ -89,7 +89,7 @@ impl Combination {
             moves: self.moves,
             counts: self.counts,
             bytes: OnceLock::new(),
-            before: Arc::new(self.before),
+            before: self.before,
             among: None,
             notes: Notes::default(),
         };

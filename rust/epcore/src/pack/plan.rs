@@ -132,7 +132,9 @@ impl Plan {
     pub(crate) fn count_writes(&mut self) {
         let of = |verb: Verb| self.writes.iter().filter(|write| write.verb == verb).count();
         let (creates, updates, deletes) = (of(Verb::Create), of(Verb::Update), of(Verb::Delete));
-        let (slices_before, slices_after) = (self.before.len(), self.result().len());
+        let is_as_before = self.writes.is_empty() && self.among.is_none();
+        let slices_before = self.before.len();
+        let slices_after = if is_as_before { slices_before } else { self.result().len() };
         self.counts = Stats { creates, updates, deletes, slices_before, slices_after, ..self.counts };
     }
 

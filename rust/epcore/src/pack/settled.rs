@@ -31,20 +31,27 @@ use crate::pack::{Notes, Options, Plan, Stats, pack};
 #[derive(Clone, Debug, Default)]
 pub struct Existing {
     slices: Arc<Vec<Arc<EndpointSlice>>>,
-    known: OnceLock<Known>,
-}
-
-#[derive(Clone, Debug)]
-struct Known {
-    /// The slices that count, in canonical order.
-    in_order: Arc<Vec<Arc<EndpointSlice>>>,
-    /// `None` where they are not of one group.
-    summary: Option<Summary>,
+    /// Those that count, in canonical order.
+    in_order: OnceLock<Arc<Vec<Arc<EndpointSlice>>>>,
+    /// Of these; `None` where they are not of one group.
+    summary: OnceLock<Option<Summary>>,
 }
 
 impl From<Arc<Vec<Arc<EndpointSlice>>>> for Existing {
     fn from(slices: Arc<Vec<Arc<EndpointSlice>>>) -> Self {
-        Self { slices, known: OnceLock::new() }
+        Self { slices, ..Self::default() }
+    }
+}
+
+impl From<Vec<Arc<EndpointSlice>>> for Existing {
+    fn from(slices: Vec<Arc<EndpointSlice>>) -> Self {
+        Arc::new(slices).into()
+    }
+}
+
+impl From<&[Arc<EndpointSlice>]> for Existing {
+    fn from(slices: &[Arc<EndpointSlice>]) -> Self {
+        slices.to_vec().into()
     }
 }
 
@@ -68,23 +75,33 @@ impl Existing {
         }
     }
 
-    /// One slice stands for all; where it is refused, the whole tells why.
-    fn settled_plan(&self, wanted: &EndpointList, options: &Options) -> Option<Plan> {
-        let known = self.known.get_or_init(|| Known::of(&self.slices));
-        let summary = known.summary.as_ref()?;
-        let group = Group::read(wanted, known.in_order.get(..1)?, options).ok()?;
-        group.is_settled(summary, &known.in_order).then(|| group.plan_of_nothing(known.in_order.clone()))
+    /// The plan where nothing is to do. One slice stands for all; where it is refused, the whole tells why.
+    pub(crate) fn settled_plan(&self, wanted: &EndpointList, options: &Options) -> Option<Plan> {
+        let (in_order, summary) = (self.in_order(), self.summary()?);
+        let group = Group::read(wanted, in_order.get(..1)?, options).ok()?;
+        group.is_settled(summary, in_order).then(|| group.plan_of_nothing(in_order.clone()))
     }
-}
 
-impl Known {
-    fn of(slices: &Arc<Vec<Arc<EndpointSlice>>>) -> Self {
-        let ordered: Vec<_> = canonical_order(slices).into_iter().map(|(_, slice)| slice).collect();
-        let summary = Summary::of(&ordered);
-        let is_in_order =
-            ordered.len() == slices.len() && ordered.iter().zip(&**slices).all(|(one, other)| Arc::ptr_eq(one, other));
-        let in_order = if is_in_order { slices.clone() } else { Arc::new(ordered.into_iter().cloned().collect()) };
-        Self { in_order, summary }
+    /// The slices that count, in canonical order.
+    pub(crate) fn in_order(&self) -> &Arc<Vec<Arc<EndpointSlice>>> {
+        self.in_order.get_or_init(|| {
+            let ordered = canonical_order(&self.slices);
+            if ordered.len() == self.slices.len() && ordered.iter().enumerate().all(|(place, (at, _))| place == *at) {
+                return self.slices.clone();
+            }
+            Arc::new(ordered.into_iter().map(|(_, slice)| slice.clone()).collect())
+        })
+    }
+
+    /// One of the slices, where each counts, and what it is they all are: its namespace, Service and writer, owners, address type and ports.
+    pub(crate) fn model(&self) -> Option<&EndpointSlice> {
+        let all_count = self.in_order().len() == self.slices.len();
+        self.summary().filter(|summary| all_count && summary.have_one_set_of_annotations)?;
+        self.in_order().first().map(|first| &**first)
+    }
+
+    fn summary(&self) -> Option<&Summary> {
+        self.summary.get_or_init(|| Summary::of(self.in_order())).as_ref()
     }
 }
 

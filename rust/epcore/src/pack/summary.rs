@@ -36,8 +36,9 @@ pub(super) struct Bounds {
 
 impl Summary {
     /// `None` where they are not of one group, or there is none.
-    pub(super) fn of(slices: &[&Arc<EndpointSlice>]) -> Option<Self> {
-        let first = slices.first()?;
+    pub(super) fn of(given: &[impl Borrow<Arc<EndpointSlice>>]) -> Option<Self> {
+        let slices: Vec<&Arc<EndpointSlice>> = given.iter().map(Borrow::borrow).collect();
+        let first = *slices.first()?;
         let (metadata, managed_by) = (&first.metadata, first.metadata.managed_by());
         let is_like_first = |slice: &EndpointSlice| {
             slice.metadata.namespace == metadata.namespace
@@ -48,7 +49,7 @@ impl Summary {
         slices.iter().all(|slice| is_like_first(slice)).then(|| Self {
             endpoints: lengths().sum(),
             most_endpoints: lengths().max().unwrap_or(0),
-            bounds: Bounds::of(slices),
+            bounds: Bounds::of(&slices),
             have_one_set_of_labels: slices.iter().all(|slice| slice.metadata.labels == metadata.labels),
             have_one_set_of_annotations: slices.iter().all(|slice| same_annotations(&slice.metadata, metadata)),
             is_one_moving: slices.iter().any(|slice| slice.metadata.annotations.contains_key(MOVING_ANNOTATION)),

@@ -316,7 +316,7 @@ mod tests {
         let plan = direct(&packer, &name).expect("a plan");
         let options = Options { trigger_time: Some("2026-01-02T03:04:05Z".to_owned()), ..Options::default() };
         let service = packer.cluster.service(&name).expect("the Service");
-        let whole = kube::publish(service, wanted, &packer.slices(&name), "sync", &options).expect("a plan");
+        let whole = kube::publish(service, wanted, &packer.slices(&name).into(), "sync", &options).expect("a plan");
         assert_eq!((plan.writes(), plan.stats(), plan.result()), (whole.writes(), whole.stats(), whole.result()));
         assert_eq!(plan.notes(), whole.notes());
     }

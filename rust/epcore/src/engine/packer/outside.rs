@@ -47,12 +47,12 @@ pub(super) fn are_same(some: &BTreeMap<Key, Content>, others: &BTreeMap<Key, Con
 /// Take a list apart.
 pub(super) fn each(endpoints: &Published) -> Result<impl Iterator<Item = (Key, Content)>, Error> {
     let (list, ports) = (&endpoints.endpoints, &endpoints.ports);
-    if let ([ports], Some(only)) = (&**ports, list.get(0)) {
+    if let (Some(ports), Some(only), 1) = (ports.only(), list.get(0), list.len()) {
         let alone = if list.is_tight() { list.clone() } else { EndpointList::clone(list).into() };
         let alone = (Key::of(only, ports), (alone, ports.clone()));
         return Ok(Some(alone).into_iter().chain(Vec::new()));
     }
-    let each = list.iter().zip(ports).map(|(endpoint, ports)| {
+    let each = list.iter().zip(ports.iter()).map(|(endpoint, ports)| {
         point();
         let mut alone = EndpointList::default();
         alone.push(endpoint)?;
@@ -88,7 +88,7 @@ pub(super) fn joined<'a>(contents: impl Iterator<Item = &'a Content>) -> Result<
         for one in endpoint.iter() {
             joined.endpoints.push(one)?;
         }
-        joined.ports.push(ports.clone());
+        joined.ports.push(ports.clone(), endpoint.len());
     }
     Ok(joined)
 }

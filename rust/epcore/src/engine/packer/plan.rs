@@ -46,21 +46,21 @@ impl Packer {
             part.plan(|slices| {
                 let addresses = held(slices).chain(changes.addresses.iter().cloned()).collect();
                 let endpoints = outside::joined(outside::with(outside, addresses)).ok()?;
-                kube::publish(service, &endpoints, slices, managed_by, options).ok()
+                kube::publish(service, &endpoints, &slices.into(), managed_by, options).ok()
             })
         });
         if let Some(plan) = few {
             return Ok(plan);
         }
         let endpoints = outside::joined(outside.values())?;
-        kube::publish(service, &endpoints, &self.cluster.slices_of(name), managed_by, options)
+        kube::publish(service, &endpoints, &self.cluster.slices_of(name).into(), managed_by, options)
     }
 
     fn reconciled(&self, name: &Name, service: &Service, entry: &Entry, options: Options) -> Result<Plan, Error> {
         let controller = self.options.controller.clone();
         let options = kube::Options { controller, hints: entry.hints.clone(), pack: options };
         let plan = |pods: &[Arc<Pod>], slices: &[Arc<EndpointSlice>]| {
-            kube::reconcile(service, pods, &self.cluster.nodes_of(name, pods), slices, &options)
+            kube::reconcile(service, pods, &self.cluster.nodes_of(name, pods), &slices.into(), &options)
         };
         let few = self.part(name, service, entry, &options.controller, &options.pack).and_then(|(part, changes)| {
             part.plan(|slices| {

@@ -17,7 +17,7 @@ use crate::model::{
     MANAGED_BY_LABEL, ObjectMeta, SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION, check_endpoint, check_metadata,
     check_ports, keeps,
 };
-use crate::pack::{self, Event, Naming, Plan, Policy, Replace, Verb, WriteReason, WriteReasons};
+use crate::pack::{self, Event, Existing, Naming, Plan, Policy, Replace, Verb, WriteReason, WriteReasons};
 use crate::wire::json;
 
 /// Value of the label `managed-by` on slices that Kubernetes mirrors from Endpoints.
@@ -62,19 +62,20 @@ impl Default for MirrorOptions {
 ///
 /// ```
 /// use epcore::kube::legacy::{MirrorOptions, mirror};
+/// use epcore::pack::Existing;
 /// use epcore::wire::json;
 ///
 /// let service = json::read_service(br#"{"metadata": {"name": "db", "namespace": "shop"}}"#)?;
 /// let endpoints = json::read_legacy_endpoints(br#"{"metadata": {"name": "db", "namespace": "shop"},
 ///     "subsets": [{"addresses": [{"ip": "10.0.0.5"}, {"ip": "2001:db8::5"}], "ports": [{"port": 5432}]}]}"#)?;
-/// let plan = mirror(Some(&service), Some(&endpoints), &[], &MirrorOptions::default())?;
+/// let plan = mirror(Some(&service), Some(&endpoints), &Existing::default(), &MirrorOptions::default())?;
 /// assert_eq!(plan.stats().creates, 2);
 /// # Ok::<(), epcore::Error>(())
 /// ```
 pub fn mirror(
     service: Option<&Service>,
     endpoints: Option<&Endpoints>,
-    existing: &[Arc<EndpointSlice>],
+    existing: &Existing,
     options: &MirrorOptions,
 ) -> Result<Plan, Error> {
     options.pack.check()?;
@@ -98,7 +99,7 @@ pub fn mirror(
         run.notes.events = tally.events(limit);
     }
     for (family, groups) in [AddressType::IPv4, AddressType::IPv6].into_iter().zip(families) {
-        run.family(family, groups.in_order())?;
+        run.family(family, groups.in_order().into_iter().map(Group::from).collect())?;
     }
     Ok(run.finish())
 }
@@ -165,13 +166,13 @@ impl Run<'_> {
     ) -> Result<(), Error> {
         let (first, others) = group.slots.split_at(group.slots.len().min(1));
         stale.extend(others);
-        if group.desired.endpoints.is_empty() {
+        if group.endpoints.is_empty() {
             stale.extend(first);
             return Ok(());
         }
-        let template = self.origin.new_slice(family, group.desired.ports.clone());
+        let template = self.origin.new_slice(family, group.ports.clone());
         let before = first.first().map(|&slot| self.plan.before[slot].clone());
-        let (endpoints, reasons) = self.merged(before.as_deref(), &group.desired.endpoints)?;
+        let (endpoints, reasons) = self.merged(before.as_deref(), &group.endpoints)?;
         let has_metadata = before.as_ref().is_some_and(|slice| {
             slice.metadata.labels == template.metadata.labels
                 && pack::same_annotations_and_owners(&slice.metadata, &template.metadata)

@@ -68,7 +68,7 @@ impl Desk {
         self.padded.clear();
         self.padded.extend_from_slice(document);
         self.padded.extend_from_slice(&[b' '; MARGIN]);
-        let empty = Published { endpoints: self.endpoints.take().unwrap_or_default(), ports: Vec::new() };
+        let empty = Published { endpoints: self.endpoints.take().unwrap_or_default(), ..Published::default() };
         let mut read = read_published_by(&self.padded, templates, empty).ok()?;
         let alone = EndpointList::clone(&read.endpoints).into();
         let mut room = std::mem::replace(&mut read.endpoints, alone);
@@ -103,7 +103,7 @@ fn read_plain(reader: &mut Reader<'_>, published: &mut Published, templates: &mu
     if let (Ok(count), Some(endpoint)) = (read, published.endpoints.get(before))
         && endpoint.unknown().is_none()
     {
-        published.ports.resize(published.endpoints.len(), Ports::OfService);
+        published.ports.push(Ports::OfService, count);
         return count;
     }
     published.endpoints.truncate(before);
@@ -135,7 +135,7 @@ fn push(published: &mut Published, text: &str, members: &[(&str, String)], ports
     object.end();
     let json = String::from_utf8_lossy(&json).into_owned();
     read_endpoint(&mut Reader::new(&json), &mut published.endpoints).map_err(Error::without_offset)?;
-    published.ports.push(ports);
+    published.ports.push(ports, 1);
     Ok(())
 }
 
@@ -182,7 +182,7 @@ fn read_object(reader: &mut Reader<'_>, published: &mut Published) -> Result<boo
         let json = String::from_utf8_lossy(&json).into_owned();
         read_endpoint(&mut Reader::new(&json), &mut published.endpoints).map_err(Error::without_offset)?;
         let is_of_api = ports.is_none();
-        published.ports.push(ports.unwrap_or(Ports::OfService));
+        published.ports.push(ports.unwrap_or(Ports::OfService), 1);
         return Ok(is_of_api);
     };
     if let Some(name) = strange {
