@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use crate::diff::Options;
 use crate::diff::fold::{Entry, Fold};
-use crate::diff::key::{FullKey, Key, Place, Who, full_key, side};
+use crate::diff::key::{FullKey, Hasher, Key, Place, Who, full_key, side};
 use crate::diff::mask::{Fields, Reasons, Side};
 use crate::diff::pairs::{Pairs, Sides};
+use crate::diff::settled::Settled;
 use crate::diff::suspects::Suspects;
 use crate::diff::transition::{Tally, Transition};
 use crate::interrupt::point;
@@ -93,27 +94,34 @@ pub struct TriggerTime {
 
 impl Delta {
     pub(crate) fn between(before: &[Arc<EndpointSlice>], after: &[Arc<EndpointSlice>], options: Options) -> Self {
-        Self::of_pairs(&Pairs::of([before, after], options.fields >= Fields::All), options)
+        let mut settled = Settled::new(Hasher::new(options.key));
+        let pairs = Pairs::of([before, after], options.fields >= Fields::All, &mut settled);
+        Self::of_pairs(&pairs, settled, options)
     }
 
-    pub(super) fn of_pairs(pairs: &Pairs<'_>, options: Options) -> Self {
+    pub(super) fn of_pairs(pairs: &Pairs<'_>, settled: Settled, options: Options) -> Self {
         let nothing = Self::of_nothing(pairs.sides, options);
         if pairs.are_same() {
             return nothing;
         }
-        let Found { changes, transitions } = Found::of(pairs, options, options.key == Key::AddressPort);
+        let found = Found::of(pairs, settled, options.fields, options.key == Key::AddressPort);
+        let Found { changes, transitions } = found;
         let transitions = transitions.unwrap_or_else(|| {
-            let of_ports = Options { key: Key::AddressPort, ..options };
-            Found::of(pairs, of_ports, true).transitions.unwrap_or_default()
+            let of_ports = Settled::new(Hasher::new(Key::AddressPort));
+            Found::of(pairs, of_ports, options.fields, true).transitions.unwrap_or_default()
         });
         Self { changes, transitions, ..nothing }
     }
 
     /// The same without transitions, which some of the slices of a Service cannot tell.
     pub(crate) fn of_some(before: &[Arc<EndpointSlice>], after: &[Arc<EndpointSlice>], options: Options) -> Self {
-        let pairs = Pairs::of([before, after], options.fields >= Fields::All);
+        let mut settled = Settled::new(Hasher::new(options.key));
+        let pairs = Pairs::of([before, after], options.fields >= Fields::All, &mut settled);
         let nothing = Self::of_nothing(pairs.sides, options);
-        if pairs.are_same() { nothing } else { Self { changes: Found::of(&pairs, options, false).changes, ..nothing } }
+        if pairs.are_same() {
+            return nothing;
+        }
+        Self { changes: Found::of(&pairs, settled, options.fields, false).changes, ..nothing }
     }
 
     fn of_nothing([before, after]: Sides<'_>, options: Options) -> Self {
@@ -270,14 +278,15 @@ struct Found {
 }
 
 impl Found {
-    fn of(pairs: &Pairs<'_>, options: Options, with_transitions: bool) -> Self {
-        let Suspects { spots, others } = Suspects::among(pairs, options.key, with_transitions);
-        let mut fold = Fold::new(pairs.sides, options.key, spots);
+    fn of(pairs: &Pairs<'_>, settled: Settled, fields: Fields, with_transitions: bool) -> Self {
+        let settled = settled.complete(pairs);
+        let Suspects { spots, others } = Suspects::among(pairs, &settled, with_transitions);
+        let mut fold = Fold::new(pairs.sides, settled.hasher.key, spots);
         let mut tally = with_transitions.then(|| Tally::of(&mut fold, &others));
         let mut changes: [Vec<(u32, Changed)>; 4] = Default::default();
         for entry in &fold.entries {
             point();
-            if let Some((outcome, changed)) = changed(&fold, entry, options.fields) {
+            if let Some((outcome, changed)) = changed(&fold, entry, fields) {
                 changes[outcome as usize].push((entry.group, changed));
             }
             if let Some(tally) = &mut tally {

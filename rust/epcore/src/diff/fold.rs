@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use crate::diff::groups::Groups;
-use crate::diff::key::{Key, Place, Who, precedence, side, who};
+use crate::diff::key::{Hasher, Key, Place, Who, precedence, side, who};
 use crate::diff::mask::Side;
 use crate::diff::pairs::Sides;
 use crate::diff::suspects::{Spot, Suspects};
@@ -35,7 +35,7 @@ impl<'a> Fold<'a> {
     /// The entries of one side, which is the side after.
     pub(crate) fn of_all(slices: &'a [Arc<EndpointSlice>], key: Key) -> Self {
         let sides = [&[], slices];
-        Self::new(sides, key, Suspects::all(sides, key).spots)
+        Self::new(sides, key, Suspects::all(sides, &Hasher::new(key)).spots)
     }
 
     pub(super) fn new(sides: Sides<'a>, key: Key, spots: [Vec<Spot>; 2]) -> Self {

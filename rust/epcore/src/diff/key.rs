@@ -1,7 +1,10 @@
 //! What makes two endpoints the same, and which of two counts.
 
 use std::cmp::{Ordering, Reverse};
+use std::hash::BuildHasher;
 use std::sync::Arc;
+
+use hashbrown::DefaultHashBuilder;
 
 use crate::diff::mask::Side;
 use crate::model::{Address, AddressType, EndpointRef, EndpointSlice, timestamp};
@@ -85,6 +88,36 @@ pub(super) fn who(endpoint: EndpointRef<'_>, key: Key) -> Who<'_> {
         }
     }
     Who::Address(endpoint.address())
+}
+
+/// Hashes of whom endpoints are about.
+pub(super) struct Hasher {
+    pub(super) key: Key,
+    state: DefaultHashBuilder,
+}
+
+impl Hasher {
+    pub(super) fn new(key: Key) -> Self {
+        Self { key, state: DefaultHashBuilder::default() }
+    }
+
+    #[inline]
+    pub(super) fn hash(&self, endpoint: EndpointRef<'_>) -> u64 {
+        match endpoint.address() {
+            Address::V4(address) if self.key != Key::Target => self.state.hash_one(u32::from(address)),
+            _ => self.hash_of(who(endpoint, self.key)),
+        }
+    }
+
+    #[inline(never)]
+    fn hash_of(&self, who: Who<'_>) -> u64 {
+        match who {
+            Who::Address(Address::V4(address)) => self.state.hash_one(u32::from(address)),
+            Who::Address(Address::V6(address)) => self.state.hash_one(u128::from(address)),
+            Who::Address(Address::Name(text)) | Who::Uid(text) => self.state.hash_one(text),
+            Who::Target(namespace, name) => self.state.hash_one((namespace, name)),
+        }
+    }
 }
 
 /// Which of two entries with one key counts; `Less` is the first.

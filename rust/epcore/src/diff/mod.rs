@@ -1,7 +1,7 @@
 //! Two sets of slices -> what changed for each endpoint.
 //!
-//! `pairs` finds what is the same on both sides, `suspects` what must be looked at, `fold` the one entry that counts for each key, `mask`
-//! says which fields are a change, `delta` is the result.
+//! `pairs` finds what is the same on both sides, `settled` counts it, `suspects` finds what must be looked at, `fold` the one entry that counts
+//! for each key, `mask` says which fields are a change, `delta` is the result.
 
 mod delta;
 mod filter;
@@ -12,6 +12,7 @@ mod key;
 mod laws;
 mod mask;
 mod pairs;
+mod settled;
 mod suspects;
 mod transition;
 

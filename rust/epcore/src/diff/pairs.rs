@@ -8,7 +8,10 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
 use crate::diff::key::service_of;
+#[cfg(test)]
+use crate::diff::key::{Hasher, Key};
 use crate::diff::mask::metadata_differs;
+use crate::diff::settled::Settled;
 use crate::interrupt::point;
 use crate::model::EndpointSlice;
 
@@ -39,7 +42,8 @@ pub(super) struct Pairs<'a> {
 }
 
 impl<'a> Pairs<'a> {
-    pub(super) fn of(sides: Sides<'a>, by_metadata: bool) -> Self {
+    /// The pairs of both sides; those in which anything changed are looked at by `settled`.
+    pub(super) fn of(sides: Sides<'a>, by_metadata: bool, settled: &mut Settled) -> Self {
         let alone = Default::default();
         let (matched, open, services) = (Vec::new(), Vec::new(), Services::default());
         let mut found = Self { sides, matched, alone, open, services, has_other_times: false };
@@ -52,7 +56,7 @@ impl<'a> Pairs<'a> {
             let is_like = |&partner: &u32| has_context_of(&sides[0][partner as usize], new, by_metadata);
             if let Some(partner) = partner.filter(is_like) {
                 is_paired[partner as usize] = true;
-                found.add_pair([partner, at]);
+                found.add_pair([partner, at], settled);
             } else {
                 found.add_alone(1, at);
             }
@@ -66,7 +70,7 @@ impl<'a> Pairs<'a> {
     /// As if no slice had a partner.
     #[cfg(test)]
     pub(super) fn none(sides: Sides<'a>) -> Self {
-        let mut found = Self::of([&[], &[]], false);
+        let mut found = Self::of([&[], &[]], false, &mut Settled::new(Hasher::new(Key::Address)));
         found.sides = sides;
         for (side, slices) in sides.iter().enumerate() {
             (0u32..).zip(*slices).for_each(|(at, _)| found.add_alone(side, at));
@@ -80,7 +84,7 @@ impl<'a> Pairs<'a> {
         self.services.touch(service);
     }
 
-    fn add_pair(&mut self, slices: [u32; 2]) {
+    fn add_pair(&mut self, slices: [u32; 2], settled: &mut Settled) {
         let [old, new] = self.slices(slices);
         let [count, other] = [old, new].map(|slice| slice.endpoints.len());
         let start = self.open.len();
@@ -96,7 +100,11 @@ impl<'a> Pairs<'a> {
             self.services.touch(service);
         }
         let common = u32::try_from(count.min(other)).unwrap_or(u32::MAX);
-        self.matched.push(Pair { slices, common, open: start..self.open.len(), service });
+        let pair = Pair { slices, common, open: start..self.open.len(), service };
+        if is_touched {
+            settled.look_at(self.matched.len(), self.settled(&pair), &new.endpoints);
+        }
+        self.matched.push(pair);
     }
 
     fn slices(&self, slices: [u32; 2]) -> [&'a Arc<EndpointSlice>; 2] {
@@ -108,10 +116,11 @@ impl<'a> Pairs<'a> {
         !self.services.is_touched.contains(&true)
     }
 
-    /// Pairs of Services in which anything changed.
-    pub(super) fn touched(&self) -> impl Iterator<Item = (&Pair, [&'a Arc<EndpointSlice>; 2])> {
-        let with_slices = self.matched.iter().map(|pair| (pair, self.slices(pair.slices)));
-        with_slices.filter(|(pair, _)| self.services.is_touched[pair.service as usize])
+    /// Pairs of Services in which anything changed, by number.
+    pub(super) fn touched(&self) -> impl Iterator<Item = (usize, &Pair, [&'a Arc<EndpointSlice>; 2])> {
+        let numbered = self.matched.iter().enumerate();
+        let touched = numbered.filter(|(_, pair)| self.services.is_touched[pair.service as usize]);
+        touched.map(|(number, pair)| (number, pair, self.slices(pair.slices)))
     }
 
     /// Ranges of places that hold the same endpoint on both sides.
@@ -119,11 +128,6 @@ impl<'a> Pairs<'a> {
         let open = self.open[pair.open.clone()].iter().map(|&place| place as usize);
         let starts = iter::once(0).chain(open.clone().map(|place| place + 1));
         starts.zip(open.chain([pair.common as usize])).map(|(start, end)| start..end)
-    }
-
-    /// How many those are.
-    pub(super) fn settled_count(pair: &Pair) -> usize {
-        pair.common as usize - pair.open.len()
     }
 
     /// Places of one side that do not.
