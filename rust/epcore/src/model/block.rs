@@ -2,12 +2,13 @@
 
 use std::net::Ipv4Addr;
 
-use crate::model::leading_v4;
+use crate::model::{leading_v4, may_be_special};
 
 /// The first two octets of the last address, and their text, up to the second dot.
 #[derive(Default)]
 pub(crate) struct Block {
     octets: [u8; 2],
+    may_be_special: bool,
     /// The text, which bits of it count, and of how many bytes it is.
     text: u64,
     mask: u64,
@@ -25,8 +26,15 @@ const ABOVE_NINE: u64 = u64::from_le_bytes([0x76; 8]);
 const FIRST: u64 = 0xff_0000_00ff;
 
 impl Block {
-    /// The address that is `size` bytes at a place.
+    /// False if the last address begins as none that the API refuses.
     #[inline]
+    pub(crate) fn may_be_special(&self) -> bool {
+        self.may_be_special
+    }
+
+    /// The address that is `size` bytes at a place.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the call is a quarter of the work")]
     pub(crate) fn address(&mut self, bytes: &[u8], start: usize, size: usize) -> Option<Ipv4Addr> {
         match self.find(bytes, start, size) {
             None => self.other(bytes.get(start..)?, size),
@@ -35,7 +43,8 @@ impl Block {
     }
 
     /// The same if it begins as the last one did.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the call is a quarter of the work")]
     fn find(&self, bytes: &[u8], start: usize, size: usize) -> Option<Ipv4Addr> {
         let first = u64::from_le_bytes(*bytes.get(start..)?.first_chunk()?);
         // The last byte is the least: the text may begin after the first of these, which are then not looked at.
@@ -69,12 +78,14 @@ impl Block {
         let is_whole = |(_, length): &(Ipv4Addr, usize)| *length == size;
         let whole = || leading_v4(text.get(..size)?).filter(is_whole);
         let (address, _) = leading_v4(text).filter(is_whole).or_else(whole)?;
-        *self = Self::default();
+        let may_be_special = may_be_special(address);
+        *self = Self { may_be_special, ..Self::default() };
         let [first, second, ..] = address.octets();
         let mut dots = (1..).zip(text).filter(|(_, byte)| **byte == b'.').map(|(length, _)| length);
         if let (Some(length @ 1..=8), Some(text)) = (dots.nth(1), text.first_chunk()) {
             let mask = u64::MAX >> (64 - 8 * length);
-            *self = Self { octets: [first, second], text: u64::from_le_bytes(*text) & mask, mask, length };
+            *self =
+                Self { octets: [first, second], may_be_special, text: u64::from_le_bytes(*text) & mask, mask, length };
         }
         Some(address)
     }

@@ -11,7 +11,7 @@ use crate::wire::json::Literal;
 use crate::wire::names::Names;
 use crate::wire::proto::fields::{Fields, conditions};
 use crate::wire::proto::hints::KnownHints;
-use crate::wire::proto::ways::Ways;
+use crate::wire::proto::ways::{Way, Ways};
 
 /// From the address to the name of the target, and where that name, the UID and the name of the node are.
 pub(super) struct Head<'a> {
@@ -89,15 +89,14 @@ impl<'a> Shapes<'a> {
         let size = usize::from(*size);
         let address = self.block.address(bytes, at + 2, size)?;
         let start = at + 2 + size;
-        let (which, name) = self.heads.find(|head| head.literal.after(bytes, start))?;
+        let (which, name) = self.heads.find(bytes, start, end)?;
         let head = self.heads.get(which)?;
         let after_name = name + head.name;
         (bytes.get(after_name..)?.first_chunk() == Some(&head.before_uid)).then_some(())?;
         let before_node = head.before_node.after(bytes, after_name + head.before_uid.len() + head.uid)?;
         let size @ 0..0x80 = *bytes.get(before_node)? else { return None };
         let node = (before_node + 1, before_node + 1 + usize::from(size));
-        let (tail, _) =
-            self.tails.find(|tail| tail.literal.after(bytes, node.1).filter(|tail_end| *tail_end == end))?;
+        let (tail, _) = self.tails.find(bytes, node.1, end)?;
         Some(Fit { head: which, tail, address, name, node, end })
     }
 
@@ -131,6 +130,20 @@ impl<'a> Shapes<'a> {
             self.heads.learn(head, |one, other| one.bytes == other.bytes);
             self.tails.learn(tail, |one, other| one.bytes == other.bytes);
         }
+    }
+}
+
+impl Way for Head<'_> {
+    #[inline(always)]
+    fn end(&self, bytes: &[u8], at: usize, _: usize) -> Option<usize> {
+        self.literal.after(bytes, at)
+    }
+}
+
+impl Way for Tail<'_> {
+    #[inline(always)]
+    fn end(&self, bytes: &[u8], at: usize, end: usize) -> Option<usize> {
+        self.literal.after(bytes, at).filter(|after| *after == end)
     }
 }
 

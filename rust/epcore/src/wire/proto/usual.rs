@@ -9,7 +9,7 @@
 use std::cell::Cell;
 use std::mem::take;
 
-use crate::model::{Address, Ascii, EndpointList, MAX_ENDPOINTS, Record, StoredAddress, Text, may_be_special};
+use crate::model::{Address, Ascii, EndpointList, MAX_ENDPOINTS, Record, StoredAddress, Text};
 use crate::wire::json::write_hints;
 use crate::wire::names::Names;
 use crate::wire::proto::fields::{ENDPOINTS, Fields, conditions};
@@ -110,7 +110,7 @@ impl<'a> Usual<'a> {
     #[expect(clippy::inline_always, reason = "a record that goes through memory takes much longer")]
     fn like_one_before(&mut self, bytes: &'a [u8], fit: &Fit, hints: &mut KnownHints<'a>) -> Option<Record> {
         let mut record = Record::default();
-        self.are_sound &= !may_be_special(fit.address);
+        self.are_sound &= !self.shapes.block.may_be_special();
         record.address = StoredAddress::V4(fit.address);
         let left = bytes.len() - fit.end;
         let (head, tail) = self.shapes.kept(fit, left, &mut self.texts, &mut self.names, hints)?;
@@ -143,7 +143,7 @@ impl<'a> Usual<'a> {
         let start = end - fields.0.len() - address.len();
         record.address = match self.shapes.block.address(bytes, start, address.len()) {
             Some(address) => {
-                self.are_sound &= !may_be_special(address);
+                self.are_sound &= !self.shapes.block.may_be_special();
                 StoredAddress::V4(address)
             }
             None => self.other_address(address)?,

@@ -1,5 +1,11 @@
 //! Ways that something was in messages before, of which the next one is likely to be one.
 
+/// A part of a message.
+pub(super) trait Way {
+    /// Where it ends if it begins at a place of a message that ends at `end`.
+    fn end(&self, bytes: &[u8], at: usize, end: usize) -> Option<usize>;
+}
+
 /// Ways that something was, and the one that came after each.
 pub(super) struct Ways<T> {
     known: Vec<(T, usize)>,
@@ -17,7 +23,7 @@ impl<T> Default for Ways<T> {
     }
 }
 
-impl<T> Ways<T> {
+impl<T: Way> Ways<T> {
     #[inline]
     pub(super) fn get(&self, which: usize) -> Option<&T> {
         self.known.get(which).map(|(way, _)| way)
@@ -28,13 +34,13 @@ impl<T> Ways<T> {
         self.known.get_mut(which).map(|(way, _)| way)
     }
 
-    /// Which of the ways it is, and where that ends. Zones come by turns, where Pods are spread.
+    /// Which of the ways it is that begins at a place of a message, and where that ends. Zones come by turns, where Pods are spread.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the call is half of the work")]
-    pub(super) fn find(&mut self, end: impl Fn(&T) -> Option<usize>) -> Option<(usize, usize)> {
+    pub(super) fn find(&mut self, bytes: &[u8], at: usize, end: usize) -> Option<(usize, usize)> {
         let expected = self.known.get(self.expected);
-        let end = match expected.and_then(|(way, _)| end(way)) {
-            None => self.find_other(end)?,
+        let end = match expected.and_then(|(way, _)| way.end(bytes, at, end)) {
+            None => self.find_other(bytes, at, end)?,
             Some(end) => end,
         };
         self.last = self.expected;
@@ -43,8 +49,9 @@ impl<T> Ways<T> {
     }
 
     /// The same where it is another than the one that is expected; then that one is.
-    fn find_other(&mut self, end: impl Fn(&T) -> Option<usize>) -> Option<usize> {
-        let mut ends = (0..).zip(&self.known).map(|(which, (way, _))| Some((which, end(way)?)));
+    #[inline(never)]
+    fn find_other(&mut self, bytes: &[u8], at: usize, end: usize) -> Option<usize> {
+        let mut ends = (0..).zip(&self.known).map(|(which, (way, _))| Some((which, way.end(bytes, at, end)?)));
         let (which, end) = ends.find_map(|found| found)?;
         self.expect(which);
         Some(end)
