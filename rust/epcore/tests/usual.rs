@@ -124,7 +124,15 @@ fn head() -> impl Strategy<Value = (Vec<u8>, Vec<Vec<u8>>)> {
     let port = (select(vec!["http", "dns", "web", "db", "a", "b", "-"]), select(vec!["TCP", "UDP", "SCTP", "", "X"]));
     let port = port
         .prop_map(|(name, protocol)| field(3, &[field(1, name.as_bytes()), field(2, protocol.as_bytes())].concat()));
-    let members = prop::collection::vec(prop_oneof![5 => member(11), 1 => member(12), 1 => odd()], 0..4);
+    let owner = (select(vec!["web", "db"]), 0u8..2).prop_map(|(name, controls)| {
+        field(13, &[field(1, b"Service"), field(3, name.as_bytes()), vec![48, controls]].concat())
+    });
+    let json = select(vec!["{\"f:b\": {}, \"f:a\": 1.0}", "{\"f:a\":{}}", "[", "null", ""]);
+    let manager = (select(vec!["m", "n"]), json).prop_map(|(name, json)| {
+        field(17, &[field(1, name.as_bytes()), field(7, &field(1, json.as_bytes()))].concat())
+    });
+    let others = prop_oneof![2 => member(12), 2 => odd(), 3 => owner, 3 => manager];
+    let members = prop::collection::vec(prop_oneof![5 => member(11), 3 => others], 0..5);
     (members.prop_map(|members| field(1, &members.concat())), prop::collection::vec(port, 0..4))
 }
 
@@ -132,7 +140,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(3000))]
 
     #[test]
-    fn both_readers_agree_on_slices_of_any_labels_and_ports(
+    fn both_readers_agree_on_slices_of_any_metadata_and_ports(
         heads in prop::collection::vec(head(), 1..4),
         picks in prop::collection::vec((any::<Index>(), 0usize..4, prop::option::of(1u8..9)), 1..8),
     ) {

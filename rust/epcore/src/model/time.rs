@@ -60,8 +60,16 @@ pub(crate) fn rfc3339(seconds: i64) -> Option<String> {
     let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
     let year = era * 400 + year + next;
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    let text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z");
-    (0..10_000).contains(&year).then_some(text)
+    if !(0..10_000).contains(&year) {
+        return None;
+    }
+    let mut text = String::with_capacity("0000-00-00T00:00:00Z".len());
+    let digit = |number: i64| u8::try_from(number % 10).map_or('0', |digit| char::from(b'0' + digit));
+    text.extend([digit(year / 1000), digit(year / 100)]);
+    for (number, sign) in [(year, '-'), (month, '-'), (day, 'T'), (hour, ':'), (minute, ':'), (second, 'Z')] {
+        text.extend([digit(number / 10), digit(number), sign]);
+    }
+    Some(text)
 }
 
 #[cfg(test)]

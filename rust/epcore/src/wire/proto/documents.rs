@@ -6,11 +6,11 @@ use crate::engine::{Kind, Object, ObjectEvent, WatchEvent};
 use crate::interrupt::point;
 use crate::model::{EndpointList, EndpointSlice, validate_endpoint};
 use crate::wire::json::{self, Event, Fold};
-use crate::wire::proto::again::Again;
 use crate::wire::proto::encoding::{write_bytes, write_message, write_message_of};
 use crate::wire::proto::endpoint::{Learned, read_endpoint};
 use crate::wire::proto::envelope::{Envelope, Frame, each_frame, is_frames, open, write_envelope};
-use crate::wire::proto::metadata::read_metadata;
+use crate::wire::proto::known_json::KnownJson;
+use crate::wire::proto::metadata::{Known, read_metadata};
 use crate::wire::proto::place::{locate_in, offset_of};
 use crate::wire::proto::pods::{KnownPods, read_usual};
 use crate::wire::proto::reader::Reader;
@@ -290,7 +290,7 @@ fn to_json(document: &[u8]) -> Result<Vec<u8>, Error> {
     let mut object = json::Object::start(&mut out);
     object.text("kind", envelope.kind);
     let items = object.member("items");
-    let mut count = 0;
+    let (mut count, mut known) = (0, KnownJson::default());
     let document = envelope.object.document();
     items.push(b'[');
     envelope.object.fields(|field| {
@@ -301,7 +301,7 @@ fn to_json(document: &[u8]) -> Result<Vec<u8>, Error> {
             items.push(b',');
         }
         let mut item = json::Object::start(items);
-        let written = field.message(document).and_then(|reader| write_members(&mut item, reader, message));
+        let written = field.message(document).and_then(|reader| write_members(&mut item, reader, message, &mut known));
         written.map_err(|error| error.in_index(count))?;
         item.end();
         count += 1;
@@ -318,7 +318,7 @@ fn write_typed(out: &mut Vec<u8>, envelope: &Envelope<'_>) -> Result<(), Error> 
     object.text("apiVersion", envelope.api_version);
     object.text("kind", envelope.kind);
     if let Some(message) = message_of(envelope.kind) {
-        write_members(&mut object, envelope.object, message)?;
+        write_members(&mut object, envelope.object, message, &mut KnownJson::default())?;
     }
     object.end();
     Ok(())
@@ -340,7 +340,7 @@ fn version_of(object: Reader<'_>) -> Result<String, Error> {
     let document = object.document();
     object.fields(|field| {
         if field.number == 1 {
-            let metadata = field.message(document).and_then(|reader| read_metadata(reader, &mut Again::default()));
+            let metadata = field.message(document).and_then(|reader| read_metadata(reader, &mut Known::new(true)));
             version = metadata.map_err(|error| error.in_field("metadata").in_field("object"))?.resource_version;
         }
         Ok(())

@@ -9,14 +9,15 @@ use crate::wire::json;
 use crate::wire::proto::again::Again;
 use crate::wire::proto::encoding::{write_bytes, write_fields, write_message, write_number};
 use crate::wire::proto::hints::KnownHints;
-use crate::wire::proto::metadata::{KnownLabels, read_rest};
+use crate::wire::proto::known_json::KnownJson;
+use crate::wire::proto::metadata::{Known, read_rest};
 use crate::wire::proto::reader::{Field, Reader, Seen};
 use crate::wire::proto::schema::{ENDPOINT, HINTS, REST_OF_ENDPOINT};
 use crate::wire::proto::usual::Usual;
 
 /// What reading some slices tells for reading the next.
 pub(super) struct Learned<'a> {
-    pub(super) labels: KnownLabels<'a>,
+    pub(super) metadata: Known<'a>,
     pub(super) ports: Again<'a, Vec<EndpointPort>>,
     valid: Valid,
     hints: KnownHints<'a>,
@@ -38,7 +39,7 @@ impl<'a> Learned<'a> {
 
     fn of(is_plain: bool) -> Self {
         Self {
-            labels: Again::new(is_plain),
+            metadata: Known::new(is_plain),
             ports: Again::new(is_plain),
             valid: Valid::default(),
             hints: KnownHints::default(),
@@ -128,7 +129,8 @@ pub(super) fn read_endpoint<'a>(
         read.map_err(|error| error.in_field(name))
     })?;
     if has_rest {
-        read_rest(reader, &REST_OF_ENDPOINT, &mut draft.rare.get_or_insert_default().unknown)?;
+        let unknown = &mut draft.rare.get_or_insert_default().unknown;
+        read_rest(reader, &REST_OF_ENDPOINT, unknown, &mut KnownJson::default())?;
     }
     if !draft.has_address {
         draft.rare.get_or_insert_default().no_address = true;

@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::model::{Ascii, Rare, Text, are_valid_hints};
 use crate::wire::json::{self, canonical_hints};
+use crate::wire::proto::known_json::KnownJson;
 use crate::wire::proto::reader::Field;
 use crate::wire::proto::schema::HINTS;
 use crate::wire::proto::translation::write_object;
@@ -72,7 +73,7 @@ impl<'a> KnownHints<'a> {
             Ok(())
         })?;
         let mut text = Vec::new();
-        write_object(&mut text, message, &HINTS)?;
+        write_object(&mut text, message, &HINTS, &mut KnownJson::default())?;
         let text = String::from_utf8_lossy(&text);
         let canonical = canonical_hints(&mut json::Reader::new(&text), rare).map_err(Error::without_offset)?;
         if is_plain {

@@ -7,14 +7,24 @@ use crate::model::{Members, ObjectMeta};
 use crate::wire::json::{self, write_metadata as write_json};
 use crate::wire::proto::again::Again;
 use crate::wire::proto::encoding::write_fields;
+use crate::wire::proto::known_json::KnownJson;
 use crate::wire::proto::reader::{Field, Reader, Seen, second};
 use crate::wire::proto::schema::{Message, OBJECT_META, REST_OF_METADATA};
 use crate::wire::proto::translation::{each_member, parts_of, time};
 
-/// Labels that were read.
-pub(super) type KnownLabels<'a> = Again<'a, BTreeMap<String, String>>;
+/// What others have had in their metadata.
+pub(super) struct Known<'a> {
+    labels: Again<'a, BTreeMap<String, String>>,
+    json: KnownJson<'a>,
+}
 
-pub(super) fn read_metadata<'a>(mut reader: Reader<'a>, known: &mut KnownLabels<'a>) -> Result<ObjectMeta, Error> {
+impl Known<'_> {
+    pub(super) fn new(is_plain: bool) -> Self {
+        Self { labels: Again::new(is_plain), json: KnownJson::new(is_plain) }
+    }
+}
+
+pub(super) fn read_metadata<'a>(mut reader: Reader<'a>, known: &mut Known<'a>) -> Result<ObjectMeta, Error> {
     let (all, document) = (reader, reader.document());
     let mut texts: [String; 5] = Default::default();
     let (mut creation_timestamp, mut labels) = (String::new(), None);
@@ -35,7 +45,8 @@ pub(super) fn read_metadata<'a>(mut reader: Reader<'a>, known: &mut KnownLabels<
                 continue;
             }
             11 => {
-                let read = known.read(&mut reader, &field, &mut labels, |map, field| read_text(map, field, document));
+                let read =
+                    known.labels.read(&mut reader, &field, &mut labels, |map, field| read_text(map, field, document));
                 read.map_err(|error| error.in_field("labels"))?;
                 continue;
             }
@@ -62,7 +73,7 @@ pub(super) fn read_metadata<'a>(mut reader: Reader<'a>, known: &mut KnownLabels<
         text.clone_into(&mut texts[which]);
     }
     if has_rest {
-        read_rest(all, &REST_OF_METADATA, &mut unknown)?;
+        read_rest(all, &REST_OF_METADATA, &mut unknown, &mut known.json)?;
     }
     let [name, generate_name, namespace, uid, resource_version] = texts;
     let labels = labels.unwrap_or_default();
@@ -80,9 +91,15 @@ pub(super) fn read_metadata<'a>(mut reader: Reader<'a>, known: &mut KnownLabels<
 }
 
 /// Keep as JSON what the model has no field for.
-pub(super) fn read_rest(reader: Reader<'_>, rest: &Message, members: &mut Members) -> Result<(), Error> {
-    each_member(reader, rest, |name, json| {
-        members.insert(name, String::from_utf8_lossy(json).into_owned());
+pub(super) fn read_rest<'a>(
+    reader: Reader<'a>,
+    rest: &Message,
+    members: &mut Members,
+    known: &mut KnownJson<'a>,
+) -> Result<(), Error> {
+    each_member(reader, rest, known, |name, json| {
+        let json = std::str::from_utf8(json).map_or_else(|_| String::from_utf8_lossy(json).into_owned(), str::to_owned);
+        members.insert(name, json);
         Ok(())
     })
 }

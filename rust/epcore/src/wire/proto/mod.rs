@@ -13,6 +13,7 @@ mod endpoint;
 mod envelope;
 mod fields;
 mod hints;
+mod known_json;
 mod metadata;
 mod parts;
 mod place;

@@ -53,6 +53,11 @@ impl Message {
         self.0.iter().position(|entry| entry.number == number)
     }
 
+    /// True of what many objects of a list say in the same bytes: who owns them.
+    pub(super) fn comes_again(&self) -> bool {
+        std::ptr::eq(self, &OWNER_REFERENCE)
+    }
+
     pub(super) fn named(&self, name: &str) -> Option<&'static Entry> {
         self.0.iter().find(|entry| entry.name == name)
     }

@@ -23,7 +23,7 @@ pub(super) fn read_slice<'a>(reader: Reader<'a>, learned: &mut Learned<'a>) -> R
         match field.number {
             1 => {
                 seen.once(&field)?;
-                let read = field.message(document).and_then(|reader| read_metadata(reader, &mut learned.labels));
+                let read = field.message(document).and_then(|reader| read_metadata(reader, &mut learned.metadata));
                 metadata = Some(read.map_err(|error| error.in_field("metadata"))?);
             }
             2 => {

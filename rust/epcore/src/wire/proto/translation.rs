@@ -5,29 +5,41 @@ use std::collections::BTreeMap;
 use crate::Error;
 use crate::model::rfc3339;
 use crate::wire::json::{self, Object, write_string};
+use crate::wire::proto::known_json::KnownJson;
 use crate::wire::proto::reader::{Field, Reader, second};
 use crate::wire::proto::schema::{Entry, Kind, Message, Presence};
 
 /// Write a message as an object.
-pub(super) fn write_object(out: &mut Vec<u8>, reader: Reader<'_>, message: &Message) -> Result<(), Error> {
+pub(super) fn write_object<'a>(
+    out: &mut Vec<u8>,
+    reader: Reader<'a>,
+    message: &Message,
+    known: &mut KnownJson<'a>,
+) -> Result<(), Error> {
     let mut object = Object::start(out);
-    write_members(&mut object, reader, message)?;
+    write_members(&mut object, reader, message, known)?;
     object.end();
     Ok(())
 }
 
 /// Write the fields of a message as members.
-pub(super) fn write_members(object: &mut Object<'_>, reader: Reader<'_>, message: &Message) -> Result<(), Error> {
-    each_member(reader, message, |name, json| {
+pub(super) fn write_members<'a>(
+    object: &mut Object<'_>,
+    reader: Reader<'a>,
+    message: &Message,
+    known: &mut KnownJson<'a>,
+) -> Result<(), Error> {
+    each_member(reader, message, known, |name, json| {
         object.member(name).extend_from_slice(json);
         Ok(())
     })
 }
 
 /// One call of `visit` for each member that the JSON of a message has, in the order of the schema.
-pub(super) fn each_member(
-    reader: Reader<'_>,
+pub(super) fn each_member<'a>(
+    reader: Reader<'a>,
     message: &Message,
+    known: &mut KnownJson<'a>,
     mut visit: impl FnMut(&'static str, &[u8]) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let document = reader.document();
@@ -38,12 +50,13 @@ pub(super) fn each_member(
     })?;
     found.sort_by_key(|(which, _)| *which);
     let mut rest = &*found;
+    let mut json = Vec::new();
     for (which, entry) in message.0.iter().enumerate() {
         let count = rest.iter().take_while(|(of, _)| *of == which).count();
         let (fields, others) = rest.split_at(count);
         rest = others;
-        let mut json = Vec::new();
-        if write_entry(&mut json, document, entry, fields).map_err(|error| error.in_field(entry.name))? {
+        json.clear();
+        if write_entry(&mut json, document, entry, fields, known).map_err(|error| error.in_field(entry.name))? {
             visit(entry.name, &json)?;
         }
     }
@@ -51,18 +64,19 @@ pub(super) fn each_member(
 }
 
 /// Write what is there of one field of a message; false if the JSON has no such member.
-fn write_entry(
+fn write_entry<'a>(
     out: &mut Vec<u8>,
-    document: &[u8],
+    document: &'a [u8],
     entry: &Entry,
-    fields: &[(usize, Field<'_>)],
+    fields: &[(usize, Field<'a>)],
+    known: &mut KnownJson<'a>,
 ) -> Result<bool, Error> {
     match entry.presence {
-        Presence::Map => write_map(out, document, entry, fields)?,
+        Presence::Map => write_map(out, document, entry, fields, known)?,
         Presence::Repeated => {
             for (index, (_, field)) in fields.iter().enumerate() {
                 out.push(if index == 0 { b'[' } else { b',' });
-                write_value(out, document, &entry.kind, field).map_err(|error| error.in_index(index))?;
+                write_value(out, document, &entry.kind, field, known).map_err(|error| error.in_index(index))?;
             }
             if !fields.is_empty() {
                 out.push(b']');
@@ -72,7 +86,7 @@ fn write_entry(
             [] if presence == Presence::Always => out.extend_from_slice(zero(&entry.kind).as_bytes()),
             [] => {}
             [(_, field)] => {
-                write_value(out, document, &entry.kind, field)?;
+                write_value(out, document, &entry.kind, field, known)?;
                 if presence == Presence::Filled && out == zero(&entry.kind).as_bytes() {
                     out.clear();
                 }
@@ -94,14 +108,20 @@ fn zero(kind: &Kind) -> &'static str {
     }
 }
 
-fn write_map(out: &mut Vec<u8>, document: &[u8], entry: &Entry, fields: &[(usize, Field<'_>)]) -> Result<(), Error> {
+fn write_map<'a>(
+    out: &mut Vec<u8>,
+    document: &'a [u8],
+    entry: &Entry,
+    fields: &[(usize, Field<'a>)],
+    known: &mut KnownJson<'a>,
+) -> Result<(), Error> {
     let mut members = BTreeMap::new();
     for (_, field) in fields {
         let (key, value) = parts_of(field, document)?;
         let mut json = Vec::new();
         match value {
             Some(value) => {
-                write_value(&mut json, document, &entry.kind, &value)
+                write_value(&mut json, document, &entry.kind, &value, known)
                     .map_err(|error| error.in_field(key.to_owned()))?;
             }
             None => json.extend_from_slice(zero(&entry.kind).as_bytes()),
@@ -135,7 +155,13 @@ pub(super) fn parts_of<'a>(field: &Field<'a>, document: &'a [u8]) -> Result<(&'a
     Ok((key, value))
 }
 
-fn write_value(out: &mut Vec<u8>, document: &[u8], kind: &Kind, field: &Field<'_>) -> Result<(), Error> {
+fn write_value<'a>(
+    out: &mut Vec<u8>,
+    document: &'a [u8],
+    kind: &Kind,
+    field: &Field<'a>,
+    known: &mut KnownJson<'a>,
+) -> Result<(), Error> {
     match kind {
         Kind::Text => write_string(out, field.text()?),
         Kind::Boolean => out.extend_from_slice(if field.boolean()? { b"true" } else { b"false" }),
@@ -144,7 +170,7 @@ fn write_value(out: &mut Vec<u8>, document: &[u8], kind: &Kind, field: &Field<'_
             Some(text) => write_string(out, &text),
             None => out.extend_from_slice(b"null"),
         },
-        Kind::Json => write_json(out, field, document)?,
+        Kind::Json => known.write(out, field, None, |out, _| write_json(out, field, document))?,
         Kind::NumberOrText => {
             let (mut is_text, mut number, mut text) = (false, 0, "");
             field.message(document)?.fields(|part| {
@@ -166,7 +192,11 @@ fn write_value(out: &mut Vec<u8>, document: &[u8], kind: &Kind, field: &Field<'_
             })?;
             write_string(out, text);
         }
-        Kind::Message(message) => write_object(out, field.message(document)?, message)?,
+        Kind::Message(message) if message.comes_again() => {
+            let reader = field.message(document)?;
+            known.write(out, field, Some(message), |out, known| write_object(out, reader, message, known))?;
+        }
+        Kind::Message(message) => write_object(out, field.message(document)?, message, known)?,
     }
     Ok(())
 }
