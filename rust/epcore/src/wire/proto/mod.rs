@@ -11,7 +11,6 @@ mod documents;
 mod encoding;
 mod endpoint;
 mod envelope;
-mod fields;
 mod hints;
 mod known_json;
 mod metadata;

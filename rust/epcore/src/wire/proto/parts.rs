@@ -1,4 +1,4 @@
-//! The fields of messages as Kubernetes spells them. Whatever is spelled in another way, or is wrong, is `None`: a reader that tells errors reads it then.
+//! The fields of messages as Kubernetes spells them: one after the other, or asked for in the order of their numbers. Whatever is spelled in another way, or is wrong, is `None`: a reader that tells errors reads it then.
 
 /// What is left of a message.
 #[derive(Clone, Copy)]
@@ -33,6 +33,30 @@ impl<'a> Parts<'a> {
         }
         let is_usual = matches!(kind, 0 | 2) && (1..1 << 29).contains(&number);
         is_usual.then_some(Part { number, kind, bytes, value: first })
+    }
+
+    /// True if the next field is bytes of this number.
+    #[inline]
+    pub(super) fn begin_with(&self, number: u8) -> bool {
+        const BYTES: u8 = 2;
+        self.0.first() == Some(&(number << 3 | BYTES))
+    }
+
+    /// The bytes of the field of this number, none if the next field is another one.
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "the number is known where it is called, and the call is half of the work"
+    )]
+    pub(super) fn bytes(&mut self, number: u8) -> Option<&'a [u8]> {
+        if !self.begin_with(number) {
+            return Some(&[]);
+        }
+        self.0 = self.0.get(1..)?;
+        let length = self.number()?;
+        let bytes;
+        (bytes, self.0) = self.0.split_at_checked(usize::try_from(length).ok()?)?;
+        Some(bytes)
     }
 
     #[inline(always)]

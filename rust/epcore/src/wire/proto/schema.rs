@@ -55,7 +55,7 @@ impl Message {
 
     /// True of what many objects of a list say in the same bytes: who owns them.
     pub(super) fn comes_again(&self) -> bool {
-        std::ptr::eq(self, &OWNER_REFERENCE)
+        std::ptr::eq(self, &raw const OWNER_REFERENCE)
     }
 
     pub(super) fn named(&self, name: &str) -> Option<&'static Entry> {

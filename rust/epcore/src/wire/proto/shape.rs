@@ -1,7 +1,7 @@
 //! What endpoints of the usual form have in common: an endpoint like one before is compared with it, and only what is its own is read.
 //!
 //! Between the address and the name of the target are conditions, kind, namespace and lengths, the *head*; behind the name of the node are zone and
-//! hints, the *tail*. There are few of each, which are remembered with what they say. Fields that begin at the same place of a message and have the
+//! hints, the *tail*. There are few of each, which are remembered with what they say. Parts that begin at the same place of a message and have the
 //! same bytes are the same, if the message ends where they do.
 
 use std::net::Ipv4Addr;
@@ -9,8 +9,9 @@ use std::net::Ipv4Addr;
 use crate::model::{Ascii, Block, Conditions, Text};
 use crate::wire::json::Literal;
 use crate::wire::names::Names;
-use crate::wire::proto::fields::{Fields, conditions};
 use crate::wire::proto::hints::KnownHints;
+use crate::wire::proto::parts::Parts;
+use crate::wire::proto::usual::conditions;
 use crate::wire::proto::ways::{Way, Ways};
 
 /// From the address to the name of the target, and where that name, the UID and the name of the node are.
@@ -135,6 +136,7 @@ impl<'a> Shapes<'a> {
 
 impl Way for Head<'_> {
     #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the call is half of the work")]
     fn end(&self, bytes: &[u8], at: usize, _: usize) -> Option<usize> {
         self.literal.after(bytes, at)
     }
@@ -142,6 +144,7 @@ impl Way for Head<'_> {
 
 impl Way for Tail<'_> {
     #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the call is half of the work")]
     fn end(&self, bytes: &[u8], at: usize, end: usize) -> Option<usize> {
         self.literal.after(bytes, at).filter(|after| *after == end)
     }
@@ -171,15 +174,15 @@ impl<'a> Tail<'a> {
 
 /// What an endpoint says, none of one that has no target with name and UID or no node, or a host name, which would be another in each.
 fn learn(message: &[u8]) -> Option<(Head<'_>, Tail<'_>)> {
-    let mut fields = Fields(message);
+    let mut fields = Parts(message);
     fields.bytes(1)?;
     let start = fields.0;
     let conditions = conditions(fields.bytes(2)?)?;
-    let mut target = Fields(fields.bytes(4)?);
+    let mut target = Parts(fields.bytes(4)?);
     // Places are counted from the address on; what is left of the target is before what is left of the endpoint.
     let at = |rest: &[u8]| start.len() - rest.len();
     let (after_target, names) = (at(fields.0), [target.bytes(1)?, target.bytes(2)?]);
-    let end_in_target = |target: &Fields<'_>| after_target - target.0.len();
+    let end_in_target = |target: &Parts<'_>| after_target - target.0.len();
     let name = target.bytes(3)?.len();
     let name_end = end_in_target(&target);
     let uid = target.bytes(4)?.len();

@@ -9,11 +9,11 @@
 use std::cell::Cell;
 use std::mem::take;
 
-use crate::model::{Address, Ascii, EndpointList, MAX_ENDPOINTS, Record, StoredAddress, Text};
+use crate::model::{Address, Ascii, Conditions, EndpointList, MAX_ENDPOINTS, Record, StoredAddress, Text};
 use crate::wire::json::write_hints;
 use crate::wire::names::Names;
-use crate::wire::proto::fields::{ENDPOINTS, Fields, conditions};
 use crate::wire::proto::hints::KnownHints;
+use crate::wire::proto::parts::Parts;
 use crate::wire::proto::reader::Reader;
 use crate::wire::proto::shape::{Fit, Shapes};
 
@@ -54,7 +54,7 @@ impl<'a> Usual<'a> {
     /// Read the endpoints of the usual form that are next in a slice onto the end of a list.
     pub(super) fn read(&mut self, slice: &mut Reader<'a>, list: &mut EndpointList, hints: &mut KnownHints<'a>) {
         let (start, count) = (slice.position(), list.len());
-        let mut fields = Fields(slice.rest());
+        let mut fields = Parts(slice.rest());
         if !fields.begin_with(ENDPOINTS) || start < self.plain_until {
             return;
         }
@@ -98,8 +98,8 @@ impl<'a> Usual<'a> {
     }
 
     /// As many endpoints as the last list had, if they are not more than there can be where all are like the first one.
-    fn likely_count(&self, fields: &Fields<'_>) -> usize {
-        let mut next = Fields(fields.0);
+    fn likely_count(&self, fields: &Parts<'_>) -> usize {
+        let mut next = Parts(fields.0);
         let first = next.bytes(ENDPOINTS).map_or(0, |_| fields.0.len() - next.0.len());
         let most = fields.0.len().checked_div(first).map_or(0, |count| MAX_ENDPOINTS.min(count + 1));
         if self.count == 0 { most } else { most.min(self.count) }
@@ -131,11 +131,11 @@ impl<'a> Usual<'a> {
     #[inline(never)]
     fn by_fields(&mut self, bytes: &'a [u8], hints: &mut KnownHints<'a>) -> Option<(Record, usize)> {
         let mut record = Record::default();
-        let mut all = Fields(bytes);
+        let mut all = Parts(bytes);
         let message = all.bytes(ENDPOINTS)?;
         let left = all.0.len();
         let end = bytes.len() - left;
-        let mut fields = Fields(message);
+        let mut fields = Parts(message);
         let address = fields.bytes(1)?;
         if fields.0.len() == message.len() {
             return None;
@@ -151,7 +151,7 @@ impl<'a> Usual<'a> {
         record.conditions = conditions(fields.bytes(2)?)?;
         record.hostname = self.texts.keep(fields.bytes(3)?);
         self.are_sound &= record.hostname.is_empty();
-        let mut target = Fields(fields.bytes(4)?);
+        let mut target = Parts(fields.bytes(4)?);
         // What is left of the target is before what is left of the endpoint.
         let end_of_target = end - fields.0.len();
         let name = target.bytes(1)?;
@@ -202,26 +202,42 @@ impl Drop for Usual<'_> {
     }
 }
 
+/// The number of the field of a slice that has endpoints.
+const ENDPOINTS: u8 = 2;
+
 /// Longest slice to read this way, in bytes: etcd takes none that is longer.
 const MOST_ROOM: usize = 2 << 20;
 
 /// Bytes of hints that are longer as JSON than as protobuf.
 const ROOM_FOR_HINTS: usize = 1024;
 
+/// Conditions of a message that has each at most once, in order, and nothing else.
+pub(super) fn conditions(mut message: &[u8]) -> Option<Conditions> {
+    let mut condition = |number: u8| match message {
+        [tag, value @ 0..=1, rest @ ..] if *tag == number << 3 => {
+            message = rest;
+            Some(*value == 1)
+        }
+        _ => None,
+    };
+    let conditions = Conditions::new(condition(1), condition(2), condition(3));
+    message.is_empty().then_some(conditions)
+}
+
 /// The canonical JSON of hints for one zone, one node, or both, as Kubernetes gives them.
 pub(super) fn usual_hints(message: &[u8]) -> Option<String> {
-    let mut fields = Fields(message);
+    let mut fields = Parts(message);
     let names = [hint(&mut fields, 1)?, hint(&mut fields, 2)?];
     let [zone, node] = names.map(|name| Some(name).filter(|name| !name.is_empty()));
     fields.0.is_empty().then(|| write_hints(zone, node))
 }
 
 /// The name in a hint if the next field is one of that number, else `""`.
-fn hint<'a>(fields: &mut Fields<'a>, number: u8) -> Option<&'a str> {
+fn hint<'a>(fields: &mut Parts<'a>, number: u8) -> Option<&'a str> {
     if !fields.begin_with(number) {
         return Some("");
     }
-    let mut hint = Fields(fields.bytes(number)?);
+    let mut hint = Parts(fields.bytes(number)?);
     let name = std::str::from_utf8(hint.bytes(1)?).ok()?;
     (hint.0.is_empty() && !name.is_empty()).then_some(name)
 }
