@@ -28,6 +28,12 @@ def read_again(size: int) -> Work:
     return lambda: before.refresh(again)
 
 
+def same_bytes(size: int) -> Work:
+    """What `read_again` cannot be faster than: each byte of both documents is looked at."""
+    before, again = listed(size), bytes(bytearray(listed(size)))
+    return lambda: before == again
+
+
 def pack(size: int) -> Work:
     endpoints, slices = epcore.EndpointSet.from_json(wanted(size)), epcore.SliceSet.from_json(listed(size))
     return lambda: epcore.pack(endpoints, slices, template=TEMPLATE)
@@ -52,7 +58,7 @@ def view_step(size: int) -> Work:
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("work", [read, read_again, pack, diff])
+@pytest.mark.parametrize("work", [read, read_again, same_bytes, pack, diff])
 def bench_growth_of_work_on_all(race: "Race", size: int, work: Callable[[int], Work]) -> None:
     race(work(size), endpoints=size, case=work.__name__.replace("_", " "))
 

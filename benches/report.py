@@ -156,7 +156,9 @@ GROWTH = """
 Time for each endpoint, each work by itself; and that of one change or one slice, whatever the Service holds.
 Instructions for each endpoint are flat (`tests/test_instructions.py` holds them to it); what grows here is the wait for
 memory: the work of 1,000 endpoints fits the processor's caches, that of 100,000 does not, and tables of a million are
-made on fresh pages. A `diff` reads two lists and does little with each endpoint: most of it is that wait."""
+made on fresh pages. `read again` compares each byte of two documents, as `same bytes` does, which is Python's `==`
+of the two and nothing else (`memcmp`): that grows as much. A `diff` reads two lists and does little
+with each endpoint."""
 
 
 def growth(results: Iterable[Any]) -> list[str]:
