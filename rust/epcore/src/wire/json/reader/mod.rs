@@ -3,12 +3,16 @@
 //! It reads bytes. A text is looked at for UTF-8 when it is asked for, and all else of JSON is ASCII: so a document that was read to its end is UTF-8, and no
 //! pass over all of it was needed.
 
-use std::borrow::Cow;
-use std::str::{FromStr, Utf8Error};
+mod plain;
+mod scalars;
+
+use std::str::Utf8Error;
 
 use crate::Error;
 use crate::model::Members;
 use crate::wire::json::writer;
+
+pub(crate) use plain::{is_plain, plain_length};
 
 /// Objects and arrays within each other; deeper input is refused.
 pub(crate) const MAX_DEPTH: usize = 128;
@@ -221,167 +225,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Step over `null` if it is next.
-    pub(crate) fn null(&mut self) -> Result<bool, Error> {
-        if self.peek() != Some(b'n') {
-            return Ok(false);
-        }
-        self.literal("null")?;
-        Ok(true)
-    }
-
-    fn literal(&mut self, word: &'static str) -> Result<(), Error> {
-        if !self.bytes[self.position..].starts_with(word.as_bytes()) {
-            return Err(self.error(format!("expected {word}")));
-        }
-        self.position += word.len();
-        Ok(())
-    }
-
-    pub(crate) fn boolean(&mut self) -> Result<bool, Error> {
-        match self.peek() {
-            Some(b't') => self.literal("true").map(|()| true),
-            Some(b'f') => self.literal("false").map(|()| false),
-            _ => Err(self.expected("a boolean")),
-        }
-    }
-
-    /// A string; `null` is the empty one, which means "not set" everywhere in the API.
-    pub(crate) fn optional_string(&mut self) -> Result<Cow<'a, str>, Error> {
-        if self.null()? { Ok(Cow::Borrowed("")) } else { self.string() }
-    }
-
-    #[inline]
-    pub(crate) fn string(&mut self) -> Result<Cow<'a, str>, Error> {
-        if !self.take(b'"') {
-            return Err(self.expected("a string"));
-        }
-        let start = self.position;
-        self.position += plain_length(&self.bytes[start..]);
-        if self.bytes.get(self.position) == Some(&b'"') {
-            self.position += 1;
-            return self.text(start, self.position - 1).map(Cow::Borrowed);
-        }
-        self.rest_of_string(start).map(Cow::Owned)
-    }
-
-    /// The part of a string from its first escape on; rare.
-    #[cold]
-    fn rest_of_string(&mut self, start: usize) -> Result<String, Error> {
-        let mut decoded = self.text(start, self.position)?.to_owned();
-        loop {
-            match self.bytes.get(self.position) {
-                None => return Err(self.error("the string has no end")),
-                Some(b'"') => {
-                    self.position += 1;
-                    return Ok(decoded);
-                }
-                Some(b'\\') => decoded.push(self.escape()?),
-                Some(byte @ 0..0x20) => {
-                    return Err(self.error(format!("control character {byte:#04x} in a string must be escaped")));
-                }
-                Some(_) => {
-                    let from = self.position;
-                    self.position += plain_length(&self.bytes[from..]);
-                    decoded.push_str(self.text(from, self.position)?);
-                }
-            }
-        }
-    }
-
-    fn escape(&mut self) -> Result<char, Error> {
-        let start = self.position;
-        let escaped = self.bytes.get(start + 1).copied();
-        self.position += 2;
-        Ok(match escaped {
-            Some(plain @ (b'"' | b'\\' | b'/')) => char::from(plain),
-            Some(b'b') => '\u{8}',
-            Some(b'f') => '\u{c}',
-            Some(b'n') => '\n',
-            Some(b'r') => '\r',
-            Some(b't') => '\t',
-            Some(b'u') => {
-                let first = self.hex(start)?;
-                let code = if (0xd800..0xdc00).contains(&first) && self.bytes[self.position..].starts_with(b"\\u") {
-                    self.position += 2;
-                    let second = self.hex(start)?;
-                    if !(0xdc00..0xe000).contains(&second) {
-                        return Err(Error::invalid("half of a surrogate pair").at(start));
-                    }
-                    0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00)
-                } else {
-                    first
-                };
-                char::from_u32(code).ok_or_else(|| Error::invalid("half of a surrogate pair").at(start))?
-            }
-            _ => return Err(Error::invalid("unknown escape in a string").at(start)),
-        })
-    }
-
-    fn hex(&mut self, start: usize) -> Result<u32, Error> {
-        let digits = self.bytes.get(self.position..self.position + 4);
-        let digits = digits.filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
-        self.position += 4;
-        digits
-            .and_then(|digits| u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok())
-            .ok_or_else(|| Error::invalid("\\u needs four hexadecimal digits").at(start))
-    }
-
-    /// The text of a number.
-    fn number(&mut self) -> Result<&'a str, Error> {
-        self.peek();
-        let start = self.position;
-        let bytes = self.bytes;
-        let digits = |position: &mut usize| {
-            let from = *position;
-            while bytes.get(*position).is_some_and(u8::is_ascii_digit) {
-                *position += 1;
-            }
-            *position > from
-        };
-        let mut position = start;
-        position += usize::from(bytes.get(position) == Some(&b'-'));
-        let leading_zero = bytes.get(position) == Some(&b'0');
-        let whole = position;
-        let mut valid = digits(&mut position) && (!leading_zero || position == whole + 1);
-        if bytes.get(position) == Some(&b'.') {
-            position += 1;
-            valid &= digits(&mut position);
-        }
-        if matches!(bytes.get(position), Some(b'e' | b'E')) {
-            position += 1;
-            position += usize::from(matches!(bytes.get(position), Some(b'+' | b'-')));
-            valid &= digits(&mut position);
-        }
-        if !valid {
-            return Err(self.error("not a number of JSON"));
-        }
-        self.position = position;
-        self.text(start, position)
-    }
-
-    /// A whole number of 32 bits.
-    pub(crate) fn int32(&mut self) -> Result<i32, Error> {
-        self.whole_number(32)
-    }
-
-    /// A whole number of 64 bits.
-    pub(crate) fn int64(&mut self) -> Result<i64, Error> {
-        self.whole_number(64)
-    }
-
-    fn whole_number<T: FromStr>(&mut self, bits: u8) -> Result<T, Error> {
-        if !matches!(self.peek(), Some(b'-' | b'0'..=b'9')) {
-            return Err(self.expected("a whole number"));
-        }
-        let start = self.position;
-        let text = self.number()?;
-        text.parse().map_err(|_| {
-            let shown = crate::model::shorten(text);
-            Error::invalid(format!("{shown} is not a whole number of {bits} bits")).at(start)
-        })
-    }
-
     /// Step over a value of any kind, checked.
     pub(crate) fn skip(&mut self) -> Result<(), Error> {
         match self.peek() {
@@ -467,75 +310,6 @@ impl Seen {
     }
 }
 
-/// How many bytes come before a quote, a backslash or a control character; eight at a time.
-#[inline]
-pub(crate) fn plain_length(bytes: &[u8]) -> usize {
-    let mut length = 0;
-    while let Some(chunk) = bytes[length..].first_chunk() {
-        let marks = marks(*chunk);
-        if marks != 0 {
-            return length + (marks.trailing_zeros() / 8) as usize;
-        }
-        length += 8;
-    }
-    let rest = &bytes[length..];
-    length + rest.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\').unwrap_or(rest.len())
-}
-
-/// True if so many bytes from a place on come before a quote and have no end of plain text among them; fewer than eight never do.
-#[inline(always)]
-pub(crate) fn is_plain(bytes: &[u8], from: usize, length: usize) -> bool {
-    const WINDOW: usize = 16;
-    let Some(rest) = bytes.get(from..) else { return false };
-    let (WINDOW..=48, Some(around)) = (length, rest.first_chunk::<49>()) else { return is_any_plain(rest, length) };
-    let last = length - WINDOW;
-    let window = |at: usize| around[at..].first_chunk::<WINDOW>();
-    let (Some(first), Some(middle), Some(last)) = (window(0), window(last.min(WINDOW)), window(last)) else {
-        return false;
-    };
-    // All three are looked at together.
-    let ends: [bool; WINDOW] = std::array::from_fn(|at| is_end(first[at]) | is_end(middle[at]) | is_end(last[at]));
-    around[length] == b'"' && !ends.iter().fold(false, |found, end| found | end)
-}
-
-/// The same of any length, and near the end of a document.
-#[cold]
-fn is_any_plain(rest: &[u8], length: usize) -> bool {
-    let Some([text @ .., b'"']) = rest.get(..=length) else { return false };
-    if let Some(last) = text.last_chunk() {
-        return !text.as_chunks().0.iter().fold(has_end(last), |found, chunk| found | has_end(chunk));
-    }
-    let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) else { return false };
-    marks(*first) | marks(*last) == 0
-}
-
-/// True if one of the bytes ends plain text; the compiler looks at all at once.
-#[inline]
-fn has_end(chunk: &[u8; 16]) -> bool {
-    chunk.iter().fold(false, |found, &byte| found | is_end(byte))
-}
-
-/// True of a quote, a backslash and a control character.
-#[inline]
-#[expect(clippy::needless_bitwise_bool, reason = "without branches many bytes are looked at at once")]
-fn is_end(byte: u8) -> bool {
-    // This bit swaps the quote with the space, which is next to the control characters.
-    (byte ^ 0x02 <= 0x20) | (byte == b'\\')
-}
-
-/// The high bit of the first byte that ends plain text, and perhaps of others behind it.
-#[inline]
-fn marks(chunk: [u8; 8]) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let word = u64::from_le_bytes(chunk);
-    // This bit swaps the quote with the space, which is next to the control characters: one subtraction finds both.
-    let quote = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
-    let backslash = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
-    // The lowest marked byte is right; a borrow can mark only bytes above it.
-    (quote | backslash) & !word & HIGH
-}
-
 /// The text of a document.
 pub(crate) fn text_of(document: &[u8]) -> Result<&str, Error> {
     // The fast check does not tell where the trouble is.
@@ -590,30 +364,5 @@ mod tests {
         let deep = "[".repeat(1_000_000);
         let error = Reader::new(&deep).skip().unwrap_err();
         assert_eq!(error.kind(), crate::ErrorKind::Limit { limit: 128, actual: 129 });
-    }
-
-    #[test]
-    fn plain_text_of_a_known_length_is_plain_and_before_a_quote() {
-        for length in 8..60 {
-            let text = format!("[\"{}\"]", "x".repeat(length));
-            assert!(is_plain(text.as_bytes(), 2, length));
-            assert!(!is_plain(text.as_bytes(), 2, length - 1) && !is_plain(text.as_bytes(), 2, length + 1));
-            for (at, end) in (2..length + 2).flat_map(|at| ["\"", "\\", "\n", "\u{1f}", "\0"].map(|end| (at, end))) {
-                let mut spoiled = text.clone();
-                spoiled.replace_range(at..=at, end);
-                assert!(!is_plain(spoiled.as_bytes(), 2, length), "{spoiled:?}");
-            }
-            assert!(is_plain(text.replace("xx", "é").as_bytes(), 2, length));
-        }
-    }
-
-    #[test]
-    fn finds_the_end_of_plain_text_at_any_place() {
-        for length in 0..40 {
-            for end in ["\"", "\\", "\n", "\u{1f}"] {
-                let text = format!("{}{end}{}", "é".repeat(length / 2) + &"x".repeat(length % 2), "\"".repeat(9));
-                assert_eq!(plain_length(text.as_bytes()), length / 2 * 2 + length % 2, "{text:?}");
-            }
-        }
     }
 }

@@ -1,0 +1,100 @@
+//! Where plain text ends: at a quote, a backslash or a control character.
+
+/// How many bytes come before a quote, a backslash or a control character; eight at a time.
+#[inline]
+pub(crate) fn plain_length(bytes: &[u8]) -> usize {
+    let mut length = 0;
+    while let Some(chunk) = bytes[length..].first_chunk() {
+        let marks = marks(*chunk);
+        if marks != 0 {
+            return length + (marks.trailing_zeros() / 8) as usize;
+        }
+        length += 8;
+    }
+    let rest = &bytes[length..];
+    length + rest.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\').unwrap_or(rest.len())
+}
+
+/// True if so many bytes from a place on come before a quote and have no end of plain text among them; fewer than eight never do.
+#[inline(always)]
+pub(crate) fn is_plain(bytes: &[u8], from: usize, length: usize) -> bool {
+    const WINDOW: usize = 16;
+    let Some(rest) = bytes.get(from..) else { return false };
+    let (WINDOW..=48, Some(around)) = (length, rest.first_chunk::<49>()) else { return is_any_plain(rest, length) };
+    let last = length - WINDOW;
+    let window = |at: usize| around[at..].first_chunk::<WINDOW>();
+    let (Some(first), Some(middle), Some(last)) = (window(0), window(last.min(WINDOW)), window(last)) else {
+        return false;
+    };
+    // All three are looked at together.
+    let ends: [bool; WINDOW] = std::array::from_fn(|at| is_end(first[at]) | is_end(middle[at]) | is_end(last[at]));
+    around[length] == b'"' && !ends.iter().fold(false, |found, end| found | end)
+}
+
+/// The same of any length, and near the end of a document.
+#[cold]
+fn is_any_plain(rest: &[u8], length: usize) -> bool {
+    let Some([text @ .., b'"']) = rest.get(..=length) else { return false };
+    if let Some(last) = text.last_chunk() {
+        return !text.as_chunks().0.iter().fold(has_end(last), |found, chunk| found | has_end(chunk));
+    }
+    let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) else { return false };
+    marks(*first) | marks(*last) == 0
+}
+
+/// True if one of the bytes ends plain text; the compiler looks at all at once.
+#[inline]
+fn has_end(chunk: &[u8; 16]) -> bool {
+    chunk.iter().fold(false, |found, &byte| found | is_end(byte))
+}
+
+/// True of a quote, a backslash and a control character.
+#[inline]
+#[expect(clippy::needless_bitwise_bool, reason = "without branches many bytes are looked at at once")]
+fn is_end(byte: u8) -> bool {
+    // This bit swaps the quote with the space, which is next to the control characters.
+    (byte ^ 0x02 <= 0x20) | (byte == b'\\')
+}
+
+/// The high bit of the first byte that ends plain text, and perhaps of others behind it.
+#[inline]
+fn marks(chunk: [u8; 8]) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let word = u64::from_le_bytes(chunk);
+    // This bit swaps the quote with the space, which is next to the control characters: one subtraction finds both.
+    let quote = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
+    let backslash = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
+    // The lowest marked byte is right; a borrow can mark only bytes above it.
+    (quote | backslash) & !word & HIGH
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_text_of_a_known_length_is_plain_and_before_a_quote() {
+        for length in 8..60 {
+            let text = format!("[\"{}\"]", "x".repeat(length));
+            assert!(is_plain(text.as_bytes(), 2, length));
+            assert!(!is_plain(text.as_bytes(), 2, length - 1) && !is_plain(text.as_bytes(), 2, length + 1));
+            for (at, end) in (2..length + 2).flat_map(|at| ["\"", "\\", "\n", "\u{1f}", "\0"].map(|end| (at, end))) {
+                let mut spoiled = text.clone();
+                spoiled.replace_range(at..=at, end);
+                assert!(!is_plain(spoiled.as_bytes(), 2, length), "{spoiled:?}");
+            }
+            assert!(is_plain(text.replace("xx", "é").as_bytes(), 2, length));
+        }
+    }
+
+    #[test]
+    fn finds_the_end_of_plain_text_at_any_place() {
+        for length in 0..40 {
+            for end in ["\"", "\\", "\n", "\u{1f}"] {
+                let text = format!("{}{end}{}", "é".repeat(length / 2) + &"x".repeat(length % 2), "\"".repeat(9));
+                assert_eq!(plain_length(text.as_bytes()), length / 2 * 2 + length % 2, "{text:?}");
+            }
+        }
+    }
+}
