@@ -77,12 +77,33 @@ def slices_of(call: Call, given: Json) -> list[Json]:
 HELD = {name: slices_of(call, given) for name, (call, given) in CALLS.items()}
 
 
-def planned(name: str, given: Json, slices: list[Json], **options: Any) -> epcore.Plan:
+def in_halves(given: Json) -> Json:
+    """The same Endpoints in more subsets: now no list has all addresses."""
+    if "endpoints" not in given:
+        return given
+    subsets = []
+    for subset in given["endpoints"]["subsets"]:
+        addresses = subset["addresses"]
+        subsets += [
+            {**subset, "addresses": addresses[:7], "notReadyAddresses": []},
+            {**subset, "addresses": addresses[7:]},
+        ]
+    return {"endpoints": {**given["endpoints"], "subsets": subsets}}
+
+
+def as_handle(given: Json) -> Json:
+    if "endpoints" not in given:
+        return given
+    return {"endpoints": epcore.LegacyEndpoints.from_object(given["endpoints"])}
+
+
+def planned(name: str, given: Json, slices: list[Json], **options: Any) -> bool:
+    """True if there is something to write: by handles, whatever they were asked before, as plainly."""
     call, _ = CALLS[name]
-    plainly = outcome(lambda: call(given, foreign(slices), **options))
-    known = epcore.SliceSet.from_objects(slices)
-    assert [outcome(lambda: call(given, known, **options)) for _ in range(3)] == [plainly] * 3
-    return call(given, known, **options)
+    plainly = outcome(lambda: call(in_halves(given), foreign(slices), **options))
+    handle, known = as_handle(given), epcore.SliceSet.from_objects(slices)
+    assert [outcome(lambda: call(handle, known, **options)) for _ in range(3)] == [plainly] * 3
+    return bool(call(handle, known, **options))
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -98,6 +119,11 @@ def test_a_change_of_one_slice_or_of_all_is_seen(name: str, edit: str) -> None:
     for one in slices:
         ALL_SLICE_EDITS[edit](one)
     planned(name, given, slices)
+
+
+def of_subset(given: Json) -> Json:
+    found: Json = given["endpoints"]["subsets"][0]
+    return found
 
 
 EDITS: dict[str, tuple[str, Edit]] = {
@@ -116,9 +142,37 @@ EDITS: dict[str, tuple[str, Edit]] = {
         "reconcile",
         lambda given: given["service"]["metadata"].update(annotations={"service.kubernetes.io/topology-mode": "Auto"}),
     ),
-    "an address goes": ("mirror", lambda given: given["endpoints"]["subsets"][0]["addresses"].pop()),
-    "a host name": ("mirror", lambda given: given["endpoints"]["subsets"][0]["addresses"][3].update(hostname="x")),
-    "a port of Endpoints": ("mirror", lambda given: given["endpoints"]["subsets"][0]["ports"][0].update(port=5433)),
+    "an address goes": ("mirror", lambda given: of_subset(given)["addresses"].pop()),
+    "a host name": ("mirror", lambda given: of_subset(given)["addresses"][3].update(hostname="x")),
+    "a port of Endpoints": ("mirror", lambda given: of_subset(given)["ports"][0].update(port=5433)),
+    "a node": ("mirror", lambda given: of_subset(given)["addresses"][3].update(nodeName="n")),
+    "a target": (
+        "mirror",
+        lambda given: of_subset(given)["addresses"][3].update(targetRef={"kind": "VM", "name": "x"}),
+    ),
+    "an address of the other family": (
+        "mirror",
+        lambda given: of_subset(given)["addresses"][3].update(ip="2001:db8::1"),
+    ),
+    "an address that is none": ("mirror", lambda given: of_subset(given)["addresses"][3].update(ip="127.0.0.1")),
+    "an address that is not ready": (
+        "mirror",
+        lambda given: of_subset(given).update(notReadyAddresses=[of_subset(given)["addresses"].pop(3)]),
+    ),
+    "an address of two targets": (
+        "mirror",
+        lambda given: of_subset(given)["addresses"].append(
+            {"ip": "10.0.0.1", "targetRef": {"kind": "VM", "name": "x", "uid": "x"}}
+        ),
+    ),
+    "two numbers of one name": (
+        "mirror",
+        lambda given: given["endpoints"]["subsets"].append(
+            {**of_subset(given), "ports": [{"name": "sql", "port": 5433}]}
+        ),
+    ),
+    "one more port": ("mirror", lambda given: of_subset(given)["ports"].append({"name": "admin", "port": 80})),
+    "no port of Endpoints": ("mirror", lambda given: of_subset(given)["ports"].clear()),
     "a label of Endpoints": ("mirror", lambda given: given["endpoints"]["metadata"]["labels"].update(a="c")),
     "an annotation of Endpoints": ("mirror", lambda given: given["endpoints"]["metadata"].update(annotations={})),
     "owner of Endpoints": ("mirror", lambda given: given["endpoints"]["metadata"].update(uid="other")),
@@ -133,6 +187,25 @@ def test_a_change_of_what_is_wanted_is_seen(edit: str, policy: Any) -> None:
     change(given)
     # Kubernetes leaves this label out of the comparison.
     assert planned(name, given, HELD[name], policy=policy) or (edit, policy) == ("headless", "upstream")
+
+
+def test_an_address_that_is_there_twice_is_there_once_whichever_is_first() -> None:
+    given = copy.deepcopy(CALLS["mirror"][1])
+    twice = [{"ip": "10.0.0.5", "hostname": "h-4"}, {"ip": "10.0.0.5", "hostname": "other"}]
+    for addresses in ([*twice, *of_subset(given)["addresses"]], [*of_subset(given)["addresses"], *twice]):
+        of_subset(given)["addresses"] = addresses
+        planned("mirror", given, HELD["mirror"])
+        planned("mirror", given, HELD["mirror"], policy="upstream")
+
+
+@pytest.mark.parametrize("edit", [{"hostname": "-"}, {"nodeName": "-"}, {"nodeName": "N"}])
+def test_endpoints_that_no_slice_may_hold_are_refused_each_time(edit: Json) -> None:
+    given = copy.deepcopy(CALLS["mirror"][1])
+    of_subset(given)["addresses"][44].update(edit)
+    handle, slices = as_handle(given), epcore.SliceSet.from_objects(HELD["mirror"])
+    first, *others = [outcome(lambda: mirror(handle, slices)) for _ in range(3)]
+    assert others == [first] * 2
+    assert first[2] == f"endpoints.subsets[0].addresses[44].{next(iter(edit))}"
 
 
 def test_that_hints_by_cpu_are_no_longer_asked_for_is_told_each_time() -> None:

@@ -8,7 +8,7 @@ use hashbrown::DefaultHashBuilder;
 use crate::interrupt::point;
 use crate::model::digest::Digest;
 use crate::model::print::{NONE, Print, prints};
-use crate::model::{Address, AddressType, ByIdentity, EndpointList, EndpointRef, are_valid};
+use crate::model::{Address, AddressType, ByIdentity, Conditions, EndpointList, EndpointRef, Shared, are_valid};
 
 /// Facts about a list, once somebody asked. A copy begins without; whoever changes a list must [`forget`](Self::forget).
 #[derive(Default)]
@@ -26,6 +26,7 @@ struct Facts {
     whole: OnceLock<Whole>,
     index: OnceLock<Option<Index>>,
     valid_family: OnceLock<Option<AddressType>>,
+    all_ready: OnceLock<Shared<EndpointList>>,
     /// Somebody has walked along all of it.
     is_walked: OnceLock<()>,
 }
@@ -145,6 +146,12 @@ impl EndpointList {
     pub(crate) fn valid_family(&self) -> Option<AddressType> {
         let facts = self.known().0.get_or_init(Box::default);
         *facts.valid_family.get_or_init(|| self.family().filter(|family| are_valid(self, *family)))
+    }
+
+    /// The same endpoints, of which it is said that they are ready and no more.
+    pub(crate) fn all_ready(&self) -> Shared<Self> {
+        let ready = || self.with_conditions(Conditions::new(Some(true), None, None)).into();
+        self.known().0.get_or_init(Box::default).all_ready.get_or_init(ready).clone()
     }
 
     /// No JSON form of any endpoint is longer than this.

@@ -142,6 +142,15 @@ impl EndpointList {
         Ok(())
     }
 
+    /// A copy with all endpoints in this condition.
+    pub(crate) fn with_conditions(&self, conditions: Conditions) -> Self {
+        let mut copy = self.clone();
+        for record in copy.records_mut() {
+            record.conditions = conditions;
+        }
+        copy
+    }
+
     /// Keep the first `count` endpoints.
     pub(crate) fn truncate(&mut self, count: usize) {
         self.records_mut().truncate(count);

@@ -89,19 +89,48 @@ pub fn mirror(
             && endpoints.metadata.labels.get(SKIP_MIRROR_LABEL).is_none_or(|skip| skip != "true")
             && !endpoints.metadata.annotations.contains_key(LEADER_ANNOTATION)
     });
-    let mut families: [Groups; 2] = Default::default();
+    let mut families: [Vec<Group>; 2] = Default::default();
     if let Some(endpoints) = mirrored {
-        let mut tally = Tally::default();
-        let limit = if options.pack.policy == Policy::Upstream { options.pack.max_endpoints } else { usize::MAX };
-        for subset in repack(&endpoints.subsets)? {
-            add(&mut families, &subset, limit, &mut tally)?;
+        let is_upstream = options.pack.policy == Policy::Upstream;
+        if let Some((family, group)) = only_group(endpoints).filter(|_| !is_upstream) {
+            families[family as usize].push(group);
+        } else {
+            let limit = if is_upstream { options.pack.max_endpoints } else { usize::MAX };
+            let (sorted, tally) = sorted(endpoints, limit)?;
+            families = sorted.map(|groups| groups.in_order().into_iter().map(Group::from).collect());
+            run.notes.events = tally.events(limit);
         }
-        run.notes.events = tally.events(limit);
     }
     for (family, groups) in [AddressType::IPv4, AddressType::IPv6].into_iter().zip(families) {
-        run.family(family, groups.in_order().into_iter().map(Group::from).collect())?;
+        run.family(family, groups)?;
     }
     Ok(run.finish())
+}
+
+/// The group that all addresses are of, if it is known that there is one, and that none is wrong, there twice or not ready. The order in which
+/// they stand is of no account but to Kubernetes' rule.
+fn only_group(endpoints: &Endpoints) -> Option<(AddressType, Group)> {
+    let [EndpointSubset { addresses, not_ready_addresses, ports }] = &*endpoints.subsets else { return None };
+    if !not_ready_addresses.is_empty() || !addresses.has_no_twins() {
+        return None;
+    }
+    let family = addresses.valid_family()?;
+    // One of them has the ports of all.
+    let mut first = EndpointList::default();
+    first.push(addresses.get(0)?).ok()?;
+    let alone = EndpointSubset { addresses: first, ports: ports.clone(), ..EndpointSubset::default() };
+    let [packed] = &*repack(&[alone]).ok()? else { return None };
+    let [ports] = &*by_name(&packed.ports) else { return None };
+    Some((family, Group::new(ports.clone(), addresses.all_ready())))
+}
+
+/// Each address put into its group, but for those that are not mirrored.
+fn sorted(endpoints: &Endpoints, limit: usize) -> Result<([Groups; 2], Tally), Error> {
+    let (mut families, mut tally): ([Groups; 2], _) = (Default::default(), Tally::default());
+    for subset in repack(&endpoints.subsets)? {
+        add(&mut families, &subset, limit, &mut tally)?;
+    }
+    Ok((families, tally))
 }
 
 /// Metadata of the object that owns the slices.
@@ -250,9 +279,9 @@ impl Run<'_> {
 fn add(families: &mut [Groups; 2], subset: &EndpointSubset, limit: usize, tally: &mut Tally) -> Result<(), Error> {
     let lists = [(&subset.addresses, true), (&subset.not_ready_addresses, false)];
     let mut taken = 0;
-    // Of addresses that are one endpoint the last counts, as in upstream's set.
-    let mut last: [HashMap<ByIdentity<'_>, (EndpointRef<'_>, bool)>; 2] = Default::default();
-    let mut order: [Vec<EndpointRef<'_>>; 2] = Default::default();
+    // Of addresses that are one endpoint the last counts, as in upstream's set, at the place of the first.
+    let mut places: [HashMap<ByIdentity<'_>, usize>; 2] = Default::default();
+    let mut found: [Vec<(EndpointRef<'_>, bool)>; 2] = Default::default();
     for (address, is_ready) in lists.into_iter().flat_map(|(list, ready)| list.iter().map(move |one| (one, ready))) {
         if taken >= limit {
             tally.too_many += 1;
@@ -269,20 +298,19 @@ fn add(families: &mut [Groups; 2], subset: &EndpointSubset, limit: usize, tally:
         }
         taken += 1;
         let key = ByIdentity { endpoint: address, identity: Identity::Kubernetes };
-        if last[family].insert(key, (address, is_ready)).is_none() {
-            order[family].push(address);
+        let place = *places[family].entry(key).or_insert(found[family].len());
+        match found[family].get_mut(place) {
+            Some(before) => *before = (address, is_ready),
+            None => found[family].push((address, is_ready)),
         }
     }
     let ports = by_name(&subset.ports);
-    for (family, groups) in families.iter_mut().enumerate() {
+    for (groups, found) in families.iter_mut().zip(found) {
         // A subset without addresses of a family is no group of it.
-        for address in &order[family] {
-            let key = ByIdentity { endpoint: *address, identity: Identity::Kubernetes };
-            if let Some(&(address, is_ready)) = last[family].get(&key) {
-                for ports in &ports {
-                    let conditions = Conditions::new(Some(is_ready), None, None);
-                    groups.of(ports).endpoints.push_with_conditions(address, conditions)?;
-                }
+        for (address, is_ready) in found {
+            for ports in &ports {
+                let conditions = Conditions::new(Some(is_ready), None, None);
+                groups.of(ports).endpoints.push_with_conditions(address, conditions)?;
             }
         }
     }
@@ -313,7 +341,9 @@ fn check(endpoints: &Endpoints) -> Result<(), Error> {
     for (index, subset) in endpoints.subsets.iter().enumerate() {
         let mut found = |error: Error| found(error.in_index(index).in_field("subsets"));
         for (field, list) in [("addresses", &subset.addresses), ("notReadyAddresses", &subset.not_ready_addresses)] {
-            for (index, address) in list.iter().enumerate() {
+            // Most lists are known to have nothing wrong in them, once they were asked.
+            let others = if list.valid_family().is_some() { &EndpointList::default() } else { list };
+            for (index, address) in others.iter().enumerate() {
                 check_endpoint(address, None, &mut |error| found(error.in_index(index).in_field(field)));
             }
         }

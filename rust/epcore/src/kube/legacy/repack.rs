@@ -20,10 +20,10 @@ use crate::model::{Address, EndpointList, EndpointPort, EndpointRef};
 pub fn repack(subsets: &[EndpointSubset]) -> Result<Vec<EndpointSubset>, Error> {
     let mut addresses: Vec<EndpointRef<'_>> = Vec::new();
     let mut known: HashMap<(Address<'_>, &str), usize> = HashMap::new();
-    let mut by_port: BTreeMap<PortKey<'_>, (Option<&EndpointPort>, BTreeMap<usize, bool>)> = BTreeMap::new();
+    let mut by_port: BTreeMap<PortKey<'_>, (Option<&EndpointPort>, Members)> = BTreeMap::new();
     for subset in subsets {
         let ready = subset.addresses.iter().map(|address| (address, true));
-        let members: Vec<(usize, bool)> = ready
+        let members: Members = ready
             .chain(subset.not_ready_addresses.iter().map(|address| (address, false)))
             .map(|(address, is_ready)| {
                 let key = (address.address(), address.target_ref().map_or("", |target| target.uid));
@@ -39,15 +39,18 @@ pub fn repack(subsets: &[EndpointSubset]) -> Result<Vec<EndpointSubset>, Error> 
         }
         let ports = subset.ports.iter().map(Some).chain(subset.ports.is_empty().then_some(None));
         for port in ports {
-            let (_, held) = by_port.entry(port.map(EndpointPort::sort_key)).or_insert((port, BTreeMap::new()));
-            for &(number, is_ready) in &members {
-                held.entry(number).and_modify(|was| *was &= is_ready).or_insert(is_ready);
-            }
+            let (_, held) = by_port.entry(port.map(EndpointPort::sort_key)).or_insert((port, Vec::new()));
+            held.extend(&members);
         }
     }
-    let mut by_addresses: BTreeMap<Vec<(usize, bool)>, Vec<&EndpointPort>> = BTreeMap::new();
-    for (port, held) in by_port.into_values() {
-        let ports = by_addresses.entry(held.into_iter().collect()).or_default();
+    let mut by_addresses: BTreeMap<Members, Vec<&EndpointPort>> = BTreeMap::new();
+    for (port, mut held) in by_port.into_values() {
+        // By number, and what is not ready first, which counts.
+        if !held.is_sorted_by(|one, next| one.0 < next.0) {
+            held.sort_unstable();
+            held.dedup_by_key(|member| member.0);
+        }
+        let ports = by_addresses.entry(held).or_default();
         ports.extend(port.filter(|port| port.port.is_some_and(|number| number > 0)));
     }
     let mut packed = Vec::new();
@@ -66,13 +69,14 @@ pub fn repack(subsets: &[EndpointSubset]) -> Result<Vec<EndpointSubset>, Error> 
 /// `None` stands for addresses that have no ports.
 type PortKey<'a> = Option<(&'a str, &'a str, Option<i32>, &'a str)>;
 
+/// Addresses by number, and whether each is ready.
+type Members = Vec<(usize, bool)>;
+
 /// By the text of the address, then by the UID of the target (upstream `LessEndpointAddress`).
 fn sorted(addresses: &[EndpointRef<'_>], members: &[(usize, bool)], ready: bool) -> Result<EndpointList, Error> {
     let of_readiness = members.iter().filter(|(_, is_ready)| *is_ready == ready);
     let mut chosen: Vec<EndpointRef<'_>> = of_readiness.map(|&(number, _)| addresses[number]).collect();
-    chosen.sort_by_cached_key(|address| {
-        (address.address().to_string(), address.target_ref().map(|target| target.uid.to_owned()))
-    });
+    chosen.sort_by_cached_key(|address| (address.address().to_string(), address.target_ref().map(|target| target.uid)));
     let mut list = EndpointList::default();
     chosen.into_iter().try_for_each(|address| list.push(address))?;
     Ok(list)
