@@ -11,9 +11,11 @@ mod documents;
 mod encoding;
 mod endpoint;
 mod envelope;
+mod events;
 mod hints;
 mod known_json;
 mod metadata;
+mod objects;
 mod parts;
 mod place;
 mod pods;
@@ -25,10 +27,12 @@ mod translation;
 mod usual;
 mod ways;
 
-pub(crate) use documents::translated;
 pub use documents::{
-    locate, read_endpoints, read_endpoints_plainly, read_events, read_list_version, read_object_events, read_objects,
-    read_slice_list, read_slices, read_slices_plainly, write_slice, write_slices,
+    read_endpoints, read_endpoints_plainly, read_slice_list, read_slices, read_slices_plainly, write_slice,
+    write_slices,
 };
 pub use envelope::is_protobuf;
+pub use events::{read_events, read_object_events};
+pub(crate) use objects::translated;
+pub use objects::{locate, read_list_version, read_objects};
 pub use pods::{read_pods, read_pods_plainly};

@@ -13,8 +13,8 @@ use crate::interrupt::point;
 use crate::kube::{ContainerPort, Pod};
 use crate::model::rfc3339;
 use crate::wire::json;
-use crate::wire::proto::documents::translated;
 use crate::wire::proto::envelope::open;
+use crate::wire::proto::objects::translated;
 use crate::wire::proto::parts::{Part, Parts, Seen};
 use crate::wire::proto::schema::{Kind, Message, OBJECT_META, Presence};
 
