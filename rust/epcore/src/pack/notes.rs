@@ -34,3 +34,11 @@ pub struct HintState {
     /// Endpoints that serve each zone, for each address type.
     pub zones: BTreeMap<AddressType, BTreeMap<String, usize>>,
 }
+
+impl HintState {
+    /// True if it is that before the first call.
+    pub(crate) fn says_nothing(&self) -> bool {
+        let Self { is_populated, zones } = self;
+        !is_populated && zones.is_empty()
+    }
+}

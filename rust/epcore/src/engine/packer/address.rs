@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use crate::model::Address;
 
 /// An [`Address`] that is kept. Numbers are compared at once, octets one by one.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum OwnedAddress {
     V4(u32),
     /// Its halves, since a number of 128 bits would make all of them larger.

@@ -9,7 +9,6 @@ use crate::engine::packer::address::OwnedAddress;
 use crate::engine::packer::cluster::Cluster;
 use crate::engine::packer::common::Common;
 use crate::engine::packer::entry::Changes;
-use crate::engine::packer::outside;
 use crate::engine::packer::slices::ServiceSlices;
 use crate::engine::packer::{Entry, PackerOptions};
 use crate::engine::versions::Name;
@@ -19,9 +18,7 @@ use crate::model::{
     Address, ByIdentity, EndpointList, EndpointPort, EndpointSlice, Identity, ObjectMeta, Shared,
     TRIGGER_TIME_ANNOTATION, keeps, same_ports,
 };
-use crate::pack::{
-    HintState, LateSlice, Notes, Options, Plan, Policy, Replaced, Stats, Verb, Write, WriteReason, WriteReasons,
-};
+use crate::pack::{LateSlice, Notes, Options, Plan, Policy, Replaced, Stats, Verb, Write, WriteReason, WriteReasons};
 
 /// What an address should be: one endpoint, and its ports.
 struct Wanted<'a> {
@@ -67,7 +64,7 @@ impl<'a> Direct<'a> {
             && options.compaction.is_none()
             && !service.asks_for_topology_hints()
             && !service.metadata.is_being_deleted()
-            && entry.hints == HintState::default()
+            && entry.hints.says_nothing()
             && slices.are_of(managed_by);
         let common = entry.common.get_or_init(|| Arc::new(Common::of(service, managed_by)));
         is_simple.then_some(Self { cluster, name, service, slices, entry, changes, common, managed_by, options })
@@ -197,7 +194,7 @@ impl<'a> Direct<'a> {
     ) -> Option<Wanted<'a>> {
         let Self { service, entry, common, .. } = *self;
         if !service.selects_pods() {
-            let mut contents = outside::with_address(entry.outside.as_ref()?, address);
+            let mut contents = entry.outside.as_ref()?.with_address(address);
             let (endpoint, ports) = contents.next().filter(|_| pods.is_empty())?;
             kube::check_published(endpoint.get(0)?).ok()?;
             let ports = match ports {

@@ -1,12 +1,11 @@
 //! What is known of one Service beyond the objects of the cluster.
 
-use std::collections::btree_map::Entry::{Occupied, Vacant};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use crate::engine::packer::address::OwnedAddress;
 use crate::engine::packer::common::Common;
-use crate::engine::packer::outside;
+use crate::engine::packer::outside::{self, Outside};
 use crate::kube::Pod;
 use crate::model::{Address, EndpointSlice};
 use crate::pack::{HintState, LateSlice, Plan, Verb, Write};
@@ -15,7 +14,7 @@ use crate::pack::{HintState, LateSlice, Plan, Verb, Write};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Entry {
     /// Endpoints from outside, once some were given; each a list of one.
-    pub(super) outside: Option<BTreeMap<outside::Key, outside::Content>>,
+    pub(super) outside: Option<Box<Outside>>,
     /// What changed since the slices held what was wanted; `None` if anything may have.
     pub(super) changes: Option<Changes>,
     pub(super) hints: HintState,
@@ -71,10 +70,8 @@ impl Entry {
     /// Take in an endpoint from outside. True if that is new.
     pub(super) fn tell(&mut self, key: outside::Key, content: outside::Content) -> bool {
         let address = key.address().clone();
-        match self.outside.get_or_insert_with(BTreeMap::new).entry(key) {
-            Occupied(same) if outside::is_same(same.get(), &content) => return false,
-            Occupied(mut other) => drop(other.insert(content)),
-            Vacant(new) => drop(new.insert(content)),
+        if !self.outside.get_or_insert_default().tell(key, content) {
+            return false;
         }
         self.mark_part(|changes| {
             changes.addresses.insert(address);

@@ -27,6 +27,7 @@ use address::OwnedAddress;
 use cluster::{Cluster, Names};
 use direct::Direct;
 use entry::Entry;
+use outside::Outside;
 
 pub use answer::Answer;
 pub use object::{Kind, Object, ObjectEvent};
@@ -149,10 +150,10 @@ impl Packer {
     ///
     /// More text than one list can hold.
     pub fn publish(&mut self, service: &Name, endpoints: &Published) -> Result<(), Error> {
-        let outside = outside::each(endpoints)?.collect();
+        let outside: Outside = outside::each(endpoints)?.collect();
         let entry = entry_of(&mut self.entries, service);
-        if !entry.outside.as_ref().is_some_and(|known| outside::are_same(known, &outside)) {
-            entry.outside = Some(outside);
+        if entry.outside.as_deref() != Some(&outside) {
+            entry.outside = Some(Box::new(outside));
             self.mark(service);
         }
         Ok(())
@@ -189,7 +190,7 @@ impl Packer {
         let Some(known) = self.entries.get_mut(service).and_then(|entry| entry.outside.as_mut()) else {
             return Ok(());
         };
-        let gone = given.map(|(key, _)| key).filter(|key| known.remove(key).is_some());
+        let gone = given.map(|(key, _)| key).filter(|key| known.remove(key));
         let gone: Vec<OwnedAddress> = gone.map(|key| key.address().clone()).collect();
         if !gone.is_empty() {
             entry_of(&mut self.entries, service).mark_part(|changes| changes.addresses.extend(gone));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::Error;
 use crate::engine::packer::address::OwnedAddress;
 use crate::engine::packer::entry::Changes;
-use crate::engine::packer::outside::{self, Content, Key};
+use crate::engine::packer::outside::{self, Outside};
 use crate::engine::packer::part::Part;
 use crate::engine::packer::{Entry, Packer};
 use crate::engine::versions::Name;
@@ -38,21 +38,22 @@ impl Packer {
         name: &Name,
         service: &Service,
         entry: &Entry,
-        outside: &BTreeMap<Key, Content>,
+        outside: &Outside,
         options: &Options,
     ) -> Result<Plan, Error> {
         let managed_by = &self.options.managed_by;
         let few = self.part(name, service, entry, managed_by, options).and_then(|(part, changes)| {
             part.plan(|slices| {
-                let addresses = held(slices).chain(changes.addresses.iter().cloned()).collect();
-                let endpoints = outside::joined(outside::with(outside, addresses)).ok()?;
+                let addresses: BTreeSet<_> = held(slices).chain(changes.addresses.iter().cloned()).collect();
+                let some = addresses.iter().flat_map(|address| outside.with_address(address));
+                let endpoints = outside::joined(some).ok()?;
                 kube::publish(service, &endpoints, &slices.into(), managed_by, options).ok()
             })
         });
         if let Some(plan) = few {
             return Ok(plan);
         }
-        let endpoints = outside::joined(outside.values())?;
+        let endpoints = outside::joined(outside.in_order().into_iter())?;
         kube::publish(service, &endpoints, &self.cluster.slices_of(name).into(), managed_by, options)
     }
 
