@@ -24,6 +24,19 @@ impl Numbered {
         self.at(*self.numbers.get(name)?)
     }
 
+    pub(super) fn number(&self, name: &Name) -> Option<u32> {
+        self.numbers.get(name).copied()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.numbers.len()
+    }
+
+    /// Each name with its slice.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Name, &Arc<EndpointSlice>)> {
+        self.numbers.iter().filter_map(|(name, &number)| Some((name, self.at(number)?)))
+    }
+
     pub(super) fn names(&self) -> impl Iterator<Item = &Name> {
         self.numbers.keys()
     }

@@ -1,0 +1,141 @@
+//! What is handed out of a view: what changed since the last time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::diff::{Counts, Delta, Fields, Key, Options, Transition, TriggerTime};
+use crate::engine::versions::Name;
+use crate::engine::view::{View, service_of};
+use crate::model::{EndpointList, EndpointRef, EndpointSlice};
+
+impl View {
+    /// What changed for each endpoint since the last checkout.
+    pub fn checkout(&mut self) -> Delta {
+        self.checkout_at(self.now)
+    }
+
+    /// What changed for each endpoint since the last checkout, at a time on any clock that does not go back.
+    pub fn checkout_at(&mut self, now: Duration) -> Delta {
+        let (before, after) = self.changed();
+        let counted = Options { key: Key::AddressPort, fields: Fields::Proxy };
+        let is_counted = self.options.key == counted.key && self.options.fields >= counted.fields;
+        // Whoever interrupts the work finds everything as it was before.
+        let mut delta = Delta::of_some(&before, &after, self.options);
+        let mut other = (!is_counted).then(|| Delta::of_some(&before, &after, counted));
+        self.now = self.now.max(now);
+        if let Some([first, second]) = &mut self.held {
+            delta.hold(first, self.options, self.now);
+            if let Some(other) = &mut other {
+                other.hold(second, counted, self.now);
+            }
+        }
+        delta.transitions = self.count(other.as_ref().unwrap_or(&delta));
+        delta.trigger_times = self.trigger_times();
+        self.pending.clear();
+        self.beside.clear();
+        delta
+    }
+
+    /// True if something was taken in that may change what was handed out.
+    #[must_use]
+    pub fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// The slices that changed, before and after, and on both sides those that hold the same endpoints.
+    fn changed(&self) -> (Vec<Arc<EndpointSlice>>, Vec<Arc<EndpointSlice>>) {
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        let mut numbers = BTreeSet::new();
+        for (name, old) in &self.pending {
+            let number = self.slices.number(name);
+            let new = number.and_then(|number| self.slices.at(number));
+            if old.as_ref().zip(new).is_some_and(|(old, new)| Arc::ptr_eq(old, new)) {
+                continue;
+            }
+            numbers.extend(number);
+            before.extend(old.iter().cloned());
+            after.extend(new.cloned());
+        }
+        for number in self.beside.difference(&numbers) {
+            if let Some(slice) = self.slices.at(*number) {
+                before.push(slice.clone());
+                after.push(slice.clone());
+            }
+        }
+        (before, after)
+    }
+
+    fn trigger_times(&self) -> Vec<TriggerTime> {
+        let mut times = BTreeSet::new();
+        for (name, old) in &self.pending {
+            let Some(new) = self.slices.get(name) else { continue };
+            let time = new.metadata.trigger_time();
+            if !time.is_empty() && old.as_ref().is_none_or(|old| old.metadata.trigger_time() != time) {
+                let (namespace, service) = service_of(new);
+                times.insert(TriggerTime { namespace, service, time: time.to_owned() });
+            }
+        }
+        times.into_iter().collect()
+    }
+
+    /// Bring the counts of service ports up to date, and tell which went from or to nothing.
+    fn count(&mut self, delta: &Delta) -> Vec<Transition> {
+        let mut before: BTreeMap<[String; 4], Counts> = BTreeMap::new();
+        for change in delta.all() {
+            let Some((port, protocol, _)) = change.port() else { continue };
+            let service = (change.namespace().to_owned(), change.service().to_owned());
+            let key = [service.0.clone(), service.1.clone(), port.to_owned(), protocol.to_owned()];
+            let counts =
+                self.counts.entry(service).or_default().entry((port.to_owned(), protocol.to_owned())).or_default();
+            before.entry(key).or_insert(*counts);
+            if let Some(endpoint) = endpoint_at(change.before()) {
+                counts.remove(endpoint);
+            }
+            if let Some(endpoint) = endpoint_at(change.after()) {
+                counts.add(endpoint);
+            }
+        }
+        before.into_iter().filter_map(|(key, before)| self.transition(&key, before)).collect()
+    }
+
+    fn transition(&mut self, key: &[String; 4], before: Counts) -> Option<Transition> {
+        let [namespace, service, port, protocol] = key;
+        let name = (namespace.clone(), service.clone());
+        let ports = self.counts.get_mut(&name)?;
+        let port_key = (port.clone(), protocol.clone());
+        let after = ports.get(&port_key).copied().unwrap_or_default();
+        if after.is_empty() {
+            ports.remove(&port_key);
+            if ports.is_empty() {
+                self.counts.remove(&name);
+            }
+        }
+        Transition::between([namespace, service, port, protocol], before, after)
+    }
+
+    /// What a snapshot has beside the slices: each slice that changed since the last checkout, as it was then.
+    pub(crate) fn pending(&self) -> &BTreeMap<Name, Option<Arc<EndpointSlice>>> {
+        &self.pending
+    }
+
+    /// Endpoints that are gone but not told yet, each in a slice of its own, of a name that no slice can have.
+    pub(crate) fn held_back(&self) -> Vec<EndpointSlice> {
+        let entries = self.held.iter().flat_map(|[held, _]| held.entries()).enumerate();
+        let alone = entries.filter_map(|(index, (slice, place))| {
+            let mut alone = EndpointSlice { endpoints: EndpointList::default(), ..EndpointSlice::clone(slice) };
+            alone.metadata.name = format!("held {index}");
+            alone.endpoints.push(slice.endpoints.get(place.endpoint as usize)?).ok()?;
+            if let Some(port) = place.port {
+                alone.ports = vec![slice.ports[port as usize].clone()].into();
+            }
+            Some(alone)
+        });
+        alone.collect()
+    }
+}
+
+fn endpoint_at(place: Option<(&Arc<EndpointSlice>, usize)>) -> Option<EndpointRef<'_>> {
+    let (slice, index) = place?;
+    slice.endpoints.get(index)
+}

@@ -1,0 +1,92 @@
+//! What a view holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::diff::{Fold, Key};
+use crate::engine::duplicate::Duplicate;
+use crate::engine::port_endpoint::PortEndpoint;
+use crate::engine::view::{View, service_of};
+use crate::model::{Address, EndpointSlice};
+
+impl View {
+    /// All slices, by namespace and name.
+    #[must_use]
+    pub fn slices(&self) -> Vec<Arc<EndpointSlice>> {
+        self.slices.iter().collect::<BTreeMap<_, _>>().into_values().cloned().collect()
+    }
+
+    /// The slices of a Service, by name.
+    #[must_use]
+    pub fn slices_of(&self, namespace: &str, service: &str) -> Vec<Arc<EndpointSlice>> {
+        let numbers = self.services.get(&(namespace.to_owned(), service.to_owned()));
+        let mut slices: Vec<_> =
+            numbers.into_iter().flatten().filter_map(|&number| self.slices.at(number).cloned()).collect();
+        slices.sort_by(|left, right| left.metadata.name.cmp(&right.metadata.name));
+        slices
+    }
+
+    /// Namespace and name of each Service that has slices, in order.
+    #[must_use]
+    pub fn services(&self) -> Vec<(&str, &str)> {
+        let mut services: Vec<(&str, &str)> =
+            self.services.keys().map(|(namespace, name)| (&**namespace, &**name)).collect();
+        services.sort_unstable();
+        services
+    }
+
+    /// Namespace, Service, name and protocol of each port that slices have, in order, whether it has endpoints or not.
+    #[must_use]
+    pub fn ports(&self) -> Vec<[&str; 4]> {
+        let all = self.slices.iter().flat_map(|(_, slice)| {
+            slice
+                .ports
+                .iter()
+                .map(move |port| [&*slice.metadata.namespace, slice.metadata.service(), &*port.name, &*port.protocol])
+        });
+        all.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// The endpoints of a Service, each once for each of its ports, by family, port and address.
+    #[must_use]
+    pub fn endpoints(&self, namespace: &str, service: &str) -> Vec<PortEndpoint> {
+        let slices = self.slices_of(namespace, service);
+        let places = Fold::of_all(&slices, Key::AddressPort).entries.into_iter().filter_map(|entry| entry.places[1]);
+        let mut entries: Vec<PortEndpoint> = places.map(|place| PortEndpoint::at(&slices, place)).collect();
+        entries.sort_by(|left, right| left.order().cmp(&right.order()));
+        entries
+    }
+
+    /// Services with slices that have this namespace and this name, where they are given.
+    pub fn matching<'a>(
+        &'a self,
+        namespace: Option<&'a str>,
+        service: Option<&'a str>,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let is = |wanted: Option<&str>, found: &str| wanted.is_none_or(|wanted| wanted == found);
+        self.services().into_iter().filter(move |(of, name)| is(namespace, of) && is(service, name))
+    }
+
+    /// Slices that hold an address, whatever their Service, by namespace and name.
+    #[must_use]
+    pub fn find(&self, address: &str) -> Vec<Arc<EndpointSlice>> {
+        let numbers: BTreeSet<u32> = self.holders.of(Address::parse(address)).collect();
+        let mut slices: Vec<_> = numbers.into_iter().filter_map(|number| self.slices.at(number).cloned()).collect();
+        slices.sort_by(|left, right| {
+            let key = |slice: &EndpointSlice| (slice.metadata.namespace.clone(), slice.metadata.name.clone());
+            key(left).cmp(&key(right))
+        });
+        slices
+    }
+
+    /// Endpoints that several entries claim to be, with the one that counts first.
+    #[must_use]
+    pub fn duplicates(&self) -> Vec<Duplicate> {
+        let shared: BTreeSet<u32> = self.holders.shared().collect();
+        let mut services: BTreeSet<(String, String)> = BTreeSet::new();
+        for slice in shared.into_iter().filter_map(|number| self.slices.at(number)) {
+            services.insert(service_of(slice));
+        }
+        services.iter().flat_map(|(namespace, service)| Duplicate::among(&self.slices_of(namespace, service))).collect()
+    }
+}
