@@ -17,7 +17,7 @@ use crate::{Error, Segment};
 ///
 /// # Errors
 ///
-/// As [`read_events`], with paths such as `objects[7].spec.ports`.
+/// As [`read_events`](crate::wire::proto::read_events), with paths such as `objects[7].spec.ports`.
 pub fn read_objects(document: &[u8], kind: Option<Kind>) -> Result<(Kind, Vec<Object>), Error> {
     let is_slices =
         !is_frames(document) && open(document, 0).is_ok_and(|envelope| envelope.is(LIST) || envelope.is(json::KIND));
