@@ -7,9 +7,9 @@ use hashbrown::HashMap;
 use crate::Error;
 use crate::pack::assign::solve;
 use crate::pack::choose::Bytes;
-use crate::pack::lifecycle::Stage;
 use crate::pack::problem::{CohortIds, Filled, Items, Problem};
 use crate::pack::settle::{Held, settle};
+use crate::pack::stage::Stage;
 use crate::pack::{Compaction, Policy};
 
 /// Something to be kept in one of the containers.

@@ -15,8 +15,8 @@ use crate::model::{
 };
 use crate::pack::canonical::{Numbers, canonical_order};
 use crate::pack::items::Stages;
-use crate::pack::lifecycle::Role;
 use crate::pack::settle::{Bin, Held, settle};
+use crate::pack::stage::Role;
 use crate::pack::summary::OWN_ANNOTATIONS;
 use crate::pack::{Options, Policy};
 use crate::wire::json;

@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use crate::interrupt::point;
 use crate::model::{ByIdentity, Identity};
 use crate::pack::group::Group;
-use crate::pack::lifecycle::{Role, Stage};
 use crate::pack::problem::{CohortIds, Items};
+use crate::pack::stage::{Role, Stage};
 use crate::pack::{Cohort, IdleMoves, naming};
 
 /// What is known of the lives of the items.

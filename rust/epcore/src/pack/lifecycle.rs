@@ -1,58 +1,10 @@
 //! Endpoints that take no traffic move to others that will change when they do (`DESIGN.md`, "Lifecycle").
 
-use crate::model::{EndpointSlice, ROLE_ANNOTATION};
 use crate::pack::Lifecycle;
 use crate::pack::pace::{Counts, Pace, counts};
 use crate::pack::place::{FillOrder, Target, place};
 use crate::pack::problem::{Assignment, Filled, Problem};
-
-/// Where an item is in its life.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// It takes traffic, and nothing says that it will change.
-    #[default]
-    Settled,
-    /// It takes no traffic yet.
-    New,
-    /// It took traffic and does not, but may again.
-    Restless,
-    /// It is about to go.
-    Leaving,
-}
-
-/// Which items a container is meant for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// Any.
-    #[default]
-    Settled,
-    Restless,
-    Leaving,
-}
-
-impl Role {
-    /// What the annotation of a slice says; a word that is not ours is none.
-    pub(crate) fn of(slice: &EndpointSlice) -> Self {
-        match slice.metadata.annotations.get(ROLE_ANNOTATION).map(String::as_str) {
-            Some("restless") => Self::Restless,
-            Some("leaving") => Self::Leaving,
-            _ => Self::Settled,
-        }
-    }
-
-    /// Say it on a slice that is written.
-    pub(crate) fn mark(self, slice: &mut EndpointSlice) {
-        let word = match self {
-            Self::Settled => {
-                slice.metadata.annotations.remove(ROLE_ANNOTATION);
-                return;
-            }
-            Self::Restless => "restless",
-            Self::Leaving => "leaving",
-        };
-        slice.metadata.annotations.insert(ROLE_ANNOTATION.to_owned(), word.to_owned());
-    }
-}
+use crate::pack::stage::{Role, Stage};
 
 /// Prices, in endpoints sent again. Found by search over recorded and generated loads (`DESIGN.md`); the outcome changes little
 /// within a factor of two of each.
@@ -72,22 +24,12 @@ const ROUNDS: usize = 3;
 /// Of what is done only where nothing else can be.
 const TOO_MUCH: f64 = 1e12;
 
-impl Stage {
-    fn role(self) -> Role {
-        match self {
-            Self::Leaving => Role::Leaving,
-            Self::Restless => Role::Restless,
-            Self::New | Self::Settled => Role::Settled,
-        }
-    }
-
-    /// How often an item of the stage will touch its container from now on.
-    fn times(self) -> f64 {
-        match self {
-            Self::Restless => AGAIN,
-            Self::Leaving => LEAVES,
-            Self::New | Self::Settled => 1.0,
-        }
+/// How often an item of a stage will touch its container from now on.
+fn times(stage: Stage) -> f64 {
+    match stage {
+        Stage::Restless => AGAIN,
+        Stage::Leaving => LEAVES,
+        Stage::New | Stage::Settled => 1.0,
     }
 }
 
@@ -226,7 +168,7 @@ impl Renewal<'_, '_> {
     /// container change.
     fn later(&self, counts: &Counts) -> f64 {
         let settled = counts[Stage::Settled as usize];
-        let touches = |stage: Stage| stage.times() * self.pace.touches(stage, counts[stage as usize]);
+        let touches = |stage: Stage| times(stage) * self.pace.touches(stage, counts[stage as usize]);
         let idle = touches(Stage::Leaving) + touches(Stage::Restless) + touches(Stage::New);
         idle * self.pace.quiet(settled) * (WRITE + settled as f64) + NEXT * self.next(counts)
     }

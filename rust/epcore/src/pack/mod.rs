@@ -29,6 +29,7 @@ mod settle;
 mod settled;
 mod shelf;
 mod sizes;
+mod stage;
 mod summary;
 mod walk;
 mod write;

@@ -1,7 +1,7 @@
 //! How much changes in one step: the best guess at what later steps will change, and how often they will touch a container.
 
-use crate::pack::lifecycle::Stage;
 use crate::pack::problem::{Filled, Items};
+use crate::pack::stage::Stage;
 
 /// The items of each stage in a container, in the order of [`Stage`].
 pub(crate) type Counts = [usize; 4];

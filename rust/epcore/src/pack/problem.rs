@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use hashbrown::HashSet;
 
 use crate::pack::choose::Bytes;
-use crate::pack::lifecycle::{Role, Stage};
 use crate::pack::settle::{Dirty, Kept};
+use crate::pack::stage::{Role, Stage};
 use crate::pack::{Compaction, Policy};
 
 /// The cohort of an item and the finer one within it; zero is none.

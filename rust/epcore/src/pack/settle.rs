@@ -1,6 +1,6 @@
 //! Who stays: from what each container holds to the items it keeps, each item in one place.
 
-use crate::pack::lifecycle::Role;
+use crate::pack::stage::Role;
 
 /// A container as the optimiser sees it.
 #[derive(Clone, Debug, Default)]
