@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 
 use crate::Error;
 use crate::kube::Service;
-use crate::kube::reconcile::{Group, Run};
+use crate::kube::run::{Group, Run};
 use crate::model::{AddressType, EndpointList, EndpointRef, EndpointSlice};
 use crate::wire::json;
 

@@ -1,11 +1,12 @@
 //! Kubernetes' rules: from Services, Pods and Nodes to what their slices should be.
 //!
 //! Pure functions over objects that were read: [`reconcile`] stands where the EndpointSlice controller's library stands
-//! (`k8s.io/endpointslice`), [`publish`] makes slices for a Service without selector. Read in this order: `desired` (which endpoints), `hints` and `topology` (which zones they serve), `reconcile`
-//! (the slices of all groups and families of a Service). [`legacy`] knows Endpoints, the API
+//! (`k8s.io/endpointslice`), [`publish`] makes slices for a Service without selector. Read in this order: `desired` (which endpoints), `hints` and `topology` (which zones they serve), `groups` (which
+//! slices they are in), `run` (all groups and families of a Service), `reconcile` and `publish` (who calls it). [`legacy`] knows Endpoints, the API
 //! before slices; [`lint`](lint::lint) tells what is wrong with slices.
 
 mod desired;
+mod groups;
 mod hints;
 pub mod legacy;
 pub mod lint;
@@ -13,6 +14,7 @@ mod node;
 mod pod;
 mod publish;
 mod reconcile;
+mod run;
 mod service;
 mod slices;
 mod topology;

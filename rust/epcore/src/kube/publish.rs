@@ -5,7 +5,8 @@ use crate::interrupt::point;
 use crate::kube::Service;
 use crate::kube::desired::Groups;
 use crate::kube::legacy::MIRRORING_CONTROLLER;
-use crate::kube::reconcile::{CONTROLLER, Group, Rules, Run};
+use crate::kube::reconcile::CONTROLLER;
+use crate::kube::run::{Group, Rules, Run};
 use crate::kube::slices::Origin;
 use crate::model::{
     Address, AddressType, EndpointList, EndpointPort, EndpointRef, Shared, is_dns_label, shorten, validate_endpoint,

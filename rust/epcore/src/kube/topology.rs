@@ -7,7 +7,7 @@ use hashbrown::HashSet;
 use crate::Error;
 use crate::kube::Node;
 use crate::kube::hints::{Current, Source, has_hints, is_ready, key, with_hints};
-use crate::kube::reconcile::Run;
+use crate::kube::run::Run;
 use crate::model::{AddressType, EndpointList, EndpointRef, EndpointSlice};
 use crate::pack::{Event, Verb, WriteReason, WriteReasons};
 use crate::wire::json;

@@ -10,7 +10,7 @@ use super::{EndpointSubset, Endpoints, repack};
 use crate::Error;
 use crate::kube::Service;
 use crate::kube::desired::Groups;
-use crate::kube::reconcile::{Group, Rules, Run};
+use crate::kube::run::{Group, Rules, Run};
 use crate::kube::slices::Origin;
 use crate::model::{
     Address, AddressType, ByIdentity, Conditions, EndpointList, EndpointPort, EndpointRef, EndpointSlice, Identity,
