@@ -195,9 +195,9 @@ class StillWriter(BlindWriter):
         if slices is None:
             run.start = rise
         else:
-            sources = {old.get(key) for key in rising}
-            is_known = not any(kind is None or is_ready(kind) for kind in sources)
-            run.is_plain &= len(ready) <= 1 and len(sources) <= 1 and is_known
+            sources = {old[key] for key in rising}
+            are_known = len(rising) == rise and not any(is_ready(kind) for kind in sources)
+            run.is_plain &= len(ready) <= 1 and len(sources) <= 1 and are_known
             idle = max(held.keys() - ready, key=lambda kind: (kind in sources, held[kind], str(kind)), default=None)
             run.steps.append(Step(members, fall, held[idle], lost[idle], rise, slices))
         return super().sync(service, template, wanted)

@@ -102,18 +102,15 @@ def test_it_is_not_far_below_the_best_planner() -> None:
 
 
 def test_where_it_has_nothing_to_say_it_says_what_the_bound_of_each_sync_says() -> None:
-    events = [
-        Event(-1.0, "svc", "pod-0", "add"),
-        Event(-1.0, "svc", "pod-0", "ready"),
-        Event(-1.0, "svc", "pod-1", "add"),
-        Event(-1.0, "svc", "pod-1", "ready"),
-        Event(10.0, "svc", "pod-0", "unready"),
-        Event(20.0, "svc", "pod-0", "ready"),
-    ]
-    writer = StillWriter(1)
-    run(build_load("twice", events, "nothing"), writer, Settings())
-    assert not writer.runs["svc"].is_plain  # it is ready again, the other one as ever
-    assert writer.least() == writer.resent
+    begin = [Event(-1.0, "svc", f"pod-{number}", name) for number in range(2) for name in ("add", "ready")]
+    twice = [Event(10.0, "svc", "pod-0", "unready"), Event(20.0, "svc", "pod-0", "ready")]
+    at_once = [Event(10.0, "svc", "pod-2", "add"), Event(10.0, "svc", "pod-2", "ready")]
+    # One is ready again, the others are as ever; one was not known before it was ready.
+    for events in (twice, at_once):
+        writer = StillWriter(1)
+        run(build_load("strange", [*begin, *events], "nothing"), writer, Settings())
+        assert not writer.runs["svc"].is_plain
+        assert writer.least() == writer.resent
 
 
 @pytest.mark.parametrize(
