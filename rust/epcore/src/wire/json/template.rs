@@ -155,31 +155,13 @@ impl Templates {
 
     /// Read one endpoint plainly, and learn from it.
     fn read_other(&mut self, reader: &mut Reader<'_>, list: &mut EndpointList) -> Result<(), Error> {
-        let (start, is_first) = (reader.clone(), list.is_empty());
+        let start = reader.clone();
         self.kept.are_sound = false;
         read_endpoint(reader, list)?;
-        let is_usual = list.get(list.len() - 1).is_some_and(|endpoint| endpoint.rare().is_none());
-        if self.is_learning && is_usual && self.learn(&start) && is_first {
-            self.keep_as_others(start, reader, list)?;
+        if self.is_learning && list.get(list.len() - 1).is_some_and(|endpoint| endpoint.rare().is_none()) {
+            self.learn(&start);
         }
         Ok(())
-    }
-
-    /// Read the first endpoint of a list again, as those that follow will be: so its texts are where they are in the next list that says the
-    /// same, and those that all say are kept once.
-    fn keep_as_others<'a>(
-        &mut self,
-        start: Reader<'a>,
-        reader: &mut Reader<'a>,
-        list: &mut EndpointList,
-    ) -> Result<(), Error> {
-        list.clear();
-        *reader = start;
-        // To fit what was learned from itself is no merit.
-        let credit = self.credit;
-        let count = self.read_run(reader, list, 1);
-        (self.credit, self.kept.are_sound) = (credit, false);
-        if count == 0 { read_endpoint(reader, list) } else { Ok(()) }
     }
 
     /// Read the endpoints that are next in an array and fit, at most so many, onto the end of a list. The answer is how many they are.
@@ -222,21 +204,17 @@ impl Templates {
         Some(end)
     }
 
-    /// Learn from the endpoint under `start`; true if there is a new template.
     #[cold]
-    fn learn(&mut self, start: &Reader<'_>) -> bool {
+    fn learn(&mut self, start: &Reader<'_>) {
         self.credit += 1;
         if self.credit <= PRICE {
-            return false;
+            return;
         }
         self.credit -= PRICE;
-        let template = Template::learn(start);
-        let is_learned = template.is_some();
-        if let Some(template) = template {
+        if let Some(template) = Template::learn(start) {
             self.learned.truncate(MOST_TEMPLATES - 1);
             self.learned.insert(0, template);
         }
-        is_learned
     }
 }
 
@@ -310,29 +288,6 @@ mod tests {
         let all_ready = texts(|_| true);
         assert_eq!(texts(|number| number % 5 > 0), all_ready);
         assert_eq!(all_ready.windows(4).filter(|four| four == b"shop").count(), 1);
-    }
-
-    #[test]
-    fn who_learns_from_a_list_keeps_it_as_who_knows_its_like() {
-        for zone in ["a", r"\u0061", "\u{e4}"] {
-            let one = |number: usize| {
-                format!(
-                    r#"{{"addresses":["10.0.0.{number}"],"targetRef":{{"kind":"Pod","name":"p-{number}"}},"nodeName":"n-{number}","zone":"{zone}"}}"#
-                )
-            };
-            let (text, mut templates) =
-                (format!("[{}]", (0..4).map(one).collect::<Vec<_>>().join(",")), Templates::new());
-            let mut read = || {
-                let mut list = EndpointList::default();
-                templates.read_endpoints(&mut Reader::new(&text), &mut list).unwrap();
-                list
-            };
-            let [first, second] = [read(), read()];
-            assert_eq!(first, second);
-            assert_eq!((first.len(), second.len()), (4, 4));
-            // What is too near to the end of a document is left to the plain reader.
-            assert_eq!(first.text().all()[..20], second.text().all()[..20]);
-        }
     }
 
     #[test]
