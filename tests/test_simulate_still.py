@@ -74,10 +74,10 @@ def test_no_planner_who_leaves_ready_endpoints_alone_is_below_the_bound_whatever
 def test_what_slices_take_says_how_the_bound_grows_with_the_prices(load: Load, most: int, seed: int) -> None:
     least = Least(run_of(load, most), most)
     here, there = some_prices(least, seed), some_prices(least, seed + 1)
-    bound, slope = least.at(here)
-    # It is the lowest of planes, of which this is one.
-    assert least.at(there)[0] <= bound + float((slope * (there - here)).sum()) + 1e-9
-    assert least.at(here + 1e-9 * slope.clip(-1, 1) * (np.arange(2) != USED)[:, None])[0] >= bound
+    # It is the lowest of planes, of which one touches it at any prices.
+    for one, other in [(here, there), (there, here)]:
+        bound, slope = least.at(one)
+        assert least.at(other)[0] <= bound + float((slope * (other - one)).sum()) + 1e-9
 
 
 def test_it_is_not_far_below_the_best_planner() -> None:
@@ -98,7 +98,7 @@ def test_it_is_not_far_below_the_best_planner() -> None:
         best += best_on_average(steps, most, moves_ready=False)
         free += best_on_average(steps, most)
     assert free < best
-    assert 0.7 * best <= bound <= best
+    assert 0.98 * best <= bound <= best + 1e-9
 
 
 def test_where_it_has_nothing_to_say_it_says_what_the_bound_of_each_sync_says() -> None:
