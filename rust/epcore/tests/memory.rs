@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, reason = "a test may fail")]
 
 mod cluster;
+mod messages;
 
 use std::alloc::System;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use epcore::wire::{json, proto};
 use epcore::{diff, kube};
 
 use cluster::{SERVICE, listed, packer_of, read, settle, view_of};
+use messages::field;
 
 #[global_allocator]
 static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
@@ -57,6 +59,7 @@ fn memory_is_bounded_for_each_endpoint_and_does_not_grow_with_calls() {
     what_is_kept_for_each_endpoint_is_flat();
     ten_thousand_services_of_ten_are_as_small();
     what_a_thread_remembers_is_bounded();
+    what_a_thread_remembers_of_pods_in_protobuf_is_bounded();
     ten_thousand_calls_leave_nothing_behind();
 }
 
@@ -166,6 +169,26 @@ fn what_a_thread_remembers_is_bounded() {
         let bytes = remembered(|| drop(json::read_pods(format!("[{}]", pods.join(",")).as_bytes()).expect("Pods")));
         let some = if size > 32_000 { 0 } else { 1_000 };
         assert!((some..=REMEMBERED_OF_PODS).contains(&bytes), "{bytes} bytes with texts of {size}");
+    }
+}
+
+/// The same of Pods in protobuf: ten forms of long Pods, each with as many values and as many that differ as may be.
+fn what_a_thread_remembers_of_pods_in_protobuf_is_bounded() {
+    for (size, values) in [(100, 20), (10_000, 200), (20_000, 300), (23_000, 60), (60_000, 20)] {
+        let pods = (0..100).map(|number| {
+            let label = field(11, &[field(1, b"app"), field(2, format!("app-{number}").as_bytes())].concat());
+            let metadata = field(1, &[field(1, format!("web-{number}").as_bytes()), label].concat());
+            let value =
+                |which: usize| field(30, if which < 50 { number.to_string() } else { "same".into() }.as_bytes());
+            let values: Vec<Vec<u8>> = (0..values + number / 10).map(value).collect();
+            let long = field(1, "S".repeat(size).as_bytes());
+            field(2, &[metadata, field(2, &[values.concat(), long].concat())].concat())
+        });
+        let kind = field(1, &[field(1, b"v1"), field(2, b"PodList")].concat());
+        let list = [b"k8s\0".to_vec(), kind, field(2, &pods.collect::<Vec<_>>().concat())].concat();
+        let bytes = remembered(|| drop(proto::read_pods(&list).expect("Pods")));
+        let some = if size > 24_000 { 0 } else { 8 * size };
+        assert!((some..=REMEMBERED_OF_PODS).contains(&bytes), "{bytes} bytes with {values} values and texts of {size}");
     }
 }
 

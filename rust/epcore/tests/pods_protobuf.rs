@@ -83,13 +83,13 @@ fn value(tag: usize, value: usize) -> Vec<u8> {
 /// A Pod as an API server sends it.
 fn pod(of: usize, changes: &[Change]) -> Vec<u8> {
     let mut draft = Draft { changes, count: 0 };
-    let labels = [draft.member(11, "app", "web"), draft.member(11, "hash", "7d9c")].concat();
+    let labels = [draft.member(11, "app", "web"), draft.member(11, "hash", &format!("7d9c{}", of / 6))].concat();
     let annotations = [draft.member(12, "a", &of.to_string()), draft.member(12, "b", "c")].concat();
     let owner = draft.inner(
         13,
         vec![field(1, b"ReplicaSet"), field(3, b"web"), field(4, b"u"), field(5, b"apps/v1"), value(6, 1), value(7, 1)],
     );
-    let fields = draft.inner(7, vec![field(1, br#"{"f:spec":{"f:a":{}}}"#)]);
+    let fields = draft.inner(7, vec![field(1, format!(r#"{{"f:spec":{{"f:a":{{"k":{}}}}}}}"#, of / 3).as_bytes())]);
     let time = draft.time(4, 1_700_000_000 + of);
     let manager = vec![field(1, b"kubelet"), field(2, b"Update"), field(3, b"v1"), time, field(6, b"FieldsV1"), fields];
     let manager = draft.inner(17, manager);
@@ -149,12 +149,15 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
     prop_oneof![1 => Just(Vec::new()), 2 => prop::collection::vec(change, 1..3)]
 }
 
-/// Pods of a few owners.
+/// Pods of a few owners, some of them with changes of their own.
 fn some_pods() -> impl Strategy<Value = Vec<Vec<u8>>> {
     let owners = prop::collection::vec(changes(), 1..4);
-    let pods = prop::collection::vec((any::<Index>(), 0usize..9), 1..9);
+    let own = prop_oneof![4 => Just(Vec::new()), 1 => changes()];
+    let of = prop_oneof![9 => 0usize..9, 1 => select(vec![120, 1 << 20, 1 << 35])];
+    let pods = prop::collection::vec((any::<Index>(), of, own), 1..12);
     (owners, pods).prop_map(|(owners, pods)| {
-        pods.iter().map(|(owner, of)| pod(*of, &owners[owner.index(owners.len())])).collect()
+        let changes = |owner: &Index, own: &Vec<Change>| [&owners[owner.index(owners.len())][..], own].concat();
+        pods.iter().map(|(owner, of, own)| pod(*of, &changes(owner, own))).collect()
     })
 }
 
@@ -191,10 +194,13 @@ proptest! {
 fn both_readers_agree_on_a_list_that_is_cut_or_changed_at_any_byte() {
     let document = listed(&[pod(1, &[]), pod(2, &[])]);
     assert_eq!(proto::read_pods(&document).map(|pods| pods.len()), Ok(2));
+    // What is learned here stays: nearly all of what follows looks like these.
+    proto::read_pods(&listed(&(0..9).map(|of| pod(of, &[])).collect::<Vec<_>>())).unwrap();
     for at in 0..document.len() {
         let [usual, plain] = pods_and_plain(&document[..at]);
         assert_eq!(usual, plain, "{at}");
-        for byte in [0, 1, 9, 10, 0x1a, 0x20, b'a', 0x7f, 0x80, 0xff] {
+        let here = document[at];
+        for byte in [0, 1, 9, 10, 0x1a, 0x20, b'a', 0x7f, 0x80, 0xff, here.wrapping_add(1), here.wrapping_sub(1)] {
             let mut changed = document.clone();
             changed[at] = byte;
             let [usual, plain] = pods_and_plain(&changed);
@@ -206,7 +212,7 @@ fn both_readers_agree_on_a_list_that_is_cut_or_changed_at_any_byte() {
 /// What shows that they were not read by way of JSON.
 #[test]
 fn pods_of_one_owner_share_their_labels_and_ports() {
-    let pods = proto::read_pods(&listed(&(0..9).map(|of| pod(of, &[])).collect::<Vec<_>>())).unwrap();
+    let pods = proto::read_pods(&listed(&(0..6).map(|of| pod(of, &[])).collect::<Vec<_>>())).unwrap();
     for pair in pods.windows(2) {
         assert!(Arc::ptr_eq(&pair[0].labels, &pair[1].labels));
         assert!(Arc::ptr_eq(&pair[0].ports, &pair[1].ports));
@@ -214,6 +220,71 @@ fn pods_of_one_owner_share_their_labels_and_ports() {
     }
     assert_eq!(pods[0].labels.len(), 2);
     assert_eq!(pods[0].ports.iter().map(|port| port.port).collect::<Vec<_>>(), [8080, 9090, 7000]);
+}
+
+/// What shows that they were read by comparison: labels that are shared with Pods of a document that is gone.
+#[test]
+fn pods_that_differ_in_what_says_nothing_are_like_those_of_the_document_before() {
+    let before = proto::read_pods(&listed(&(0..5).map(|of| pod(of, &[])).collect::<Vec<_>>())).unwrap();
+    for of in [0, 5, 3] {
+        let alone = proto::read_pods(&envelope("Pod", &pod(of, &[]))).unwrap();
+        assert!(Arc::ptr_eq(&alone[0].labels, &before[0].labels), "{of}");
+        assert_eq!(alone[0].name, format!("web-{of}"));
+    }
+    // A label of its own, and a Pod like the first ones after it.
+    let pods: Vec<Vec<u8>> = [1, 2, 8, 7, 1, 20, 14, 2].iter().map(|of| pod(*of, &[])).collect();
+    let read = proto::read_pods(&listed(&pods)).unwrap();
+    let hashes: Vec<&str> = read.iter().map(|pod| &*pod.labels["hash"]).collect();
+    assert_eq!(hashes, ["7d9c0", "7d9c0", "7d9c1", "7d9c1", "7d9c0", "7d9c3", "7d9c2", "7d9c0"]);
+    let more: Vec<Vec<u8>> = [6, 1, 40].iter().map(|of| pod(*of, &[])).collect();
+    let [usual, plain] = pods_and_plain(&listed(&more));
+    assert_eq!(usual, plain);
+}
+
+#[test]
+fn what_a_likeness_takes_is_what_was_looked_at_in_the_first_one() {
+    let like = |pods: &[Vec<u8>]| {
+        let [usual, plain] = pods_and_plain(&listed(pods));
+        assert_eq!(usual, plain);
+        usual
+    };
+    let whole =
+        |metadata: &[Vec<u8>], status: &[Vec<u8>]| [field(1, &metadata.concat()), field(3, &status.concat())].concat();
+    let named = |name: &[u8]| field(1, name);
+    // Each is a hole once the third one comes, and the fourth has something wrong in it.
+    for (first, second, wrong) in [
+        (field(2, b"web-"), field(2, b"w"), field(2, b"\xff")),
+        (field(8, &value(1, 7)), field(8, &value(1, 8)), field(8, &value(1, 253_402_300_800))),
+        (field(8, &value(1, 7)), field(8, &value(1, 8)), field(8, b"\x08")),
+        (field(9, &value(1, 7)), field(9, &value(1, 8)), field(9, b"\x0a\x01")),
+        (field(9, &value(1, 7)), field(9, b""), field(9, &value(1, 253_402_300_800))),
+        (value(7, 1), value(7, 300), [vec![7 << 3], vec![0xff; 11]].concat()),
+        (
+            field(17, &field(7, &field(1, b"{}"))),
+            field(17, &field(7, &field(1, b"[1]"))),
+            field(17, &field(7, &field(1, b"[1"))),
+        ),
+        (field(11, &field(2, b"a")), field(11, &field(2, b"b")), field(11, &field(2, b"\xc3"))),
+        (field(12, &field(2, b"a")), field(12, &field(2, b"bb")), field(12, &field(2, b"\xc3"))),
+    ] {
+        for ip in [Vec::new(), field(6, b"10.0.0.1"), field(12, &field(1, b"10.0.0.1"))] {
+            let pod =
+                |name: &[u8], part: &Vec<u8>| whole(&[named(name), part.clone()], &[field(1, b"Running"), ip.clone()]);
+            let right = [(&b"a"[..], &first), (b"bc", &second), (b"d", &first), (b"e", &second), (b"a", &second)];
+            let right: Vec<_> = right.iter().map(|(name, part)| pod(name, part)).collect();
+            assert_eq!(like(&right).map(|pods| pods.len()), Ok(5));
+            let wrong = [right.clone(), vec![pod(b"f", &wrong)]].concat();
+            assert!(like(&wrong).is_err());
+            let nameless = [right.clone(), vec![pod(b"", &first)]].concat();
+            assert!(like(&nameless).unwrap_err().to_string().contains("name"));
+            // Without an address, or with another one.
+            for ip in [vec![], field(6, b""), field(12, &field(1, b"")), field(6, b"\xff")] {
+                let _ = like(
+                    &[right.clone(), vec![whole(&[named(b"g"), first.clone()], &[field(1, b"Running"), ip])]].concat(),
+                );
+            }
+        }
+    }
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! What is around objects: the envelope that says what they are, and the frames of a watch.
 
+use crate::interrupt::point;
 use crate::model::shorten;
 use crate::wire::proto::encoding::{write_bytes, write_message};
+use crate::wire::proto::parts::Parts;
 use crate::wire::proto::reader::{Field, Reader, Seen};
 use crate::{Error, wire::json};
 
@@ -70,6 +72,30 @@ fn expect(field: &Field<'_>, wanted: &str) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::invalid(format!("an object encoded as {:?}", shorten(found))).at(field.at()))
+}
+
+/// One call of `visit` for an object of a kind or each one of a list of them, with what is left of the list behind it. Whatever is another document, or is spelled as Kubernetes does not,
+/// is `None`, as what `visit` says about it.
+pub(super) fn each_usual<'a>(
+    document: &'a [u8],
+    kind: &str,
+    mut visit: impl FnMut(&'a [u8], usize) -> Option<()>,
+) -> Option<()> {
+    let envelope = open(document, 0).ok()?;
+    let mut list = Parts(envelope.object.rest());
+    match envelope.kind.strip_prefix(kind)? {
+        "" => return visit(list.0, 0),
+        "List" => {}
+        _ => return None,
+    }
+    while !list.is_empty() {
+        let item = list.next()?;
+        if item.number == 2 {
+            point();
+            visit(item.bytes()?, list.0.len())?;
+        }
+    }
+    Some(())
 }
 
 impl Envelope<'_> {

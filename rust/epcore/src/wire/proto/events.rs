@@ -56,9 +56,18 @@ pub fn read_object_events(document: &[u8], kind: Option<Kind>) -> Result<Vec<Obj
         let (_, objects) = read_objects(document, None).map_err(|error| error.with_root("events"))?;
         return Ok(objects.into_iter().map(ObjectEvent::Present).collect());
     }
-    let (mut learned, mut known) = (Learned::new(), KnownPods::default());
+    KnownPods::kept(|known| read_frames(document, kind, known, &mut events)).map(|()| events)
+}
+
+fn read_frames<'a>(
+    document: &'a [u8],
+    kind: Option<Kind>,
+    known: &mut KnownPods<'a>,
+    events: &mut Vec<ObjectEvent>,
+) -> Result<(), Error> {
+    let (mut learned, mut pods) = (Learned::new(), Vec::with_capacity(1));
     let mut count = 0;
-    let read = each_frame(document, |frame| {
+    each_frame(document, |frame| {
         count += 1;
         if frame.object.is(json::KIND) && frame.kind != "BOOKMARK" {
             let slice = Object::EndpointSlice(slice_of(&frame, &mut learned)?);
@@ -67,7 +76,8 @@ pub fn read_object_events(document: &[u8], kind: Option<Kind>) -> Result<Vec<Obj
             return Ok(());
         }
         let is_pod = frame.object.kind == "Pod" && matches!(frame.kind, "ADDED" | "MODIFIED" | "DELETED");
-        if let Some(pod) = is_pod.then(|| known.read(frame.object.object.rest())).flatten() {
+        if is_pod && known.read(frame.object.object.rest(), &mut pods).is_some() {
+            let pod = pods.pop().unwrap_or_default();
             let pod = Object::Pod(Arc::new(pod));
             let deleted = frame.kind == "DELETED";
             events.push(if deleted { ObjectEvent::Deleted(pod) } else { ObjectEvent::Present(pod) });
@@ -81,8 +91,7 @@ pub fn read_object_events(document: &[u8], kind: Option<Kind>) -> Result<Vec<Obj
             error.without_root().at(offset.unwrap_or(frame.start))
         })?);
         Ok(())
-    });
-    read.map(|()| events)
+    })
 }
 
 /// The slice of an event.

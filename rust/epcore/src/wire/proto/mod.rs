@@ -7,6 +7,7 @@
 //! them, as Kubernetes' own would be. Within metadata's owners and managed fields and within the zones and nodes of hints they are left out.
 
 mod again;
+mod checked;
 mod documents;
 mod encoding;
 mod endpoint;
@@ -14,10 +15,12 @@ mod envelope;
 mod events;
 mod hints;
 mod known_json;
+mod likeness;
 mod metadata;
 mod objects;
 mod parts;
 mod place;
+mod pod_values;
 mod pods;
 mod reader;
 mod schema;

@@ -61,7 +61,7 @@ impl<'a> Parts<'a> {
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the call is half of the work")]
-    fn number(&mut self) -> Option<u64> {
+    pub(super) fn number(&mut self) -> Option<u64> {
         let (number, rest) = match *self.0 {
             [one @ ..0x80, ref rest @ ..] => (u64::from(one), rest),
             [one, two @ ..0x80, ref rest @ ..] => (u64::from(one & 0x7f) | u64::from(two) << 7, rest),

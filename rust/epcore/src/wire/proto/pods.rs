@@ -3,20 +3,21 @@
 //! All that the schema of a Pod names is looked at, as the translation to JSON would. A document with anything that it would refuse, or that Kubernetes does not
 //! write, is left to it, so that each rule of what is wrong is written once.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use smol_str::SmolStr;
 
 use crate::Error;
-use crate::interrupt::point;
 use crate::kube::{ContainerPort, Pod};
-use crate::model::rfc3339;
 use crate::wire::json;
-use crate::wire::proto::envelope::open;
+use crate::wire::proto::checked::{Checked, condition, rfc3339_of, rises};
+use crate::wire::proto::envelope::each_usual;
+use crate::wire::proto::likeness::{LONGEST, Likeness};
 use crate::wire::proto::objects::translated;
 use crate::wire::proto::parts::{Part, Parts, Seen};
-use crate::wire::proto::schema::{Kind, Message, OBJECT_META, Presence};
+use crate::wire::proto::schema::OBJECT_META;
 
 /// Read Pods: one or a list, as [`json::read_pods`] does.
 ///
@@ -38,34 +39,45 @@ pub fn read_pods_plainly(document: &[u8]) -> Result<Vec<Pod>, Error> {
 
 /// The Pods of a list, or a Pod by itself, if there is nothing to be told about them.
 pub(super) fn read_usual(document: &[u8]) -> Option<Vec<Pod>> {
-    let envelope = open(document, 0).ok()?;
-    let (mut known, mut pods, mut list) = (KnownPods::default(), Vec::new(), Parts(envelope.object.rest()));
-    if envelope.kind == "Pod" {
-        pods.push(known.read(list.0)?);
-        return Some(pods);
-    }
-    if envelope.kind != "PodList" {
-        return None;
-    }
-    while !list.is_empty() {
-        let item = list.next()?;
-        if item.number != 2 {
-            continue;
-        }
-        point();
-        let bytes = item.bytes()?;
-        pods.push(known.read(bytes)?);
-        if pods.len() == 1 {
-            // The others are likely to be as long.
-            pods.reserve(list.0.len() / bytes.len().max(size_of::<Pod>()));
-        }
-    }
+    let mut pods = Vec::new();
+    KnownPods::kept(|known| {
+        each_usual(document, "Pod", |message, left| {
+            known.read(message, &mut pods)?;
+            if pods.len() == 1 {
+                // The others are likely to be as long.
+                pods.reserve(left / message.len().max(size_of::<Pod>()));
+            }
+            Some(())
+        })
+    })?;
     Some(pods)
 }
 
+/// Most likenesses to remember.
+const MOST_LIKENESSES: usize = 8;
+/// Pods for each of which something may be learned, on average: where no two look alike, learning is lost work.
+const PRICE: usize = 8;
+
+thread_local! {
+    /// What Pods looked like that were read on this thread.
+    static KEPT: Cell<Option<Box<Likenesses>>> = const { Cell::new(None) };
+}
+
+/// How the messages of Pods have been, the last one first.
+struct Likenesses {
+    learned: Vec<Likeness>,
+    credit: usize,
+}
+
 /// What Pods have had that others are likely to have too.
-#[derive(Default)]
 pub(super) struct KnownPods<'a> {
+    likenesses: Box<Likenesses>,
+    fields: Fields<'a>,
+}
+
+/// What their fields have said.
+#[derive(Default)]
+struct Fields<'a> {
     /// A Pod that says nothing, as making one takes memory.
     empty: Pod,
     labels: Same<'a, Arc<BTreeMap<String, String>>>,
@@ -74,8 +86,7 @@ pub(super) struct KnownPods<'a> {
     namespace: Arc<str>,
     phase: Arc<str>,
     ready_since: (&'a [u8], SmolStr),
-    /// Texts that are JSON, the last one first.
-    json: Vec<&'a [u8]>,
+    checked: Checked<'a>,
 }
 
 /// What was made of some messages, for as long as the next ones are the same.
@@ -97,14 +108,58 @@ impl<T: Clone> Same<'_, T> {
     }
 }
 
-/// Most texts to remember that are JSON: who manages which fields is the same in many Pods.
-const MOST_JSON: usize = 8;
-/// Objects and arrays within each other in such a text. Deeper ones are left to the translation, as it matters how deep the document is around them.
-const LEVELS: usize = 64;
-
 impl<'a> KnownPods<'a> {
-    /// Read a Pod, if there is nothing to be told about it.
-    pub(super) fn read(&mut self, message: &'a [u8]) -> Option<Pod> {
+    /// Let `read` use what this thread has learned, and learn more. It makes reading faster and changes nothing of what is read.
+    pub(super) fn kept<T>(read: impl FnOnce(&mut Self) -> T) -> T {
+        let new = || Box::new(Likenesses { learned: Vec::new(), credit: MOST_LIKENESSES * PRICE });
+        let mut known = Self { likenesses: KEPT.take().unwrap_or_else(new), fields: Fields::default() };
+        let outcome = read(&mut known);
+        KEPT.set(Some(known.likenesses));
+        outcome
+    }
+
+    /// Read a Pod onto the end of others, if there is nothing to be told about it.
+    pub(super) fn read(&mut self, message: &'a [u8], pods: &mut Vec<Pod>) -> Option<()> {
+        if self.likenesses.find(message, &mut self.fields.checked, pods).is_none() {
+            let pod = self.fields.read(message)?;
+            self.likenesses.learn(message, &pod);
+            pods.push(pod);
+        }
+        Some(())
+    }
+}
+
+impl Likenesses {
+    /// Append a Pod, if it is like one that is known.
+    #[inline]
+    fn find<'a>(&mut self, message: &'a [u8], checked: &mut Checked<'a>, pods: &mut Vec<Pod>) -> Option<()> {
+        let which = self.learned.iter_mut().position(|likeness| likeness.read(message, checked, pods).is_some())?;
+        self.learned[..=which].rotate_right(1);
+        self.credit = (self.credit + 1).min(MOST_LIKENESSES * PRICE);
+        Some(())
+    }
+
+    /// Make holes in a likeness where this Pod differs in what says nothing, or remember it as a new one.
+    #[cold]
+    fn learn(&mut self, message: &[u8], pod: &Pod) {
+        self.credit += 1;
+        if self.credit <= PRICE || message.len() > LONGEST {
+            return;
+        }
+        self.credit -= PRICE;
+        let wider = self.learned.iter().enumerate().find_map(|(which, one)| Some((which, one.widened(message)?)));
+        if let Some((which, wider)) = wider {
+            self.learned[which] = wider;
+        } else if let Some(new) = Likeness::of(message, pod) {
+            self.learned.truncate(MOST_LIKENESSES - 1);
+            self.learned.insert(0, new);
+        }
+    }
+}
+
+impl<'a> Fields<'a> {
+    /// Read a Pod field by field, if there is nothing to be told about it.
+    fn read(&mut self, message: &'a [u8]) -> Option<Pod> {
         self.labels.next.clear();
         self.ports.next.clear();
         self.sidecars.clear();
@@ -136,7 +191,7 @@ impl<'a> KnownPods<'a> {
                 9 => pod.deletion_timestamp = rfc3339_of(seen.once(&part)?.bytes()?)?,
                 11 => self.labels.next.push(part.bytes()?),
                 12 => rises(&mut last, part.message()?.each([1, 2], Part::word)?[0])?,
-                _ => self.check(&OBJECT_META, &part, &mut seen)?,
+                _ => self.checked.field(&OBJECT_META, &part, &mut seen)?,
             }
         }
         Some(())
@@ -195,49 +250,6 @@ impl<'a> KnownPods<'a> {
         }
         Some(self.ready_since.1.clone())
     }
-
-    /// Look at a field that says nothing about endpoints.
-    fn check(&mut self, message: &Message, part: &Part<'a>, seen: &mut Seen) -> Option<()> {
-        let number = u32::try_from(part.number).ok()?;
-        let Some(entry) = message.numbered(number).and_then(|which| message.0.get(which)) else { return Some(()) };
-        match entry.presence {
-            Presence::Map => return None,
-            Presence::Repeated => {}
-            _ => seen.once(part).map(drop)?,
-        }
-        match entry.kind {
-            Kind::Text => part.word().map(drop),
-            Kind::Boolean | Kind::Number => part.value().map(drop),
-            Kind::Time => seconds(part.bytes()?).map(drop),
-            Kind::Json => self.check_json(part.message()?),
-            Kind::Message(inner) => self.check_message(inner, part.message()?),
-            Kind::NumberOrText | Kind::Quantity => None,
-        }
-    }
-
-    fn check_message(&mut self, message: &Message, mut parts: Parts<'a>) -> Option<()> {
-        let mut seen = Seen::default();
-        while !parts.is_empty() {
-            self.check(message, &parts.next()?, &mut seen)?;
-        }
-        Some(())
-    }
-
-    fn check_json(&mut self, parts: Parts<'a>) -> Option<()> {
-        let [bytes] = parts.each([1], Part::bytes)?;
-        if bytes.is_empty() || self.json.contains(&bytes) {
-            return Some(());
-        }
-        let text = std::str::from_utf8(bytes).ok()?;
-        let mut inner = json::Reader::new(text).shallow(0, LEVELS);
-        inner.canonical().ok()?;
-        if inner.peek().is_some() {
-            return None;
-        }
-        self.json.truncate(MOST_JSON - 1);
-        self.json.insert(0, bytes);
-        Some(())
-    }
 }
 
 /// A text that is shared with who had it last.
@@ -246,12 +258,6 @@ fn same(last: &mut Arc<str>, text: &str) -> Arc<str> {
         *last = text.into();
     }
     last.clone()
-}
-
-/// Kubernetes writes members in the order of their keys, so that none is there twice.
-fn rises<'a>(last: &mut Option<&'a [u8]>, key: &'a [u8]) -> Option<()> {
-    let before = last.replace(key);
-    before.is_none_or(|before| before < key).then_some(())
 }
 
 fn labels(members: &[&[u8]]) -> Option<Arc<BTreeMap<String, String>>> {
@@ -283,36 +289,4 @@ fn port(parts: Parts<'_>) -> Option<ContainerPort> {
     let [port] = parts.each([3], Part::value)?;
     let protocol = if protocol.is_empty() { "TCP" } else { protocol };
     Some(ContainerPort { name: name.to_owned(), protocol: protocol.to_owned(), port: port.try_into().ok()? })
-}
-
-/// Its type, whether it is true, and the time since when it is what it is.
-#[inline]
-fn condition(mut parts: Parts<'_>) -> Option<(&[u8], bool, &[u8])> {
-    let (mut seen, mut kind, mut status, mut since) = (Seen::default(), &b""[..], &b""[..], &b""[..]);
-    while !parts.is_empty() {
-        let part = parts.next()?;
-        match part.number {
-            1 => kind = seen.once(&part)?.word()?,
-            2 => status = seen.once(&part)?.word()?,
-            4 => {
-                since = seen.once(&part)?.bytes()?;
-                seconds(since)?;
-            }
-            _ => {}
-        }
-    }
-    Some((kind, status == b"True", since))
-}
-
-/// The seconds since 1970 of a time, which must be before the year 10,000.
-#[inline]
-fn seconds(time: &[u8]) -> Option<u64> {
-    const END: u64 = 253_402_300_800;
-    let [seconds] = Parts(time).each([1], Part::value)?;
-    (seconds < END).then_some(seconds)
-}
-
-/// RFC 3339, `""` if it is not set.
-fn rfc3339_of(time: &[u8]) -> Option<SmolStr> {
-    if time.is_empty() { Some(SmolStr::default()) } else { rfc3339(seconds(time)?.try_into().ok()?).map(Into::into) }
 }

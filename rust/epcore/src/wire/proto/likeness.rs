@@ -1,0 +1,211 @@
+//! The message of a Pod with holes where the values of Pods differ.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use smol_str::SmolStr;
+
+use crate::kube::Pod;
+use crate::wire::proto::checked::{Checked, rfc3339_of, seconds};
+use crate::wire::proto::parts::Parts;
+use crate::wire::proto::pod_values::{Says, Value, Values};
+
+/// Longest Pod to remember, and most values in it that may differ.
+pub(super) const LONGEST: usize = 24 << 10;
+const MOST_HOLES: usize = 64;
+/// Messages within each other.
+const LEVELS: usize = 8;
+
+/// The bytes before something that differs, and what it is.
+#[derive(Clone)]
+struct Step {
+    same: Range<usize>,
+    next: Next,
+}
+
+#[derive(Clone)]
+enum Next {
+    /// The length of a message in which something differs, of so many around it.
+    Open(usize),
+    /// Its end.
+    Close(usize),
+    Hole(Hole),
+}
+
+#[derive(Clone)]
+struct Hole {
+    says: Says,
+    /// Where it is in the Pod that was compared last.
+    place: Range<usize>,
+}
+
+#[derive(Clone)]
+pub(super) struct Likeness {
+    bytes: Arc<[u8]>,
+    values: Vec<Value>,
+    steps: Vec<Step>,
+    /// Where what is behind the last step begins.
+    rest: usize,
+    /// The Pod without what the holes say, and the time that its `ready_since` was made of.
+    pod: Pod,
+    since: Vec<u8>,
+}
+
+impl Likeness {
+    /// Learn from a Pod of which the reader made `pod`.
+    pub(super) fn of(bytes: &[u8], pod: &Pod) -> Option<Self> {
+        let values = Values::of(bytes)?;
+        let (steps, rest) = steps_of(&values)?;
+        let mut pod = pod.clone();
+        if values.iter().any(|value| value.says == Says::Uid) {
+            // The longest of what each Pod has of its own: no copy of this one is needed.
+            pod.uid = SmolStr::default();
+        }
+        Some(Self { bytes: bytes.into(), values, steps, rest, pod, since: Vec::new() })
+    }
+
+    /// Append the Pod of these bytes to others, if it fits.
+    #[inline]
+    pub(super) fn read<'a>(&mut self, bytes: &'a [u8], checked: &mut Checked<'a>, pods: &mut Vec<Pod>) -> Option<()> {
+        self.fit(bytes)?;
+        // It is made where it stays.
+        pods.push(self.pod.clone());
+        let filled = pods.last_mut().and_then(|pod| self.fill(bytes, checked, pod));
+        if filled.is_none() {
+            pods.pop();
+        }
+        filled
+    }
+
+    /// Find the holes in a Pod, if it is the same around them.
+    fn fit(&mut self, bytes: &[u8]) -> Option<()> {
+        let (mut at, mut ends) = (0, [0; LEVELS]);
+        for step in &mut self.steps {
+            at = after(&self.bytes[step.same.clone()], bytes, at)?;
+            match &mut step.next {
+                Next::Open(level) => {
+                    let length;
+                    (length, at) = number(bytes, at)?;
+                    ends[*level] = at.checked_add(length.try_into().ok()?)?;
+                }
+                Next::Close(level) => (ends[*level] == at).then_some(())?,
+                Next::Hole(hole) => {
+                    let (number, start) = number(bytes, at)?;
+                    hole.place = if hole.says == Says::Number {
+                        at..start
+                    } else {
+                        start..start.checked_add(number.try_into().ok()?)?
+                    };
+                    at = hole.place.end;
+                }
+            }
+        }
+        (bytes.get(at..)? == &self.bytes[self.rest..]).then_some(())
+    }
+
+    /// Take what the holes say. Where there is something to be told about it, another reader knows what that means.
+    fn fill<'a>(&mut self, bytes: &'a [u8], checked: &mut Checked<'a>, pod: &mut Pod) -> Option<()> {
+        for step in &self.steps {
+            let Next::Hole(hole) = &step.next else { continue };
+            let bytes = bytes.get(hole.place.clone())?;
+            let text = || std::str::from_utf8(bytes).ok();
+            match &hole.says {
+                Says::Name => pod.name = text().filter(|name| !name.is_empty())?.into(),
+                Says::Ip(number) => *pod.ips.get_mut(*number)? = text().filter(|ip| !ip.is_empty())?.into(),
+                Says::Uid => pod.uid = text()?.into(),
+                Says::Version => pod.resource_version = text()?.into(),
+                Says::NodeName => pod.node_name = text()?.into(),
+                Says::Hostname => pod.hostname = text()?.into(),
+                Says::Deletion => pod.deletion_timestamp = rfc3339_of(bytes)?,
+                Says::ReadySince => {
+                    if self.since != bytes {
+                        self.pod.ready_since = rfc3339_of(bytes)?;
+                        self.since = bytes.to_vec();
+                    }
+                    pod.ready_since = self.pod.ready_since.clone();
+                }
+                Says::Label(key) => {
+                    let value = text()?;
+                    if self.pod.labels.get(&**key).is_none_or(|last| last != value) {
+                        Arc::make_mut(&mut self.pod.labels).insert((**key).to_owned(), value.to_owned());
+                        pod.labels = self.pod.labels.clone();
+                    }
+                }
+                Says::Text => drop(text()?),
+                Says::Time => drop(seconds(bytes)?),
+                Says::Json => checked.json(bytes)?,
+                Says::Number | Says::Bytes | Says::Message => {}
+            }
+        }
+        Some(())
+    }
+
+    /// The same with holes for the values that another Pod has in another way.
+    pub(super) fn widened(&self, bytes: &[u8]) -> Option<Self> {
+        let others = Values::of(bytes)?;
+        if others.len() != self.values.len() {
+            return None;
+        }
+        let mut wider = self.clone();
+        for (value, other) in wider.values.iter_mut().zip(&others) {
+            if value.says != other.says {
+                return None;
+            }
+            value.differs |=
+                value.says != Says::Message && self.bytes[value.place.clone()] != bytes[other.place.clone()];
+        }
+        (wider.steps, wider.rest) = steps_of(&wider.values)?;
+        wider.since.clear();
+        wider.fit(bytes)?;
+        Some(wider)
+    }
+}
+
+/// What to compare and to take, and where the rest begins.
+fn steps_of(values: &[Value]) -> Option<(Vec<Step>, usize)> {
+    let (mut steps, mut from, mut open) = (Vec::new(), 0, Vec::new());
+    let mut step = |to: usize, after: usize, next: Next| {
+        steps.push(Step { same: from..to, next });
+        from = after;
+    };
+    for (which, value) in values.iter().enumerate() {
+        close(&mut open, value.start, &mut step);
+        if value.says != Says::Message {
+            if value.differs {
+                let hole = Hole { says: value.says.clone(), place: 0..0 };
+                step(value.start, value.place.end, Next::Hole(hole));
+            }
+            continue;
+        }
+        let mut within = values[which + 1..].iter().take_while(|inner| inner.start < value.place.end);
+        if within.any(|inner| inner.differs) {
+            step(value.start, value.place.start, Next::Open(open.len()));
+            open.push(value.place.end);
+        }
+    }
+    close(&mut open, usize::MAX, &mut step);
+    let holes = steps.iter().filter(|step| matches!(step.next, Next::Hole(_))).count();
+    let is_deep = steps.iter().any(|step| matches!(step.next, Next::Open(LEVELS..)));
+    (holes <= MOST_HOLES && !is_deep).then_some((steps, from))
+}
+
+/// Close the messages that end before a place.
+fn close(open: &mut Vec<usize>, place: usize, step: &mut impl FnMut(usize, usize, Next)) {
+    while let Some(end) = open.pop_if(|end| *end <= place) {
+        step(end, end, Next::Close(open.len()));
+    }
+}
+
+/// The place after some bytes, if they are at `at`.
+#[inline]
+fn after(same: &[u8], bytes: &[u8], at: usize) -> Option<usize> {
+    bytes.get(at..)?.starts_with(same).then_some(at + same.len())
+}
+
+/// A number, and where it ends.
+#[inline]
+fn number(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
+    let mut rest = Parts(bytes.get(at..)?);
+    let number = rest.number()?;
+    Some((number, bytes.len() - rest.0.len()))
+}
