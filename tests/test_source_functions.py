@@ -171,21 +171,36 @@ def test_a_generator_is_followed_and_begun_again_when_it_ends_or_fails() -> None
     run(test())
 
 
-def test_an_asynchronous_generator_is_closed_when_nobody_follows_it_any_more() -> None:
+@pytest.mark.parametrize("step", ["the item", "the check", "the wait"])
+def test_an_asynchronous_generator_is_closed_when_nobody_follows_it_any_more(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     closed = asyncio.Event()
 
     async def generator() -> AsyncIterator[list[str]]:
         try:
             while True:
                 yield ["10.0.0.1"]
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.01 if step != "the item" else 60)
         finally:
             closed.set()
 
     async def test() -> None:
-        async with told_by(function(generator)) as told:
+        source, is_there = function(generator), asyncio.Event()
+
+        async def forever(*_given: object) -> Any:
+            is_there.set()
+            await asyncio.Event().wait()
+
+        async with told_by(source) as told:
             assert await told.found() == ["10.0.0.1"]
-            await told.nothing()
+            if step == "the check":
+                monkeypatch.setattr(asyncio, "to_thread", forever)
+            elif step == "the wait":
+                monkeypatch.setattr(source, "wait", forever)
+            if step != "the item":
+                await asyncio.wait_for(is_there.wait(), 20)
+            assert not closed.is_set()
         assert closed.is_set()
 
     run(test())

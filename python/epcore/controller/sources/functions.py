@@ -68,10 +68,10 @@ class Function(Polled):
         try:
             item = await self._item(self._items)
         except BaseException:
-            await self._close()
+            await self.close()
             raise
         if item is _OVER:
-            await self._close()
+            await self.close()
             raise SourceError(f"{self.name}: the generator has ended; it begins again")
         return item
 
@@ -98,7 +98,7 @@ class Function(Polled):
             return await anext(items, _OVER)
         return await _in_thread(lambda: next(items, _OVER), self.name)
 
-    async def _close(self) -> None:
+    async def close(self) -> None:
         """End a generator, as far as it lets itself be ended: one that waits in its thread does not."""
         items, self._items = self._items, None
         with suppress(Exception):

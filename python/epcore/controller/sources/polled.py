@@ -46,6 +46,9 @@ class Polled(ABC):
         """Wait until it is time for the next look."""
         await asyncio.sleep(seconds)
 
+    async def close(self) -> None:  # noqa: B027 - most keep nothing
+        """Let go of what a look leaves for the next one: nobody follows any more."""
+
     def retry_after(self, failures: int, error: Exception) -> float:
         """Seconds before the next look, after so many failures in a row."""
         del error
@@ -56,20 +59,23 @@ class Polled(ABC):
         """Yield how it is, then again whenever that changes."""
         told: Found | Failed | None = None
         failures = 0
-        while True:
-            now: Found | Failed | None
-            try:
-                look = await self.look()
-            except Exception as error:  # noqa: BLE001 - whatever it is, nothing changes and people are told
-                failures += 1
-                now, seconds = Failed(told_in_one_line(error)), self.retry_after(failures, error)
-            else:
-                failures = 0
-                now, seconds = None if look.endpoints is None else Found(look.endpoints), look.seconds
-            if now is not None and now != told:
-                told = now
-                yield now
-            await self.wait(seconds)
+        try:
+            while True:
+                now: Found | Failed | None
+                try:
+                    look = await self.look()
+                except Exception as error:  # noqa: BLE001 - whatever it is, nothing changes and people are told
+                    failures += 1
+                    now, seconds = Failed(told_in_one_line(error)), self.retry_after(failures, error)
+                else:
+                    failures = 0
+                    now, seconds = None if look.endpoints is None else Found(look.endpoints), look.seconds
+                if now is not None and now != told:
+                    told = now
+                    yield now
+                await self.wait(seconds)
+        finally:
+            await self.close()
 
 
 def told_in_one_line(error: BaseException) -> str:
