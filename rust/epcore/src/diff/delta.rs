@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::diff::Options;
 use crate::diff::fold::{Entry, Fold};
-use crate::diff::key::{FullKey, Hasher, Key, Place, Who, full_key, side};
+use crate::diff::key::{FullKey, Key, Place, Who, full_key, side};
 use crate::diff::mask::{Fields, Reasons, Side};
 use crate::diff::pairs::{Pairs, Sides};
-use crate::diff::settled::Settled;
+use crate::diff::settled::{InPlace, Settled};
 use crate::diff::suspects::Suspects;
 use crate::diff::transition::{Tally, Transition};
 use crate::interrupt::point;
@@ -94,12 +94,12 @@ pub struct TriggerTime {
 
 impl Delta {
     pub(crate) fn between(before: &[Arc<EndpointSlice>], after: &[Arc<EndpointSlice>], options: Options) -> Self {
-        let mut settled = Settled::new(Hasher::new(options.key));
+        let mut settled = Settled::new([before, after], options);
         let pairs = Pairs::of([before, after], options.fields >= Fields::All, &mut settled);
         Self::of_pairs(&pairs, settled, options)
     }
 
-    pub(super) fn of_pairs(pairs: &Pairs<'_>, settled: Settled, options: Options) -> Self {
+    pub(super) fn of_pairs<'a>(pairs: &Pairs<'a>, settled: Settled<'a>, options: Options) -> Self {
         let nothing = Self::of_nothing(pairs.sides, options);
         if pairs.are_same() {
             return nothing;
@@ -107,7 +107,7 @@ impl Delta {
         let found = Found::of(pairs, settled, options.fields, options.key == Key::AddressPort);
         let Found { changes, transitions } = found;
         let transitions = transitions.unwrap_or_else(|| {
-            let of_ports = Settled::new(Hasher::new(Key::AddressPort));
+            let of_ports = Settled::new(pairs.sides, Options { key: Key::AddressPort, ..options });
             Found::of(pairs, of_ports, options.fields, true).transitions.unwrap_or_default()
         });
         Self { changes, transitions, ..nothing }
@@ -115,7 +115,7 @@ impl Delta {
 
     /// The same without transitions, which some of the slices of a Service cannot tell.
     pub(crate) fn of_some(before: &[Arc<EndpointSlice>], after: &[Arc<EndpointSlice>], options: Options) -> Self {
-        let mut settled = Settled::new(Hasher::new(options.key));
+        let mut settled = Settled::new([before, after], options);
         let pairs = Pairs::of([before, after], options.fields >= Fields::All, &mut settled);
         let nothing = Self::of_nothing(pairs.sides, options);
         if pairs.are_same() {
@@ -278,12 +278,18 @@ struct Found {
 }
 
 impl Found {
-    fn of(pairs: &Pairs<'_>, settled: Settled, fields: Fields, with_transitions: bool) -> Self {
+    fn of<'a>(pairs: &Pairs<'a>, settled: Settled<'a>, fields: Fields, with_transitions: bool) -> Self {
         let settled = settled.complete(pairs);
-        let Suspects { spots, others } = Suspects::among(pairs, &settled, with_transitions);
-        let mut fold = Fold::new(pairs.sides, settled.hasher.key, spots);
-        let mut tally = with_transitions.then(|| Tally::of(&mut fold, &others));
+        let suspects = Suspects::among(pairs, &settled, with_transitions);
+        let mut fold = Fold::new(pairs.sides, settled.groups, suspects.spots);
+        let mut tally = with_transitions.then(|| Tally::of(&mut fold, &suspects.others));
         let mut changes: [Vec<(u32, Changed)>; 4] = Default::default();
+        for InPlace { slices, endpoint, reasons } in suspects.changes {
+            for &(port, group) in fold.groups.of(1, slices[1]) {
+                let [before, after] = slices.map(|slice| Some(Place { slice, endpoint, port }));
+                changes[Outcome::Updated as usize].push((group, Changed { before, after, reasons }));
+            }
+        }
         for entry in &fold.entries {
             point();
             if let Some((outcome, changed)) = changed(&fold, entry, fields) {

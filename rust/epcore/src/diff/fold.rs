@@ -35,14 +35,13 @@ impl<'a> Fold<'a> {
     /// The entries of one side, which is the side after.
     pub(crate) fn of_all(slices: &'a [Arc<EndpointSlice>], key: Key) -> Self {
         let sides = [&[], slices];
-        Self::new(sides, key, Suspects::all(sides, &Hasher::new(key)).spots)
+        Self::new(sides, Groups::new(sides, key), Suspects::all(sides, &Hasher::new(key)).spots)
     }
 
-    pub(super) fn new(sides: Sides<'a>, key: Key, spots: [Vec<Spot>; 2]) -> Self {
+    pub(super) fn new(sides: Sides<'a>, groups: Groups<'a>, spots: [Vec<Spot>; 2]) -> Self {
         let count = spots[0].len().max(spots[1].len());
-        let (groups, entries, table) =
-            (Groups::new(sides, key), Vec::with_capacity(count), HashTable::with_capacity(count));
-        let mut fold = Self { sides, key, groups, entries, table };
+        let (entries, table) = (Vec::with_capacity(count), HashTable::with_capacity(count));
+        let mut fold = Self { sides, key: groups.key, groups, entries, table };
         for (side, spots) in spots.into_iter().enumerate() {
             for (number, spot) in spots.into_iter().enumerate() {
                 if number % 64 == 0 {

@@ -1,7 +1,5 @@
 //! The Services and ports of entries.
 
-use std::collections::BTreeSet;
-
 use hashbrown::HashMap;
 
 use crate::diff::key::{Key, Port, Service, port_of, service_of};
@@ -17,7 +15,7 @@ pub(super) struct Groups<'a> {
     lists: Vec<Vec<(Option<u32>, u32)>>,
     /// For whom the last list was made.
     last: Option<&'a EndpointSlice>,
-    key: Key,
+    pub(super) key: Key,
 }
 
 impl<'a> Groups<'a> {
@@ -26,7 +24,7 @@ impl<'a> Groups<'a> {
         Self { sides, numbers: HashMap::new(), of_slice, lists: Vec::new(), last: None, key }
     }
 
-    /// Port and group of each entry that an endpoint of a slice has: one for each port, or one without.
+    /// Port and group of each entry that an endpoint of a slice has: one for each port, or one without; each group once.
     #[inline]
     pub(super) fn of(&mut self, side: usize, at: u32) -> &[(Option<u32>, u32)] {
         let list = match self.of_slice[side][at as usize] {
@@ -51,16 +49,16 @@ impl<'a> Groups<'a> {
     fn list(&mut self, slice: &'a EndpointSlice) -> Vec<(Option<u32>, u32)> {
         let count = if self.key == Key::AddressPort { slice.ports.len() } else { 0 };
         let ports = (0u32..).take(count).map(Some).chain((count == 0).then_some(None));
-        let number = |port: Option<u32>| {
+        let mut list: Vec<(Option<u32>, u32)> = Vec::new();
+        for port in ports {
             let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
-            (port, *self.numbers.entry((service_of(slice), port_of(slice, port))).or_insert(next))
-        };
-        ports.map(number).collect()
-    }
-
-    /// The groups of a slice after, each once.
-    pub(super) fn of_after(&mut self, at: u32) -> BTreeSet<u32> {
-        self.of(1, at).iter().map(|&(_, group)| group).collect()
+            let group = *self.numbers.entry((service_of(slice), port_of(slice, port))).or_insert(next);
+            list.push((port, group));
+        }
+        // Of a port that is there twice, the first one counts.
+        list.sort_by_key(|&(_, group)| group);
+        list.dedup_by_key(|&mut (_, group)| group);
+        list
     }
 
     pub(super) fn len(&self) -> usize {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use crate::diff::key::Hasher;
 use crate::diff::pairs::Pairs;
 use crate::diff::settled::Settled;
 use crate::diff::{Delta, Fields, Key, Options};
@@ -120,7 +119,7 @@ fn told(delta: &Delta) -> String {
 }
 
 fn of_all(sides: [&[Arc<EndpointSlice>]; 2], options: Options) -> Delta {
-    Delta::of_pairs(&Pairs::none(sides), Settled::new(Hasher::new(options.key)), options)
+    Delta::of_pairs(&Pairs::none(sides), Settled::new(sides, options), options)
 }
 
 proptest! {

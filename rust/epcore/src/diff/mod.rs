@@ -1,7 +1,7 @@
 //! Two sets of slices -> what changed for each endpoint.
 //!
-//! `pairs` finds what is the same on both sides, `settled` counts it, `suspects` finds what must be looked at, `fold` the one entry that counts
-//! for each key, `mask` says which fields are a change, `delta` is the result.
+//! `pairs` finds what is the same on both sides, `settled` tells what changed in place, `suspects` finds what must be looked for, `fold` the one
+//! entry that counts for each key, `mask` says which fields are a change, `delta` is the result.
 
 mod delta;
 mod filter;
@@ -43,7 +43,7 @@ pub struct Options {
 /// An endpoint is one entry (for each port of its slice, with [`Key::AddressPort`]), whichever slice holds it and however often. It is
 /// `removed` only if no slice holds it any more, and `moved` if nothing changed but the slice. The order of slices and of endpoints does not
 /// count. Cost: O(n). Of slices that keep their names, a comparison of what stands at the same places, and a hash look-up for each endpoint that
-/// differs there or is held twice; of others a look-up for each endpoint. Slices that are the same object are not compared, and Services of
+/// came, went or is held twice; of others a look-up for each endpoint. Slices that are the same object are not compared, and Services of
 /// which nothing changed cost no more than that.
 ///
 /// # Examples

@@ -1,15 +1,14 @@
-//! Slices that stand for each other on both sides, and the endpoints that are the same there.
+//! Slices that stand for each other on both sides, and the places where their endpoints differ.
 
-use std::iter;
 use std::ops::Range;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
-use crate::diff::key::service_of;
 #[cfg(test)]
-use crate::diff::key::{Hasher, Key};
+use crate::diff::Options;
+use crate::diff::key::service_of;
 use crate::diff::mask::metadata_differs;
 use crate::diff::settled::Settled;
 use crate::interrupt::point;
@@ -22,9 +21,9 @@ pub(crate) type Sides<'a> = [&'a [Arc<EndpointSlice>]; 2];
 pub(super) struct Pair {
     pub(super) slices: [u32; 2],
     /// As many endpoints stand on both sides.
-    common: u32,
-    /// Places of those of them that differ, among [`Pairs::open`].
-    open: Range<usize>,
+    pub(super) common: u32,
+    /// Places of those of them that differ, among [`Pairs::differing`].
+    differing: Range<usize>,
     /// The number of their Service.
     service: u32,
 }
@@ -35,7 +34,7 @@ pub(super) struct Pairs<'a> {
     pub(super) matched: Vec<Pair>,
     /// Slices of each side without a partner.
     pub(super) alone: [Vec<u32>; 2],
-    open: Vec<u32>,
+    differing: Vec<u32>,
     services: Services<'a>,
     /// True if a slice says another time than before, so that of two that hold the same another one may count.
     pub(super) has_other_times: bool,
@@ -43,10 +42,10 @@ pub(super) struct Pairs<'a> {
 
 impl<'a> Pairs<'a> {
     /// The pairs of both sides; those in which anything changed are looked at by `settled`.
-    pub(super) fn of(sides: Sides<'a>, by_metadata: bool, settled: &mut Settled) -> Self {
+    pub(super) fn of(sides: Sides<'a>, by_metadata: bool, settled: &mut Settled<'a>) -> Self {
         let alone = Default::default();
-        let (matched, open, services) = (Vec::new(), Vec::new(), Services::default());
-        let mut found = Self { sides, matched, alone, open, services, has_other_times: false };
+        let (matched, differing, services) = (Vec::new(), Vec::new(), Services::default());
+        let mut found = Self { sides, matched, alone, differing, services, has_other_times: false };
         let [before, after] = sides.map(by_name);
         let mut is_paired = vec![false; sides[0].len()];
         for (at, new) in (0u32..).zip(sides[1]) {
@@ -70,7 +69,7 @@ impl<'a> Pairs<'a> {
     /// As if no slice had a partner.
     #[cfg(test)]
     pub(super) fn none(sides: Sides<'a>) -> Self {
-        let mut found = Self::of([&[], &[]], false, &mut Settled::new(Hasher::new(Key::Address)));
+        let mut found = Self::of([&[], &[]], false, &mut Settled::new([&[], &[]], Options::default()));
         found.sides = sides;
         for (side, slices) in sides.iter().enumerate() {
             (0u32..).zip(*slices).for_each(|(at, _)| found.add_alone(side, at));
@@ -84,25 +83,25 @@ impl<'a> Pairs<'a> {
         self.services.touch(service);
     }
 
-    fn add_pair(&mut self, slices: [u32; 2], settled: &mut Settled) {
+    fn add_pair(&mut self, slices: [u32; 2], settled: &mut Settled<'a>) {
         let [old, new] = self.slices(slices);
         let [count, other] = [old, new].map(|slice| slice.endpoints.len());
-        let start = self.open.len();
+        let start = self.differing.len();
         let mut is_touched = count != other;
         if !Arc::ptr_eq(old, new) {
-            old.endpoints.add_differences(&new.endpoints, &mut self.open);
+            old.endpoints.add_differences(&new.endpoints, &mut self.differing);
             let has_other_time = times(old) != times(new);
             self.has_other_times |= has_other_time;
-            is_touched |= has_other_time || self.open.len() > start;
+            is_touched |= has_other_time || self.differing.len() > start;
         }
         let service = self.services.number(new);
         if is_touched {
             self.services.touch(service);
         }
         let common = u32::try_from(count.min(other)).unwrap_or(u32::MAX);
-        let pair = Pair { slices, common, open: start..self.open.len(), service };
+        let pair = Pair { slices, common, differing: start..self.differing.len(), service };
         if is_touched {
-            settled.look_at(self.matched.len(), self.settled(&pair), &new.endpoints);
+            settled.look_at(self.matched.len(), &pair, [old, new], self.differing(&pair));
         }
         self.matched.push(pair);
     }
@@ -123,17 +122,9 @@ impl<'a> Pairs<'a> {
         touched.map(|(number, pair)| (number, pair, self.slices(pair.slices)))
     }
 
-    /// Ranges of places that hold the same endpoint on both sides.
-    pub(super) fn settled(&self, pair: &Pair) -> impl Iterator<Item = Range<usize>> {
-        let open = self.open[pair.open.clone()].iter().map(|&place| place as usize);
-        let starts = iter::once(0).chain(open.clone().map(|place| place + 1));
-        starts.zip(open.chain([pair.common as usize])).map(|(start, end)| start..end)
-    }
-
-    /// Places of one side that do not.
-    pub(super) fn open(&self, pair: &Pair, slice: &EndpointSlice) -> impl Iterator<Item = u32> {
-        let end = u32::try_from(slice.endpoints.len()).unwrap_or(u32::MAX);
-        self.open[pair.open.clone()].iter().copied().chain(pair.common..end)
+    /// Places where both have an endpoint, but another one.
+    pub(super) fn differing(&self, pair: &Pair) -> &[u32] {
+        &self.differing[pair.differing.clone()]
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::diff::filter::Filter;
 use crate::diff::key::Hasher;
 use crate::diff::pairs::{Pair, Pairs, Sides};
-use crate::diff::settled::Settled;
+use crate::diff::settled::{InPlace, Settled};
 use crate::diff::transition::Counts;
 use crate::interrupt::point;
 use crate::model::EndpointSlice;
@@ -18,12 +18,14 @@ pub(super) struct Spot {
     pub(super) endpoint: u32,
 }
 
-/// Endpoints that are not the same on both sides, and wherever else the same ones are held; also those that may be held more than once.
-/// All others are held once on each side, and the same.
+/// Endpoints that do not stand at the same place of both sides, and wherever else the same ones are held; also those that may be held more than
+/// once. All others are held once on each side, so that their changes are those between the two.
 pub(super) struct Suspects {
     pub(super) spots: [Vec<Spot>; 2],
-    /// What all others are, for slices of the side after. None where nobody asked.
-    pub(super) others: Vec<(u32, Counts)>,
+    /// What all others are on each side, for slices of the side after. None where nobody asked.
+    pub(super) others: Vec<(u32, [Counts; 2])>,
+    /// The changes of all others.
+    pub(super) changes: Vec<InPlace>,
 }
 
 impl Suspects {
@@ -37,11 +39,11 @@ impl Suspects {
             }
             spots
         });
-        Self { spots, others: Vec::new() }
+        Self { spots, others: Vec::new(), changes: Vec::new() }
     }
 
     /// Those of pairs of slices; with counts of the others, if they are asked for.
-    pub(super) fn among(pairs: &Pairs<'_>, settled: &Settled, with_others: bool) -> Self {
+    pub(super) fn among<'a>(pairs: &Pairs<'a>, settled: &Settled<'a>, with_others: bool) -> Self {
         if pairs.matched.is_empty() {
             return Self::all(pairs.sides, &settled.hasher);
         }
@@ -64,7 +66,7 @@ impl Suspects {
 /// A search for them.
 struct Search<'a, 'b> {
     pairs: &'b Pairs<'a>,
-    settled: &'b Settled,
+    settled: &'b Settled<'a>,
     with_others: bool,
     /// Hashes of settled endpoints, as far as it matters whether one comes twice.
     seen: Option<Filter>,
@@ -74,11 +76,11 @@ struct Search<'a, 'b> {
 }
 
 impl<'a, 'b> Search<'a, 'b> {
-    fn new(pairs: &'b Pairs<'a>, settled: &'b Settled, with_others: bool) -> Self {
+    fn new(pairs: &'b Pairs<'a>, settled: &'b Settled<'a>, with_others: bool) -> Self {
         // One slice has one time.
-        let is_of_several = pairs.sides[1].len() > 1;
-        let seen = (with_others || is_of_several && pairs.has_other_times).then(|| Filter::with_room(settled.len()));
-        let found = Suspects { spots: Default::default(), others: Vec::new() };
+        let may_be_other = pairs.sides[1].len() > 1 && pairs.has_other_times || settled.has_others;
+        let seen = (with_others || may_be_other).then(|| Filter::with_room(settled.len()));
+        let found = Suspects { spots: Default::default(), others: Vec::new(), changes: Vec::new() };
         Self { pairs, settled, with_others, seen, again: Vec::new(), found }
     }
 
@@ -89,7 +91,7 @@ impl<'a, 'b> Search<'a, 'b> {
                 let hash = self.settled.hasher.hash(slice.endpoints.get(endpoint as usize)?);
                 Some(Spot { hash, slice: at, endpoint })
             };
-            self.found.spots[side].extend(self.pairs.open(pair, slice).filter_map(spot));
+            self.found.spots[side].extend(self.settled.others(number, pair, slice).filter_map(spot));
         }
         let (hashes, counts) = self.settled.of(number);
         if let Some(seen) = &mut self.seen {
@@ -100,29 +102,37 @@ impl<'a, 'b> Search<'a, 'b> {
         }
     }
 
-    /// Add the settled endpoints that are also among the others.
+    /// Add the settled endpoints that are also among the others, and the changes of all that are not.
     fn find_again(&mut self) {
         let spots = self.found.spots.iter().flatten().map(|spot| spot.hash);
         let hashes: Vec<u64> = spots.chain(self.again.iter().copied()).collect();
-        if hashes.is_empty() {
-            return;
+        let mut is_open = vec![false; self.settled.changes().len()];
+        if !hashes.is_empty() {
+            self.find(&hashes.into_iter().collect(), &mut is_open);
         }
-        let wanted: Filter = hashes.into_iter().collect();
-        for (at, (number, pair, [_, new])) in self.pairs.touched().enumerate() {
+        let changes = self.settled.changes().iter().zip(is_open);
+        self.found.changes.extend(changes.filter(|(_, is_open)| !is_open).map(|(change, _)| change));
+    }
+
+    /// Add the settled endpoints with hashes that are wanted; what changed in place is open then.
+    fn find(&mut self, wanted: &Filter, is_open: &mut [bool]) {
+        for (at, (number, pair, slices)) in self.pairs.touched().enumerate() {
             point();
             let (hashes, _) = self.settled.of(number);
-            for (place, &hash) in self.pairs.settled(pair).flatten().zip(hashes) {
+            for (endpoint, &hash) in self.settled.places(number, pair).zip(hashes) {
                 if !wanted.contains(hash) {
                     continue;
                 }
-                let endpoint = u32::try_from(place).unwrap_or(u32::MAX);
-                for (side, &slice) in pair.slices.iter().enumerate() {
+                for (side, slice) in pair.slices.into_iter().enumerate() {
                     self.found.spots[side].push(Spot { hash, slice, endpoint });
+                    if let Some((_, counts)) = self.found.others.get_mut(at)
+                        && let Some(endpoint) = slices[side].endpoints.get(endpoint as usize)
+                    {
+                        counts[side].remove(endpoint);
+                    }
                 }
-                if let Some((_, counts)) = self.found.others.get_mut(at)
-                    && let Some(endpoint) = new.endpoints.get(place)
-                {
-                    counts.remove(endpoint);
+                if let Some(change) = self.settled.change_at(number, endpoint) {
+                    is_open[change] = true;
                 }
             }
         }

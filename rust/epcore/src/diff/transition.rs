@@ -1,6 +1,6 @@
 //! Service ports that lose their last endpoint or get their first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::diff::fold::{Entry, Fold};
 use crate::model::EndpointRef;
@@ -54,7 +54,7 @@ impl Counts {
         self.hinted = self.hinted.saturating_sub(usize::from(is_ready && endpoint.hints().is_some()));
     }
 
-    fn join(&mut self, other: Self) {
+    pub(super) fn join(&mut self, other: Self) {
         self.endpoints += other.endpoints;
         self.ready += other.ready;
         self.hinted += other.hinted;
@@ -100,13 +100,12 @@ impl Transition {
 pub(super) struct Tally(Vec<[Counts; 2]>);
 
 impl Tally {
-    /// That of `others` alone: endpoints that the fold has not, each held once by a slice after, of which nothing changed.
-    pub(super) fn of(fold: &mut Fold<'_>, others: &[(u32, Counts)]) -> Self {
-        let groups: Vec<BTreeSet<u32>> = others.iter().map(|&(slice, _)| fold.groups.of_after(slice)).collect();
+    /// That of `others` alone: endpoints that the fold has not, each held once by a slice on each side.
+    pub(super) fn of(fold: &mut Fold<'_>, others: &[(u32, [Counts; 2])]) -> Self {
         let mut tally = Self(vec![Default::default(); fold.groups.len()]);
-        for (groups, &(_, counts)) in groups.iter().zip(others) {
-            for &group in groups {
-                tally.0[group as usize].iter_mut().for_each(|sum| sum.join(counts));
+        for (slice, counts) in others {
+            for &(_, group) in fold.groups.of(1, *slice) {
+                tally.0[group as usize].iter_mut().zip(counts).for_each(|(sum, count)| sum.join(*count));
             }
         }
         tally
