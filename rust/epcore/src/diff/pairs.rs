@@ -46,12 +46,9 @@ impl<'a> Pairs<'a> {
         let alone = Default::default();
         let (matched, differing, services) = (Vec::new(), Vec::new(), Services::default());
         let mut found = Self { sides, matched, alone, differing, services, has_other_times: false };
-        let [before, after] = sides.map(by_name);
         let mut is_paired = vec![false; sides[0].len()];
-        for (at, new) in (0u32..).zip(sides[1]) {
+        for ((at, new), partner) in (0u32..).zip(sides[1]).zip(partners(sides)) {
             point();
-            let name = name_of(new);
-            let partner = before.get(&name).copied().flatten().filter(|_| after[&name].is_some());
             let is_like = |&partner: &u32| has_context_of(&sides[0][partner as usize], new, by_metadata);
             if let Some(partner) = partner.filter(is_like) {
                 is_paired[partner as usize] = true;
@@ -177,6 +174,38 @@ fn by_name(slices: &[Arc<EndpointSlice>]) -> HashMap<(&str, &str), Option<u32>> 
         }
     }
     found
+}
+
+/// For each slice after, the one before of its name, where each is the only one of it on its side.
+fn partners(sides: Sides<'_>) -> Vec<Option<u32>> {
+    in_order(sides).unwrap_or_else(|| {
+        let [before, after] = sides.map(by_name);
+        let partner = |new| before.get(&name_of(new)).copied().flatten().filter(|_| after[&name_of(new)].is_some());
+        sides[1].iter().map(|new| partner(new)).collect()
+    })
+}
+
+/// The same if the names of both sides rise, as in lists of an API server: then none comes twice, and no table is needed.
+fn in_order([before, after]: Sides<'_>) -> Option<Vec<Option<u32>>> {
+    let mut partners = Vec::with_capacity(after.len());
+    let mut olds = (0u32..).zip(rising(before)).peekable();
+    for new in rising(after) {
+        let new = new?;
+        while let Some((_, old)) = olds.next_if(|(_, old)| old.is_none_or(|old| old < new)) {
+            old?;
+        }
+        partners.push(olds.next_if(|(_, old)| *old == Some(new)).map(|(at, _)| at));
+    }
+    olds.all(|(_, old)| old.is_some()).then_some(partners)
+}
+
+/// The name of each slice; `None` for one that is not after that of the slice before it.
+fn rising(slices: &[Arc<EndpointSlice>]) -> impl Iterator<Item = Option<(&str, &str)>> {
+    let mut last = None;
+    slices.iter().map(move |slice| {
+        let name = name_of(slice);
+        last.replace(name).is_none_or(|last| last < name).then_some(name)
+    })
 }
 
 /// True if an endpoint that both hold is the same entry in both, and no change of it is one of the slice.
