@@ -20,6 +20,8 @@ pub(crate) type Sides<'a> = [&'a [Arc<EndpointSlice>]; 2];
 /// Two slices of one name, each the only one of it on its side, that differ in nothing but endpoints and what makes no difference to them.
 pub(super) struct Pair {
     pub(super) slices: [u32; 2],
+    /// How many endpoints there are.
+    pub(super) lengths: [u32; 2],
     /// As many endpoints stand on both sides.
     pub(super) common: u32,
     /// Places of those of them that differ, among [`Pairs::differing`].
@@ -82,9 +84,9 @@ impl<'a> Pairs<'a> {
 
     fn add_pair(&mut self, slices: [u32; 2], settled: &mut Settled<'a>) {
         let [old, new] = self.slices(slices);
-        let [count, other] = [old, new].map(|slice| slice.endpoints.len());
+        let lengths = [old, new].map(|slice| u32::try_from(slice.endpoints.len()).unwrap_or(u32::MAX));
         let start = self.differing.len();
-        let mut is_touched = count != other;
+        let mut is_touched = lengths[0] != lengths[1];
         if !Arc::ptr_eq(old, new) {
             old.endpoints.add_differences(&new.endpoints, &mut self.differing);
             let has_other_time = times(old) != times(new);
@@ -95,8 +97,8 @@ impl<'a> Pairs<'a> {
         if is_touched {
             self.services.touch(service);
         }
-        let common = u32::try_from(count.min(other)).unwrap_or(u32::MAX);
-        let pair = Pair { slices, common, differing: start..self.differing.len(), service };
+        let common = lengths[0].min(lengths[1]);
+        let pair = Pair { slices, lengths, common, differing: start..self.differing.len(), service };
         if is_touched {
             settled.look_at(self.matched.len(), &pair, [old, new], self.differing(&pair));
         }

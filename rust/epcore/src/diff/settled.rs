@@ -148,9 +148,8 @@ impl<'a> Settled<'a> {
     }
 
     /// All places of one side but these.
-    pub(super) fn others(&self, number: usize, pair: &Pair, slice: &EndpointSlice) -> impl Iterator<Item = u32> {
-        let end = u32::try_from(slice.endpoints.len()).unwrap_or(u32::MAX);
-        self.open[self.known(number).open].iter().copied().chain(pair.common..end)
+    pub(super) fn others(&self, number: usize, pair: &Pair, side: usize) -> impl Iterator<Item = u32> {
+        self.open[self.known(number).open].iter().copied().chain(pair.common..pair.lengths[side])
     }
 
     /// Their changes by number, if none is held elsewhere too.

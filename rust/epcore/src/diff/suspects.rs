@@ -91,7 +91,7 @@ impl<'a, 'b> Search<'a, 'b> {
                 let hash = self.settled.hasher.hash(slice.endpoints.get(endpoint as usize)?);
                 Some(Spot { hash, slice: at, endpoint })
             };
-            self.found.spots[side].extend(self.settled.others(number, pair, slice).filter_map(spot));
+            self.found.spots[side].extend(self.settled.others(number, pair, side).filter_map(spot));
         }
         let (hashes, counts) = self.settled.of(number);
         if let Some(seen) = &mut self.seen {

@@ -53,6 +53,21 @@ impl Record {
     /// About how many bytes what few endpoints have needs.
     pub(super) const RARE: usize = 512;
 
+    /// True if it says the same as a record of a list with the same text, without a look at what few endpoints have.
+    #[inline]
+    #[expect(clippy::needless_bitwise_bool, reason = "without branches all texts are looked at at once")]
+    pub(super) fn is_copy_of(&self, other: &Self) -> bool {
+        let texts = (self.hostname == other.hostname)
+            & (self.node_name == other.node_name)
+            & (self.zone == other.zone)
+            & (self.hints == other.hints)
+            & (self.target_kind == other.target_kind)
+            & (self.target_namespace == other.target_namespace)
+            & (self.target_name == other.target_name)
+            & (self.target_uid == other.target_uid);
+        texts & (self.conditions == other.conditions) & (self.rare | other.rare == 0) && self.address == other.address
+    }
+
     /// About how many bytes it needs beside itself.
     pub(super) fn weight(&self) -> usize {
         let own = [self.hostname, self.node_name, self.zone, self.hints, self.target_name, self.target_uid];
