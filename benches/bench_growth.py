@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 SIZES = [1_000, 10_000] if QUICK else [1_000, 10_000, 100_000, 1_000_000]
 Work = Callable[[], object]
+RECORD, TEXTS = 92, 99
+"""Bytes that a handle keeps of each endpoint of these: of fixed size, and what differs from the one before."""
 
 
 def read(size: int) -> Work:
@@ -44,6 +46,21 @@ def diff(size: int) -> Work:
     return lambda: epcore.diff(before, after)
 
 
+def same_lists(size: int) -> Work:
+    """What `diff` cannot be faster than: each byte that both handles keep of endpoints is looked at, slice by slice."""
+    before, after = kept(size), kept(size)
+    return lambda: before == after
+
+
+def kept(size: int) -> list[bytes]:
+    """As many bytes as a handle keeps, and in as many pieces: of each slice the records of its endpoints, and texts."""
+    return [b"x" * (each * count) for count in counts(size) for each in (RECORD, TEXTS)]
+
+
+def counts(size: int) -> list[int]:
+    return [min(100, size - start) for start in range(0, size, 100)]
+
+
 def one_change(size: int) -> Work:
     return planning(packer_of(size), [epcore.EndpointSet.from_objects(one) for one in states(size, 1)], CALLS)
 
@@ -58,7 +75,7 @@ def view_step(size: int) -> Work:
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("work", [read, read_again, same_bytes, pack, diff])
+@pytest.mark.parametrize("work", [read, read_again, same_bytes, pack, diff, same_lists])
 def bench_growth_of_work_on_all(race: "Race", size: int, work: Callable[[int], Work]) -> None:
     race(work(size), endpoints=size, case=work.__name__.replace("_", " "))
 
