@@ -6,12 +6,13 @@ use std::sync::Arc;
 use crate::Error;
 use crate::engine::{Kind, Object, ObjectEvent, WatchEvent};
 use crate::model::{EndpointSlice, shorten};
+use crate::wire::json::locate::locate_in;
 use crate::wire::json::metadata::read_metadata;
 use crate::wire::json::objects;
 use crate::wire::json::pods::Likenesses;
 use crate::wire::json::reader::{self, Reader, Seen};
 use crate::wire::json::slice::read_valid_slice;
-use crate::wire::json::stream::{locate_in, single_items};
+use crate::wire::json::stream::single_items;
 use crate::wire::json::template::Templates;
 
 /// Read watch events, one after the other; a slice by itself says that it is there.

@@ -4,11 +4,11 @@ use crate::Error;
 use crate::kube::legacy::{EndpointSubset, Endpoints};
 use crate::model::{Address, EndpointList, EndpointPort, EndpointRef, Record};
 use crate::wire::json::endpoint::{read_target, write_target};
+use crate::wire::json::locate::locate_in;
 use crate::wire::json::metadata::{read_metadata, write_metadata};
 use crate::wire::json::objects::{each, expect_kind, members, one};
 use crate::wire::json::reader::{Reader, Seen};
 use crate::wire::json::slice::read_port;
-use crate::wire::json::stream::locate_in;
 use crate::wire::json::writer::{Object, write_array, write_string};
 
 /// Read legacy Endpoints: one object.

@@ -6,12 +6,14 @@
 mod again;
 mod alike;
 mod delta;
+mod documents;
 mod endpoint;
 mod events;
 mod kept;
 mod legacy;
 mod likeness;
 mod literal;
+mod locate;
 mod metadata;
 mod objects;
 mod plan;
@@ -30,11 +32,17 @@ mod view;
 mod writer;
 
 pub use delta::{write_change, write_delta, write_transition};
+pub use documents::{
+    read_endpoints, read_endpoints_plainly, read_slice_list, read_slices, read_slices_plainly, slices_size,
+    write_endpoints, write_slices, write_slices_by,
+};
 pub use endpoint::write_endpoint;
 pub(crate) use endpoint::{canonical_hints, endpoint_size, read_hints, write_hints};
 pub use events::{read_events, read_list_version, read_object_events, read_objects};
 pub use legacy::{read_legacy_endpoints, write_legacy_endpoints};
 pub(crate) use literal::Literal;
+pub use locate::locate;
+pub(crate) use locate::locate_all;
 pub(crate) use metadata::{Owner, owner_reference, read_owners, read_texts, write_metadata};
 pub use objects::{read_nodes, read_service, read_services};
 pub use plan::{write_plan, write_stats};
@@ -44,12 +52,7 @@ pub(crate) use reader::{Reader, canonical};
 pub use relist::Listing;
 pub use slice::write_slice;
 pub(crate) use slice::{API_VERSION, KIND, slice_size};
-pub(crate) use stream::locate_all;
 pub(super) use stream::{Event, Fold};
-pub use stream::{
-    locate, read_endpoints, read_endpoints_plainly, read_slice_list, read_slices, read_slices_plainly, slices_size,
-    write_endpoints, write_slices, write_slices_by,
-};
 pub(crate) use submitted::{Submitted, read_submitted};
 pub use view::{read_view, write_view};
 pub(crate) use writer::Object;

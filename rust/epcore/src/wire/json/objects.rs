@@ -7,9 +7,10 @@ use smol_str::SmolStr;
 use crate::Error;
 use crate::kube::{ContainerPort, Node, Pod, Service, ServicePort, TargetPort, parse_quantity};
 use crate::model::{AddressType, shorten};
+use crate::wire::json::locate::locate_in;
 use crate::wire::json::metadata::read_metadata;
 use crate::wire::json::reader::{Reader, Seen};
-use crate::wire::json::stream::{locate_in, single_items};
+use crate::wire::json::stream::single_items;
 
 /// Read one Service.
 ///

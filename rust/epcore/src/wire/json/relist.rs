@@ -7,8 +7,8 @@ use hashbrown::HashMap;
 
 use crate::Error;
 use crate::model::EndpointSlice;
+use crate::wire::json::documents::read_slices_by;
 use crate::wire::json::reader::Reader;
-use crate::wire::json::stream::read_slices_by;
 use crate::wire::json::template::Templates;
 
 /// Slices, and the document that they were read from, to read the next one by.

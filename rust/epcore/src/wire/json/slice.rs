@@ -3,9 +3,9 @@
 use crate::Error;
 use crate::model::{AddressType, EndpointList, EndpointPort, EndpointSlice, Members, ObjectMeta};
 use crate::wire::json::alike::{endpoints_size, write_endpoints_into};
+use crate::wire::json::locate::locate_in;
 use crate::wire::json::metadata::{read_metadata_and, write_metadata};
 use crate::wire::json::reader::{Reader, Seen};
-use crate::wire::json::stream::locate_in;
 use crate::wire::json::template::Templates;
 use crate::wire::json::writer::{Object, write_array};
 

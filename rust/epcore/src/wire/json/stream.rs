@@ -1,210 +1,35 @@
-//! Whole documents: a single object, a list, an array, lines of objects, watch events.
+//! The objects of a document: a single one, a list, an array, lines of objects, watch events.
 
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use crate::Error;
 use crate::interrupt::points;
-use crate::model::{EndpointList, EndpointSlice};
-use crate::wire::json::alike::write_endpoints_into;
+use crate::model::EndpointSlice;
 use crate::wire::json::events::{parts_of, unknown_type};
+use crate::wire::json::locate::locate_in;
 use crate::wire::json::metadata::read_metadata;
 use crate::wire::json::reader::{Reader, Seen, text_of};
-use crate::wire::json::relist::Past;
-use crate::wire::json::slice::{API_VERSION, read_valid_slice, slice_size, write_slice_into};
-use crate::wire::json::template::Templates;
-use crate::wire::json::writer::{Object, write_array};
-use crate::{Error, Segment};
-
-/// Read slices: one EndpointSlice, an `EndpointSliceList`, a `v1` `List`, an array, JSON lines, or watch events, of which the
-/// slices that are there after the last one remain. Each slice is checked as the API server does.
-///
-/// # Errors
-///
-/// The first place that is not JSON or that the API would refuse, with path (`slices[3].endpoints[0]`) and byte offset.
-///
-/// # Examples
-///
-/// ```
-/// let slices = epcore::wire::json::read_slices(
-///     br#"{"kind": "List", "items": [{"addressType": "IPv4", "endpoints": null, "ports": null}]}"#,
-/// )?;
-/// assert_eq!(slices.len(), 1);
-/// # Ok::<(), epcore::Error>(())
-/// ```
-pub fn read_slices(document: &[u8]) -> Result<Vec<Arc<EndpointSlice>>, Error> {
-    read_slice_list(document).map(|(slices, _)| slices)
-}
-
-/// The same, and the version of the list that the document is, `""` if it is none or does not say.
-///
-/// # Errors
-///
-/// As [`read_slices`].
-pub fn read_slice_list(document: &[u8]) -> Result<(Vec<Arc<EndpointSlice>>, String), Error> {
-    Templates::kept(|templates| read_slices_by(document, templates, None))
-}
-
-/// The same by the plain reader alone, which learns nothing from what it reads: slower, and there to be compared with.
-///
-/// # Errors
-///
-/// As [`read_slices`].
-pub fn read_slices_plainly(document: &[u8]) -> Result<Vec<Arc<EndpointSlice>>, Error> {
-    read_slices_by(document, &mut Templates::none(), None).map(|(slices, _)| slices)
-}
-
-/// The same and the list's version, with what is known of the last document.
-pub(super) fn read_slices_by(
-    document: &[u8],
-    templates: &mut Templates,
-    mut past: Option<&mut Past<'_>>,
-) -> Result<(Vec<Arc<EndpointSlice>>, String), Error> {
-    let mut fold = Fold::default();
-    let version = items(document, SLICES, SLICE_LIST, |reader, event| {
-        let mut past = past.as_deref_mut().filter(|_| event.is_none());
-        if let Some(slice) = past.as_deref_mut().and_then(|past| past.step_over(reader)) {
-            fold.apply(event, slice);
-            return Ok(1);
-        }
-        let start = reader.clone();
-        let slice = Arc::new(read_valid_slice(reader, templates)?);
-        if let Some(past) = past {
-            past.note(start.position()..reader.position(), start.depth(), &slice);
-        }
-        fold.apply(event, slice);
-        Ok(1)
-    })?;
-    Ok((fold.into_slices(), version))
-}
-
-/// Read endpoints: an array or lines of endpoints, an object with `endpoints`, or slices in any form that [`read_slices`] takes,
-/// whose endpoints are taken in order. Each is checked as the API server does, as far as that needs no address type.
-///
-/// # Errors
-///
-/// As [`read_slices`], with a path such as `endpoints[5].addresses[0]`.
-pub fn read_endpoints(document: &[u8]) -> Result<EndpointList, Error> {
-    Templates::kept(|templates| read_endpoints_by(document, templates))
-}
-
-/// The same by the plain reader alone, as [`read_slices_plainly`].
-///
-/// # Errors
-///
-/// As [`read_endpoints`].
-pub fn read_endpoints_plainly(document: &[u8]) -> Result<EndpointList, Error> {
-    read_endpoints_by(document, &mut Templates::none())
-}
-
-fn read_endpoints_by(document: &[u8], templates: &mut Templates) -> Result<EndpointList, Error> {
-    let mut list = EndpointList::default();
-    each_endpoint(document, |reader| {
-        let start = reader.position();
-        let count = templates.read_valid(reader, &mut list)?;
-        if count >= TELLING && count > list.len() / 2 {
-            make_room(&mut list, document.len() - reader.position(), (reader.position() - start) / count);
-        }
-        Ok(count)
-    })?;
-    Ok(list)
-}
-
-/// Endpoints that tell how long the others are.
-const TELLING: usize = 64;
-
-/// Make room for the endpoints in the rest of a document, and some more, if they are as long as these.
-fn make_room(list: &mut EndpointList, rest: usize, length: usize) {
-    let more = rest / length.max(1);
-    let (count, text) = list.size();
-    list.reserve((more + more / 16, (text / count * more + more).min(rest)));
-}
-
-/// Find the byte that the path of `error` names in a document of slices or endpoints, and put it into the error.
-#[must_use]
-pub fn locate(document: &[u8], error: Error) -> Error {
-    let unknown = error.clone();
-    locate_all(document, vec![error]).pop().unwrap_or(unknown)
-}
-
-/// The same for many errors, in one pass. All paths begin as the first does.
-pub(crate) fn locate_all(document: &[u8], errors: Vec<Error>) -> Vec<Error> {
-    let paths: Vec<Vec<Segment>> = errors.iter().map(|error| error.segments().cloned().collect()).collect();
-    let mut in_item: HashMap<usize, Wanted<'_>> = HashMap::new();
-    for (which, path) in paths.iter().enumerate() {
-        if let [Segment::Field(_), Segment::Index(item), rest @ ..] = &**path {
-            in_item.entry(*item).or_default().push((which, rest));
-        }
-    }
-    let mut offsets = vec![None; errors.len()];
-    let mut item = 0;
-    let mut visit = |reader: &mut Reader<'_>, event: Option<Event>| {
-        if event.is_some() || in_item.is_empty() {
-            // Slices that events leave are not numbered as the events are.
-            return Err(Error::invalid("enough seen"));
-        }
-        if let Some(wanted) = in_item.remove(&item) {
-            offsets_of(&mut reader.clone(), wanted, &mut offsets);
-        }
-        item += 1;
-        reader.skip().map(|()| 1)
-    };
-    // The document was read before, so that it can be read again; an error here could only repeat the first.
-    let _ = match paths.first().and_then(|path| path.first()) {
-        Some(Segment::Field(root)) if root == ENDPOINTS => each_endpoint(document, |reader| visit(reader, None)),
-        _ => items(document, SLICES, SLICE_LIST, visit).map(drop),
-    };
-    let place =
-        |(error, offset): (Error, Option<usize>)| if let Some(offset) = offset { error.at(offset) } else { error };
-    errors.into_iter().zip(offsets).map(place).collect()
-}
-
-/// Put into `error` the byte that its path names, seen from `reader`.
-pub(crate) fn locate_in(mut reader: Reader<'_>, error: Error) -> Error {
-    let steps: Vec<Segment> = error.segments().cloned().collect();
-    let offset = offset_of(&mut reader, &steps);
-    error.at(offset)
-}
-
-/// The byte at which the value under a path begins; where a member is missing, that of the object that should have it.
-fn offset_of(reader: &mut Reader<'_>, steps: &[Segment]) -> usize {
-    let mut offset = [None];
-    offsets_of(reader, vec![(0, steps)], &mut offset);
-    offset[0].unwrap_or_default()
-}
-
-/// Numbers of places that are looked for, each with the path that leads there.
-type Wanted<'p> = Vec<(usize, &'p [Segment])>;
-
-fn offsets_of(reader: &mut Reader<'_>, wanted: Wanted<'_>, offsets: &mut [Option<usize>]) {
-    let first = reader.peek();
-    let here = reader.position();
-    let mut deeper: HashMap<&Segment, Wanted<'_>> = HashMap::new();
-    for (which, steps) in wanted {
-        offsets[which] = Some(here);
-        if let Some((step, rest)) = steps.split_first() {
-            deeper.entry(step).or_default().push((which, rest));
-        }
-    }
-    let mut visit = |reader: &mut Reader<'_>, step: &Segment| {
-        if let Some(wanted) = deeper.remove(step) {
-            offsets_of(&mut reader.clone(), wanted, offsets);
-        }
-        if deeper.is_empty() { Err(Error::invalid("enough seen")) } else { reader.skip() }
-    };
-    let _ = match first {
-        Some(b'{') => reader.object(|reader, name| visit(reader, &Segment::Field(name.to_owned().into()))),
-        _ => reader.array(|reader, index| visit(reader, &Segment::Index(index))),
-    };
-}
 
 const SLICES: &str = "slices";
-const ENDPOINTS: &str = "endpoints";
+pub(super) const ENDPOINTS: &str = "endpoints";
 const SLICE_LIST: &str = "EndpointSliceList";
 
-/// Visit each endpoint of a document: items that are endpoints, or the endpoints of items that have some. A call may read several endpoints that are next in an
-/// array; the answer is how many.
-fn each_endpoint(document: &[u8], mut visit: impl FnMut(&mut Reader<'_>) -> Result<usize, Error>) -> Result<(), Error> {
+/// Visit each slice of a document, or event of one. The answer is the version of the list that the document is.
+pub(super) fn each_slice(
+    document: &[u8],
+    visit: impl FnMut(&mut Reader<'_>, Option<Event>) -> Result<usize, Error>,
+) -> Result<String, Error> {
+    items(document, SLICES, SLICE_LIST, visit)
+}
+
+/// Visit each endpoint of a document: items that are endpoints, or the endpoints of items that have some. A call may read several endpoints
+/// that are next in an array; the answer is how many.
+pub(super) fn each_endpoint(
+    document: &[u8],
+    mut visit: impl FnMut(&mut Reader<'_>) -> Result<usize, Error>,
+) -> Result<(), Error> {
     items(document, ENDPOINTS, SLICE_LIST, |reader, event| {
         if event.is_some() {
             return Err(Error::invalid("expected endpoints or slices, found a watch event"));
@@ -434,56 +259,4 @@ impl Fold {
             Event::Deleted => None,
         };
     }
-}
-
-/// Write an `EndpointSliceList`.
-pub fn write_slices<'a>(slices: impl IntoIterator<Item = &'a EndpointSlice>) -> Vec<u8> {
-    let slices: Vec<&EndpointSlice> = slices.into_iter().collect();
-    let mut out = Vec::with_capacity(slices_size(slices.iter().copied()));
-    write_slices_by(slices, |part| out.extend_from_slice(part));
-    out
-}
-
-/// How many bytes of JSON an `EndpointSliceList` takes: looked up, not written.
-pub fn slices_size<'a>(slices: impl IntoIterator<Item = &'a EndpointSlice>) -> usize {
-    // Each but the first has a comma before it.
-    let sizes = slices.into_iter().map(|slice| slice_size(slice) + 1);
-    let [start, end] = around_slices();
-    start.len() + sizes.sum::<usize>().saturating_sub(1) + end.len()
-}
-
-/// Write an `EndpointSliceList` part by part, for who has room for it already.
-pub fn write_slices_by<'a>(slices: impl IntoIterator<Item = &'a EndpointSlice>, mut put: impl FnMut(&[u8])) {
-    let [start, end] = around_slices();
-    put(&start);
-    let mut part = Vec::new();
-    for (index, slice) in slices.into_iter().enumerate() {
-        part.clear();
-        if index > 0 {
-            part.push(b',');
-        }
-        write_slice_into(&mut part, slice);
-        put(&part);
-    }
-    put(&end);
-}
-
-/// What a list has before its slices and behind them.
-fn around_slices() -> [Vec<u8>; 2] {
-    let mut start = Vec::new();
-    let mut object = Object::start(&mut start);
-    object.text("apiVersion", API_VERSION);
-    object.text("kind", "EndpointSliceList");
-    write_array(object.known("items"), [], |_, (): ()| ());
-    object.end();
-    let end = start.split_off(start.len() - 2);
-    [start, end]
-}
-
-/// Write an array of endpoints.
-#[must_use]
-pub fn write_endpoints(endpoints: &EndpointList) -> Vec<u8> {
-    let mut out = Vec::with_capacity(endpoints.len() * 320);
-    write_endpoints_into(&mut out, endpoints);
-    out
 }

@@ -16,11 +16,11 @@ use crate::model::{
 use crate::wire::json::again::Again;
 use crate::wire::json::endpoint::read_endpoint;
 use crate::wire::json::kept::Kept;
+use crate::wire::json::locate::locate_in;
 use crate::wire::json::metadata::read_text_map;
 use crate::wire::json::reader::{MAX_DEPTH, Reader};
 use crate::wire::json::shape::Template;
 use crate::wire::json::slice::read_ports;
-use crate::wire::json::stream::locate_in;
 
 /// Most shapes of endpoints to remember.
 const MOST_TEMPLATES: usize = 8;
