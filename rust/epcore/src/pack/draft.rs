@@ -1,21 +1,17 @@
 //! From an assignment to a plan: the slices as they will be, one write for each, in safe order.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashMap;
 
 use crate::Error;
 use crate::interrupt::point;
-use crate::model::{EndpointList, EndpointRef, EndpointSlice, MOVING_ANNOTATION, TRIGGER_TIME_ANNOTATION, timestamp};
+use crate::model::{EndpointList, EndpointRef, EndpointSlice, TRIGGER_TIME_ANNOTATION, timestamp};
 use crate::pack::group::Group;
 use crate::pack::naming;
-use crate::pack::order::{Before, order};
 use crate::pack::problem::{Assignment, Filled};
 use crate::pack::settle::Kept;
-use crate::pack::{
-    AddressReuse, CompactionOrder, Move, Naming, Notes, Options, Plan, Stats, Verb, Write, WriteReason, WriteReasons,
-};
+use crate::pack::{Move, Naming, Notes, Options, Plan, Stats, Verb, Write, WriteReasons};
 
 /// Build the plan that carries out an assignment.
 pub(crate) fn draft(group: &Group<'_>, assignment: &Assignment, options: &Options) -> Result<Plan, Error> {
@@ -30,24 +26,24 @@ pub(crate) fn draft(group: &Group<'_>, assignment: &Assignment, options: &Option
 }
 
 /// A write before its place in the order is known.
-struct Draught {
-    bin: usize,
-    verb: Verb,
-    slice: Arc<EndpointSlice>,
-    reasons: WriteReasons,
+pub(super) struct Draught {
+    pub(super) bin: usize,
+    pub(super) verb: Verb,
+    pub(super) slice: Arc<EndpointSlice>,
+    pub(super) reasons: WriteReasons,
 }
 
 /// A plan under construction.
-struct Draft<'a, 'g> {
-    group: &'a Group<'g>,
-    assignment: &'a Assignment,
-    options: &'a Options,
+pub(super) struct Draft<'a, 'g> {
+    pub(super) group: &'a Group<'g>,
+    pub(super) assignment: &'a Assignment,
+    pub(super) options: &'a Options,
     /// Where each moved item was.
-    origin: HashMap<u32, usize>,
+    pub(super) origin: HashMap<u32, usize>,
     /// The final state of each container.
-    slices: Vec<Option<Arc<EndpointSlice>>>,
-    writes: Vec<Draught>,
-    counts: Stats,
+    pub(super) slices: Vec<Option<Arc<EndpointSlice>>>,
+    pub(super) writes: Vec<Draught>,
+    pub(super) counts: Stats,
 }
 
 impl<'a, 'g> Draft<'a, 'g> {
@@ -63,11 +59,10 @@ impl<'a, 'g> Draft<'a, 'g> {
         }
     }
 
-    fn existing(&self, bin: usize) -> Option<&'a Arc<EndpointSlice>> {
+    pub(super) fn existing(&self, bin: usize) -> Option<&'a Arc<EndpointSlice>> {
         self.group.existing.get(bin).copied()
     }
 
-    /// The final state of each container.
     fn build_slices(&mut self) -> Result<(), Error> {
         for (bin, filled) in self.assignment.bins.iter().enumerate() {
             let slice = if filled.is_deleted() {
@@ -83,7 +78,12 @@ impl<'a, 'g> Draft<'a, 'g> {
     }
 
     /// A written slice with those of its added items that `include` lets in.
-    fn build_slice(&self, bin: usize, filled: &Filled, include: &dyn Fn(u32) -> bool) -> Result<EndpointSlice, Error> {
+    pub(super) fn build_slice(
+        &self,
+        bin: usize,
+        filled: &Filled,
+        include: &dyn Fn(u32) -> bool,
+    ) -> Result<EndpointSlice, Error> {
         point();
         let mut slice = match self.existing(bin) {
             Some(before) => self.group.rewritten(before),
@@ -187,192 +187,6 @@ impl<'a, 'g> Draft<'a, 'g> {
         Ok(())
     }
 
-    /// One write for each container that needs one, in safe order; the further writes that were asked for.
-    fn order_writes(&mut self) {
-        let mut write_of: HashMap<usize, usize> = HashMap::new();
-        for (bin, filled) in self.assignment.bins.iter().enumerate().filter(|(_, filled)| filled.is_written()) {
-            write_of.insert(bin, self.writes.len());
-            let (verb, slice) = match (&self.slices[bin], self.existing(bin)) {
-                (Some(slice), Some(_)) => (Verb::Update, slice.clone()),
-                (Some(slice), None) => (Verb::Create, slice.clone()),
-                (None, Some(before)) => (Verb::Delete, before.clone()),
-                (None, None) => continue,
-            };
-            let reasons = self.reasons(bin, filled, verb);
-            self.writes.push(Draught { bin, verb, slice, reasons });
-        }
-        let mut edges = self.edges_of_moves(&write_of);
-        edges.extend(self.edges_of_reuse(&write_of));
-        self.add_touches(&write_of, &mut edges);
-        let mut ordered = self.sorted(&edges);
-        let unordered = self.unordered(&ordered, &write_of);
-        if self.options.address_reuse == AddressReuse::Strict && !unordered.is_empty() {
-            self.add_second_writes(&unordered, &write_of, &mut edges);
-            ordered = self.sorted(&edges);
-        } else {
-            self.counts.address_reuse_unordered = unordered.len();
-        }
-        let mut by_place: Vec<Option<Draught>> = std::mem::take(&mut self.writes).into_iter().map(Some).collect();
-        self.writes = ordered.into_iter().filter_map(|write| by_place[write].take()).collect();
-    }
-
-    fn sorted(&self, edges: &[Before]) -> Vec<usize> {
-        let phases: Vec<u8> = self.writes.iter().map(|write| write.verb as u8).collect();
-        let mut ordered = order(&phases, edges);
-        // Nothing waits for a slice that gives way to new ones; it goes when all of them are there, also those that had to wait.
-        ordered.sort_by_key(|&write| self.writes[write].reasons.contains(WriteReason::Replaced));
-        ordered
-    }
-
-    /// The container and write that each added item comes in by.
-    fn arrivals(&self) -> impl Iterator<Item = (u32, usize)> {
-        let bins = self.assignment.bins.iter().enumerate();
-        bins.flat_map(|(bin, filled)| filled.added.iter().map(move |&item| (item, bin)))
-    }
-
-    fn edges_of_moves(&self, write_of: &HashMap<usize, usize>) -> Vec<Before> {
-        if self.origin.is_empty() {
-            return Vec::new();
-        }
-        let order = self.move_order();
-        let edge = |(item, target): (u32, usize)| {
-            // An idle endpoint is to be gone from readers anyway; two copies that differ would make some of them drop it at a wrong moment.
-            let make_first = order != CompactionOrder::BreakBeforeMake && !self.assignment.idle.contains(&item);
-            let source = *write_of.get(self.origin.get(&item)?)?;
-            let target = *write_of.get(&target)?;
-            let (first, second) = if make_first { (target, source) } else { (source, target) };
-            Some(Before { first, second, must: true })
-        };
-        self.arrivals().filter_map(edge).collect()
-    }
-
-    fn move_order(&self) -> CompactionOrder {
-        self.options.compaction.map_or(CompactionOrder::MakeBeforeBreak, |compaction| compaction.order)
-    }
-
-    fn edges_of_reuse(&self, write_of: &HashMap<usize, usize>) -> Vec<Before> {
-        let mut edges = Vec::new();
-        for (item, target) in self.arrivals() {
-            for source in self.group.sources_of(item).iter().filter(|&&source| source != target) {
-                if let (Some(&first), Some(&second)) = (write_of.get(source), write_of.get(&target)) {
-                    edges.push(Before { first, second, must: false });
-                }
-            }
-        }
-        edges
-    }
-
-    /// Added items whose address has not left when they come in.
-    fn unordered(&self, ordered: &[usize], write_of: &HashMap<usize, usize>) -> BTreeSet<u32> {
-        let mut place = vec![0; ordered.len()];
-        for (at, &write) in ordered.iter().enumerate() {
-            place[write] = at;
-        }
-        let when = |bin: &usize| write_of.get(bin).map(|&write| place[write]);
-        self.arrivals()
-            .filter(|(item, target)| self.group.sources_of(*item).iter().any(|source| when(source) >= when(target)))
-            .map(|(item, _)| item)
-            .collect()
-    }
-
-    /// Send items whose address would not have left in time by a second write of their slice.
-    fn add_second_writes(&mut self, late: &BTreeSet<u32>, write_of: &HashMap<usize, usize>, edges: &mut Vec<Before>) {
-        let bins: BTreeSet<usize> =
-            self.arrivals().filter(|(item, _)| late.contains(item)).map(|(_, bin)| bin).collect();
-        let is_late = |write: usize| bins.iter().any(|bin| write_of.get(bin) == Some(&write));
-        // What held for the late items holds for their second write instead.
-        edges.retain(|edge| edge.must || !is_late(edge.second));
-        for bin in bins {
-            let filled = &self.assignment.bins[bin];
-            let Some(&first) = write_of.get(&bin) else { continue };
-            let Some(second) = self.second_write(bin, first, late, edges) else { continue };
-            for &item in &filled.added {
-                let target = if late.contains(&item) { second } else { first };
-                for source in self.group.sources_of(item).iter().filter_map(|source| write_of.get(source)) {
-                    if *source != target {
-                        edges.push(Before { first: *source, second: target, must: false });
-                    }
-                }
-            }
-        }
-    }
-
-    /// Take the late items out of the first write of a container, and give the write that brings them in.
-    fn second_write(
-        &mut self,
-        bin: usize,
-        first: usize,
-        late: &BTreeSet<u32>,
-        edges: &mut Vec<Before>,
-    ) -> Option<usize> {
-        let filled = &self.assignment.bins[bin];
-        let is_early = |item: u32| !late.contains(&item);
-        // With nothing but late items the one write waits for them; no other waits for it.
-        if !filled.must_be_written() && !filled.drained && !filled.added.iter().copied().any(is_early) {
-            return Some(first);
-        }
-        let last = self.slices[bin].clone()?;
-        let mut early = self.build_slice(bin, filled, &is_early).ok()?;
-        early.metadata.name.clone_from(&last.metadata.name);
-        let touch = self.writes.iter().position(|write| write.bin == bin && write.reasons.contains(WriteReason::Touch));
-        if let Some(touch) = touch {
-            mark_as_moving(&mut early);
-            self.writes[first].slice = Arc::new(early);
-            let reasons = &mut self.writes[touch].reasons;
-            *reasons = reasons.with(WriteReason::AddressReuse, true);
-            return Some(touch);
-        }
-        self.writes[first].slice = Arc::new(early);
-        let reasons = WriteReasons::default().with(WriteReason::AddressReuse, true);
-        self.writes.push(Draught { bin, verb: Verb::Update, slice: last, reasons });
-        let second = self.writes.len() - 1;
-        edges.push(Before { first, second, must: true });
-        Some(second)
-    }
-
-    /// The third write of `make-break-touch`.
-    fn add_touches(&mut self, write_of: &HashMap<usize, usize>, edges: &mut Vec<Before>) {
-        if self.move_order() != CompactionOrder::MakeBreakTouch {
-            return;
-        }
-        let targets: BTreeSet<usize> =
-            self.arrivals().filter(|(item, _)| self.origin.contains_key(item)).map(|(_, bin)| bin).collect();
-        for bin in targets {
-            let (Some(&made), Some(last)) = (write_of.get(&bin), self.slices[bin].clone()) else {
-                continue;
-            };
-            let mut moving = EndpointSlice::clone(&last);
-            mark_as_moving(&mut moving);
-            self.writes[made].slice = Arc::new(moving);
-            let touch = self.writes.len();
-            let reasons = WriteReasons::default().with(WriteReason::Touch, true);
-            self.writes.push(Draught { bin, verb: Verb::Update, slice: last, reasons });
-            edges.push(Before { first: made, second: touch, must: true });
-            for item in &self.assignment.bins[bin].added {
-                if let Some(&source) = self.origin.get(item).and_then(|origin| write_of.get(origin)) {
-                    edges.push(Before { first: source, second: touch, must: true });
-                }
-            }
-        }
-    }
-
-    fn reasons(&self, bin: usize, filled: &Filled, verb: Verb) -> WriteReasons {
-        let arrives = |moved: bool| filled.added.iter().any(|item| self.origin.contains_key(item) == moved);
-        let leaves = filled.overfull || filled.drained;
-        let foreign = self.existing(bin).is_some_and(|slice| self.group.is_foreign(slice));
-        WriteReasons::default()
-            .with(WriteReason::EndpointsAdded, arrives(false))
-            .with(WriteReason::EndpointsUpdated, filled.dirty.changed)
-            .with(WriteReason::EndpointsRemoved, filled.dirty.removed)
-            .with(WriteReason::EndpointsMoved, arrives(true) || leaves)
-            .with(WriteReason::Duplicates, filled.dirty.duplicates)
-            .with(WriteReason::Overfull, filled.overfull)
-            .with(WriteReason::Metadata, filled.dirty.metadata && !foreign)
-            .with(WriteReason::Ports, foreign && verb == Verb::Update)
-            .with(WriteReason::Replaced, foreign && verb == Verb::Delete)
-            .with(WriteReason::Emptied, verb == Verb::Delete && !foreign)
-    }
-
     fn finish(mut self) -> Plan {
         self.count();
         let moves = self.moves();
@@ -433,10 +247,6 @@ impl<'a, 'g> Draft<'a, 'g> {
         counts.slices_after = self.slices.iter().flatten().count();
         counts.slices_ideal = (added + staying).div_ceil(self.options.max_endpoints);
     }
-}
-
-fn mark_as_moving(slice: &mut EndpointSlice) {
-    slice.metadata.annotations.insert(MOVING_ANNOTATION.to_owned(), "true".to_owned());
 }
 
 /// The trigger time of a slice that takes a moved endpoint is not older than that of the slice it comes from.

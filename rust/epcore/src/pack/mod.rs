@@ -25,6 +25,7 @@ mod pace;
 mod place;
 mod plan;
 mod problem;
+mod sequence;
 mod settle;
 mod settled;
 mod shelf;
