@@ -288,6 +288,21 @@ fn what_a_likeness_takes_is_what_was_looked_at_in_the_first_one() {
 }
 
 #[test]
+fn a_pod_that_does_not_say_since_when_it_is_ready_takes_no_time_of_another() {
+    let ready = |name: &str, since: &[u8]| {
+        let condition = [field(1, b"Ready"), field(2, b"True"), field(4, since)].concat();
+        [field(1, &field(1, name.as_bytes())), field(3, &[field(1, b"Running"), field(2, &condition)].concat())]
+            .concat()
+    };
+    let (one, none) = (value(1, 1_700_000_000), Vec::new());
+    for times in [[&one, &none, &none, &one], [&none, &one, &none, &one], [&one, &one, &none, &none]] {
+        let pods: Vec<_> = times.iter().zip(["a", "b", "c", "d"]).map(|(since, name)| ready(name, since)).collect();
+        let [usual, plain] = pods_and_plain(&listed(&[pods.clone(), pods].concat()));
+        assert_eq!(usual, plain);
+    }
+}
+
+#[test]
 fn a_pod_of_an_event_and_of_a_list_of_objects_is_that_of_a_list() {
     let pods: Vec<Vec<u8>> = (0..4).map(|of| pod(of, &[])).collect();
     let read = proto::read_pods_plainly(&listed(&pods)).unwrap();

@@ -48,7 +48,7 @@ pub(super) struct Likeness {
     rest: usize,
     /// The Pod without what the holes say, and the time that its `ready_since` was made of.
     pod: Pod,
-    since: Vec<u8>,
+    since: Option<Vec<u8>>,
 }
 
 impl Likeness {
@@ -61,7 +61,7 @@ impl Likeness {
             // The longest of what each Pod has of its own: no copy of this one is needed.
             pod.uid = SmolStr::default();
         }
-        Some(Self { bytes: bytes.into(), values, steps, rest, pod, since: Vec::new() })
+        Some(Self { bytes: bytes.into(), values, steps, rest, pod, since: None })
     }
 
     /// Append the Pod of these bytes to others, if it fits.
@@ -118,9 +118,9 @@ impl Likeness {
                 Says::Hostname => pod.hostname = text()?.into(),
                 Says::Deletion => pod.deletion_timestamp = rfc3339_of(bytes)?,
                 Says::ReadySince => {
-                    if self.since != bytes {
+                    if self.since.as_deref() != Some(bytes) {
                         self.pod.ready_since = rfc3339_of(bytes)?;
-                        self.since = bytes.to_vec();
+                        self.since = Some(bytes.to_vec());
                     }
                     pod.ready_since = self.pod.ready_since.clone();
                 }
@@ -155,7 +155,7 @@ impl Likeness {
                 value.says != Says::Message && self.bytes[value.place.clone()] != bytes[other.place.clone()];
         }
         (wider.steps, wider.rest) = steps_of(&wider.values)?;
-        wider.since.clear();
+        wider.since = None;
         wider.fit(bytes)?;
         Some(wider)
     }
