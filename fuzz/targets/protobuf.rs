@@ -1,4 +1,4 @@
-//! Protobuf of Kubernetes, or what looks like it: no reader panics, the readers of endpoints and Pods of the usual form are the plain ones, and what was read is written
+//! Protobuf of Kubernetes, or what looks like it: no reader panics, the readers of endpoints, Pods and Nodes of the usual form are the plain ones, and what was read is written
 //! and read again as the same, by the same bytes.
 
 #![no_main]
@@ -16,6 +16,7 @@ fuzz_target!(|data: &[u8]| {
     let read = proto::read_slices(data);
     assert_eq!(format!("{read:?}"), format!("{:?}", proto::read_slices_plainly(data)));
     assert_eq!(proto::read_pods(data), proto::read_pods_plainly(data));
+    assert_eq!(proto::read_nodes(data), proto::read_nodes_plainly(data));
     let [endpoints, plain] = [proto::read_endpoints(data), proto::read_endpoints_plainly(data)];
     assert_eq!(format!("{endpoints:?}"), format!("{plain:?}"));
     let slices = match read {

@@ -10,79 +10,19 @@ use epcore::wire::proto;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use messages::{Edit, edited, field, number, odd};
+use messages::draft::{Change, Draft, changes, envelope, listed, value};
+use messages::field;
 
 fn pods_and_plain(document: &[u8]) -> [Result<Vec<Pod>, Error>; 2] {
     [proto::read_pods(document), proto::read_pods_plainly(document)]
 }
 
-fn envelope(kind: &str, object: &[u8]) -> Vec<u8> {
-    let kind = [field(1, b"v1"), field(2, kind.as_bytes())].concat();
-    [b"k8s\0".to_vec(), field(1, &kind), field(2, object), field(3, b""), field(4, b"")].concat()
-}
-
-fn listed(pods: &[Vec<u8>]) -> Vec<u8> {
-    let metadata = field(1, &field(2, b"9"));
-    let items: Vec<Vec<u8>> = pods.iter().map(|pod| field(2, pod)).collect();
-    envelope("PodList", &[metadata, items.concat()].concat())
-}
-
-/// An edit of one message of a Pod, by number.
-type Change = (usize, Edit);
-
 /// Messages of a Pod that may be changed.
 const MESSAGES: usize = 25;
 
-/// Its messages, in the order in which they are made, each with its changes.
-struct Draft<'c> {
-    changes: &'c [Change],
-    count: usize,
-}
-
-impl Draft<'_> {
-    fn message(&mut self, fields: Vec<Vec<u8>>) -> Vec<u8> {
-        let own = self.changes.iter().filter(|(which, _)| *which == self.count);
-        let edits = own.map(|(_, edit)| edit.clone()).collect();
-        self.count += 1;
-        edited(fields, edits)
-    }
-
-    fn inner(&mut self, tag: usize, fields: Vec<Vec<u8>>) -> Vec<u8> {
-        field(tag, &self.message(fields))
-    }
-
-    fn member(&mut self, tag: usize, key: &str, value: &str) -> Vec<u8> {
-        self.inner(tag, vec![field(1, key.as_bytes()), field(2, value.as_bytes())])
-    }
-
-    fn time(&mut self, tag: usize, seconds: usize) -> Vec<u8> {
-        self.inner(tag, vec![value(1, seconds), value(2, 0)])
-    }
-
-    fn condition(&mut self, kind: &str, seconds: usize) -> Vec<u8> {
-        let since = self.time(4, seconds);
-        self.inner(2, vec![field(1, kind.as_bytes()), field(2, b"True"), field(3, b""), since, field(5, b"")])
-    }
-
-    fn container(&mut self, tag: usize, ports: &[(&str, usize)], policy: &[u8]) -> Vec<u8> {
-        let ports = ports.iter().map(|(name, port)| {
-            self.inner(
-                6,
-                vec![field(1, name.as_bytes()), value(2, 0), value(3, *port), field(4, b"TCP"), field(5, b"")],
-            )
-        });
-        let fields = [vec![field(1, b"main"), field(2, b"image:1")], ports.collect(), vec![field(24, policy)]];
-        self.inner(tag, fields.concat())
-    }
-}
-
-fn value(tag: usize, value: usize) -> Vec<u8> {
-    [number(tag << 3, 0), number(value, 0)].concat()
-}
-
 /// A Pod as an API server sends it.
 fn pod(of: usize, changes: &[Change]) -> Vec<u8> {
-    let mut draft = Draft { changes, count: 0 };
+    let mut draft = Draft::new(changes);
     let labels = [draft.member(11, "app", "web"), draft.member(11, "hash", &format!("7d9c{}", of / 6))].concat();
     let annotations = [draft.member(12, "a", &of.to_string()), draft.member(12, "b", "c")].concat();
     let owner = draft.inner(
@@ -121,38 +61,14 @@ fn pod(of: usize, changes: &[Change]) -> Vec<u8> {
         vec![field(1, b"Running"), conditions, field(5, b"192.168.0.1"), [&[6 << 3 | 2], &ip[1..]].concat(), ips];
     let status = draft.inner(3, status);
     let whole = draft.message(vec![metadata, spec, status]);
-    assert_eq!(draft.count, MESSAGES);
+    assert_eq!(draft.count(), MESSAGES);
     whole
-}
-
-/// Fields that are of some use, each in the wrong place or with another value.
-fn other() -> impl Strategy<Value = Vec<u8>> {
-    let texts = select(vec![&b""[..], b"Always", b"Ready", b"True", b"\xff", b"a", b"app", "é\n\"".as_bytes(), b"UDP"]);
-    let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth)).into_bytes();
-    let json = [br#"{"a":1,"a":2}"#.to_vec(), b"[1".to_vec(), b"1 2".to_vec(), b"{ \"b\" : 1 }".to_vec()];
-    let json: Vec<Vec<u8>> = json.into_iter().chain([60, 64, 65, 110, 130].map(deep)).collect();
-    let numbers = select(vec![0, 1, 80, 1 << 31, 253_402_300_799, 253_402_300_800, usize::MAX, 1 << 40]);
-    let tag = || select(vec![1usize, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 20, 24]);
-    prop_oneof![
-        2 => odd(),
-        4 => (tag(), texts.clone()).prop_map(|(tag, text)| field(tag, text)),
-        2 => (tag(), numbers.clone()).prop_map(|(tag, number)| value(tag, number)),
-        2 => (tag(), numbers).prop_map(|(tag, number)| field(tag, &value(1, number))),
-        2 => (tag(), texts.clone(), texts).prop_map(|(tag, one, two)| field(tag, &[field(1, one), field(2, two)].concat())),
-        1 => (tag(), select(json)).prop_map(|(tag, json)| field(tag, &field(1, &json))),
-    ]
-}
-
-/// Changes of one Pod: mostly none.
-fn changes() -> impl Strategy<Value = Vec<Change>> {
-    let change = (0..MESSAGES, (0u8..5, any::<Index>(), any::<Index>(), other()));
-    prop_oneof![1 => Just(Vec::new()), 2 => prop::collection::vec(change, 1..3)]
 }
 
 /// Pods of a few owners, some of them with changes of their own.
 fn some_pods() -> impl Strategy<Value = Vec<Vec<u8>>> {
-    let owners = prop::collection::vec(changes(), 1..4);
-    let own = prop_oneof![4 => Just(Vec::new()), 1 => changes()];
+    let owners = prop::collection::vec(changes(MESSAGES), 1..4);
+    let own = prop_oneof![4 => Just(Vec::new()), 1 => changes(MESSAGES)];
     let of = prop_oneof![9 => 0usize..9, 1 => select(vec![120, 1 << 20, 1 << 35])];
     let pods = prop::collection::vec((any::<Index>(), of, own), 1..12);
     (owners, pods).prop_map(|(owners, pods)| {
@@ -171,7 +87,7 @@ proptest! {
             let [usual, plain] = pods_and_plain(&envelope("Pod", pod));
             prop_assert_eq!(usual, plain);
         }
-        let [usual, plain] = pods_and_plain(&listed(&pods));
+        let [usual, plain] = pods_and_plain(&listed("Pod", &pods));
         prop_assert_eq!(usual, plain);
     }
 
@@ -180,7 +96,7 @@ proptest! {
         pods in some_pods(),
         changes in prop::collection::vec((any::<Index>(), any::<u8>()), 1..4),
     ) {
-        let mut document = listed(&pods);
+        let mut document = listed("Pod", &pods);
         for (at, byte) in changes {
             let at = at.index(document.len());
             document[at] = byte;
@@ -192,10 +108,10 @@ proptest! {
 
 #[test]
 fn both_readers_agree_on_a_list_that_is_cut_or_changed_at_any_byte() {
-    let document = listed(&[pod(1, &[]), pod(2, &[])]);
+    let document = listed("Pod", &[pod(1, &[]), pod(2, &[])]);
     assert_eq!(proto::read_pods(&document).map(|pods| pods.len()), Ok(2));
     // What is learned here stays: nearly all of what follows looks like these.
-    proto::read_pods(&listed(&(0..9).map(|of| pod(of, &[])).collect::<Vec<_>>())).unwrap();
+    proto::read_pods(&listed("Pod", &(0..9).map(|of| pod(of, &[])).collect::<Vec<_>>())).unwrap();
     for at in 0..document.len() {
         let [usual, plain] = pods_and_plain(&document[..at]);
         assert_eq!(usual, plain, "{at}");
@@ -212,7 +128,7 @@ fn both_readers_agree_on_a_list_that_is_cut_or_changed_at_any_byte() {
 /// What shows that they were not read by way of JSON.
 #[test]
 fn pods_of_one_owner_share_their_labels_and_ports() {
-    let pods = proto::read_pods(&listed(&(0..6).map(|of| pod(of, &[])).collect::<Vec<_>>())).unwrap();
+    let pods = proto::read_pods(&listed("Pod", &(0..6).map(|of| pod(of, &[])).collect::<Vec<_>>())).unwrap();
     for pair in pods.windows(2) {
         assert!(Arc::ptr_eq(&pair[0].labels, &pair[1].labels));
         assert!(Arc::ptr_eq(&pair[0].ports, &pair[1].ports));
@@ -225,7 +141,7 @@ fn pods_of_one_owner_share_their_labels_and_ports() {
 /// What shows that they were read by comparison: labels that are shared with Pods of a document that is gone.
 #[test]
 fn pods_that_differ_in_what_says_nothing_are_like_those_of_the_document_before() {
-    let before = proto::read_pods(&listed(&(0..5).map(|of| pod(of, &[])).collect::<Vec<_>>())).unwrap();
+    let before = proto::read_pods(&listed("Pod", &(0..5).map(|of| pod(of, &[])).collect::<Vec<_>>())).unwrap();
     for of in [0, 5, 3] {
         let alone = proto::read_pods(&envelope("Pod", &pod(of, &[]))).unwrap();
         assert!(Arc::ptr_eq(&alone[0].labels, &before[0].labels), "{of}");
@@ -233,18 +149,18 @@ fn pods_that_differ_in_what_says_nothing_are_like_those_of_the_document_before()
     }
     // A label of its own, and a Pod like the first ones after it.
     let pods: Vec<Vec<u8>> = [1, 2, 8, 7, 1, 20, 14, 2].iter().map(|of| pod(*of, &[])).collect();
-    let read = proto::read_pods(&listed(&pods)).unwrap();
+    let read = proto::read_pods(&listed("Pod", &pods)).unwrap();
     let hashes: Vec<&str> = read.iter().map(|pod| &*pod.labels["hash"]).collect();
     assert_eq!(hashes, ["7d9c0", "7d9c0", "7d9c1", "7d9c1", "7d9c0", "7d9c3", "7d9c2", "7d9c0"]);
     let more: Vec<Vec<u8>> = [6, 1, 40].iter().map(|of| pod(*of, &[])).collect();
-    let [usual, plain] = pods_and_plain(&listed(&more));
+    let [usual, plain] = pods_and_plain(&listed("Pod", &more));
     assert_eq!(usual, plain);
 }
 
 #[test]
 fn what_a_likeness_takes_is_what_was_looked_at_in_the_first_one() {
     let like = |pods: &[Vec<u8>]| {
-        let [usual, plain] = pods_and_plain(&listed(pods));
+        let [usual, plain] = pods_and_plain(&listed("Pod", pods));
         assert_eq!(usual, plain);
         usual
     };
@@ -305,21 +221,21 @@ fn a_pod_that_does_not_say_since_when_it_is_ready_takes_no_time_of_another() {
 #[test]
 fn a_pod_of_an_event_and_of_a_list_of_objects_is_that_of_a_list() {
     let pods: Vec<Vec<u8>> = (0..4).map(|of| pod(of, &[])).collect();
-    let read = proto::read_pods_plainly(&listed(&pods)).unwrap();
+    let read = proto::read_pods_plainly(&listed("Pod", &pods)).unwrap();
     let frame = |(kind, pod): (&str, &Vec<u8>)| {
         let event = [field(1, kind.as_bytes()), field(2, &field(1, &envelope("Pod", pod)))].concat();
         [&u32::try_from(event.len()).unwrap().to_be_bytes()[..], &event].concat()
     };
     let frames = ["ADDED", "MODIFIED", "DELETED", "ADDED"].into_iter().zip(&pods).map(frame).collect::<Vec<_>>();
     let events = proto::read_object_events(&frames.concat(), None).unwrap();
-    let (kind, objects) = proto::read_objects(&listed(&pods), None).unwrap();
+    let (kind, objects) = proto::read_objects(&listed("Pod", &pods), None).unwrap();
     assert_eq!((kind.as_str(), objects.len(), events.len()), ("Pod", 4, 4));
     for ((pod, event), object) in read.iter().zip(&events).zip(&objects) {
         assert_eq!(format!("{object:?}"), format!("Pod({pod:?})"));
         assert!(format!("{event:?}").contains(&format!("{object:?}")));
     }
     assert!(format!("{:?}", events[2]).starts_with("Deleted"));
-    let other = proto::read_objects(&listed(&pods), Some(epcore::engine::Kind::Node)).unwrap_err();
+    let other = proto::read_objects(&listed("Pod", &pods), Some(epcore::engine::Kind::Node)).unwrap_err();
     assert!(other.message().contains("PodList"), "{other}");
 }
 

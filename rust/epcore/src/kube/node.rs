@@ -17,6 +17,17 @@ pub struct Node {
     pub cpu: i128,
 }
 
+impl Node {
+    /// Take what a label says about endpoints.
+    pub(crate) fn label(&mut self, key: &str, value: &str) {
+        match key {
+            "topology.kubernetes.io/zone" => value.clone_into(&mut self.zone),
+            "node-role.kubernetes.io/control-plane" | "node-role.kubernetes.io/master" => self.is_control_plane = true,
+            _ => {}
+        }
+    }
+}
+
 /// Read a Kubernetes quantity (`4`, `3920m`, `0.5`, `1e3`, `2Ki`) in billionths, rounded up. `None` if it is none.
 pub(crate) fn parse_quantity(text: &str) -> Option<i128> {
     let digits = text.find(|character: char| !matches!(character, '0'..='9' | '.' | '+' | '-')).unwrap_or(text.len());

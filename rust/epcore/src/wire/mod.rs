@@ -50,8 +50,8 @@ either! {
     read_services() -> Vec<Service>, by way of JSON as "services";
     /// Read Pods: one or a list, as [`json::read_pods`] and [`proto::read_pods`] do.
     read_pods() -> Vec<Pod>;
-    /// Read Nodes: one or a list, as [`json::read_nodes`] does.
-    read_nodes() -> Vec<Node>, by way of JSON as "nodes";
+    /// Read Nodes: one or a list, as [`json::read_nodes`] and [`proto::read_nodes`] do.
+    read_nodes() -> Vec<Node>;
     /// Read legacy Endpoints: one object, as [`json::read_legacy_endpoints`] does.
     read_legacy_endpoints() -> legacy::Endpoints, by way of JSON as "endpoints";
 }

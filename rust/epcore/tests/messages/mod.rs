@@ -1,6 +1,8 @@
 //! Messages of protobuf, spelled as Kubernetes spells them, or in another way.
 #![allow(dead_code, reason = "each of them needs some of it")]
 
+pub(crate) mod draft;
+
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 

@@ -330,10 +330,10 @@ pub(super) fn node(reader: &mut Reader<'_>) -> Result<Node, Error> {
                 1 => return text(reader, &mut node.resource_version),
                 _ => {}
             }
-            let mut labels = super::metadata::read_text_map(reader)?;
-            let roles = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
-            node.is_control_plane = roles.iter().any(|role| labels.contains_key(*role));
-            node.zone = labels.remove("topology.kubernetes.io/zone").unwrap_or_default();
+            let labels = super::metadata::read_text_map(reader)?;
+            for (key, value) in &labels {
+                node.label(key, value);
+            }
             Ok(())
         }),
         _ => members(reader, &["conditions", "allocatable"], |reader, index| {

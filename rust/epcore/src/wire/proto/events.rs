@@ -65,7 +65,7 @@ fn read_frames<'a>(
     known: &mut KnownPods<'a>,
     events: &mut Vec<ObjectEvent>,
 ) -> Result<(), Error> {
-    let (mut learned, mut pods) = (Learned::new(), Vec::with_capacity(1));
+    let mut learned = Learned::new();
     let mut count = 0;
     each_frame(document, |frame| {
         count += 1;
@@ -75,12 +75,10 @@ fn read_frames<'a>(
             events.push(if deleted { ObjectEvent::Deleted(slice) } else { ObjectEvent::Present(slice) });
             return Ok(());
         }
-        let is_pod = frame.object.kind == "Pod" && matches!(frame.kind, "ADDED" | "MODIFIED" | "DELETED");
-        if is_pod && known.read(frame.object.object.rest(), &mut pods).is_some() {
-            let pod = pods.pop().unwrap_or_default();
-            let pod = Object::Pod(Arc::new(pod));
+        let is_usual = matches!(frame.kind, "ADDED" | "MODIFIED" | "DELETED");
+        if let Some(object) = is_usual.then(|| known.object(&frame.object)).flatten() {
             let deleted = frame.kind == "DELETED";
-            events.push(if deleted { ObjectEvent::Deleted(pod) } else { ObjectEvent::Present(pod) });
+            events.push(if deleted { ObjectEvent::Deleted(object) } else { ObjectEvent::Present(object) });
             return Ok(());
         }
         let read = json::read_object_events(&by_json(&frame)?, kind).map_err(Error::without_offset);

@@ -1,6 +1,6 @@
 //! Kubernetes' protobuf, `application/vnd.kubernetes.protobuf`: objects and lists in their envelope, and frames of a watch.
 //!
-//! Slices are read straight into the model, and Pods that are as Kubernetes writes them, of which there are many. Services, Nodes, legacy Endpoints and other Pods,
+//! Slices are read straight into the model, and Pods and Nodes that are as Kubernetes writes them, of which there are many. Services, legacy Endpoints and other Pods and Nodes,
 //! of which few fields are read, go by way of the JSON that Kubernetes would write of these fields, so that the rules of reading them are written once.
 //!
 //! Fields of a slice that nobody here knows are kept as they are and written back to protobuf; JSON has no names for them, so that it is without
@@ -17,6 +17,7 @@ mod hints;
 mod known_json;
 mod likeness;
 mod metadata;
+mod nodes;
 mod objects;
 mod parts;
 mod place;
@@ -36,6 +37,7 @@ pub use documents::{
 };
 pub use envelope::is_protobuf;
 pub use events::{read_events, read_object_events};
+pub use nodes::{read_nodes, read_nodes_plainly};
 pub(crate) use objects::translated;
 pub use objects::{locate, read_list_version, read_objects};
 pub use pods::{read_pods, read_pods_plainly};

@@ -8,9 +8,9 @@ use crate::wire::proto::documents::{LIST, read_slices};
 use crate::wire::proto::envelope::{Envelope, is_frames, open};
 use crate::wire::proto::known_json::KnownJson;
 use crate::wire::proto::place::offset_of;
-use crate::wire::proto::pods::read_usual;
 use crate::wire::proto::schema::message_of;
 use crate::wire::proto::translation::write_members;
+use crate::wire::proto::{nodes, pods};
 use crate::{Error, Segment};
 
 /// Read all objects of a kind: a list of the API, or one object.
@@ -31,9 +31,14 @@ pub fn read_objects(document: &[u8], kind: Option<Kind>) -> Result<(Kind, Vec<Ob
         return Ok((Kind::EndpointSlice, slices.into_iter().map(Object::EndpointSlice).collect()));
     }
     if kind.is_none_or(|kind| kind == Kind::Pod)
-        && let Some(pods) = read_usual(document)
+        && let Some(pods) = pods::read_usual(document)
     {
         return Ok((Kind::Pod, pods.into_iter().map(|pod| Object::Pod(Arc::new(pod))).collect()));
+    }
+    if kind.is_none_or(|kind| kind == Kind::Node)
+        && let Some(nodes) = nodes::read_usual(document)
+    {
+        return Ok((Kind::Node, nodes.into_iter().map(|node| Object::Node(Arc::new(node))).collect()));
     }
     translated(document, "objects", |json| json::read_objects(json, kind))
 }

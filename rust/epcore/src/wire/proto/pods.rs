@@ -10,11 +10,13 @@ use std::sync::Arc;
 use smol_str::SmolStr;
 
 use crate::Error;
+use crate::engine::Object;
 use crate::kube::{ContainerPort, Pod};
 use crate::wire::json;
 use crate::wire::proto::checked::{Checked, condition, rfc3339_of, rises};
-use crate::wire::proto::envelope::each_usual;
+use crate::wire::proto::envelope::{Envelope, each_usual};
 use crate::wire::proto::likeness::{LONGEST, Likeness};
+use crate::wire::proto::nodes::node;
 use crate::wire::proto::objects::translated;
 use crate::wire::proto::parts::{Part, Parts, Seen};
 use crate::wire::proto::schema::OBJECT_META;
@@ -126,6 +128,20 @@ impl<'a> KnownPods<'a> {
             pods.push(pod);
         }
         Some(())
+    }
+
+    /// A Pod or a Node, if there is nothing to be told about it.
+    pub(super) fn object(&mut self, envelope: &Envelope<'a>) -> Option<Object> {
+        let message = envelope.object.rest();
+        match envelope.kind {
+            "Pod" => {
+                let mut pods = Vec::with_capacity(1);
+                self.read(message, &mut pods)?;
+                pods.pop().map(|pod| Object::Pod(Arc::new(pod)))
+            }
+            "Node" => node(message, &mut self.fields.checked).map(|node| Object::Node(Arc::new(node))),
+            _ => None,
+        }
     }
 }
 
