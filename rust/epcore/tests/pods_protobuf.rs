@@ -18,7 +18,7 @@ fn pods_and_plain(document: &[u8]) -> [Result<Vec<Pod>, Error>; 2] {
 }
 
 /// Messages of a Pod that may be changed.
-const MESSAGES: usize = 25;
+const MESSAGES: usize = 26;
 
 /// A Pod as an API server sends it.
 fn pod(of: usize, changes: &[Change]) -> Vec<u8> {
@@ -34,6 +34,7 @@ fn pod(of: usize, changes: &[Change]) -> Vec<u8> {
     let manager = vec![field(1, b"kubelet"), field(2, b"Update"), field(3, b"v1"), time, field(6, b"FieldsV1"), fields];
     let manager = draft.inner(17, manager);
     let created = draft.time(8, 1_700_000_000);
+    let deleted = draft.time(9, [0, of][of % 2]);
     let metadata = vec![
         field(1, format!("web-{of}").as_bytes()),
         field(2, b"web-"),
@@ -43,6 +44,7 @@ fn pod(of: usize, changes: &[Change]) -> Vec<u8> {
         field(6, of.to_string().as_bytes()),
         value(7, 0),
         created,
+        deleted,
         labels,
         annotations,
         owner,
@@ -52,9 +54,18 @@ fn pod(of: usize, changes: &[Change]) -> Vec<u8> {
     let main = draft.container(2, &[("http", 8080), ("metrics", 9090)], b"");
     let (init, sidecar) = (draft.container(20, &[("i", 1)], b""), draft.container(20, &[("", 7000)], b"Always"));
     let node = field(10, format!("node-{}", of % 3).as_bytes());
-    let spec = vec![main, field(3, b"Always"), node, field(16, b"web"), field(17, b"db"), init, sidecar];
+    let spec = vec![
+        main,
+        field(3, b"Always"),
+        node,
+        field(16, [&b"web"[..], b"", b"api"][of % 3]),
+        field(17, b"db"),
+        init,
+        sidecar,
+    ];
     let spec = draft.inner(2, spec);
-    let conditions = [draft.condition("Initialized", 9), draft.condition("Ready", 1_700_000_000 + of / 2)].concat();
+    let conditions =
+        [draft.condition("Initialized", 9), draft.condition("Ready", [1_700_000_000 + of / 2, 0][of / 2 % 2])].concat();
     let ip = field(1, format!("10.0.0.{of}").as_bytes());
     let ips = draft.inner(12, vec![ip.clone()]);
     let status =
@@ -213,7 +224,7 @@ fn a_pod_that_does_not_say_since_when_it_is_ready_takes_no_time_of_another() {
     let (one, none) = (value(1, 1_700_000_000), Vec::new());
     for times in [[&one, &none, &none, &one], [&none, &one, &none, &one], [&one, &one, &none, &none]] {
         let pods: Vec<_> = times.iter().zip(["a", "b", "c", "d"]).map(|(since, name)| ready(name, since)).collect();
-        let [usual, plain] = pods_and_plain(&listed(&[pods.clone(), pods].concat()));
+        let [usual, plain] = pods_and_plain(&listed("Pod", &[pods.clone(), pods].concat()));
         assert_eq!(usual, plain);
     }
 }

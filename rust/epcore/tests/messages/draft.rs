@@ -51,7 +51,8 @@ impl<'c> Draft<'c> {
     }
 
     pub(crate) fn time(&mut self, tag: usize, seconds: usize) -> Vec<u8> {
-        self.inner(tag, vec![value(1, seconds), value(2, 0)])
+        // None at all of zero, as Kubernetes writes times that are not set.
+        self.inner(tag, if seconds == 0 { Vec::new() } else { vec![value(1, seconds), value(2, 0)] })
     }
 
     pub(crate) fn condition(&mut self, kind: &str, seconds: usize) -> Vec<u8> {
