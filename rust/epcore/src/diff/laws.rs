@@ -8,11 +8,11 @@ use proptest::sample::Index;
 use crate::diff::pairs::Pairs;
 use crate::diff::settled::Settled;
 use crate::diff::{Delta, Fields, Key, Options};
-use crate::model::EndpointSlice;
-use crate::wire::json;
+use crate::model::{EndpointList, EndpointSlice};
+use crate::wire::{json, proto};
 
 /// Address, conditions, and what else there is.
-type Endpoint = (usize, usize, usize);
+type Endpoint = [usize; 3];
 
 #[derive(Clone, Debug)]
 struct Slice {
@@ -21,10 +21,10 @@ struct Slice {
     endpoints: Vec<Endpoint>,
 }
 
-const FAMILIES: [(&str, [&str; 4]); 3] = [
-    ("IPv4", ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.00.0.3"]),
-    ("IPv6", ["2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:DB8::3"]),
-    ("FQDN", ["a.example.org", "b.example.org", "c.example.org", "d.example.org"]),
+const FAMILIES: [(&str, [&str; 5]); 3] = [
+    ("IPv4", ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.00.0.3", r#"10.0.0.1","10.0.1.1"#]),
+    ("IPv6", ["2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:DB8::3", r#"2001:db8::1","2001:db8::9"#]),
+    ("FQDN", ["a.example.org", "b.example.org", "c.example.org", "d.example.org", r#"a.example.org","e.example.org"#]),
 ];
 const PORTS: [&str; 4] = [
     "",
@@ -32,18 +32,25 @@ const PORTS: [&str; 4] = [
     r#"{"name":"a","port":80,"appProtocol":"x"},{"name":"b"}"#,
     r#"{"name":"u","protocol":"UDP","port":53},{"name":"a","port":81}"#,
 ];
-const REST: [&str; 8] = [
+/// Each field alone, with texts of one length, so that nothing but one span or one byte tells two endpoints apart; and some together.
+const REST: [&str; 14] = [
     "",
     r#","nodeName":"n""#,
-    r#","targetRef":{"name":"p","uid":"u1"},"hints":{"forZones":[{"name":"z"}]}"#,
-    r#","targetRef":{"name":"p"}"#,
-    r#","hints":{"forZones":[{"name":"z"}]},"zone":"z""#,
-    r#","hostname":"h","targetRef":{"uid":"u1"}"#,
+    r#","nodeName":"m""#,
+    r#","zone":"n""#,
+    r#","hostname":"n""#,
+    r#","hints":{"forZones":[{"name":"z"}]}"#,
+    r#","targetRef":{"kind":"n"}"#,
+    r#","targetRef":{"namespace":"n"}"#,
+    r#","targetRef":{"name":"n"}"#,
+    r#","targetRef":{"uid":"n"}"#,
     r#","weight":1"#,
-    r#","hints":{"forZones":[{"name":"y"}]},"targetRef":{"uid":"u2"}"#,
+    r#","targetRef":{"name":"n","resourceVersion":"1"},"deprecatedTopology":{"a":"b"}"#,
+    r#","targetRef":{"name":"p","uid":"u1"},"hints":{"forZones":[{"name":"z"}]},"zone":"z""#,
+    r#","targetRef":{"name":"p","uid":"u2"},"hints":{"forZones":[{"name":"y"}]},"zone":"z","hostname":"h""#,
 ];
 
-fn endpoint(addresses: [&str; 4], (address, conditions, rest): Endpoint) -> String {
+fn endpoint(addresses: [&str; 5], [address, conditions, rest]: Endpoint) -> String {
     let word = |power: u32| ["null", "true", "false"][conditions / 3usize.pow(power) % 3];
     let (address, rest) = (addresses[address], REST[rest]);
     let conditions = format!(r#"{{"ready":{},"serving":{},"terminating":{}}}"#, word(0), word(1), word(2));
@@ -66,7 +73,7 @@ fn read(slice: &Slice) -> Arc<EndpointSlice> {
 
 fn slice() -> impl Strategy<Value = Slice> {
     const MOST: [usize; 9] = [4, 4, 2, 3, 4, 3, 2, 2, 2];
-    let endpoint = (0..4usize, 0..27usize, 0..REST.len());
+    let endpoint = [0..5usize, 0..27usize, 0..REST.len()];
     let of = MOST.map(|most| 0..most);
     (of, prop::collection::vec(endpoint, 0..6)).prop_map(|(of, endpoints)| Slice { of, endpoints })
 }
@@ -78,8 +85,9 @@ fn edit(slices: &mut Vec<Slice>, kind: usize, at: Index, with: Slice) {
         Some(slice) if kind < slice.of.len() => slice.of[kind] = with.of[kind],
         Some(slice) if kind < 11 => slice.endpoints = with.endpoints,
         Some(slice) if kind < 14 => {
-            for (was, is) in slice.endpoints.iter_mut().zip(with.endpoints).skip(kind - 11).take(1) {
-                *was = is;
+            let place = with.of[0] % slice.endpoints.len().max(1);
+            if let (Some(was), Some(is)) = (slice.endpoints.get_mut(place), with.endpoints.first()) {
+                was[kind - 11] = is[kind - 11];
             }
         }
         Some(slice) if kind == 14 => slice.endpoints.extend(with.endpoints),
@@ -113,6 +121,43 @@ fn options() -> impl Strategy<Value = Options> {
     any::<(Index, Index)>().prop_map(of)
 }
 
+/// The same slice as others make it: with its texts in other places, or, as a plan leaves a slice, in those of `other` where that says the same;
+/// with prints or without.
+fn made(slice: &Arc<EndpointSlice>, other: Option<&Arc<EndpointSlice>>, way: usize) -> Arc<EndpointSlice> {
+    let wanted = &slice.endpoints;
+    let other = other.map_or(wanted, |other| &other.endpoints);
+    let pushed = |mut onto: EndpointList, one: &EndpointList, from: usize| {
+        one.iter().skip(from).try_for_each(|endpoint| onto.push(endpoint)).unwrap();
+        onto
+    };
+    let alone = pushed(EndpointList::default(), wanted, 0);
+    let endpoints = match way % 6 {
+        0 => wanted.clone(),
+        // It has no words for fields of a newer API.
+        1 => proto::write_slice(slice).map_or(alone, |text| proto::read_slices(&text).unwrap()[0].endpoints.clone()),
+        2 => alone,
+        3 => {
+            let gone: Vec<_> = (0..other.len()).map(|place| (place, None)).collect();
+            pushed(other.clone(), wanted, 0).with_replaced(&gone).unwrap()
+        }
+        4 => {
+            let list = pushed(other.clone(), wanted, other.len());
+            let differs = |&place: &usize| list.get(place) != wanted.get(place);
+            let places: Vec<_> = (0..list.len()).filter(differs).map(|place| (place, wanted.get(place))).collect();
+            list.with_replaced(&places).unwrap()
+        }
+        _ => {
+            let mut list = pushed(alone, other, 0);
+            list.truncate(wanted.len());
+            list
+        }
+    };
+    if way > 5 {
+        endpoints.prints();
+    }
+    Arc::new(EndpointSlice { endpoints, ..EndpointSlice::clone(slice) })
+}
+
 /// Everything that a delta says, and where it found it.
 fn told(delta: &Delta) -> String {
     format!("{delta:?} {:?}", delta.stale_udp())
@@ -135,6 +180,20 @@ proptest! {
         prop_assert_eq!(told(&some), told(&whole));
     }
 
+    #[test]
+    fn it_does_not_matter_how_slices_were_made(
+        [before, after] in states(), ways in prop::collection::vec((0..12usize, any::<Index>()), 24), options in options(),
+    ) {
+        let made = |slices: &[Arc<EndpointSlice>], others: &[Arc<EndpointSlice>], ways: &[(usize, Index)]| {
+            let of = |(slice, (way, at)): (&Arc<EndpointSlice>, &(usize, Index))| {
+                made(slice, others.get(at.index(others.len().max(1))), *way)
+            };
+            slices.iter().zip(ways.iter().cycle()).map(of).collect::<Vec<_>>()
+        };
+        let olds = made(&before, &after, &ways[..12]);
+        let news = made(&after, &olds, &ways[12..]);
+        prop_assert_eq!(told(&Delta::between(&olds, &news, options)), told(&of_all([&before, &after], options)));
+    }
 }
 
 proptest! {
