@@ -45,24 +45,23 @@ impl FromIterator<u64> for Filter {
 
 #[cfg(test)]
 mod tests {
-    use std::hash::BuildHasher;
-
-    use hashbrown::DefaultHashBuilder;
-
     use super::*;
+    use crate::diff::key::{Hasher, Key};
 
     #[test]
     fn what_was_seen_is_known_and_little_else() {
-        let state = DefaultHashBuilder::default();
-        for count in [0, 1, 10, 10_000u32] {
-            let hashes: Vec<u64> = (0..2 * count).map(|number| state.hash_one(number)).collect();
-            let (some, others) = hashes.split_at(count as usize);
+        let of = Hasher::new(Key::Address);
+        for (count, step) in
+            [0, 1, 10, 10_000u64].into_iter().flat_map(|count| [1, 4, 256, 65_536].map(|step| (count, step)))
+        {
+            let hashes: Vec<u64> = (0..2 * count).map(|number| of.hash_number(step * number)).collect();
+            let (some, others) = hashes.split_at(hashes.len() / 2);
             let mut filter = Filter::with_room(some.len());
             let mistakes = some.iter().filter(|&&hash| filter.insert(hash)).count();
-            assert!(mistakes <= 2 + some.len() / 100, "{mistakes}");
+            assert!(mistakes <= 2 + some.len() / 100, "{mistakes} {count} {step}");
             assert!(some.iter().all(|&hash| filter.contains(hash) && filter.insert(hash)));
             let mistakes = others.iter().filter(|&&hash| filter.contains(hash)).count();
-            assert!(mistakes <= 2 + others.len() / 100, "{mistakes}");
+            assert!(mistakes <= 2 + others.len() / 100, "{mistakes} {count} {step}");
         }
     }
 }
