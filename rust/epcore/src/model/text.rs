@@ -84,6 +84,11 @@ impl TextBuffer {
         &self.buffer.as_bytes()[text.start as usize..][..text.len()]
     }
 
+    /// True if a text is there, and is this one.
+    pub(crate) fn has(&self, text: Text, bytes: &[u8]) -> bool {
+        self.buffer.as_bytes().get(text.start as usize..).and_then(|rest| rest.get(..text.len())) == Some(bytes)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.buffer.len()
     }

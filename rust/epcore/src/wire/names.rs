@@ -1,6 +1,6 @@
 //! Names that endpoints say again and again, those of nodes above all: each is kept once for each list.
 
-use crate::model::{Ascii, Text, is_subdomain};
+use crate::model::{Ascii, EndpointList, Text, is_subdomain};
 
 /// Names that were read, of this list or others.
 pub(super) struct Names {
@@ -40,6 +40,12 @@ impl Names {
 
     pub(super) fn list(&self) -> usize {
         self.list
+    }
+
+    /// True if all names that are remembered of the list that is read are texts of this one. Else it is another list, or lost some.
+    pub(super) fn are_in(&self, list: &EndpointList) -> bool {
+        let mut remembered = self.known.iter().filter(|name| name.list == self.list);
+        remembered.all(|name| list.text().has(name.text, &name.bytes[..name.length]))
     }
 
     /// The text of the name that is at a place of a document, if there is room for it, and whether it is a subdomain or `""`.
@@ -155,7 +161,6 @@ fn places(around: &[u8; AROUND], length: usize) -> [usize; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::EndpointList;
 
     /// Each name as it is kept in one list, by its place in a document or by itself, and what is told of it.
     fn kept(names: &mut Names, all: &[String]) -> Vec<(String, bool)> {

@@ -31,6 +31,11 @@ impl Kept {
         self.nodes.list()
     }
 
+    /// True if all names that are remembered of the list that is read are texts of this one.
+    pub(super) fn are_in(&self, list: &EndpointList) -> bool {
+        self.nodes.are_in(list)
+    }
+
     /// Begin to keep texts for the end of a list, if it has room.
     pub(super) fn begin(&mut self, list: &mut EndpointList) -> bool {
         if list.text_mut().check_room(ROOM).is_err() {

@@ -1,6 +1,6 @@
 //! What is between two texts that are different in each endpoint: literals, and values of which there are few.
 
-use crate::model::{Conditions, Record, Text, are_valid_hints};
+use crate::model::{Conditions, EndpointList, Record, Text, are_valid_hints};
 use crate::wire::json::endpoint::{canonical_hints, read_conditions};
 use crate::wire::json::kept::Kept;
 use crate::wire::json::literal::Literal;
@@ -91,6 +91,13 @@ impl Run {
             Self::Literal(literal) => literal.after(reader.bytes(), at),
             Self::Values(values) => values.after(reader, at, record, kept),
         }
+    }
+
+    /// True if all texts that are stored in list number `number` are texts of this one.
+    pub(super) fn is_in(&self, number: usize, list: &EndpointList) -> bool {
+        let Self::Values(values) = self else { return true };
+        let mut stored = values.variants.iter().filter(|variant| variant.list == number);
+        stored.all(|variant| variant.values.iter().all(|value| list.text().has(value.stored, value.text.as_bytes())))
     }
 
     /// Forget what the record has.

@@ -103,6 +103,11 @@ impl Template {
         end
     }
 
+    /// True if all texts that are stored in list number `number` are texts of this one.
+    pub(super) fn is_in(&self, number: usize, list: &EndpointList) -> bool {
+        self.holes.iter().map(|(run, _)| run).chain([&self.tail]).all(|run| run.is_in(number, list))
+    }
+
     /// Begin with another list.
     fn begin(&mut self, number: usize) {
         (self.number, self.record) = (number, Record::default());

@@ -170,6 +170,7 @@ impl Templates {
         if self.learned.is_empty() || is_plain || !self.kept.begin(list) {
             return 0;
         }
+        debug_assert!(self.are_in(list), "a list that is another one, or was cleared, and nobody said so");
         reader.peek();
         let (before, mut end) = (list.len(), reader.position());
         let mut next = Some(end);
@@ -186,6 +187,12 @@ impl Templates {
         self.credit = (self.credit + count).min(MOST_TEMPLATES * PRICE);
         reader.jump(end);
         count
+    }
+
+    /// True if all texts that are remembered of the list that is read are texts of this one.
+    fn are_in(&self, list: &EndpointList) -> bool {
+        let number = self.kept.number();
+        self.kept.are_in(list) && self.learned.iter().all(|template| template.is_in(number, list))
     }
 
     /// Where the endpoint at a place ends, if it fits a template; it is appended to the list.
@@ -288,6 +295,27 @@ mod tests {
         let all_ready = texts(|_| true);
         assert_eq!(texts(|number| number % 5 > 0), all_ready);
         assert_eq!(all_ready.windows(4).filter(|four| four == b"shop").count(), 1);
+    }
+
+    #[cfg(debug_assertions)]
+    #[test]
+    fn who_reads_on_into_another_list_is_stopped() {
+        for member in [r#""nodeName":"a""#, r#""zone":"a""#] {
+            let text = format!(r#"{{"addresses":["10.0.0.1"],{member}}}"#);
+            let document = format!("{}{}", text.repeat(4), " ".repeat(16));
+            let outcome = |clears: bool| {
+                let (mut reader, mut templates, mut list) =
+                    (Reader::new(&document), Templates::new(), EndpointList::default());
+                for number in 0..4 {
+                    if clears && number == 3 {
+                        list.clear();
+                    }
+                    templates.read_some(&mut reader, &mut list).unwrap();
+                }
+            };
+            outcome(false);
+            assert!(std::panic::catch_unwind(|| outcome(true)).is_err(), "{member}");
+        }
     }
 
     #[test]

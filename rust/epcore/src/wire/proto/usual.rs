@@ -66,6 +66,7 @@ impl<'a> Usual<'a> {
         if count == 0 {
             list.reserve_exact(self.likely_count(&fields));
         }
+        debug_assert!(self.names.are_in(list), "a list that is another one, or was cleared, and nobody said so");
         self.texts.begin(list.text_mut(), room);
         while fields.begin_with(ENDPOINTS) {
             let (length, bytes) = (self.texts.len(), fields.0);
