@@ -79,28 +79,29 @@ impl Likeness {
 
     /// Find the holes in a Pod, if it is the same around them.
     fn fit(&mut self, bytes: &[u8]) -> Option<()> {
-        let (mut at, mut ends) = (0, [0; LEVELS]);
+        // Ends are told by what is left behind them.
+        let (mut rest, mut ends) = (Parts(bytes), [0; LEVELS]);
         for step in &mut self.steps {
-            at = after(&self.bytes[step.same.clone()], bytes, at)?;
+            rest.0 = rest.0.strip_prefix(self.bytes.get(step.same.clone())?)?;
             match &mut step.next {
                 Next::Open(level) => {
-                    let length;
-                    (length, at) = number(bytes, at)?;
-                    ends[*level] = at.checked_add(length.try_into().ok()?)?;
+                    let length = usize::try_from(rest.number()?).ok()?;
+                    ends[*level] = rest.0.len().checked_sub(length)?;
                 }
-                Next::Close(level) => (ends[*level] == at).then_some(())?,
+                Next::Close(level) => (ends[*level] == rest.0.len()).then_some(())?,
                 Next::Hole(hole) => {
-                    let (number, start) = number(bytes, at)?;
-                    hole.place = if hole.says == Says::Number {
-                        at..start
-                    } else {
-                        start..start.checked_add(number.try_into().ok()?)?
-                    };
-                    at = hole.place.end;
+                    let start = bytes.len() - rest.0.len();
+                    let number = rest.number()?;
+                    hole.place = start..bytes.len() - rest.0.len();
+                    if hole.says != Says::Number {
+                        let length = usize::try_from(number).ok()?;
+                        rest.0 = rest.0.get(length..)?;
+                        hole.place = hole.place.end..hole.place.end + length;
+                    }
                 }
             }
         }
-        (bytes.get(at..)? == &self.bytes[self.rest..]).then_some(())
+        (rest.0 == &self.bytes[self.rest..]).then_some(())
     }
 
     /// Take what the holes say. Where there is something to be told about it, another reader knows what that means.
@@ -131,7 +132,7 @@ impl Likeness {
                         pod.labels = self.pod.labels.clone();
                     }
                 }
-                Says::Text => drop(text()?),
+                Says::Text => (bytes.is_ascii() || text().is_some()).then_some(())?,
                 Says::Time => drop(seconds(bytes)?),
                 Says::Json => checked.json(bytes)?,
                 Says::Number | Says::Bytes | Says::Message => {}
@@ -194,18 +195,4 @@ fn close(open: &mut Vec<usize>, place: usize, step: &mut impl FnMut(usize, usize
     while let Some(end) = open.pop_if(|end| *end <= place) {
         step(end, end, Next::Close(open.len()));
     }
-}
-
-/// The place after some bytes, if they are at `at`.
-#[inline]
-fn after(same: &[u8], bytes: &[u8], at: usize) -> Option<usize> {
-    bytes.get(at..)?.starts_with(same).then_some(at + same.len())
-}
-
-/// A number, and where it ends.
-#[inline]
-fn number(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
-    let mut rest = Parts(bytes.get(at..)?);
-    let number = rest.number()?;
-    Some((number, bytes.len() - rest.0.len()))
 }
