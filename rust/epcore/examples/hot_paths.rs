@@ -36,6 +36,11 @@ fn turn_of(path: &str, endpoints: usize) -> Box<dyn FnMut(usize)> {
             let message = proto::write_slices(slices.iter().map(|slice| &**slice)).expect("a message");
             Box::new(move |_| drop(black_box(proto::read_slices(&message))))
         }
+        "read Pods as protobuf" => {
+            let message = cluster::pods_in_protobuf(endpoints.len());
+            assert_eq!(proto::read_pods(&message), json::read_pods(cluster::pods(endpoints.len()).as_bytes()));
+            Box::new(move |_| drop(black_box(proto::read_pods(&message))))
+        }
         "write JSON" => Box::new(move |_| drop(black_box(json::write_slices(slices.iter().map(|slice| &**slice))))),
         "write protobuf" => {
             Box::new(move |_| drop(black_box(proto::write_slices(slices.iter().map(|slice| &**slice)))))

@@ -5,7 +5,6 @@
 #![expect(clippy::expect_used, reason = "a test may fail")]
 
 mod cluster;
-mod messages;
 
 use std::alloc::System;
 use std::sync::Arc;
@@ -17,8 +16,8 @@ use epcore::pack::{self, Options};
 use epcore::wire::{json, proto};
 use epcore::{diff, kube};
 
+use cluster::encoding::field;
 use cluster::{SERVICE, listed, packer_of, read, settle, view_of};
-use messages::field;
 
 #[global_allocator]
 static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);

@@ -10,8 +10,8 @@ use epcore::wire::proto;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use messages::draft::{Change, Draft, changes, envelope, listed, value};
-use messages::field;
+use messages::draft::{Change, Draft, changes, envelope, listed};
+use messages::{field, value};
 
 fn pods_and_plain(document: &[u8]) -> [Result<Vec<Pod>, Error>; 2] {
     [proto::read_pods(document), proto::read_pods_plainly(document)]

@@ -1,6 +1,9 @@
 //! A Service of many endpoints as a cluster has it, for tests of memory, benchmarks and counts of instructions.
 #![allow(dead_code, reason = "each of them needs some of it")]
 
+#[path = "../messages/encoding.rs"]
+pub(crate) mod encoding;
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -9,6 +12,8 @@ use epcore::model::{EndpointList, EndpointSlice};
 use epcore::pack::Options;
 use epcore::wire::json;
 use epcore::{diff, kube};
+
+use encoding::{field, value};
 
 pub(crate) const SERVICE: &str = r#"{"metadata":{"name":"web","namespace":"shop"},"spec":{"clusterIP":"10.96.0.1","ports":[{"name":"http","port":8080}]}}"#;
 
@@ -63,6 +68,45 @@ pub(crate) fn pods(count: usize) -> String {
     }
     text.push(']');
     text
+}
+
+/// The same Pods, as Kubernetes writes them in protobuf.
+pub(crate) fn pods_in_protobuf(count: usize) -> Vec<u8> {
+    let kind = [text(1, "v1"), text(2, "PodList")].concat();
+    let pods: Vec<Vec<u8>> = (0..count).map(|number| field(2, &pod_in_protobuf(number))).collect();
+    [b"k8s\0".to_vec(), field(1, &kind), field(2, &pods.concat()), text(3, ""), text(4, "")].concat()
+}
+
+fn pod_in_protobuf(of: usize) -> Vec<u8> {
+    let [_, second, third, fourth] = u32::try_from(of).expect("an address").to_be_bytes();
+    let ip = text(1, &format!("10.{second}.{third}.{fourth}"));
+    let label = |key, value| field(11, &[text(1, key), text(2, value)].concat());
+    let owner = [text(1, "ReplicaSet"), text(3, "web-7d9c5f6b8d"), text(4, "u-rs"), text(5, "apps/v1"), value(6, 1)];
+    let metadata = [
+        text(1, &format!("web-7d9c5f6b8d-{of:05x}")),
+        text(3, "shop"),
+        text(5, &format!("76aab8c4-8e74-4648-8491-{of:012x}")),
+        text(6, &of.to_string()),
+        field(8, &value(1, 1_767_225_600)),
+        label("app", "web"),
+        label("pod-template-hash", "7d9c5f6b8d"),
+        field(13, &owner.concat()),
+    ];
+    let port = [text(1, "http"), value(2, 0), value(3, 8080), text(4, "TCP"), text(5, "")].concat();
+    let setting = |of: usize| field(7, &[text(1, &format!("SETTING_{of}")), text(2, "value of it")].concat());
+    let settings: Vec<Vec<u8>> = (0..6).map(setting).collect();
+    let image = text(2, "registry.example.com/web:1.2.3");
+    let container = [text(1, "main"), image, field(6, &port), settings.concat(), value(16, 0)].concat();
+    let spec = [field(2, &container), text(3, ""), text(10, &format!("node-{}", of % 300)), value(11, 0)];
+    let since = field(4, &value(1, 1_767_225_600));
+    let conditions = ["Initialized", "Ready", "ContainersReady", "PodScheduled"]
+        .map(|kind| field(2, &[text(1, kind), text(2, "True"), since.clone(), text(5, ""), text(6, "")].concat()));
+    let status = [text(1, "Running"), conditions.concat(), field(6, &ip[2..]), field(12, &ip)];
+    [field(1, &metadata.concat()), field(2, &spec.concat()), field(3, &status.concat())].concat()
+}
+
+fn text(tag: usize, text: &str) -> Vec<u8> {
+    field(tag, text.as_bytes())
 }
 
 /// The Nodes of those Pods.

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use crate::messages::{Edit, edited, field, number, odd};
+use crate::messages::{Edit, edited, field, odd, value};
 
 pub(crate) fn envelope(kind: &str, object: &[u8]) -> Vec<u8> {
     let kind = [field(1, b"v1"), field(2, kind.as_bytes())].concat();
@@ -70,10 +70,6 @@ impl<'c> Draft<'c> {
         let fields = [vec![field(1, b"main"), field(2, b"image:1")], ports.collect(), vec![field(24, policy)]];
         self.inner(tag, fields.concat())
     }
-}
-
-pub(crate) fn value(tag: usize, value: usize) -> Vec<u8> {
-    [number(tag << 3, 0), number(value, 0)].concat()
 }
 
 /// Fields that are of some use, each in the wrong place or with another value.

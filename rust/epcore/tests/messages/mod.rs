@@ -2,26 +2,12 @@
 #![allow(dead_code, reason = "each of them needs some of it")]
 
 pub(crate) mod draft;
+mod encoding;
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-/// A number, with so many bytes more than it needs.
-pub(crate) fn number(mut value: usize, needless: usize) -> Vec<u8> {
-    let mut out = Vec::new();
-    while value >= 0x80 {
-        out.push(0x80 | u8::try_from(value & 0x7f).unwrap_or(0));
-        value >>= 7;
-    }
-    out.push(u8::try_from(value).unwrap_or(0));
-    for _ in 0..needless {
-        if let Some(last) = out.last_mut() {
-            *last |= 0x80;
-        }
-        out.push(0);
-    }
-    out
-}
+pub(crate) use encoding::{field, number, value};
 
 /// How tag and length of a field are spelled: needless bytes of either, and by how much the length is wrong.
 pub(crate) type Spelling = (usize, usize, isize);
@@ -31,10 +17,6 @@ pub(crate) const USUAL: Spelling = (0, 0, 0);
 pub(crate) fn spelled((of_tag, of_length, wrong): Spelling, tag: usize, bytes: &[u8]) -> Vec<u8> {
     let length = bytes.len().saturating_add_signed(wrong);
     [number(tag << 3 | 2, of_tag), number(length, of_length), bytes.to_vec()].concat()
-}
-
-pub(crate) fn field(tag: usize, bytes: &[u8]) -> Vec<u8> {
-    spelled(USUAL, tag, bytes)
 }
 
 pub(crate) fn spelling() -> impl Strategy<Value = Spelling> {
