@@ -180,11 +180,13 @@ fn by_name(slices: &[Arc<EndpointSlice>]) -> HashMap<(&str, &str), Option<u32>> 
 
 /// For each slice after, the one before of its name, where each is the only one of it on its side.
 fn partners(sides: Sides<'_>) -> Vec<Option<u32>> {
-    in_order(sides).unwrap_or_else(|| {
-        let [before, after] = sides.map(by_name);
-        let partner = |new| before.get(&name_of(new)).copied().flatten().filter(|_| after[&name_of(new)].is_some());
-        sides[1].iter().map(|new| partner(new)).collect()
-    })
+    in_order(sides).unwrap_or_else(|| in_any_order(sides))
+}
+
+fn in_any_order(sides: Sides<'_>) -> Vec<Option<u32>> {
+    let [before, after] = sides.map(by_name);
+    let partner = |new| before.get(&name_of(new)).copied().flatten().filter(|_| after[&name_of(new)].is_some());
+    sides[1].iter().map(|new| partner(new)).collect()
 }
 
 /// The same if the names of both sides rise, as in lists of an API server: then none comes twice, and no table is needed.
@@ -218,4 +220,37 @@ fn has_context_of(old: &EndpointSlice, new: &EndpointSlice, by_metadata: bool) -
 /// What decides which of two slices counts, beside their names.
 fn times(slice: &EndpointSlice) -> [&str; 2] {
     [slice.metadata.trigger_time(), &slice.metadata.creation_timestamp]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::json;
+
+    fn named(mut names: Vec<(u8, u8)>, is_sorted: bool) -> Vec<Arc<EndpointSlice>> {
+        if is_sorted {
+            names.sort_unstable();
+        }
+        let slice = |(namespace, name): (u8, u8)| {
+            format!(r#"{{"metadata":{{"namespace":"{namespace}","name":"{name}"}},"addressType":"IPv4"}}"#)
+        };
+        let slices: Vec<String> = names.into_iter().map(slice).collect();
+        json::read_slices(format!("[{}]", slices.join(",")).as_bytes()).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn slices_whose_names_rise_have_the_partners_of_any_order(
+            sides in [prop::collection::vec((0u8..2, 0u8..6), 0..5), prop::collection::vec((0u8..2, 0u8..6), 0..5)], are_sorted in any::<[bool; 2]>(),
+        ) {
+            let [before, after] = sides;
+            let (before, after) = (named(before, are_sorted[0]), named(after, are_sorted[1]));
+            let sides = [&*before, &*after];
+            let rises = |slices: &[Arc<EndpointSlice>]| slices.is_sorted_by(|one, next| name_of(one) < name_of(next));
+            let wanted = (rises(&before) && rises(&after)).then(|| in_any_order(sides));
+            prop_assert_eq!(in_order(sides), wanted);
+        }
+    }
 }
