@@ -186,7 +186,7 @@ fn what_a_thread_remembers_of_pods_in_protobuf_is_bounded() {
         let kind = field(1, &[field(1, b"v1"), field(2, b"PodList")].concat());
         let list = [b"k8s\0".to_vec(), kind, field(2, &pods.collect::<Vec<_>>().concat())].concat();
         let bytes = remembered(|| drop(proto::read_pods(&list).expect("Pods")));
-        let some = if size > 24_000 { 0 } else { 8 * size };
+        let some = if size > 24_000 { 0 } else { 6 * size };
         assert!((some..=REMEMBERED_OF_PODS).contains(&bytes), "{bytes} bytes with {values} values and texts of {size}");
     }
 }

@@ -8,7 +8,7 @@ use smol_str::SmolStr;
 use crate::kube::Pod;
 use crate::wire::proto::checked::{Checked, rfc3339_of, seconds};
 use crate::wire::proto::parts::Parts;
-use crate::wire::proto::pod_values::{Says, Value, Values};
+use crate::wire::proto::pod_values::{Says, Value};
 
 /// Longest Pod to remember, and most values in it that may differ.
 pub(super) const LONGEST: usize = 24 << 10;
@@ -53,8 +53,7 @@ pub(super) struct Likeness {
 
 impl Likeness {
     /// Learn from a Pod of which the reader made `pod`.
-    pub(super) fn of(bytes: &[u8], pod: &Pod) -> Option<Self> {
-        let values = Values::of(bytes)?;
+    pub(super) fn of(bytes: &[u8], values: Vec<Value>, pod: &Pod) -> Option<Self> {
         let (steps, rest) = steps_of(&values)?;
         let mut pod = pod.clone();
         if values.iter().any(|value| value.says == Says::Uid) {
@@ -142,16 +141,15 @@ impl Likeness {
     }
 
     /// The same with holes for the values that another Pod has in another way.
-    pub(super) fn widened(&self, bytes: &[u8]) -> Option<Self> {
-        let others = Values::of(bytes)?;
-        if others.len() != self.values.len() {
+    pub(super) fn widened(&self, bytes: &[u8], others: &[Value]) -> Option<Self> {
+        fn says(values: &[Value]) -> impl Iterator<Item = &Says> {
+            values.iter().map(|value| &value.says)
+        }
+        if self.values.len() != others.len() || says(&self.values).ne(says(others)) {
             return None;
         }
         let mut wider = self.clone();
-        for (value, other) in wider.values.iter_mut().zip(&others) {
-            if value.says != other.says {
-                return None;
-            }
+        for (value, other) in wider.values.iter_mut().zip(others) {
             value.differs |=
                 value.says != Says::Message && self.bytes[value.place.clone()] != bytes[other.place.clone()];
         }

@@ -19,6 +19,7 @@ use crate::wire::proto::likeness::{LONGEST, Likeness};
 use crate::wire::proto::nodes::node;
 use crate::wire::proto::objects::translated;
 use crate::wire::proto::parts::{Part, Parts, Seen};
+use crate::wire::proto::pod_values::Values;
 use crate::wire::proto::schema::OBJECT_META;
 
 /// Read Pods: one or a list, as [`json::read_pods`] does.
@@ -58,7 +59,7 @@ pub(super) fn read_usual(document: &[u8]) -> Option<Vec<Pod>> {
 /// Most likenesses to remember.
 const MOST_LIKENESSES: usize = 8;
 /// Pods for each of which something may be learned, on average: where no two look alike, learning is lost work.
-const PRICE: usize = 8;
+const PRICE: usize = 16;
 
 thread_local! {
     /// What Pods looked like that were read on this thread.
@@ -163,10 +164,12 @@ impl Likenesses {
             return;
         }
         self.credit -= PRICE;
-        let wider = self.learned.iter().enumerate().find_map(|(which, one)| Some((which, one.widened(message)?)));
+        let Some(values) = Values::of(message) else { return };
+        let wider =
+            self.learned.iter().enumerate().find_map(|(which, one)| Some((which, one.widened(message, &values)?)));
         if let Some((which, wider)) = wider {
             self.learned[which] = wider;
-        } else if let Some(new) = Likeness::of(message, pod) {
+        } else if let Some(new) = Likeness::of(message, values, pod) {
             self.learned.truncate(MOST_LIKENESSES - 1);
             self.learned.insert(0, new);
         }
