@@ -167,6 +167,47 @@ fn of_all(sides: [&[Arc<EndpointSlice>]; 2], options: Options) -> Delta {
     Delta::of_pairs(&Pairs::none(sides), Settled::new(sides, options), options)
 }
 
+fn all_options() -> impl Iterator<Item = Options> {
+    let keys = Key::WORDS.into_iter().map(|(_, key)| key);
+    keys.flat_map(|key| Fields::WORDS.map(|(_, fields)| Options { key, fields }))
+}
+
+#[test]
+fn another_time_of_a_slice_lets_another_one_of_the_same_count() {
+    let slice = |name, trigger, created, rest| {
+        read(&Slice { of: [name, 0, 0, 0, 1, trigger, created, 0, 0], endpoints: vec![[0, 0, rest]] })
+    };
+    for [trigger, created] in [[2, 1], [1, 2]] {
+        let sides =
+            [vec![slice(0, 0, 0, 3), slice(1, 1, 1, 2)], vec![slice(0, trigger, created, 3), slice(1, 1, 1, 2)]];
+        for options in all_options().filter(|options| options.fields >= Fields::Proxy) {
+            let delta = Delta::between(&sides[0], &sides[1], options);
+            assert_eq!(delta.updated().len(), 1, "{options:?}");
+            assert_eq!(told(&delta), told(&of_all([&sides[0], &sides[1]], options)));
+            let some = Delta::of_some(&sides[0], &sides[1], options);
+            assert_eq!(some.updated().len(), 1, "{options:?}");
+        }
+    }
+}
+
+#[test]
+fn a_port_that_is_there_twice_is_one() {
+    let slice = |conditions| {
+        let mut slice =
+            read(&Slice { of: [0, 0, 0, 0, 1, 0, 0, 0, 0], endpoints: vec![[0, conditions, 0], [1, 0, 0]] });
+        let twice = Arc::make_mut(&mut slice);
+        let port = twice.ports[0].clone();
+        twice.ports = vec![port.clone(), port].into();
+        slice
+    };
+    let sides = [[slice(0)], [slice(2)]];
+    for options in all_options() {
+        let delta = Delta::between(&sides[0], &sides[1], options);
+        assert_eq!(delta.updated().len(), 1, "{options:?}");
+        assert_eq!(told(&delta), told(&of_all([&sides[0], &sides[1]], options)));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(5000))]
 
