@@ -1,6 +1,7 @@
 """Loads in which it is chance who is next: the names of endpoints that are alike are dealt anew before each sync."""
 
 from collections.abc import Mapping
+from functools import cache
 from json import dumps, loads
 from random import Random
 
@@ -17,7 +18,7 @@ class Dealt:
         self._telling = telling
         self._random = Random(seed)
         self._names: dict[str, dict[str, str]] = {}
-        self._first: dict[tuple[str, str], bytes] = {}
+        self._rests: dict[tuple[str, str], bytes] = {}
 
     def sync(self, service: str, template: bytes, wanted: Mapping[str, bytes]) -> Written:
         names = self._names.setdefault(service, {})
@@ -31,7 +32,7 @@ class Dealt:
             names.update(zip(keys, held, strict=True))
         for key in wanted.keys() - names.keys():
             names[key] = key
-            self._first[service, key] = wanted[key]
+            self._rests[service, key] = rest_of(wanted[key])
         lives.step(wanted)
         for key in names.keys() - wanted.keys():
             del names[key]
@@ -40,6 +41,16 @@ class Dealt:
 
     def _told(self, service: str, name: str, content: bytes) -> bytes:
         """What another endpoint says of itself, in the words of this one."""
-        endpoint = loads(self._first[service, name])
-        endpoint["conditions"] = loads(content)["conditions"]
-        return dumps(endpoint, separators=(",", ":")).encode()
+        return conditions_of(content) + self._rests[service, name]
+
+
+@cache
+def conditions_of(content: bytes) -> bytes:
+    """Begin an endpoint in the conditions of this one."""
+    return f'{{"conditions":{dumps(loads(content)["conditions"])}'.encode()
+
+
+def rest_of(content: bytes) -> bytes:
+    """Tell what else this one says; it has an address."""
+    rest = {name: value for name, value in loads(content).items() if name != "conditions"}
+    return f",{dumps(rest)[1:]}".encode()

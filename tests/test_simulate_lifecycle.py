@@ -14,7 +14,6 @@ from epcore.simulate import (
     BOUND,
     KUBERNETES,
     WORKLOADS,
-    HugeService,
     Outcome,
     Plan,
     Row,
@@ -37,7 +36,6 @@ RECORDINGS = ("rollout", "scale")
 
 ROWS = [kubernetes(100), Row(title=OURS, policy="lifecycle")]
 SPARE = Row(title="spare", policy=Policy(spare=0.5))
-BOUND_OF_CHANCE = Row(title=BLIND, kind="blind")
 
 
 def simulated(sources: Sequence[Any], rows: list[Row], seeds: range, batch_period: float = 1.0) -> list[Outcome]:
@@ -54,7 +52,9 @@ def recordings() -> list[TraceFile]:
 @pytest.fixture(scope="module")
 def outcomes() -> list[Outcome]:
     sources = [*(kind() for kind in WORKLOADS.values()), *recordings()]
-    return simulated(sources, [*ROWS, SPARE, Row(title=BOUND, kind="bound"), BOUND_OF_CHANCE], range(1, 4))
+    return simulated(
+        sources, [*ROWS, SPARE, Row(title=BOUND, kind="bound"), Row(title=BLIND, kind="blind")], range(1, 4)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -152,63 +152,79 @@ def test_on_no_load_it_makes_more_writes_or_keeps_two_slices_more(
             assert one.measures.slices_most <= base.slices_most + 1
 
 
-Dealing = tuple[Workload, int, Row]
-Leasts = dict[tuple[str, int], float]
-"""For each load and seed."""
+Place = tuple[Workload | TraceFile, int]
+"""A load, and a seed."""
+Leasts = dict[tuple[str, int], tuple[float, float]]
+"""What is sent again at least of each load at each seed: by the bound of each sync, and by that of a run."""
+
+SEEDS = range(1, 4)
 
 
-def dealt_outcome(dealing: Dealing) -> Outcome:
+def places() -> list[Place]:
+    return [*((kind(), seed) for kind in WORKLOADS.values() for seed in SEEDS), *((one, 1) for one in recordings())]
+
+
+def dealt_outcome(place: Place, row: Row) -> Outcome:
     """Run a row where it is chance which of those that say the same is next."""
-    workload, seed, row = dealing
-    load = workload.load(seed)
+    source, seed = place
+    load = source.load(seed)
     return Outcome(load.name, seed, row, run(load, Dealt(row.writer("nothing"), "nothing", seed), Settings()))
 
 
-def dealt_least(workload: Workload, seed: int) -> float:
-    """Tell what is sent again at least where ready endpoints stay where they are."""
+def dealt_least(place: Place) -> tuple[float, float]:
+    """Tell what is sent again at least, and where ready endpoints stay where they are."""
+    source, seed = place
     writer = StillWriter(100)
-    run(workload.load(seed), Dealt(writer, "nothing", seed), Settings())
-    return sum(writer.least().values())
-
-
-KINDS = [kind for kind in WORKLOADS.values() if kind is not HugeService]
-SEEDS = range(1, 4)
+    run(source.load(seed), Dealt(writer, "nothing", seed), Settings())
+    return sum(writer.resent.values()), sum(writer.least().values())
 
 
 @pytest.fixture(scope="module")
 def dealt() -> list[Outcome]:
-    dealings = [(kind(), seed, row) for kind in KINDS for seed in SEEDS for row in [*ROWS, BOUND_OF_CHANCE]]
+    dealings = [(place, row) for place in places() for row in ROWS]
     with ProcessPoolExecutor(2, get_context("spawn")) as executor:
-        return list(executor.map(dealt_outcome, dealings))
+        return list(executor.map(dealt_outcome, *zip(*dealings, strict=True)))
 
 
 @pytest.fixture(scope="module")
 def leasts() -> Leasts:
-    places = [(kind(), seed) for kind in KINDS for seed in SEEDS]
-    with ProcessPoolExecutor(2, get_context("spawn")) as executor:
-        found = list(executor.map(dealt_least, *zip(*places, strict=True)))
-    return {(workload.name, seed): least for (workload, seed), least in zip(places, found, strict=True)}
+    # The long ones first.
+    those = places()[::-1]
+    with pytest.MonkeyPatch.context() as patch:
+        # Each process is one thread: more would wait for each other.
+        patch.setenv("OPENBLAS_NUM_THREADS", "1")
+        with ProcessPoolExecutor(2, get_context("spawn")) as executor:
+            found = list(executor.map(dealt_least, those))
+    return {(source.name, seed): least for (source, seed), least in zip(those, found, strict=True)}
 
 
-def shares(outcomes: list[Outcome], leasts: Leasts) -> Leasts:
+def test_the_bound_of_a_run_is_no_less_than_that_of_its_syncs(leasts: Leasts) -> None:
+    for sync, still in leasts.values():
+        assert 0 < sync <= still
+    assert sum(sync < still for sync, still in leasts.values()) > len(leasts) / 2
+
+
+def shares(outcomes: list[Outcome], leasts: Leasts, which: int) -> dict[tuple[str, int], float]:
     """Divide by what Kubernetes' rule sends again."""
-    rule = [one for one in outcomes if one.row.title == KUBERNETES]
-    return {(one.load, one.seed): leasts[one.load, one.seed] / (one.measures.endpoints_resent or 1) for one in rule}
+    rule = {(one.load, one.seed): one.measures for one in outcomes if one.row.title == KUBERNETES}
+    return {place: least[which] / (rule[place].endpoints_resent or 1) for place, least in leasts.items()}
 
 
 def dealt_table(outcomes: list[Outcome], leasts: Leasts) -> str:
     """Write the second table as the page has it; the last column depends a little on how a processor adds up."""
     lines = []
     for load in dict.fromkeys(one.load for one in outcomes):
-        theirs, ours, bound = (mean(outcomes, load, row, "endpoints_resent") for row in (KUBERNETES, OURS, BLIND))
+        theirs, ours = (mean(outcomes, load, row, "endpoints_resent") for row in (KUBERNETES, OURS))
         slices = mean(outcomes, load, OURS, "slices_mean") / mean(outcomes, load, KUBERNETES, "slices_mean")
-        least = sum(leasts[load, seed] for seed in SEEDS) / len(SEEDS)
-        cells = [f"{value:.3f}" for value in (ours / theirs, slices, bound / theirs)]
-        lines.append(f"| {load} | {theirs:,.0f} | {' | '.join(cells)} | {least / theirs:.2f} |")
-    means = compare(outcomes, KUBERNETES)
-    chosen = [means[OURS]["endpoints_resent"], means[OURS]["slices_mean"], means[BLIND]["endpoints_resent"]]
-    over_all = geometric_mean(shares(outcomes, leasts).values())
-    lines.append(f"| geometric mean | | {' | '.join(f'**{one:.3f}**' for one in chosen)} | **{over_all:.2f}** |")
+        seeds = [least for (name, _), least in leasts.items() if name == load]
+        sync, still = (sum(least) / len(seeds) / theirs for least in zip(*seeds, strict=True))
+        cells = [f"{theirs:,.0f}", *(f"{value:.3f}" for value in (ours / theirs, slices, sync)), f"{still:.2f}"]
+        lines.append(f"| {load.removesuffix('.jsonl.xz')} | {' | '.join(cells)} |")
+    means = compare(outcomes, KUBERNETES)[OURS]
+    chosen = [f"{value:.3f}" for value in (means["endpoints_resent"], means["slices_mean"])]
+    over_all = [geometric_mean(shares(outcomes, leasts, which).values()) for which in range(2)]
+    told = [f"**{one}**" for one in [*chosen, f"{over_all[0]:.3f}", f"{over_all[1]:.2f}"]]
+    lines.append(f"| geometric mean | | {' | '.join(told)} |")
     return "\n".join(lines)
 
 
@@ -219,6 +235,8 @@ def test_the_page_has_the_table_of_loads_in_which_who_is_next_is_chance(dealt: l
 def test_half_of_the_endpoints_cannot_be_saved_where_who_is_next_is_chance(
     dealt: list[Outcome], leasts: Leasts
 ) -> None:
-    least = geometric_mean(shares(dealt, leasts).values())
-    assert least is not None
-    assert least > 0.55
+    sync, still = (geometric_mean(shares(dealt, leasts, which).values()) for which in range(2))
+    assert sync is not None
+    assert still is not None
+    assert sync > 0.5
+    assert still > 0.58
