@@ -197,13 +197,18 @@ fn a_port_that_is_there_twice_is_one() {
             read(&Slice { of: [0, 0, 0, 0, 1, 0, 0, 0, 0], endpoints: vec![[0, conditions, 0], [1, 0, 0]] });
         let twice = Arc::make_mut(&mut slice);
         let port = twice.ports[0].clone();
-        twice.ports = vec![port.clone(), port].into();
+        let (mut other, mut again) = (port.clone(), port.clone());
+        other.name = "other".to_owned();
+        again.app_protocol = "again".to_owned();
+        twice.ports = vec![port, other, again].into();
         slice
     };
     let sides = [[slice(0)], [slice(2)]];
     for options in all_options() {
         let delta = Delta::between(&sides[0], &sides[1], options);
-        assert_eq!(delta.updated().len(), 1, "{options:?}");
+        let ports: Vec<&str> = delta.updated().iter().filter_map(|change| Some(change.port()?.0)).collect();
+        assert_eq!(ports, if options.key == Key::AddressPort { &["a", "other"][..] } else { &[] }, "{options:?}");
+        assert_eq!(delta.updated().len(), ports.len().max(1), "{options:?}");
         assert_eq!(told(&delta), told(&of_all([&sides[0], &sides[1]], options)));
     }
 }
