@@ -60,6 +60,31 @@ def test_a_single_run_tells_what_is_wrong_with_a_source(turn: object, complaint:
     test(scenario)
 
 
+def test_a_single_run_is_done_with_a_source_when_it_ends(tmp_path: Path) -> None:
+    class Slow:
+        is_followed = False
+
+        async def follow(self) -> AsyncIterator[Found | Failed]:
+            assert not self.is_followed
+            self.is_followed = True
+            try:
+                yield Found(["10.9.0.1"])
+            finally:
+                await asyncio.sleep(0.05)
+                self.is_followed = False
+
+    async def scenario() -> None:
+        server = cluster(("services", service("db", selector=False)))
+        async with server.serving(tmp_path) as config, Api(kubeconfig=config) as api:
+            source = Slow()
+            controller = Controller(api, ControllerOptions(), sources=[Assigned("shop", "db", source)])
+            for _ in range(2):
+                assert len(await controller.changes()) == 1
+                assert not source.is_followed
+
+    test(scenario)
+
+
 def test_a_single_run_tells_that_a_selector_is_in_the_way_of_a_source(tmp_path: Path) -> None:
     async def scenario() -> None:
         server = cluster(("services", service("db", labels={}, selector=True)))

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from epcore.controller.limits import Name
     from epcore.controller.options import ControllerOptions
     from epcore.controller.services import Role
-    from epcore.controller.sources import Assigned, Found
+    from epcore.controller.sources import Assigned, Found, Source
 
 _SLICE_DELAY: Final = 1.0
 """Seconds until a Service is looked at of which somebody else wrote a slice (``endpointSliceChangeMinSyncDelay``)."""
@@ -217,7 +218,8 @@ class Controller:
             return f"{name}: no such Service"
         try:
             async with asyncio.timeout(self.options.source_timeout):
-                async for news in assigned.source.follow():
+                news = await _first(assigned.source)
+                if news is not None:
                     return self._take(assigned, news)
         except TimeoutError:
             return f"{name}: its source told nothing in {self.options.source_timeout:g} seconds"
@@ -316,3 +318,13 @@ def _change(write: "Write", held: "Mapping[str | None, EndpointSlice]") -> Chang
     was = None if before is None else {**before.to_dict()}
     name = (write.namespace or "", write.name or "")
     return Change(write.verb, name, tuple(write.reasons), was, None if write.verb == "delete" else made)
+
+
+async def _first(source: "Source") -> "Found | Failed | None":
+    """Take what a source tells first, ``None`` if that is nothing, and follow it no more: it may be followed again."""
+    told = source.follow()
+    try:
+        return await anext(told, None)
+    finally:
+        if isinstance(told, AsyncGenerator):
+            await told.aclose()
