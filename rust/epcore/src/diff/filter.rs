@@ -4,7 +4,7 @@
 pub(super) struct Filter(Box<[u64]>);
 
 impl Filter {
-    /// With room for so many hashes, of which it mistakes about one in a thousand.
+    /// With room for so many hashes, of which it mistakes one in a thousand at most while they come, in the mean.
     pub(super) fn with_room(hashes: usize) -> Self {
         const HASHES_OF_A_WORD: usize = 3;
         Self(vec![0; (hashes / HASHES_OF_A_WORD + 1).next_power_of_two()].into_boxed_slice())
@@ -28,7 +28,7 @@ impl Filter {
     #[inline]
     fn bits(&self, hash: u64) -> (usize, u64) {
         let at = (hash >> 24) as usize & (self.0.len() - 1);
-        (at, [0, 6, 12].into_iter().fold(0, |bits, shift| bits | 1 << (hash >> shift & 63)))
+        (at, [0, 6, 12, 18].into_iter().fold(0, |bits, shift| bits | 1 << (hash >> shift & 63)))
     }
 }
 
@@ -58,7 +58,7 @@ mod tests {
             let (some, others) = hashes.split_at(hashes.len() / 2);
             let mut filter = Filter::with_room(some.len());
             let mistakes = some.iter().filter(|&&hash| filter.insert(hash)).count();
-            assert!(mistakes <= 2 + some.len() / 100, "{mistakes} {count} {step}");
+            assert!(mistakes <= 2 + some.len() / 500, "{mistakes} {count} {step}");
             assert!(some.iter().all(|&hash| filter.contains(hash) && filter.insert(hash)));
             let mistakes = others.iter().filter(|&&hash| filter.contains(hash)).count();
             assert!(mistakes <= 2 + others.len() / 100, "{mistakes} {count} {step}");

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::diff::Options;
+use crate::diff::filter::Filter;
 use crate::diff::groups::Groups;
 use crate::diff::key::{Hasher, who};
 use crate::diff::mask::{Fields, Reasons, Side};
@@ -140,11 +141,18 @@ impl<'a> Settled<'a> {
         (&self.hashes[known.hashes], known.counts)
     }
 
-    /// Their places.
-    pub(super) fn places(&self, number: usize, pair: &Pair) -> impl Iterator<Item = u32> {
-        let open = self.open[self.known(number).open].iter().copied();
-        let starts = iter::once(0).chain(open.clone().map(|place| place + 1));
-        starts.zip(open.chain([pair.common])).flat_map(|(start, end)| start..end)
+    /// Those of them with hashes that are wanted: place and hash.
+    pub(super) fn find(&self, number: usize, wanted: &Filter) -> impl Iterator<Item = (u32, u64)> {
+        let Known { hashes, open, .. } = self.known(number);
+        let mut open = self.open[open].iter().peekable();
+        let mut passed = 0;
+        let found = (0u32..).zip(&self.hashes[hashes]).filter(|&(_, &hash)| wanted.contains(hash));
+        found.map(move |(which, &hash)| {
+            while open.next_if(|&&place| place <= which + passed).is_some() {
+                passed += 1;
+            }
+            (which + passed, hash)
+        })
     }
 
     /// All places of one side but these.

@@ -118,11 +118,7 @@ impl<'a, 'b> Search<'a, 'b> {
     fn find(&mut self, wanted: &Filter, is_open: &mut [bool]) {
         for (at, (number, pair, slices)) in self.pairs.touched().enumerate() {
             point();
-            let (hashes, _) = self.settled.of(number);
-            for (endpoint, &hash) in self.settled.places(number, pair).zip(hashes) {
-                if !wanted.contains(hash) {
-                    continue;
-                }
+            for (endpoint, hash) in self.settled.find(number, wanted) {
                 for (side, slice) in pair.slices.into_iter().enumerate() {
                     self.found.spots[side].push(Spot { hash, slice, endpoint });
                     if let Some((_, counts)) = self.found.others.get_mut(at)
