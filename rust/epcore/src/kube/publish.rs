@@ -20,9 +20,13 @@ pub struct Published {
     pub(crate) ports: PortsOfEach,
 }
 
-/// The ports of each endpoint, in order: of several in a row that are the same only the first are kept.
+/// The ports of each endpoint, in order: several in a row that are the same are kept once.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct PortsOfEach(Vec<(Ports, usize)>);
+pub(crate) struct PortsOfEach {
+    /// All but the last, which nearly always is the only one.
+    others: Vec<(Ports, usize)>,
+    last: Option<(Ports, usize)>,
+}
 
 /// Where one endpoint listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,19 +59,19 @@ impl Ports {
 impl PortsOfEach {
     /// Append those of so many endpoints.
     pub(crate) fn push(&mut self, ports: Ports, count: usize) {
-        match self.0.last_mut() {
+        match &mut self.last {
             Some((last, many)) if *last == ports => *many += count,
-            _ => self.0.push((ports, count)),
+            last => self.others.extend(last.replace((ports, count))),
         }
     }
 
     /// Those of all endpoints, where they are the same.
     pub(crate) fn only(&self) -> Option<&Ports> {
-        if let [(ports, _)] = &*self.0 { Some(ports) } else { None }
+        self.last.as_ref().filter(|_| self.others.is_empty()).map(|(ports, _)| ports)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Ports> {
-        self.0.iter().flat_map(|(ports, count)| std::iter::repeat_n(ports, *count))
+        self.others.iter().chain(&self.last).flat_map(|(ports, count)| std::iter::repeat_n(ports, *count))
     }
 }
 
