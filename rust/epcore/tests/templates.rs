@@ -485,3 +485,38 @@ fn both_readers_agree_on_the_depth_of_hints() {
         assert_eq!(learned, plain, "{depth}");
     }
 }
+
+/// A text is taken to be as long as that of the endpoint before, if the right thing is behind it: what is in it is looked at later.
+#[test]
+fn a_text_in_which_another_ends_is_not_taken_for_one() {
+    let one = |node: &str, rest: &str| {
+        format!(r#"{{"addresses":["10.0.0.1"],"nodeName":"{node}","targetRef":{{"kind":"Pod","name":"p"}}{rest}}}"#)
+    };
+    let inner = r#"x","targetRef":{"kind":"Pod","name":"y"#;
+    let others = [
+        one(inner, "}"),
+        one(inner, ""),
+        one(r#"x\\","targetRef":{"kind":"Pod","name":"y"#, "}"),
+        one(r#"x\","targetRef":{"kind":"Pod","name":"y"#, "}"),
+        one("a\\u0062cdef", ""),
+        one("abcd\\n", ""),
+        one("abcde\n", ""),
+        one("abcde\\", ""),
+        one("abcdeé", ""),
+    ];
+    for other in &others {
+        let length = other.len() - one("", if other.ends_with("}}}") { "}" } else { "" }).len();
+        let usual = one(&"n".repeat(length), "");
+        for (before, behind) in [(0, 2), (1, 1), (2, 0), (3, 40), (40, 3)] {
+            let endpoints = [vec![usual.clone(); before], vec![other.clone()], vec![usual.clone(); behind]].concat();
+            let [learned, plain] = endpoints_and_text(format!("[{}]", endpoints.join(",")).as_bytes());
+            assert_eq!(learned, plain, "{other}");
+            for most in [3, 99] {
+                let [learned, plain] = slices_and_text(slices(&endpoints, most, "IPv4").as_bytes());
+                assert_eq!(learned, plain, "{other}");
+            }
+            let [learned, plain] = published_and_text(endpoints.join("\n").as_bytes());
+            assert_eq!(learned, plain, "{other}");
+        }
+    }
+}

@@ -280,8 +280,8 @@ impl EndpointList {
 
     /// Append an endpoint that has no rare part.
     #[inline]
-    pub(crate) fn push_plain(&mut self, record: Record) {
-        self.records_mut().push(record);
+    pub(crate) fn push_plain(&mut self, record: &Record) {
+        self.records_mut().push(*record);
     }
 
     /// An address as records of this list have it.

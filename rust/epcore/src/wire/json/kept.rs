@@ -1,6 +1,7 @@
 //! What the endpoints of one list say, until it is put in the list.
 
 use crate::model::{Ascii, EndpointList, Text};
+use crate::wire::json::reader::are_plain;
 use crate::wire::names::Names;
 
 /// Texts of endpoints that were read by template, and what is known of those that come again.
@@ -8,6 +9,8 @@ pub(super) struct Kept {
     texts: Ascii,
     /// Bytes of texts that stay when an endpoint turns out not to fit.
     common: usize,
+    /// False if one of those before `common` is not plain.
+    are_plain: bool,
     nodes: Names,
     /// True while no rule can refuse an endpoint of the list in a slice of IPv4.
     pub(super) are_sound: bool,
@@ -18,7 +21,7 @@ const ROOM: usize = 32 << 10;
 
 impl Kept {
     pub(super) fn new() -> Self {
-        Self { texts: Ascii::default(), common: 0, nodes: Names::default(), are_sound: false }
+        Self { texts: Ascii::default(), common: 0, are_plain: true, nodes: Names::default(), are_sound: false }
     }
 
     /// Begin with another list.
@@ -42,17 +45,22 @@ impl Kept {
             return false;
         }
         self.texts.begin(list.text_mut(), ROOM);
-        self.common = 0;
+        (self.common, self.are_plain) = (0, true);
         true
     }
 
-    /// Put the texts in the list; false if they are not in ASCII.
+    /// Put the texts in the list; false if they are not in ASCII, or not plain but for the common ones.
     pub(super) fn end(&mut self, list: &mut EndpointList) -> bool {
-        let are_plain = self.texts.end(list.text_mut());
+        let are_plain = self.are_plain() && self.texts.end(list.text_mut());
         if !are_plain {
             self.forget();
         }
         are_plain
+    }
+
+    /// True if this is so of all texts but the common ones.
+    fn are_plain(&self) -> bool {
+        self.are_plain && are_plain(self.texts.after(self.common))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -64,15 +72,15 @@ impl Kept {
         self.texts.truncate(length.max(self.common));
     }
 
-    /// Keep a part of the document, if there is room.
+    /// Keep a part of the document, if there is room. That it is plain is looked at in the end.
     #[inline]
     pub(super) fn keep(&mut self, bytes: &[u8], (start, end): (usize, usize)) -> Option<Text> {
         self.texts.keep_part(bytes, start, end - start)
     }
 
-    /// Keep a text that other endpoints will have too.
-    #[inline]
+    /// Keep a text that other endpoints will have too, which may be any.
     pub(super) fn keep_common(&mut self, text: &str) -> Option<Text> {
+        self.are_plain = self.are_plain();
         let kept = self.texts.keep_part(text.as_bytes(), 0, text.len());
         self.common = self.texts.len();
         kept

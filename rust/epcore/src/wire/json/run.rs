@@ -93,6 +93,18 @@ impl Run {
         }
     }
 
+    /// The same where it is tried once more.
+    #[inline(never)]
+    pub(super) fn after_again(
+        &mut self,
+        reader: &Reader<'_>,
+        at: usize,
+        record: &mut Record,
+        kept: &mut Kept,
+    ) -> Option<usize> {
+        self.after(reader, at, record, kept)
+    }
+
     /// True if all texts that are stored in list number `number` are texts of this one.
     pub(super) fn is_in(&self, number: usize, list: &EndpointList) -> bool {
         let Self::Values(values) = self else { return true };

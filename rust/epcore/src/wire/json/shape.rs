@@ -5,27 +5,30 @@ use std::net::Ipv4Addr;
 use std::ops::Range;
 
 use crate::Error;
-use crate::model::{Address, EndpointList, Record, StoredAddress, leading_v4, may_be_special};
+use crate::model::{Address, EndpointList, Record, StoredAddress, Text, leading_v4, may_be_special};
 use crate::wire::json::kept::Kept;
 use crate::wire::json::literal::Literal;
-use crate::wire::json::reader::{Reader, is_plain, plain_length};
+use crate::wire::json::reader::{Reader, plain_length};
 use crate::wire::json::run::{Few, Run};
 use crate::wire::json::template::LEVELS;
 
 /// A text that is different in each endpoint.
 #[derive(Clone, Copy)]
 enum Field {
-    Address,
-    Hostname,
-    NodeName,
     Name,
     Uid,
+    Hostname,
+    NodeName,
+    Address,
 }
+
+/// How many fields there are.
+const FIELDS: usize = Field::Address as usize + 1;
 
 /// What is between two quotes.
 struct Hole {
     field: Field,
-    /// That of the last text: the next is likely to have the same.
+    /// That of the last text: the next is likely to have the same. What is behind it decides; that all are plain is looked at later.
     length: usize,
     /// Of addresses.
     near: Near,
@@ -41,12 +44,10 @@ struct Near {
 /// Longest endpoint to learn from, so that what is remembered is bounded.
 const LONGEST: usize = 4096;
 
-/// Bytes of a short text.
-const SHORT: usize = 16;
-
 pub(super) struct Template {
-    holes: Vec<(Run, Hole)>,
-    tail: Run,
+    head: Run,
+    /// Each with what is behind it.
+    holes: Vec<(Hole, Run)>,
     /// An endpoint with the values of the runs, its texts in list number `number`.
     record: Record,
     number: usize,
@@ -65,21 +66,25 @@ impl Template {
         let mut from = reader.position();
         let mut reader = reader.shallow(from, LEVELS);
         let start = from;
-        let (mut holes, mut few) = (Vec::new(), Vec::new());
+        let (mut holes, mut runs, mut few) = (Vec::new(), Vec::new(), Vec::new());
         walk(&mut reader, &mut |range, part| {
             let before = &bytes[from..range.start];
             match part {
                 Part::Few(field) => few.push((Literal::of(before), field)),
                 Part::Hole(field) => {
-                    holes.push((Run::new(std::mem::take(&mut few), before), Hole::new(field, range.len())));
+                    runs.push(Run::new(std::mem::take(&mut few), before));
+                    holes.push(Hole::new(field, range.len()));
                 }
             }
             from = range.end;
         })
         .ok()?;
-        let tail = Run::new(few, &bytes[from..reader.position()]);
+        runs.push(Run::new(few, &bytes[from..reader.position()]));
+        let mut runs = runs.into_iter();
+        let head = runs.next()?;
+        let holes = holes.into_iter().zip(runs).collect();
         let is_short = reader.position() - start <= LONGEST;
-        is_short.then_some(Self { holes, tail, record: Record::default(), number: 0 })
+        is_short.then_some(Self { head, holes, record: Record::default(), number: 0 })
     }
 
     /// Append the endpoint at a place to a list, if it fits; the answer is where it ends. Its texts are kept.
@@ -97,7 +102,7 @@ impl Template {
         let length = kept.len();
         let end = self.fit(reader, at, kept);
         match end {
-            Some(_) => list.push_plain(self.record),
+            Some(_) => list.push_plain(&self.record),
             None => kept.undo(length),
         }
         end
@@ -105,46 +110,49 @@ impl Template {
 
     /// True if all texts that are stored in list number `number` are texts of this one.
     pub(super) fn is_in(&self, number: usize, list: &EndpointList) -> bool {
-        self.holes.iter().map(|(run, _)| run).chain([&self.tail]).all(|run| run.is_in(number, list))
+        self.holes.iter().map(|(_, run)| run).chain([&self.head]).all(|run| run.is_in(number, list))
     }
 
     /// Begin with another list.
     fn begin(&mut self, number: usize) {
         (self.number, self.record) = (number, Record::default());
-        self.holes.iter_mut().map(|(run, _)| run).chain([&mut self.tail]).for_each(Run::unset);
+        self.holes.iter_mut().map(|(_, run)| run).chain([&mut self.head]).for_each(Run::unset);
     }
 
     /// Take the endpoint at a place into the record. Fields that these endpoints do not have are empty in it.
     #[inline]
-    fn fit(&mut self, reader: &Reader<'_>, mut at: usize, kept: &mut Kept) -> Option<usize> {
+    fn fit(&mut self, reader: &Reader<'_>, at: usize, kept: &mut Kept) -> Option<usize> {
         let (bytes, record) = (reader.bytes(), &mut self.record);
-        let mut node = (0, 0);
-        for (run, hole) in &mut self.holes {
-            let start = run.after(reader, at, record, kept)?;
+        let mut places = [(0, 0); FIELDS];
+        let mut next = self.head.after(reader, at, record, kept)?;
+        for (hole, run) in &mut self.holes {
+            let start = next;
             if let Field::Address = hole.field {
-                if let Some((address, end)) = hole.near.address(bytes, start) {
-                    kept.are_sound &= !may_be_special(address);
-                    (record.address, at) = (StoredAddress::V4(address), end);
+                let end;
+                if let Some((v4, after)) = hole.near.address(bytes, start) {
+                    kept.are_sound &= !may_be_special(v4);
+                    (record.address, end) = (StoredAddress::V4(v4), after);
                 } else {
-                    (record.address, at) = other_address(bytes, start, kept)?;
+                    (record.address, end) = other_address(bytes, start, kept)?;
                 }
+                next = run.after(reader, end, record, kept)?;
                 continue;
             }
-            at = hole.end(bytes, start);
-            match hole.field {
-                Field::Name => record.target_name = kept.keep(bytes, (start, at))?,
-                Field::Uid => record.target_uid = kept.keep(bytes, (start, at))?,
-                Field::Hostname => {
-                    record.hostname = kept.keep(bytes, (start, at))?;
-                    kept.are_sound &= start == at;
-                }
-                // Not before all the rest is known to fit, since the name would be remembered.
-                Field::NodeName | Field::Address => node = (start, at),
-            }
+            next = match run.after(reader, start + hole.length, record, kept) {
+                Some(next) => next,
+                None if hole.measure(bytes, start) => run.after_again(reader, start + hole.length, record, kept)?,
+                None => return None,
+            };
+            places[hole.field as usize] = (start, start + hole.length);
         }
-        let end = self.tail.after(reader, at, record, kept)?;
-        record.node_name = kept.keep_node(bytes, node)?;
-        Some(end)
+        // Nothing is kept of what does not fit.
+        let place = |field: Field| places[field as usize];
+        record.target_name = kept.keep(bytes, place(Field::Name))?;
+        record.target_uid = kept.keep(bytes, place(Field::Uid))?;
+        record.hostname = kept.keep(bytes, place(Field::Hostname))?;
+        record.node_name = kept.keep_node(bytes, place(Field::NodeName))?;
+        kept.are_sound &= record.hostname == Text::default();
+        Some(next)
     }
 }
 
@@ -213,14 +221,11 @@ impl Hole {
         Self { field, length, near: Near::default() }
     }
 
-    /// Where a text ends that begins at a place. What is behind it is for the next literal to look at.
-    #[inline]
-    fn end(&mut self, bytes: &[u8], start: usize) -> usize {
-        // Texts such as UIDs have one length, and of a short one it takes no more to find it.
-        if self.length < SHORT || !is_plain(bytes, start, self.length) {
-            self.length = plain_length(&bytes[start..]);
-        }
-        start + self.length
+    /// Find how long the text is that begins at a place; false if that was known.
+    #[inline(never)]
+    fn measure(&mut self, bytes: &[u8], start: usize) -> bool {
+        let length = plain_length(&bytes[start..]);
+        std::mem::replace(&mut self.length, length) != length
     }
 }
 

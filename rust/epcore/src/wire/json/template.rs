@@ -297,6 +297,23 @@ mod tests {
         assert_eq!(all_ready.windows(4).filter(|four| four == b"shop").count(), 1);
     }
 
+    #[test]
+    fn after_a_text_that_is_not_plain_templates_fit_again() {
+        let one =
+            |node: &str, zone: &str| format!(r#"{{"addresses":["10.0.0.1"],"nodeName":"{node}","zone":"{zone}"}}"#);
+        let (right, wrong) = (one("n-12", "a"), one(r"n-\\", "a"));
+        // Another zone is kept while the text before it was not looked at yet.
+        let document = format!("[{}]", [&*right, &right, &wrong, &one("n-12", "b"), &right].join(","));
+        let (mut templates, mut list) = (Templates::new(), EndpointList::default());
+        templates.read_endpoints(&mut Reader::new(&document), &mut list).unwrap();
+        assert_eq!(list.get(2).unwrap().node_name(), Some(r"n-\"));
+        let again = format!("{right}{}", " ".repeat(16));
+        let mut reader = Reader::new(&again);
+        templates.plain_until = 0;
+        templates.forget();
+        assert_eq!(templates.read_run(&mut reader, &mut EndpointList::default(), 1), 1);
+    }
+
     #[cfg(debug_assertions)]
     #[test]
     fn who_reads_on_into_another_list_is_stopped() {

@@ -73,10 +73,10 @@ impl<'a> Usual<'a> {
             if let Some(fit) = self.shapes.fit(bytes)
                 && let Some(record) = self.like_one_before(bytes, &fit, hints)
             {
-                list.push_plain(record);
+                list.push_plain(&record);
                 fields.0 = &bytes[fit.end..];
             } else if let Some((record, end)) = self.by_fields(bytes, hints) {
-                list.push_plain(record);
+                list.push_plain(&record);
                 fields.0 = &bytes[end..];
             } else {
                 // Some of what is remembered may be in its texts.

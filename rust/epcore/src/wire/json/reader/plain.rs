@@ -42,6 +42,12 @@ fn is_any_plain(rest: &[u8], length: usize) -> bool {
     marks(*first) | marks(*last) == 0
 }
 
+/// True if no byte ends plain text; of a short text it takes longer than finding its length.
+#[inline]
+pub(crate) fn are_plain(bytes: &[u8]) -> bool {
+    !bytes.iter().fold(false, |found, &byte| found | is_end(byte))
+}
+
 /// True if one of the bytes ends plain text; the compiler looks at all at once.
 #[inline]
 fn has_end(chunk: &[u8; 16]) -> bool {
