@@ -314,6 +314,9 @@ impl EndpointList {
 
 impl PartialEq for EndpointList {
     fn eq(&self, other: &Self) -> bool {
+        if let ([record], [its]) = (&*self.records, &*other.records) {
+            return EndpointRef { list: self, record } == EndpointRef { list: other, record: its };
+        }
         self.len() == other.len()
             && self.known.has_prints_of(&other.known).unwrap_or_else(|| self.differences(other).next().is_none())
     }

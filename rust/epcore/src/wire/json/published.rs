@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use crate::Error;
-use crate::kube::{Ports, Published, check_port, split_port};
+use crate::kube::{Ports, PortsOfEach, Published, check_port, split_port};
 use crate::model::{EndpointList, EndpointPort, Shared, shorten};
 use crate::wire::json::endpoint::read_endpoint;
 use crate::wire::json::reader::{Reader, Seen};
@@ -68,7 +68,7 @@ impl Desk {
         self.padded.clear();
         self.padded.extend_from_slice(document);
         self.padded.extend_from_slice(&[b' '; MARGIN]);
-        let empty = Published { endpoints: self.endpoints.take().unwrap_or_default(), ..Published::default() };
+        let empty = Published { endpoints: self.endpoints.take().unwrap_or_default(), ports: PortsOfEach::default() };
         let mut read = read_published_by(&self.padded, templates, empty).ok()?;
         let alone = EndpointList::clone(&read.endpoints).into();
         let mut room = std::mem::replace(&mut read.endpoints, alone);
