@@ -55,8 +55,10 @@ test-stubs: $(VENV)/.tools build ## Compare the type stubs with the native modul
 test-smoke: $(VENV)/.tools build ## Run tests/test_smoke.py on every supported Python but that of .venv
 	@.ci/smoke $(PYTHONS)
 
+# Those of the cluster by themselves: API servers and controllers look at the clock. The others run on all processors.
 test-python: $(VENV)/.tools build $(UPSTREAM) $(VENV)/.programs $(VENV)/.kubernetes $(HOT_PATHS) ## Run the Python tests; EPCORE_PROFILE=deep makes Hypothesis try harder
-	$(BIN)/pytest
+	$(BIN)/pytest tests/cluster
+	$(BIN)/pytest --ignore=tests/cluster --numprocesses=auto --dist=loadfile
 
 lint: $(VENV)/.tools build deny test-stubs ## Check format, lints, types, stubs, docs, and the licences of what is linked
 	cargo fmt --all --check

@@ -1,6 +1,7 @@
 """What all tests share: the profiles of Hypothesis, and the rule that a run without gaps skips nothing."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 
@@ -19,6 +20,10 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("EPCORE_PROFILE", "default"))
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # So it is in the background of a shell, and programs that tests interrupt would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Fixtures of a real control plane. One serves the whole session; each test has a namespace of its own."""
+"""Fixtures of a real control plane. One serves all tests here; each test has a namespace of its own."""
 
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -31,7 +31,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """One etcd and API server for all tests that leave them standing."""
     with ControlPlane(tmp_path_factory.mktemp("control-plane")) as started:
