@@ -13,7 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes/fake"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
@@ -59,7 +58,7 @@ func reconcilerOf(input *reconcileInput) (*endpointslice.Reconciler, error) {
 			return nil, err
 		}
 	}
-	return endpointslice.NewReconciler(fake.NewClientset(), corelisters.NewNodeLister(indexer), input.Max,
+	return endpointslice.NewReconciler(newClient(), corelisters.NewNodeLister(indexer), input.Max,
 		util.NewEndpointSliceTracker(), topologycache.NewTopologyCache(), record.NewFakeRecorder(1000), input.Controller), nil
 }
 

@@ -14,7 +14,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/informers"
-	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/record"
 	"k8s.io/kubernetes/pkg/api/v1/endpoints"
@@ -54,7 +53,7 @@ func buildEndpoints(line json.RawMessage) (any, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	client := fake.NewClientset()
+	client := newClient()
 	factory := informers.NewSharedInformerFactory(client, 0)
 	core := factory.Core().V1()
 	controller := endpoint.NewEndpointController(ctx, core.Pods(), core.Services(), core.Endpoints(), client, 0)
@@ -105,7 +104,7 @@ func mirror(line json.RawMessage) (any, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	found := outcome{Writes: []write{}, Slices: []*discoveryv1.EndpointSlice{}, Events: []string{}, Errors: []string{}}
-	client := fake.NewClientset()
+	client := newClient()
 	factory := informers.NewSharedInformerFactory(client, 0)
 	core, slices := factory.Core().V1(), factory.Discovery().V1().EndpointSlices()
 	controller := endpointslicemirroring.NewController(ctx, core.Endpoints(), slices, core.Services(), input.Max, client, 0)
