@@ -58,16 +58,11 @@ impl Clone for TextBuffer {
 impl TextBuffer {
     /// What is the same in both without a look at each text.
     pub(crate) fn common(&self, other: &Self) -> Common {
-        /// Bytes of text that are looked at faster one text after the other.
-        const SHORT: usize = 256;
         let buffers = [self.buffer.as_bytes(), other.buffer.as_bytes()];
         let lengths = buffers.map(<[u8]>::len);
         let shorter = lengths[0].min(lengths[1]);
         if buffers[0][..shorter] == buffers[1][..shorter] {
             return Common::new(lengths, shorter, 0);
-        }
-        if shorter <= SHORT {
-            return Common::new(lengths, 0, 0);
         }
         Common::new(lengths, common_start(buffers), common_end(buffers))
     }
