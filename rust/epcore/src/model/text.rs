@@ -144,8 +144,9 @@ impl TextBuffer {
 
     /// Append text to a buffer that is likely to get no more.
     fn push_first(&mut self, text: &str) {
-        if self.buffer.capacity() == 0 {
-            self.buffer.reserve_exact(text.len());
+        if self.buffer.is_empty() && self.buffer.capacity() < text.len() {
+            // There is nothing that would have to be moved.
+            self.buffer = String::with_capacity(text.len());
         }
         self.buffer.push_str(text);
     }

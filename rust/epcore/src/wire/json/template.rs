@@ -109,6 +109,7 @@ impl Templates {
         }
         reader.runs(|reader, _| self.read_some(reader, list))?;
         self.room = list.size();
+        list.shrink();
         Ok(())
     }
 

@@ -54,6 +54,7 @@ pub(super) fn read_slice<'a>(reader: Reader<'a>, learned: &mut Learned<'a>) -> R
     let missing = || Err(Error::invalid("required").at(reader.position()).in_field("addressType"));
     let (metadata, ports) = (metadata.unwrap_or_default().into(), ports.unwrap_or_default());
     let address_type = address_type.unwrap_or_else(missing)?;
+    endpoints.shrink();
     let slice = EndpointSlice { metadata, address_type, ports, endpoints, unknown };
     learned.validate(&slice).map_err(|error| locate_in(reader, &ENDPOINT_SLICE, error))?;
     Ok(slice)
