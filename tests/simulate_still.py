@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from math import comb
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -25,6 +24,10 @@ Counts: TypeAlias = NDArray[np.int64]
 
 HELD, USED = range(2)
 """What a slice is paid for in each step: idle endpoints in it, and being there; and at the beginning: ready ones."""
+
+
+FACTORIALS = np.concatenate([[0.0], np.log(np.arange(1, 1 << 17)).cumsum()])
+"""Their logarithms, of more than any load has endpoints."""
 
 
 class Step(NamedTuple):
@@ -66,12 +69,19 @@ class Choice(NamedTuple):
 @cache
 def staying(members: int, changing: int, most: int) -> Numbers:
     """Tell how likely it is that of ``[held]`` in a slice ``[kept]`` stay as they are."""
-    found = np.eye(most + 1)
-    for held in range(min(members, most) + 1):
-        found[held] = 0
-        for lost in range(max(0, changing - (members - held)), min(changing, held) + 1):
-            ways = comb(held, lost) * comb(members - held, changing - lost)
-            found[held, held - lost] = ways / comb(members, changing)
+    held, kept = np.ogrid[: most + 1, : most + 1]
+    lost = held - kept
+    others = members - held, changing - lost
+    likely = np.exp(ways(held, lost) + ways(*others) - ways(members, changing))
+    found = np.where((lost >= 0) & (others[1] >= 0) & (others[1] <= others[0]), likely, 0.0)
+    found[members + 1 :] = np.eye(most + 1)[members + 1 :]
+    return found
+
+
+def ways(members: Counts | int, some: Counts | int) -> Numbers:
+    """Tell the logarithm of how many ways there are to choose some; anything where there are none."""
+    every, chosen, rest = (FACTORIALS[np.maximum(number, 0)] for number in (members, some, members - some))
+    found: Numbers = every - chosen - rest
     return found
 
 
