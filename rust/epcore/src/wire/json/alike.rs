@@ -2,7 +2,8 @@
 
 use crate::model::{Conditions, EndpointList, EndpointRef, Text};
 use crate::wire::json::endpoint::{write_conditions, write_endpoint, write_endpoint_into};
-use crate::wire::json::writer::{Object, address_size, is_plain, write_address, write_array};
+use crate::wire::json::reader::{are_plain, is_all_plain};
+use crate::wire::json::writer::{Object, address_size, write_address, write_array};
 
 /// Write an array of endpoints.
 pub(super) fn write_endpoints_into(out: &mut Vec<u8>, list: &EndpointList) {
@@ -63,7 +64,7 @@ const HINTS: &[u8] = br#","hints":"#;
 
 impl Last {
     fn of(list: &EndpointList) -> Self {
-        Self { is_plain: is_plain(list.text().all()), ..Self::default() }
+        Self { is_plain: are_plain(list.text().all()), ..Self::default() }
     }
 
     #[inline]
@@ -84,7 +85,8 @@ impl Last {
             zone: text(record.zone),
             hints: text(record.hints),
         };
-        (self.is_plain || [usual.name, usual.uid, usual.node, usual.zone].into_iter().all(is_plain)).then_some(usual)
+        (self.is_plain || [usual.name, usual.uid, usual.node, usual.zone].into_iter().all(is_all_plain))
+            .then_some(usual)
     }
 
     fn write(&mut self, out: &mut Vec<u8>, endpoint: EndpointRef<'_>, usual: &Usual<'_>) {

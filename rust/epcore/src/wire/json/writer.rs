@@ -3,11 +3,12 @@
 use std::io::Write as _;
 
 use crate::model::{Address, v4_size, write_v4};
+use crate::wire::json::reader::{is_all_plain, is_end};
 
 /// Write a string with quotes, escaping no more than JSON asks for.
 pub fn write_string(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
-    if is_plain(bytes) {
+    if is_all_plain(bytes) {
         write_plain(out, bytes);
     } else {
         write_escaped(out, bytes);
@@ -23,36 +24,11 @@ fn write_plain(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
 }
 
-/// True if JSON asks for no escape in a text; eight bytes are looked at at once.
-#[inline]
-pub(super) fn is_plain(bytes: &[u8]) -> bool {
-    let Some(last) = bytes.last_chunk() else { return !bytes.iter().any(|&byte| needs_escape(byte)) };
-    let (words, _) = bytes.as_chunks();
-    let found = words.iter().fold(escapes(*last), |found, word| found | escapes(*word));
-    found == 0
-}
-
-/// Not zero if a byte needs an escape. Of each byte the highest bit counts: it is set by a borrow where a byte is less than
-/// another or, by way of the difference, equal to it.
-#[inline]
-fn escapes(word: [u8; 8]) -> u64 {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    let word = u64::from_ne_bytes(word);
-    let is_less = |word: u64, than: u8| word.wrapping_sub(ONES * u64::from(than)) & !word;
-    let is = |byte: u8| is_less(word ^ (ONES * u64::from(byte)), 1);
-    (is_less(word, 0x20) | is(b'"') | is(b'\\')) & (ONES << 7)
-}
-
-#[inline]
-fn needs_escape(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
-}
-
 #[cold]
 fn write_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
     let mut done = 0;
-    for (index, &byte) in bytes.iter().enumerate().filter(|(_, byte)| needs_escape(**byte)) {
+    for (index, &byte) in bytes.iter().enumerate().filter(|(_, byte)| is_end(**byte)) {
         out.extend_from_slice(&bytes[done..index]);
         done = index + 1;
         match byte {

@@ -12,7 +12,7 @@ use crate::Error;
 use crate::model::Members;
 use crate::wire::json::writer;
 
-pub(crate) use plain::{are_plain, is_plain, plain_length};
+pub(crate) use plain::{are_plain, is_all_plain, is_end, is_plain, plain_length};
 
 /// Objects and arrays within each other; deeper input is refused.
 pub(crate) const MAX_DEPTH: usize = 128;

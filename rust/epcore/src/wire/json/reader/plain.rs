@@ -15,7 +15,7 @@ pub(crate) fn plain_length(bytes: &[u8]) -> usize {
     length + rest.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\').unwrap_or(rest.len())
 }
 
-/// True if so many bytes from a place on come before a quote and have no end of plain text among them; fewer than eight never do.
+/// True if so many bytes from a place on come before a quote and have no end of plain text among them.
 #[inline(always)]
 pub(crate) fn is_plain(bytes: &[u8], from: usize, length: usize) -> bool {
     const WINDOW: usize = 16;
@@ -34,15 +34,22 @@ pub(crate) fn is_plain(bytes: &[u8], from: usize, length: usize) -> bool {
 /// The same of any length, and near the end of a document.
 #[cold]
 fn is_any_plain(rest: &[u8], length: usize) -> bool {
-    let Some([text @ .., b'"']) = rest.get(..=length) else { return false };
+    matches!(rest.get(..=length), Some([text @ .., b'"']) if is_all_plain(text))
+}
+
+/// True if no byte of a short text ends plain text, so that it needs no escape.
+#[inline]
+pub(crate) fn is_all_plain(text: &[u8]) -> bool {
     if let Some(last) = text.last_chunk() {
-        return !text.as_chunks().0.iter().fold(has_end(last), |found, chunk| found | has_end(chunk));
+        return !has_end(last) && !text.as_chunks().0.iter().any(has_end);
     }
-    let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) else { return false };
+    let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) else {
+        return !text.iter().any(|&byte| is_end(byte));
+    };
     marks(*first) | marks(*last) == 0
 }
 
-/// True if no byte ends plain text; of a short text it takes longer than finding its length.
+/// The same of a long text.
 #[inline]
 pub(crate) fn are_plain(bytes: &[u8]) -> bool {
     !bytes.iter().fold(false, |found, &byte| found | is_end(byte))
@@ -54,10 +61,10 @@ fn has_end(chunk: &[u8; 16]) -> bool {
     chunk.iter().fold(false, |found, &byte| found | is_end(byte))
 }
 
-/// True of a quote, a backslash and a control character.
+/// True of a quote, a backslash and a control character: in a string of JSON they need an escape.
 #[inline]
 #[expect(clippy::needless_bitwise_bool, reason = "without branches many bytes are looked at at once")]
-fn is_end(byte: u8) -> bool {
+pub(crate) fn is_end(byte: u8) -> bool {
     // This bit swaps the quote with the space, which is next to the control characters.
     (byte ^ 0x02 <= 0x20) | (byte == b'\\')
 }
