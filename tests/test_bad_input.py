@@ -192,6 +192,29 @@ def test_an_object_that_holds_itself_is_refused() -> None:
     assert isinstance(refused(lambda: epcore.SliceSet.from_objects(ring)), epcore.LimitError)
 
 
+class Meddler:
+    """Becomes a dict, and does something meanwhile."""
+
+    def __init__(self, meddle: Callable[[], object]) -> None:
+        self._meddle = meddle
+
+    def to_dict(self) -> Json:
+        self._meddle()
+        return {"ready": True}
+
+
+def test_a_dict_that_changes_while_it_is_read_is_refused() -> None:
+    def other_keys(endpoint: Json) -> None:
+        for name in list(endpoint):
+            endpoint[f"x-{name}"] = endpoint.pop(name)
+
+    for change in (lambda one: one.update(zone="a"), lambda one: one.pop("nodeName"), other_keys, dict.clear):
+        endpoint: Json = {"addresses": ["10.0.0.1"]}
+        endpoint |= {"conditions": Meddler(lambda one=endpoint, do=change: do(one)), "nodeName": "n", "hostname": "h"}  # type: ignore[misc]
+        with pytest.raises(RuntimeError, match="dictionary changed"):
+            epcore.EndpointSet.from_objects([endpoint])
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -2,6 +2,7 @@
 
 import copy
 import datetime as dt
+import json
 import os
 import pickle
 import resource
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from kubernetes import client
 from lightkube.models.discovery_v1 import Endpoint as LightEndpoint
 from lightkube.models.meta_v1 import ObjectMeta as LightMeta
@@ -55,6 +58,42 @@ def test_mappings_and_sequences_of_any_class_are_taken() -> None:
     assert epcore.SliceSet.from_objects((Own(),))[0].endpoints[0].addresses == ["10.0.0.1"]
 
 
+NAMES = st.sampled_from(["ready", "kind", '"', "\\", "é" * 9, "a-name-of-more-than-sixteen-bytes"]) | st.text(
+    max_size=20
+)
+MEMBERS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=40),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=6),
+    max_leaves=30,
+)
+
+
+@given(
+    members=st.lists(st.dictionaries(NAMES, MEMBERS, max_size=4), min_size=1, max_size=30), are_names_new=st.booleans()
+)
+def test_dicts_are_what_their_json_is(members: list[Json], *, are_names_new: bool) -> None:
+    """Whether names are the same objects or others with the same text."""
+    endpoints = [{"addresses": ["10.0.0.1"], "x-own": one} for one in members] * 20
+    text = json.dumps(endpoints)
+    own = [json.loads(json.dumps(one)) for one in endpoints] if are_names_new else endpoints
+    assert epcore.EndpointSet.from_objects(own) == epcore.EndpointSet.from_json(text)
+
+
+def test_names_that_are_gone_are_not_taken_for_others_in_their_place() -> None:
+    class Passing:
+        """Its dict, with names of its own, is gone before the next one is made."""
+
+        def __init__(self, number: int) -> None:
+            self._number = number
+
+        def to_dict(self) -> Json:
+            return {"addresses": ["10.0.0.1"], f"x-{self._number}": True}
+
+    endpoints = epcore.EndpointSet.from_objects([Passing(number) for number in range(2_000)])
+    assert [*endpoints[1_999].to_dict()] == ["addresses", "x-1999"]
+    assert all(f"x-{number}" in endpoint.to_dict() for number, endpoint in enumerate(endpoints))
+
+
 def test_models_of_the_official_client_are_taken_as_they_are() -> None:
     model = client.V1EndpointSlice(
         address_type="IPv4",
@@ -69,8 +108,8 @@ def test_models_of_the_official_client_are_taken_as_they_are() -> None:
         ],
         ports=[client.DiscoveryV1EndpointPort(name="http", port=80, app_protocol="http")],
     )
-    for given in (model, [model], client.V1EndpointSliceList(items=[model])):
-        read = epcore.SliceSet.from_objects(given)[0].to_dict()
+    for form in (model, [model], client.V1EndpointSliceList(items=[model])):
+        read = epcore.SliceSet.from_objects(form)[0].to_dict()
         assert read["metadata"]["creationTimestamp"] == "2026-01-02T03:04:05Z"
         assert read["endpoints"] == [
             {
