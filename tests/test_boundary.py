@@ -79,21 +79,6 @@ def test_dicts_are_what_their_json_is(members: list[Json], *, are_names_new: boo
     assert epcore.EndpointSet.from_objects(own) == epcore.EndpointSet.from_json(text)
 
 
-def test_names_that_are_gone_are_not_taken_for_others_in_their_place() -> None:
-    class Passing:
-        """Its dict, with names of its own, is gone before the next one is made."""
-
-        def __init__(self, number: int) -> None:
-            self._number = number
-
-        def to_dict(self) -> Json:
-            return {"addresses": ["10.0.0.1"], f"x-{self._number}": True}
-
-    endpoints = epcore.EndpointSet.from_objects([Passing(number) for number in range(2_000)])
-    assert [*endpoints[1_999].to_dict()] == ["addresses", "x-1999"]
-    assert all(f"x-{number}" in endpoint.to_dict() for number, endpoint in enumerate(endpoints))
-
-
 def test_models_of_the_official_client_are_taken_as_they_are() -> None:
     model = client.V1EndpointSlice(
         address_type="IPv4",

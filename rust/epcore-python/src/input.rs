@@ -187,7 +187,7 @@ pub(crate) fn document(source: &Bound<'_, PyAny>, root: &'static str) -> PyResul
     {
         return Err(unsupported(source)?);
     }
-    match Writer::default().value(source, &mut out, MAX_DEPTH) {
+    match write_value(source, &mut out, MAX_DEPTH) {
         Ok(()) => Ok(Document::Objects(out)),
         Err(Failure::Input(error)) => Err(to_exception(in_root(error, root))),
         Err(Failure::Python(error)) => Err(error),
@@ -233,130 +233,70 @@ impl Failure {
 /// Deeper objects are refused before they can overflow the stack.
 const MAX_DEPTH: usize = 128;
 
-/// Writes objects of Python as JSON.
-#[derive(Default)]
-struct Writer<'py> {
-    names: Names<'py>,
+/// Write an object of Python as JSON.
+fn write_value(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> Result<(), Failure> {
+    if depth == 0 {
+        let message = "objects nested too deep, or within themselves";
+        return Err(Error::limit(message, MAX_DEPTH, MAX_DEPTH + 1).into());
+    }
+    if let Ok(text) = value.cast::<PyString>() {
+        json::write_string(out, text_of(text)?);
+    } else if value.is_none() {
+        out.extend_from_slice(b"null");
+    } else if let Ok(truth) = value.cast::<PyBool>() {
+        out.extend_from_slice(if truth.is_true() { b"true" } else { b"false" });
+    } else if let Ok(mapping) = value.cast::<PyDict>() {
+        write_members(members_of(mapping), out, depth)?;
+    } else if let Ok(list) = value.cast::<PyList>() {
+        write_items(list.iter().map(Ok), out, depth)?;
+    } else if let Ok(tuple) = value.cast::<PyTuple>() {
+        write_items(tuple.iter().map(Ok), out, depth)?;
+    } else if value.is_instance_of::<PyInt>() {
+        let number = value.call_method0(intern!(value.py(), "__int__"))?;
+        // Python refuses to write an int of more than 4,300 digits.
+        let digits = number.str().map_err(|_| Error::invalid("an int of too many digits"))?;
+        out.extend_from_slice(digits.to_str()?.as_bytes());
+    } else if let Ok(float) = value.cast::<PyFloat>() {
+        if !float.value().is_finite() {
+            return Err(Error::invalid(format!("{} has no form in JSON", float.value())).into());
+        }
+        // A subclass may show itself in another way.
+        out.extend_from_slice(PyFloat::new(value.py(), float.value()).repr()?.to_str()?.as_bytes());
+    } else {
+        write_other(value, out, depth)?;
+    }
+    Ok(())
 }
 
-impl<'py> Writer<'py> {
-    fn value(&mut self, value: &Bound<'py, PyAny>, out: &mut Vec<u8>, depth: usize) -> Result<(), Failure> {
-        if depth == 0 {
-            let message = "objects nested too deep, or within themselves";
-            return Err(Error::limit(message, MAX_DEPTH, MAX_DEPTH + 1).into());
-        }
-        // Nearly everything is one of these, and of no subclass.
-        if let Ok(text) = value.cast_exact::<PyString>() {
-            json::write_string(out, text_of(text)?);
-        } else if let Ok(truth) = value.cast::<PyBool>() {
-            out.extend_from_slice(if truth.is_true() { b"true" } else { b"false" });
-        } else if value.is_none() {
-            out.extend_from_slice(b"null");
-        } else if let Ok(mapping) = value.cast_exact::<PyDict>() {
-            self.members(members_of(mapping), out, depth)?;
-        } else if let Ok(list) = value.cast_exact::<PyList>() {
-            self.items(list.iter().map(Ok), out, depth)?;
-        } else {
-            self.any(value, out, depth)?;
-        }
-        Ok(())
+/// Our own records, times, mappings and sequences that are no dict or list, and models of Kubernetes clients.
+fn write_other(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> Result<(), Failure> {
+    let py = value.py();
+    if let Ok(slice) = value.cast::<EndpointSlice>() {
+        out.extend(json::write_slice(&slice.get().slice()));
+    } else if let Ok(endpoint) = value.cast::<Endpoint>() {
+        out.extend(endpoint.get().json());
+    } else if let Ok(to_dict) = value.getattr(intern!(py, "to_dict")) {
+        // The official client's models have `serialize`, which asks for the names of the API instead of Python's.
+        let serialize = PyDict::new(py);
+        serialize.set_item(intern!(py, "serialize"), true)?;
+        let dict = match to_dict.call((), Some(&serialize)) {
+            Err(error) if error.is_instance_of::<PyTypeError>(py) => to_dict.call0()?,
+            called => called?,
+        };
+        write_value(&dict, out, depth - 1)?;
+    } else if let Ok(time) = value.call_method0(intern!(py, "isoformat")) {
+        json::write_string(out, &time.str()?.to_str()?.replace("+00:00", "Z"));
+    } else if let Ok(mapping) = value.cast::<PyMapping>() {
+        write_members(mapping.items()?.iter().map(|pair| pair.extract()), out, depth)?;
+    } else if let Ok(sequence) = value.cast::<PySequence>().map_err(|_| ())
+        && !value.is_instance_of::<PyBytes>()
+        && !value.is_instance_of::<PyByteArray>()
+    {
+        write_items(sequence.try_iter()?, out, depth)?;
+    } else {
+        return Err(unsupported(value)?.into());
     }
-
-    #[inline(never)]
-    fn any(&mut self, value: &Bound<'py, PyAny>, out: &mut Vec<u8>, depth: usize) -> Result<(), Failure> {
-        if let Ok(text) = value.cast::<PyString>() {
-            json::write_string(out, text_of(text)?);
-        } else if let Ok(mapping) = value.cast::<PyDict>() {
-            self.members(members_of(mapping), out, depth)?;
-        } else if let Ok(list) = value.cast::<PyList>() {
-            self.items(list.iter().map(Ok), out, depth)?;
-        } else if let Ok(tuple) = value.cast::<PyTuple>() {
-            self.items(tuple.iter().map(Ok), out, depth)?;
-        } else if value.is_instance_of::<PyInt>() {
-            let number = value.call_method0(intern!(value.py(), "__int__"))?;
-            // Python refuses to write an int of more than 4,300 digits.
-            let digits = number.str().map_err(|_| Error::invalid("an int of too many digits"))?;
-            out.extend_from_slice(digits.to_str()?.as_bytes());
-        } else if let Ok(float) = value.cast::<PyFloat>() {
-            if !float.value().is_finite() {
-                return Err(Error::invalid(format!("{} has no form in JSON", float.value())).into());
-            }
-            // A subclass may show itself in another way.
-            out.extend_from_slice(PyFloat::new(value.py(), float.value()).repr()?.to_str()?.as_bytes());
-        } else {
-            self.other(value, out, depth)?;
-        }
-        Ok(())
-    }
-
-    /// Our own records, times, mappings and sequences that are no dict or list, and models of Kubernetes clients.
-    fn other(&mut self, value: &Bound<'py, PyAny>, out: &mut Vec<u8>, depth: usize) -> Result<(), Failure> {
-        let py = value.py();
-        if let Ok(slice) = value.cast::<EndpointSlice>() {
-            out.extend(json::write_slice(&slice.get().slice()));
-        } else if let Ok(endpoint) = value.cast::<Endpoint>() {
-            out.extend(endpoint.get().json());
-        } else if let Ok(to_dict) = value.getattr(intern!(py, "to_dict")) {
-            // The official client's models have `serialize`, which asks for the names of the API instead of Python's.
-            let serialize = PyDict::new(py);
-            serialize.set_item(intern!(py, "serialize"), true)?;
-            let dict = match to_dict.call((), Some(&serialize)) {
-                Err(error) if error.is_instance_of::<PyTypeError>(py) => to_dict.call0()?,
-                called => called?,
-            };
-            self.value(&dict, out, depth - 1)?;
-        } else if let Ok(time) = value.call_method0(intern!(py, "isoformat")) {
-            json::write_string(out, &time.str()?.to_str()?.replace("+00:00", "Z"));
-        } else if let Ok(mapping) = value.cast::<PyMapping>() {
-            self.members(mapping.items()?.iter().map(|pair| pair.extract()), out, depth)?;
-        } else if let Ok(sequence) = value.cast::<PySequence>().map_err(|_| ())
-            && !value.is_instance_of::<PyBytes>()
-            && !value.is_instance_of::<PyByteArray>()
-        {
-            self.items(sequence.try_iter()?, out, depth)?;
-        } else {
-            return Err(unsupported(value)?.into());
-        }
-        Ok(())
-    }
-
-    fn members(
-        &mut self,
-        members: impl Iterator<Item = PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)>>,
-        out: &mut Vec<u8>,
-        depth: usize,
-    ) -> Result<(), Failure> {
-        out.push(b'{');
-        let mut is_first = true;
-        for member in members {
-            let (name, value) = member?;
-            if !is_first {
-                out.push(b',');
-            }
-            is_first = false;
-            self.names.write(&name, out)?;
-            self.value(&value, out, depth - 1).map_err(|error| in_member(error, &name))?;
-        }
-        out.push(b'}');
-        Ok(())
-    }
-
-    fn items(
-        &mut self,
-        items: impl Iterator<Item = PyResult<Bound<'py, PyAny>>>,
-        out: &mut Vec<u8>,
-        depth: usize,
-    ) -> Result<(), Failure> {
-        out.push(b'[');
-        for (index, item) in items.enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            self.value(&item?, out, depth - 1).map_err(|error| error.inside(|error| error.in_index(index)))?;
-        }
-        out.push(b']');
-        Ok(())
-    }
+    Ok(())
 }
 
 /// The members of a dict. Code of an object in it may change it meanwhile, which is an error, as it is in Python.
@@ -373,82 +313,41 @@ fn members_of<'py>(
     })
 }
 
-#[cold]
-fn in_member(error: Failure, name: &Bound<'_, PyAny>) -> Failure {
-    let name = name.cast::<PyString>().ok().and_then(|name| text_of(name).ok()).unwrap_or_default();
-    error.inside(|error| error.in_field(name.to_owned()))
-}
-
-/// Names of members that were written: one that comes again is nearly always the same object, and comes after the same one.
-struct Names<'py> {
-    known: Vec<Name<'py>>,
-    last: usize,
-    /// Names that may still come for the first time. Where each is an object of its own, nothing is gained.
-    credit: usize,
-}
-
-struct Name<'py> {
-    object: Bound<'py, PyAny>,
-    /// Where it is in what was written, with a colon behind it.
-    text: (usize, usize),
-    /// The name that came after it the last time.
-    next: usize,
-}
-
-/// Bytes of a document that end before a name comes again.
-const FEW: usize = 512;
-/// Most names to remember, and most in a row that come for the first time.
-const MOST_NAMES: usize = 64;
-const MOST_NEW: usize = 256;
-
-impl Default for Names<'_> {
-    fn default() -> Self {
-        Self { known: Vec::new(), last: 0, credit: MOST_NEW }
-    }
-}
-
-impl<'py> Names<'py> {
-    /// Write a name and a colon.
-    fn write(&mut self, name: &Bound<'py, PyAny>, out: &mut Vec<u8>) -> Result<(), Failure> {
-        let expected = self.known.get(self.last).map_or(0, |last| last.next);
-        match self.known.get(expected) {
-            Some(known) if known.object.is(name) => {
-                self.last = expected;
-                out.extend_from_within(known.text.0..known.text.1);
-                Ok(())
-            }
-            _ => self.write_other(name, out),
+fn write_members<'py>(
+    members: impl Iterator<Item = PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)>>,
+    out: &mut Vec<u8>,
+    depth: usize,
+) -> Result<(), Failure> {
+    out.push(b'{');
+    for (index, member) in members.enumerate() {
+        let (name, value) = member?;
+        if index > 0 {
+            out.push(b',');
         }
+        let name = name.cast_into::<PyString>().map_err(|_| PyTypeError::new_err("names of members must be str"))?;
+        let name = text_of(&name)?;
+        json::write_string(out, name);
+        out.push(b':');
+        write_value(&value, out, depth - 1).map_err(|error| error.inside(|error| error.in_field(name.to_owned())))?;
     }
+    out.push(b'}');
+    Ok(())
+}
 
-    #[inline(never)]
-    fn write_other(&mut self, name: &Bound<'py, PyAny>, out: &mut Vec<u8>) -> Result<(), Failure> {
-        let start = out.len();
-        let which = self.known.iter().position(|known| known.object.is(name));
-        if let Some(Name { text, .. }) = which.and_then(|which| self.known.get(which)) {
-            out.extend_from_within(text.0..text.1);
-            self.credit = MOST_NEW;
-        } else {
-            let text = name.cast::<PyString>().map_err(|_| PyTypeError::new_err("names of members must be str"))?;
-            json::write_string(out, text_of(text)?);
-            out.push(b':');
-            if start < FEW || self.credit == 0 {
-                return Ok(());
-            }
-            self.credit -= 1;
-            if self.credit == 0 {
-                self.known = Vec::new();
-            } else if self.known.len() < MOST_NAMES {
-                self.known.push(Name { object: name.clone(), text: (start, out.len()), next: 0 });
-            }
+fn write_items<'py>(
+    items: impl Iterator<Item = PyResult<Bound<'py, PyAny>>>,
+    out: &mut Vec<u8>,
+    depth: usize,
+) -> Result<(), Failure> {
+    out.push(b'[');
+    for (index, item) in items.enumerate() {
+        if index > 0 {
+            out.push(b',');
         }
-        let which = which.unwrap_or(self.known.len().saturating_sub(1));
-        if let Some(last) = self.known.get_mut(self.last) {
-            last.next = which;
-        }
-        self.last = which;
-        Ok(())
+        write_value(&item?, out, depth - 1).map_err(|error| error.inside(|error| error.in_index(index)))?;
     }
+    out.push(b']');
+    Ok(())
 }
 
 /// The text of a `str`, which in Python may hold halves of surrogate pairs.
