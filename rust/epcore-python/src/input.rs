@@ -8,7 +8,7 @@ use epcore::pack::Existing;
 use epcore::wire::{self, json};
 use epcore::{Error, ErrorKind, Segment};
 use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
@@ -253,8 +253,11 @@ fn write_value(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> Res
         write_items(tuple.iter().map(Ok), out, depth)?;
     } else if value.is_instance_of::<PyInt>() {
         let number = value.call_method0(intern!(value.py(), "__int__"))?;
-        // Python refuses to write an int of more than 4,300 digits.
-        let digits = number.str().map_err(|_| Error::invalid("an int of too many digits"))?;
+        // Python refuses to write an int of more than 4,300 digits; what a signal raises meanwhile is something else.
+        let digits = number.str().map_err(|error| {
+            let is_refused = error.is_instance_of::<PyValueError>(value.py());
+            if is_refused { Error::invalid("an int of too many digits").into() } else { Failure::Python(error) }
+        })?;
         out.extend_from_slice(digits.to_str()?.as_bytes());
     } else if let Ok(float) = value.cast::<PyFloat>() {
         if !float.value().is_finite() {
