@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 CALLS = 20
 
 
-@pytest.mark.parametrize("form", ["bytes", "a handle"])
+@pytest.mark.parametrize("form", ["bytes", "dicts", "a handle"])
 def bench_view_step(race: "Race", library: "Library", size: int, form: str) -> None:
     """``orjson`` merely loads the slice; kube-proxy begins with a decoded one and ends with its list of endpoints."""
     change = [held(0, size), held(0, size)]

@@ -3,6 +3,7 @@
 Time is that of the processor, so that a busy machine does not matter.
 """
 
+import json
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -107,6 +108,11 @@ def a_packer(services: int) -> Callable[[], object]:
     return lambda: packer.plan("db", namespace="shop")
 
 
+def dicts(services: int) -> Callable[[], object]:
+    slices = [one for _ in range(services) for one in json.loads(document("web"))]
+    return lambda: epcore.SliceSet.from_objects(slices)
+
+
 def telling(services: int) -> Callable[[], object]:
     packer = epcore.Packer()
     endpoints = epcore.EndpointSet.from_json(wanted_of(services))
@@ -118,7 +124,7 @@ def telling(services: int) -> Callable[[], object]:
     return tell
 
 
-@pytest.mark.parametrize("make", [a_diff, a_checkout, a_list, a_pack, a_publish, a_packer, telling])
+@pytest.mark.parametrize("make", [a_diff, a_checkout, a_list, a_pack, a_publish, a_packer, telling, dicts])
 def test_a_signal_ends_a_long_call(make: Callable[[int], Callable[[], object]]) -> None:
     call, seconds = long_call(make)
     start = time.process_time()

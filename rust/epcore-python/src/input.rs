@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use epcore::kube::Published;
-use epcore::model::{EndpointList, EndpointSlice as Slice};
+use epcore::model::{EndpointList, EndpointSlice as Slice, Shared};
 use epcore::pack::Existing;
 use epcore::wire::{self, json};
 use epcore::{Error, ErrorKind, Segment};
@@ -17,6 +17,7 @@ use pyo3::types::{
     PyTuple,
 };
 
+use crate::dicts;
 use crate::endpoints::{Endpoint, EndpointSet};
 use crate::errors::to_exception;
 use crate::slices::{EndpointSlice, SliceSet};
@@ -96,6 +97,9 @@ pub(crate) fn slice_list(source: &Bound<'_, PyAny>, root: &'static str) -> PyRes
     if let Some(slices) = handle(source) {
         return Ok(((slices, None), String::new()));
     }
+    if let Some((slices, version)) = dicts::slice_list(source)? {
+        return Ok(((Arc::new(slices), None), version));
+    }
     let document = document(source, root)?;
     match document.read(source.py(), wire::read_slice_list)? {
         Ok((slices, version)) => Ok(((Arc::new(slices), Some(document)), version)),
@@ -131,6 +135,9 @@ pub(crate) fn endpoints(source: &Bound<'_, PyAny>) -> PyResult<(EndpointSet, Opt
         }
         return Ok((EndpointSet::new(list), None));
     }
+    if let Some(list) = dicts::endpoints(source)? {
+        return Ok((EndpointSet::new(list), None));
+    }
     let document = document(source, "endpoints")?;
     match document.read(source.py(), wire::read_endpoints)? {
         Ok(list) => Ok((EndpointSet::new(list), Some(document))),
@@ -142,6 +149,9 @@ pub(crate) fn endpoints(source: &Bound<'_, PyAny>) -> PyResult<(EndpointSet, Opt
 pub(crate) fn published(source: &Bound<'_, PyAny>) -> PyResult<Published> {
     if let Ok(handle) = source.cast::<EndpointSet>() {
         return Ok(Published::from(handle.get().shared()));
+    }
+    if let Some(list) = dicts::plain_endpoints(source)? {
+        return Ok(Published::from(Shared::from(list)));
     }
     objects(source, "endpoints", json::read_published)
 }
@@ -201,7 +211,7 @@ fn in_root(error: Error, root: &'static str) -> Error {
 }
 
 /// Why an object has no form in JSON.
-enum Failure {
+pub(crate) enum Failure {
     /// Something in it that the API does not know; with its place.
     Input(Error),
     /// What its own code raised, or a type that is no data.
@@ -231,10 +241,10 @@ impl Failure {
 }
 
 /// Deeper objects are refused before they can overflow the stack.
-const MAX_DEPTH: usize = 128;
+pub(crate) const MAX_DEPTH: usize = 128;
 
 /// Write an object of Python as JSON.
-fn write_value(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> Result<(), Failure> {
+pub(crate) fn write_value(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> Result<(), Failure> {
     if depth == 0 {
         let message = "objects nested too deep, or within themselves";
         return Err(Error::limit(message, MAX_DEPTH, MAX_DEPTH + 1).into());
@@ -303,7 +313,7 @@ fn write_other(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> Res
 }
 
 /// The members of a dict. Code of an object in it may change it meanwhile, which is an error, as it is in Python.
-fn members_of<'py>(
+pub(crate) fn members_of<'py>(
     dict: &Bound<'py, PyDict>,
 ) -> impl Iterator<Item = PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)>> {
     let (length, mut passed, mut members) = (dict.len(), 0, dict.iter());
@@ -316,7 +326,7 @@ fn members_of<'py>(
     })
 }
 
-fn write_members<'py>(
+pub(crate) fn write_members<'py>(
     members: impl Iterator<Item = PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)>>,
     out: &mut Vec<u8>,
     depth: usize,

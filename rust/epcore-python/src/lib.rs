@@ -1,6 +1,7 @@
 //! Python binding of [`epcore`]: extract, detach, call, wrap, map errors; nothing else.
 
 mod assign;
+mod dicts;
 mod diff;
 mod endpoints;
 mod errors;

@@ -9,8 +9,9 @@ use epcore::wire::{self, json};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyList};
 
+use crate::dicts;
 use crate::diff::Delta;
 use crate::endpoints::Endpoint;
 use crate::errors::to_exception;
@@ -213,22 +214,33 @@ impl View {
     }
 }
 
-/// Events whose slices were parsed before: a handle is there, and an event may have one for its object.
+/// Events that need no document: a handle is there, or an event has a handle or a dict for its object.
 fn parsed(events: &Bound<'_, PyAny>) -> PyResult<Option<Vec<WatchEvent>>> {
     if events.is_instance_of::<SliceSet>() || events.is_instance_of::<EndpointSlice>() {
         let (slices, _) = input::slices(events)?;
         return Ok(Some(slices.iter().cloned().map(WatchEvent::Present).collect()));
     }
-    let Ok(event) = events.cast::<PyDict>() else { return Ok(None) };
-    let Some(object) = event.get_item("object")? else { return Ok(None) };
-    let Ok(slice) = object.cast::<EndpointSlice>() else { return Ok(None) };
-    let slice = slice.get().slice();
-    let kind: Option<String> = event.get_item("type")?.and_then(|kind| kind.extract().ok());
-    Ok(match kind.as_deref() {
-        Some("ADDED" | "MODIFIED") => Some(vec![WatchEvent::Present(slice)]),
-        Some("DELETED") => Some(vec![WatchEvent::Deleted(slice)]),
-        _ => None,
-    })
+    if let Ok(events) = events.cast::<PyList>() {
+        return events.iter().map(|event| parsed_event(&event)).collect();
+    }
+    Ok(parsed_event(events)?.map(|event| vec![event]))
+}
+
+fn parsed_event(event: &Bound<'_, PyAny>) -> PyResult<Option<WatchEvent>> {
+    let Ok(event) = event.cast::<PyDict>() else { return Ok(None) };
+    let [kind, object] = [event.get_item("type")?, event.get_item("object")?];
+    let kind: Option<String> = kind.and_then(|kind| kind.extract().ok());
+    let event: fn(_) -> _ = match kind.as_deref() {
+        Some("ADDED" | "MODIFIED") => WatchEvent::Present,
+        Some("DELETED") => WatchEvent::Deleted,
+        _ => return Ok(None),
+    };
+    let Some(object) = object else { return Ok(None) };
+    let slice = match object.cast::<EndpointSlice>() {
+        Ok(slice) => Some(slice.get().slice()),
+        Err(_) => dicts::slice(&object)?.filter(|slice| !slice.metadata.name.is_empty()),
+    };
+    Ok(slice.map(event))
 }
 
 fn seconds(name: &str, given: f64) -> PyResult<Duration> {

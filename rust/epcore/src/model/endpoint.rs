@@ -31,6 +31,25 @@ pub struct TargetRef<'a> {
     pub field_path: &'a str,
 }
 
+/// What an endpoint says that has one address and nothing that few have. A text of `""` is one that is not set.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EndpointFields<'a> {
+    /// The address, in any spelling.
+    pub address: &'a str,
+    /// Conditions.
+    pub conditions: Conditions,
+    /// Host name.
+    pub hostname: &'a str,
+    /// Name of the node.
+    pub node_name: &'a str,
+    /// Zone.
+    pub zone: &'a str,
+    /// Hints as canonical JSON, as [`EndpointRef::hints`] has them.
+    pub hints: &'a str,
+    /// Kind, namespace, name and UID of the target.
+    pub target: [&'a str; 4],
+}
+
 impl TargetRef<'_> {
     pub(crate) fn is_empty(&self) -> bool {
         let Self { kind, namespace, name, uid, api_version, resource_version, field_path } = self;

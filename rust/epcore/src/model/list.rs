@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::Error;
 use crate::model::known::Known;
 use crate::model::text::{Common, TextBuffer};
-use crate::model::{Address, Conditions, EndpointRef, Members, Rare, Record, StoredAddress, Text};
+use crate::model::{Address, Conditions, EndpointFields, EndpointRef, Members, Rare, Record, StoredAddress, Text};
 
 /// Endpoints in order.
 ///
@@ -27,6 +27,12 @@ pub struct EndpointList {
 }
 
 impl EndpointList {
+    /// A list of none, with room for so many and no more.
+    #[must_use]
+    pub fn with_capacity(endpoints: usize) -> Self {
+        Self { records: Vec::with_capacity(endpoints), ..Self::default() }
+    }
+
     /// The number of endpoints.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -97,6 +103,31 @@ impl EndpointList {
             rare: 0,
         };
         self.push_record(copy, endpoint.rare().cloned())
+    }
+
+    /// Append an endpoint that says this. Nothing of it is checked.
+    ///
+    /// # Errors
+    ///
+    /// The list would hold more than 4 GiB of text.
+    pub fn push_fields(&mut self, fields: &EndpointFields<'_>) -> Result<(), Error> {
+        let EndpointFields { address, conditions, hostname, node_name, zone, hints, target } = *fields;
+        let [kind, namespace, name, uid] = target;
+        let record = Record {
+            address: self.store(Address::parse(address))?,
+            conditions,
+            hostname: self.text.push(hostname)?,
+            node_name: self.text.intern(node_name)?,
+            zone: self.text.intern(zone)?,
+            hints: self.text.intern(hints)?,
+            target_kind: self.text.intern(kind)?,
+            target_namespace: self.text.intern(namespace)?,
+            target_name: self.text.push(name)?,
+            target_uid: self.text.push(uid)?,
+            rare: 0,
+        };
+        self.push_plain(&record);
+        Ok(())
     }
 
     /// Endpoints and bytes of text.
@@ -184,7 +215,7 @@ impl EndpointList {
     }
 
     /// Give back what is not needed to look at it.
-    pub(crate) fn shrink(&mut self) {
+    pub fn shrink(&mut self) {
         self.text.shrink();
         self.records.shrink_to_fit();
         self.rare.shrink_to_fit();

@@ -27,7 +27,7 @@ pub(crate) use block::Block;
 pub use conditions::Conditions;
 pub(crate) use digest::Digest;
 pub(crate) use dotted::{leading_v4, v4_size, write_v4};
-pub use endpoint::{EndpointRef, TargetRef};
+pub use endpoint::{EndpointFields, EndpointRef, TargetRef};
 pub use identity::Identity;
 pub(crate) use identity::{ByIdentity, keeps, preferred};
 pub use list::EndpointList;
