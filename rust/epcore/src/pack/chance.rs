@@ -138,34 +138,65 @@ impl Line {
         self.scale * ((full * max) as f64 + self.cut(places, slices, max))
     }
 
-    /// The best cut of places into slices: one after the other, for each end that leaves no more than fits the rest.
+    /// The best cut of places into slices: for each end of one, and each number of slices up to there that leaves no more than fits the rest.
     fn cut(&self, places: &[Place], slices: usize, max: usize) -> f64 {
-        let mut best = vec![f64::NEG_INFINITY; places.len() + 1];
-        best[0] = 0.0;
-        for slice in 1..=slices {
-            let least = places.len().saturating_sub((slices - slice) * max);
-            let mut next = vec![f64::NEG_INFINITY; best.len()];
-            for end in least..=places.len().min(slice * max) {
-                point();
-                next[end] = best[end].max(self.ending(&places[..end], &best, max));
+        // For each number of slices the best up to each of the last ends: this one, and those at which a slice up to here may begin. They are
+        // there twice, so that these are in a row.
+        let (mut best, ends): (Vec<Vec<f64>>, _) = (vec![Vec::new(); slices + 1], max + 1);
+        let least_end = |slices_left: usize| places.len().saturating_sub(slices_left.saturating_mul(max));
+        let (mut worth, mut found) = (Vec::with_capacity(max), f64::NEG_INFINITY);
+        for end in 0..=places.len() {
+            point();
+            self.worth(&places[..end], max, &mut worth);
+            let first = end - worth.len();
+            let (least, most) = (end.div_ceil(max), slices.saturating_sub((places.len() - end).div_ceil(max)));
+            found = if end == 0 { 0.0 } else { f64::NEG_INFINITY };
+            for slice in least..=most {
+                if let Some(before) = slice.checked_sub(1) {
+                    let from = first.max(least_end(slices - before));
+                    let to = end.min(before * max + 1);
+                    if from < to {
+                        let bests = &best[before][from % ends..][..to - from];
+                        found = found.max(most_of(bests, &worth[from - first..to - first]));
+                    }
+                }
+                let bests = &mut best[slice];
+                bests.resize(2 * ends, 0.0);
+                (bests[end % ends], bests[end % ends + ends]) = (found, found);
             }
-            best = next;
+            if let Some(done) = least.checked_sub(2) {
+                best[done] = Vec::new();
+            }
         }
-        best[places.len()]
+        found
     }
 
-    /// The best with a slice that ends where these places do.
-    fn ending(&self, places: &[Place], before: &[f64], max: usize) -> f64 {
-        let (mut best, mut chance, mut drawn) = (f64::NEG_INFINITY, 1.0, self.drawn.iter());
-        for (held, place) in (1..=max).zip(places.iter().rev()) {
+    /// What a slice that ends where these places do is worth, by what it holds: the largest first.
+    fn worth(&self, places: &[Place], max: usize, worth: &mut Vec<f64>) {
+        let (mut chance, mut drawn) = (1.0, self.drawn.iter());
+        worth.clear();
+        worth.extend((1..=max).zip(places.iter().rev()).map(|(held, place)| {
             chance *= match place {
                 Place::Factor(factor) => *factor,
                 Place::Drawn => drawn.next().copied().unwrap_or(0.0),
             };
-            best = best.max(before[places.len() - held] + held as f64 * chance);
-        }
-        best
+            held as f64 * chance
+        }));
+        worth.reverse();
     }
+}
+
+/// The largest sum of two numbers at one place.
+fn most_of(numbers: &[f64], others: &[f64]) -> f64 {
+    let larger = |most: f64, sum: f64| if sum > most { sum } else { most };
+    let ((eights, rest), (other_eights, other_rest)) = (numbers.as_chunks::<8>(), others.as_chunks::<8>());
+    // Eight are looked at at once.
+    let mut most = [f64::NEG_INFINITY; 8];
+    for (eight, other) in eights.iter().zip(other_eights) {
+        most = std::array::from_fn(|at| larger(most[at], eight[at] + other[at]));
+    }
+    let rest = rest.iter().zip(other_rest).map(|(number, other)| number + other);
+    most.into_iter().chain(rest).fold(f64::NEG_INFINITY, larger)
 }
 
 #[cfg(test)]
