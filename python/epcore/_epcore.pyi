@@ -86,7 +86,11 @@ class SliceSet(Sequence[EndpointSlice]):
         """
     @staticmethod
     def from_objects(objects: Mapping[str, Any] | SupportsToDict | Sequence[Any]) -> SliceSet:
-        """Read slices from mappings, sequences of them, and objects with ``to_dict()``."""
+        """Read slices from mappings, sequences of them, and objects with ``to_dict()``.
+
+        Lists of dicts are read as they are; anything else becomes JSON first. Raises as :meth:`from_json`, with the path
+        and no byte; ``TypeError`` where something has no form in JSON; and whatever code of the objects raises.
+        """
     @staticmethod
     def from_pages(pages: Iterable[SlicesInput]) -> SliceSet:
         """Read a list that comes in pages, as the API server sends it where ``limit`` is asked for.
@@ -182,7 +186,8 @@ class EndpointSet(Sequence[Endpoint]):
     def from_json(data: JsonBytes) -> EndpointSet:
         """Read endpoints from JSON: an array or lines of endpoints, or slices, whose endpoints are taken."""
     @staticmethod
-    def from_objects(objects: Mapping[str, Any] | SupportsToDict | Sequence[Any]) -> EndpointSet: ...
+    def from_objects(objects: Mapping[str, Any] | SupportsToDict | Sequence[Any]) -> EndpointSet:
+        """Read endpoints as :meth:`SliceSet.from_objects` reads slices."""
     def to_json(self) -> bytes:
         """Write a JSON array."""
     def to_dicts(self) -> list[EndpointDict]: ...
