@@ -88,8 +88,8 @@ class SliceSet(Sequence[EndpointSlice]):
     def from_objects(objects: Mapping[str, Any] | SupportsToDict | Sequence[Any]) -> SliceSet:
         """Read slices from mappings, sequences of them, and objects with ``to_dict()``.
 
-        Lists of dicts are read as they are; anything else becomes JSON first. Raises as :meth:`from_json`, with the path
-        and no byte; ``TypeError`` where something has no form in JSON; and whatever code of the objects raises.
+        Lists of dicts are read as they are; anything else becomes JSON first. Raises as :meth:`from_json`, with the
+        path and no byte; ``TypeError`` where something has no form in JSON; and whatever code of the objects raises.
         """
     @staticmethod
     def from_pages(pages: Iterable[SlicesInput]) -> SliceSet:

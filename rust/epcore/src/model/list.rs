@@ -110,6 +110,17 @@ impl EndpointList {
     /// # Errors
     ///
     /// The list would hold more than 4 GiB of text.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use epcore::model::{EndpointFields, EndpointList};
+    ///
+    /// let mut list = EndpointList::with_capacity(1);
+    /// list.push_fields(&EndpointFields { address: "10.0.0.5", zone: "a", ..Default::default() })?;
+    /// assert!(list == epcore::wire::json::read_endpoints(br#"[{"addresses": ["10.0.0.5"], "zone": "a"}]"#)?);
+    /// # Ok::<(), epcore::Error>(())
+    /// ```
     pub fn push_fields(&mut self, fields: &EndpointFields<'_>) -> Result<(), Error> {
         let EndpointFields { address, conditions, hostname, node_name, zone, hints, target } = *fields;
         let [kind, namespace, name, uid] = target;

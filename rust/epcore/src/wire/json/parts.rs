@@ -12,6 +12,17 @@ use crate::wire::json::template::Templates;
 /// # Errors
 ///
 /// As [`read_slices`](super::read_slices), with paths within the slice.
+///
+/// # Examples
+///
+/// ```
+/// use epcore::wire::json;
+///
+/// let endpoints = json::read_endpoints(br#"[{"addresses": ["10.0.0.5"]}, {"addresses": ["::1"]}]"#)?;
+/// let wrong = json::read_slice_around(br#"{"addressType": "IPv4", "ports": []}"#, endpoints);
+/// assert!(wrong.is_err_and(|error| error.path() == "endpoints[1].addresses[0]"));
+/// # Ok::<(), epcore::Error>(())
+/// ```
 pub fn read_slice_around(document: &[u8], endpoints: EndpointList) -> Result<EndpointSlice, Error> {
     let text = text_of(document)?;
     let mut slice = Templates::kept(|templates| read_slice(&mut Reader::new(text), templates))?;
