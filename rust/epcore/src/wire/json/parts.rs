@@ -18,7 +18,7 @@ use crate::wire::json::template::Templates;
 /// ```
 /// use epcore::wire::json;
 ///
-/// let endpoints = json::read_endpoints(br#"[{"addresses": ["10.0.0.5"]}, {"addresses": ["::1"]}]"#)?;
+/// let endpoints = json::read_endpoints(br#"[{"addresses": ["10.0.0.5"]}, {"addresses": ["2001:db8::1"]}]"#)?;
 /// let wrong = json::read_slice_around(br#"{"addressType": "IPv4", "ports": []}"#, endpoints);
 /// assert!(wrong.is_err_and(|error| error.path() == "endpoints[1].addresses[0]"));
 /// # Ok::<(), epcore::Error>(())
