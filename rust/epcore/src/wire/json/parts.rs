@@ -24,8 +24,10 @@ use crate::wire::json::template::Templates;
 /// # Ok::<(), epcore::Error>(())
 /// ```
 pub fn read_slice_around(document: &[u8], endpoints: EndpointList) -> Result<EndpointSlice, Error> {
-    let text = text_of(document)?;
-    let mut slice = Templates::kept(|templates| read_slice(&mut Reader::new(text), templates))?;
+    let mut slice = whole(document, |reader| Templates::kept(|templates| read_slice(reader, templates)))?;
+    if !slice.endpoints.is_empty() {
+        return Err(Error::invalid("endpoints are there twice").in_field("endpoints"));
+    }
     slice.endpoints = endpoints;
     validate_slice(&slice)?;
     Ok(slice)
@@ -37,7 +39,8 @@ pub fn read_slice_around(document: &[u8], endpoints: EndpointList) -> Result<End
 ///
 /// As [`read_endpoints`](super::read_endpoints), with paths within the endpoint.
 pub fn read_endpoint_onto(document: &[u8], list: &mut EndpointList) -> Result<(), Error> {
-    read_endpoint(&mut Reader::new(text_of(document)?), list)
+    let before = list.len();
+    whole(document, |reader| read_endpoint(reader, list)).inspect_err(|_| list.truncate(before))
 }
 
 /// The canonical form of an endpoint's hints, nothing if it leaves fields of a newer API out.
@@ -47,6 +50,38 @@ pub fn read_endpoint_onto(document: &[u8], list: &mut EndpointList) -> Result<()
 /// They have no form of hints, with paths within them.
 pub fn read_plain_hints(document: &[u8]) -> Result<Option<String>, Error> {
     let mut rare = None;
-    let hints = canonical_hints(&mut Reader::new(text_of(document)?), &mut rare)?;
+    let hints = whole(document, |reader| canonical_hints(reader, &mut rare))?;
     Ok(rare.is_none().then_some(hints))
+}
+
+/// Read what is the only thing in a document.
+fn whole<'a, T>(document: &'a [u8], read: impl FnOnce(&mut Reader<'a>) -> Result<T, Error>) -> Result<T, Error> {
+    let mut reader = Reader::new(text_of(document)?);
+    let found = read(&mut reader)?;
+    if reader.peek().is_some() { Err(reader.expected("the end of the input")) } else { Ok(found) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_document_is_left_out_in_silence() {
+        let endpoint = br#"{"addresses":["10.0.0.1"]}"#;
+        let around = |members: &str| {
+            let document = format!(r#"{{"addressType":"IPv4"{members}}} "#);
+            read_slice_around(document.as_bytes(), EndpointList::default()).map_err(|error| error.path())
+        };
+        assert!(around("").is_ok() && around(r#","endpoints":null"#).is_ok());
+        assert_eq!(around(r#","endpoints":[{"addresses":["10.0.0.1"]}]"#).err().as_deref(), Some("endpoints"));
+        assert!(around("}").is_err());
+        let mut list = EndpointList::default();
+        read_endpoint_onto(endpoint, &mut list).unwrap();
+        for behind in ["{}", "]", "1"] {
+            let more = [endpoint, behind.as_bytes()].concat();
+            assert!(read_endpoint_onto(&more, &mut list).is_err());
+            assert!(read_plain_hints(format!("{{}}{behind}").as_bytes()).is_err());
+        }
+        assert_eq!(list.len(), 1);
+    }
 }
