@@ -32,6 +32,15 @@ fn turn_of(path: &str, endpoints: usize) -> Box<dyn FnMut(usize)> {
     let options = Options::default();
     match path {
         "read JSON" => Box::new(move |_| drop(black_box(json::read_slices(text.as_bytes())))),
+        "read JSON of small Services" => {
+            let text = cluster::small_services(endpoints.len());
+            Box::new(move |_| drop(black_box(json::read_slices(text.as_bytes()))))
+        }
+        "read protobuf of small Services" => {
+            let slices = cluster::read(&cluster::small_services(endpoints.len()));
+            let message = proto::write_slices(slices.iter().map(|slice| &**slice)).expect("a message");
+            Box::new(move |_| drop(black_box(proto::read_slices(&message))))
+        }
         "read protobuf" => {
             let message = proto::write_slices(slices.iter().map(|slice| &**slice)).expect("a message");
             Box::new(move |_| drop(black_box(proto::read_slices(&message))))

@@ -34,6 +34,8 @@ const LABELS: usize = 1_000;
 /// Most bytes that a thread remembers of what it has read, so that it reads the next faster: of endpoints, and of Pods.
 const REMEMBERED: usize = 500_000;
 const REMEMBERED_OF_PODS: usize = 400_000;
+/// The same of members without meaning, such as `managedFields`, beside either.
+const REMEMBERED_OF_MEMBERS: usize = 350_000;
 /// Most bytes at any moment for each of 100,000 endpoints, from their JSON to a plan; the JSON is one of them.
 const PEAK: usize = 1_700;
 
@@ -177,6 +179,16 @@ fn what_a_thread_remembers_is_bounded() {
             if count > 50 { bytes < 1_000 } else { (1_000..REMEMBERED / 10).contains(&bytes) },
             "{bytes} bytes of {count}"
         );
+    }
+    for (size, holes) in [(100, 5), (7_000, 60), (4_000, 100), (9_000, 1)] {
+        let slices = (0..100).map(|number| {
+            let members = format!(r#"["{}"{},{{"{number:03}":1}}]"#, "x".repeat(size), ",1".repeat(holes));
+            format!(r#"{{"metadata":{{"managedFields":{members}}},"addressType":"IPv4","endpoints":[],"ports":[]}}"#)
+        });
+        let document = format!("[{}]", slices.collect::<Vec<_>>().join(","));
+        let bytes = remembered(|| drop(json::read_slices(document.as_bytes()).expect("slices")));
+        let some = if size > 8_000 || holes > 64 { 0 } else { 32 * size };
+        assert!((some..=REMEMBERED_OF_MEMBERS).contains(&bytes), "{bytes} bytes of {holes} holes and {size} more");
     }
     for size in [100, 10_000, 30_000, 60_000] {
         let pods: Vec<String> = (0..100)

@@ -63,13 +63,13 @@ pub(crate) fn rfc3339(seconds: i64) -> Option<String> {
     if !(0..10_000).contains(&year) {
         return None;
     }
-    let mut text = String::with_capacity("0000-00-00T00:00:00Z".len());
-    let digit = |number: i64| u8::try_from(number % 10).map_or('0', |digit| char::from(b'0' + digit));
-    text.extend([digit(year / 1000), digit(year / 100)]);
-    for (number, sign) in [(year, '-'), (month, '-'), (day, 'T'), (hour, ':'), (minute, ':'), (second, 'Z')] {
-        text.extend([digit(number / 10), digit(number), sign]);
+    let mut text = *b"0000-00-00T00:00:00Z";
+    let parts = [(0, year / 100), (2, year), (5, month), (8, day), (11, hour), (14, minute), (17, second)];
+    for (place, number) in parts {
+        let number = u8::try_from(number % 100).unwrap_or_default();
+        (text[place], text[place + 1]) = (b'0' + number / 10, b'0' + number % 10);
     }
-    Some(text)
+    std::str::from_utf8(&text).ok().map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -44,6 +44,36 @@ pub(crate) fn listed(service: &str, addresses: usize, endpoints: usize) -> Strin
     text
 }
 
+/// The slices of many small Services as the API server lists them, each of ten endpoints, with all that it says of an object.
+pub(crate) fn small_services(endpoints: usize) -> String {
+    const EACH: usize = 10;
+    let mut text = String::from(r#"{"kind":"EndpointSliceList","metadata":{"resourceVersion":"9"},"items":["#);
+    for number in 0..endpoints / EACH {
+        let (service, uid) = (format!("service-{number}"), format!("8e3c0e4f-a541-408a-ace1-{number:012x}"));
+        let listed = listed(&service, number * EACH, EACH);
+        let (_, endpoints) = listed.split_once(r#""endpoints":"#).expect("a slice");
+        let endpoints = endpoints.strip_suffix("}]}").expect("a list");
+        text.push_str(if number == 0 { "" } else { "," });
+        let (minute, second) = (number / 60 % 60, number % 60);
+        let owner = format!(r#""uid":"bb8de845-73a7-4cad-9da5-{number:012x}""#);
+        let managed = format!(
+            r#"[{{"manager":"kube-controller-manager","operation":"Update","apiVersion":"discovery.k8s.io/v1","time":"2026-11-23T08:{minute:02}:{second:02}Z","fieldsType":"FieldsV1","fieldsV1":{{"f:addressType":{{}},"f:endpoints":{{}},"f:metadata":{{"f:annotations":{{".":{{}},"f:endpoints.kubernetes.io/last-change-trigger-time":{{}}}},"f:generateName":{{}},"f:labels":{{".":{{}},"f:app":{{}},"f:endpointslice.kubernetes.io/managed-by":{{}},"f:kubernetes.io/service-name":{{}}}},"f:ownerReferences":{{".":{{}},"k:{{{}}}":{{}}}}}},"f:ports":{{}}}}}}]"#,
+            owner.replace('"', "\\\""),
+        );
+        let _ = write!(
+            text,
+            r#"{{"metadata":{{"name":"{service}-{:05x}","generateName":"{service}-","namespace":"team-{}","uid":"{uid}","resourceVersion":"{}","generation":{},"creationTimestamp":"2026-11-23T08:{minute:02}:{second:02}Z","labels":{{"app":"{service}","endpointslice.kubernetes.io/managed-by":"endpointslice-controller.k8s.io","kubernetes.io/service-name":"{service}"}},"annotations":{{"endpoints.kubernetes.io/last-change-trigger-time":"2026-11-23T08:{minute:02}:{second:02}Z"}},"ownerReferences":[{{"apiVersion":"v1","kind":"Service","name":"{service}",{owner},"controller":true,"blockOwnerDeletion":true}}],"managedFields":{managed}}},"addressType":"IPv4","endpoints":{endpoints},"ports":[{{"name":"http","port":{},"protocol":"TCP"}}]}}"#,
+            number * 7_919 % 0x10_0000,
+            number % 40,
+            1_000_000 + number,
+            number % 9 + 1,
+            8000 + number % 3,
+        );
+    }
+    text.push_str("]}");
+    text
+}
+
 /// A Service that selects the Pods of [`pods`].
 pub(crate) const SELECTING: &str = r#"{"metadata":{"name":"web","namespace":"shop"},"spec":{"selector":{"app":"web"},"clusterIP":"10.96.0.1","ipFamilies":["IPv4"],"ports":[{"name":"http","port":80,"targetPort":"http"}]}}"#;
 

@@ -3,19 +3,17 @@
 use std::collections::BTreeMap;
 
 use crate::Error;
-use crate::model::{Members, ObjectMeta, Shared};
+use crate::model::{Members, ObjectMeta};
 use crate::wire::json::reader::{Reader, Seen};
+use crate::wire::json::template::Templates;
 use crate::wire::json::writer::{Object, write_string};
 
 pub(crate) fn read_metadata(reader: &mut Reader<'_>) -> Result<ObjectMeta, Error> {
-    read_metadata_and(reader, |reader| read_text_map(reader).map(Shared::from))
+    read_metadata_by(reader, &mut Templates::none())
 }
 
-/// The same with a way to read labels.
-pub(super) fn read_metadata_and(
-    reader: &mut Reader<'_>,
-    mut read_labels: impl FnMut(&mut Reader<'_>) -> Result<Shared<BTreeMap<String, String>>, Error>,
-) -> Result<ObjectMeta, Error> {
+/// The same by what is known of others.
+pub(super) fn read_metadata_by(reader: &mut Reader<'_>, templates: &mut Templates) -> Result<ObjectMeta, Error> {
     if reader.null()? {
         return Ok(ObjectMeta::default());
     }
@@ -32,7 +30,7 @@ pub(super) fn read_metadata_and(
             "creationTimestamp" => 5,
             "labels" => {
                 seen.once(6)?;
-                labels = Some(read_labels(reader)?);
+                labels = Some(templates.read_labels(reader)?);
                 return Ok(());
             }
             "annotations" => {
@@ -40,7 +38,7 @@ pub(super) fn read_metadata_and(
                 annotations = read_text_map(reader)?;
                 return Ok(());
             }
-            _ => return reader.unknown(name, &mut unknown),
+            _ => return templates.read_unknown(reader, name, &mut unknown),
         };
         seen.once(index)?;
         texts[index as usize] = reader.optional_string()?.into_owned();

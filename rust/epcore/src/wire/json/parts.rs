@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::model::{EndpointList, EndpointSlice, validate_slice};
 use crate::wire::json::endpoint::{canonical_hints, read_endpoint};
-use crate::wire::json::reader::{Reader, text_of};
+use crate::wire::json::reader::{text_of, whole};
 use crate::wire::json::slice::read_slice;
 use crate::wire::json::template::Templates;
 
@@ -24,7 +24,7 @@ use crate::wire::json::template::Templates;
 /// # Ok::<(), epcore::Error>(())
 /// ```
 pub fn read_slice_around(document: &[u8], endpoints: EndpointList) -> Result<EndpointSlice, Error> {
-    let mut slice = whole(document, |reader| Templates::kept(|templates| read_slice(reader, templates)))?;
+    let mut slice = whole(text_of(document)?, |reader| Templates::kept(|templates| read_slice(reader, templates)))?;
     if !slice.endpoints.is_empty() {
         return Err(Error::invalid("endpoints are there twice").in_field("endpoints"));
     }
@@ -40,7 +40,7 @@ pub fn read_slice_around(document: &[u8], endpoints: EndpointList) -> Result<End
 /// As [`read_endpoints`](super::read_endpoints), with paths within the endpoint.
 pub fn read_endpoint_onto(document: &[u8], list: &mut EndpointList) -> Result<(), Error> {
     let before = list.len();
-    whole(document, |reader| read_endpoint(reader, list)).inspect_err(|_| list.truncate(before))
+    whole(text_of(document)?, |reader| read_endpoint(reader, list)).inspect_err(|_| list.truncate(before))
 }
 
 /// The canonical form of an endpoint's hints, nothing if it leaves fields of a newer API out.
@@ -50,15 +50,8 @@ pub fn read_endpoint_onto(document: &[u8], list: &mut EndpointList) -> Result<()
 /// They have no form of hints, with paths within them.
 pub fn read_plain_hints(document: &[u8]) -> Result<Option<String>, Error> {
     let mut rare = None;
-    let hints = whole(document, |reader| canonical_hints(reader, &mut rare))?;
+    let hints = whole(text_of(document)?, |reader| canonical_hints(reader, &mut rare))?;
     Ok(rare.is_none().then_some(hints))
-}
-
-/// Read what is the only thing in a document.
-fn whole<'a, T>(document: &'a [u8], read: impl FnOnce(&mut Reader<'a>) -> Result<T, Error>) -> Result<T, Error> {
-    let mut reader = Reader::new(text_of(document)?);
-    let found = read(&mut reader)?;
-    if reader.peek().is_some() { Err(reader.expected("the end of the input")) } else { Ok(found) }
 }
 
 #[cfg(test)]

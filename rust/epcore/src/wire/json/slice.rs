@@ -4,7 +4,7 @@ use crate::Error;
 use crate::model::{AddressType, EndpointList, EndpointPort, EndpointSlice, Members, ObjectMeta};
 use crate::wire::json::alike::{endpoints_size, write_endpoints_into};
 use crate::wire::json::locate::locate_in;
-use crate::wire::json::metadata::{read_metadata_and, write_metadata};
+use crate::wire::json::metadata::{read_metadata_by, write_metadata};
 use crate::wire::json::reader::{Reader, Seen};
 use crate::wire::json::template::Templates;
 use crate::wire::json::writer::{Object, write_array};
@@ -43,7 +43,7 @@ pub(crate) fn read_slice_of_any_type(
         "apiVersion" => seen.once(1).and_then(|()| expect_word(reader, API_VERSION)),
         "metadata" => {
             seen.once(2)?;
-            metadata = read_metadata_and(reader, |reader| templates.read_labels(reader))?;
+            metadata = read_metadata_by(reader, templates)?;
             Ok(())
         }
         "addressType" => {
@@ -106,6 +106,8 @@ pub(super) fn read_ports(reader: &mut Reader<'_>) -> Result<Vec<EndpointPort>, E
         ports.push(read_port(reader)?);
         Ok(())
     })?;
+    // Most slices have one or two.
+    ports.shrink_to_fit();
     Ok(ports)
 }
 
@@ -121,7 +123,7 @@ pub(crate) fn read_port(reader: &mut Reader<'_>) -> Result<EndpointPort, Error> 
             "protocol" => {
                 seen.once(1)?;
                 let protocol = reader.optional_string()?;
-                if !protocol.is_empty() {
+                if !protocol.is_empty() && protocol != port.protocol {
                     port.protocol = protocol.into_owned();
                 }
             }

@@ -10,15 +10,16 @@ use std::collections::BTreeMap;
 
 use crate::Error;
 use crate::model::{
-    AddressType, EndpointList, EndpointPort, EndpointSlice, Shared, Valid, validate_endpoint, validate_slice,
+    AddressType, EndpointList, EndpointPort, EndpointSlice, Members, Shared, Valid, validate_endpoint, validate_slice,
     validate_slice_around_endpoints,
 };
 use crate::wire::json::again::Again;
 use crate::wire::json::endpoint::read_endpoint;
+use crate::wire::json::forms::canonical_like_others;
 use crate::wire::json::kept::Kept;
 use crate::wire::json::locate::locate_in;
 use crate::wire::json::metadata::read_text_map;
-use crate::wire::json::reader::{MAX_DEPTH, Reader};
+use crate::wire::json::reader::{MAX_DEPTH, Reader, keep};
 use crate::wire::json::shape::Template;
 use crate::wire::json::slice::read_ports;
 
@@ -93,6 +94,17 @@ impl Templates {
     /// Read the labels of a slice.
     pub(super) fn read_labels(&mut self, reader: &mut Reader<'_>) -> Result<Shared<BTreeMap<String, String>>, Error> {
         if self.is_learning { self.labels.read(reader, read_text_map) } else { read_text_map(reader).map(Shared::from) }
+    }
+
+    /// Keep a member of the metadata of a slice that has no meaning here.
+    pub(super) fn read_unknown(
+        &mut self,
+        reader: &mut Reader<'_>,
+        name: &str,
+        members: &mut Members,
+    ) -> Result<(), Error> {
+        let json = if self.is_learning { canonical_like_others(reader)? } else { reader.canonical()? };
+        keep(name, json, members)
     }
 
     /// Read the ports of a slice.

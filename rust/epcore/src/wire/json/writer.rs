@@ -107,6 +107,20 @@ impl<'a> Object<'a> {
         self.out
     }
 
+    /// The same of one that `write` writes, unless it says that there is none.
+    pub(crate) fn known_if<E>(
+        &mut self,
+        name: &'static str,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        let (start, empty) = (self.out.len(), self.empty);
+        if !write(self.known(name))? {
+            self.out.truncate(start);
+            self.empty = empty;
+        }
+        Ok(())
+    }
+
     #[inline]
     fn comma(&mut self) {
         if !self.empty {

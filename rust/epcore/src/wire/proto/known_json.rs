@@ -28,6 +28,11 @@ impl<'a> KnownJson<'a> {
         Self { is_plain, ..Self::default() }
     }
 
+    /// True if none are remembered.
+    pub(super) fn is_plain(&self) -> bool {
+        self.is_plain
+    }
+
     /// Write what a field says: by `write`, if it is not known.
     pub(super) fn write(
         &mut self,

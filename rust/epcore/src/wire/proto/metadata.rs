@@ -98,9 +98,9 @@ pub(super) fn read_rest<'a>(
     known: &mut KnownJson<'a>,
 ) -> Result<(), Error> {
     each_member(reader, rest, known, |name, json| {
-        let json = std::str::from_utf8(json).map_or_else(|_| String::from_utf8_lossy(json).into_owned(), str::to_owned);
+        let json =
+            simdutf8::basic::from_utf8(json).map_or_else(|_| String::from_utf8_lossy(json).into_owned(), str::to_owned);
         members.insert(name, json);
-        Ok(())
     })
 }
 

@@ -1,5 +1,7 @@
 //! A pull reader of protobuf: fields, their numbers and where they are.
 
+use std::str::Utf8Error;
+
 use crate::Error;
 
 /// A position in one message of a document.
@@ -162,7 +164,9 @@ impl<'a> Field<'a> {
     #[inline]
     pub(super) fn text(&self) -> Result<&'a str, Error> {
         let Value::Bytes(bytes) = self.value else { return Err(self.expected("text")) };
-        std::str::from_utf8(bytes).map_err(|error| Error::invalid("not UTF-8").at(self.at + error.valid_up_to()))
+        let not_text = |error: Utf8Error| Error::invalid("not UTF-8").at(self.at + error.valid_up_to());
+        // The fast check does not tell where the trouble is.
+        simdutf8::basic::from_utf8(bytes).or_else(|_| std::str::from_utf8(bytes)).map_err(not_text)
     }
 
     /// The same, taken out of the text of a whole message, which is checked only once.

@@ -34,6 +34,10 @@ pub(super) fn read_slice<'a>(reader: Reader<'a>, learned: &mut Learned<'a>) -> R
             }
             3 => {
                 let add = |ports: &mut Vec<_>, field: &Field<'a>| {
+                    if ports.is_empty() {
+                        // Most slices have one.
+                        ports.reserve_exact(1);
+                    }
                     let port = field.message(document).and_then(read_port);
                     ports.push(port.map_err(|error| error.in_index(ports.len()).in_field("ports"))?);
                     Ok(())

@@ -29,41 +29,54 @@ pub(super) fn write_members<'a>(
     message: &Message,
     known: &mut KnownJson<'a>,
 ) -> Result<(), Error> {
-    each_member(reader, message, known, |name, json| {
-        object.member(name).extend_from_slice(json);
-        Ok(())
+    each_entry(reader, message, |entry, fields| {
+        object.known_if(entry.name, |out| write_entry(out, reader.document(), entry, fields, known))
     })
 }
+
+/// Bytes that the JSON of a member seldom has more of.
+const LIKELY: usize = 1 << 10;
 
 /// One call of `visit` for each member that the JSON of a message has, in the order of the schema.
 pub(super) fn each_member<'a>(
     reader: Reader<'a>,
     message: &Message,
     known: &mut KnownJson<'a>,
-    mut visit: impl FnMut(&'static str, &[u8]) -> Result<(), Error>,
+    mut visit: impl FnMut(&'static str, &[u8]),
 ) -> Result<(), Error> {
-    let document = reader.document();
-    let mut found = Vec::new();
+    let mut json = Vec::with_capacity(LIKELY);
+    each_entry(reader, message, |entry, fields| {
+        json.clear();
+        if write_entry(&mut json, reader.document(), entry, fields, known)? {
+            visit(entry.name, &json);
+        }
+        Ok(())
+    })
+}
+
+/// One call of `visit` for each entry of a message, with the fields that are there of it, in the order of the schema.
+fn each_entry<'a>(
+    reader: Reader<'a>,
+    message: &Message,
+    mut visit: impl FnMut(&'static Entry, &[(usize, Field<'a>)]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut found = Vec::with_capacity(message.0.len());
     reader.fields(|field| {
         found.extend(message.numbered(field.number).map(|which| (which, field)));
         Ok(())
     })?;
     found.sort_by_key(|(which, _)| *which);
     let mut rest = &*found;
-    let mut json = Vec::new();
     for (which, entry) in message.0.iter().enumerate() {
         let count = rest.iter().take_while(|(of, _)| *of == which).count();
         let (fields, others) = rest.split_at(count);
         rest = others;
-        json.clear();
-        if write_entry(&mut json, document, entry, fields, known).map_err(|error| error.in_field(entry.name))? {
-            visit(entry.name, &json)?;
-        }
+        visit(entry, fields).map_err(|error| error.in_field(entry.name))?;
     }
     Ok(())
 }
 
-/// Write what is there of one field of a message; false if the JSON has no such member.
+/// Write what is there of one field of a message; false if the JSON has no such member, and something of it may be written all the same.
 fn write_entry<'a>(
     out: &mut Vec<u8>,
     document: &'a [u8],
@@ -71,6 +84,7 @@ fn write_entry<'a>(
     fields: &[(usize, Field<'a>)],
     known: &mut KnownJson<'a>,
 ) -> Result<bool, Error> {
+    let start = out.len();
     match entry.presence {
         Presence::Map => write_map(out, document, entry, fields, known)?,
         Presence::Repeated => {
@@ -87,14 +101,12 @@ fn write_entry<'a>(
             [] => {}
             [(_, field)] => {
                 write_value(out, document, &entry.kind, field, known)?;
-                if presence == Presence::Filled && out == zero(&entry.kind).as_bytes() {
-                    out.clear();
-                }
+                return Ok(presence != Presence::Filled || out[start..] != *zero(&entry.kind).as_bytes());
             }
             [_, (_, again), ..] => return Err(second(again)),
         },
     }
-    Ok(!out.is_empty())
+    Ok(out.len() > start)
 }
 
 /// The JSON of a field that says nothing.
@@ -170,7 +182,7 @@ fn write_value<'a>(
             Some(text) => write_string(out, &text),
             None => out.extend_from_slice(b"null"),
         },
-        Kind::Json => known.write(out, field, None, |out, _| write_json(out, field, document))?,
+        Kind::Json => known.write(out, field, None, |out, known| write_json(out, field, document, known.is_plain()))?,
         Kind::NumberOrText => {
             let (mut is_text, mut number, mut text) = (false, 0, "");
             field.message(document)?.fields(|part| {
@@ -217,7 +229,7 @@ pub(super) fn time(field: &Field<'_>, document: &[u8]) -> Result<Option<String>,
 }
 
 /// JSON within bytes within a message.
-fn write_json(out: &mut Vec<u8>, field: &Field<'_>, document: &[u8]) -> Result<(), Error> {
+fn write_json(out: &mut Vec<u8>, field: &Field<'_>, document: &[u8], is_plain: bool) -> Result<(), Error> {
     let mut text = "";
     let mut at = field.at();
     field.message(document)?.fields(|part| {
@@ -226,7 +238,11 @@ fn write_json(out: &mut Vec<u8>, field: &Field<'_>, document: &[u8]) -> Result<(
         }
         Ok(())
     })?;
-    let canonical = if text.is_empty() { Ok("null".to_owned()) } else { json::canonical(text) };
+    let canonical = match text {
+        "" => Ok("null".to_owned()),
+        _ if is_plain => json::canonical(text),
+        _ => json::whole(text, json::canonical_like_others),
+    };
     out.extend_from_slice(canonical.map_err(|error| error.without_offset().at(at))?.as_bytes());
     Ok(())
 }

@@ -3,15 +3,17 @@
 //! It reads bytes. A text is looked at for UTF-8 when it is asked for, and all else of JSON is ASCII: so a document that was read to its end is UTF-8, and no
 //! pass over all of it was needed.
 
+mod canonical;
 mod plain;
 mod scalars;
 
+use std::borrow::Cow;
 use std::str::Utf8Error;
 
 use crate::Error;
 use crate::model::Members;
-use crate::wire::json::writer;
 
+pub(crate) use canonical::{Kind, OWNER, Spot, UID_LENGTH};
 pub(crate) use plain::{are_plain, is_all_plain, is_end, is_plain, plain_length};
 
 /// Objects and arrays within each other; deeper input is refused.
@@ -153,6 +155,11 @@ impl<'a> Reader<'a> {
 
     /// Read an object, one call of `member` for each member, which must read its value.
     pub(crate) fn object(&mut self, mut member: impl FnMut(&mut Self, &str) -> Result<(), Error>) -> Result<(), Error> {
+        self.members(|reader, name| member(reader, name))
+    }
+
+    /// The same with names that outlast the call.
+    fn members(&mut self, mut member: impl FnMut(&mut Self, &Cow<'a, str>) -> Result<(), Error>) -> Result<(), Error> {
         if !self.take(b'{') {
             return Err(self.expected("an object"));
         }
@@ -238,57 +245,28 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Read a value of any kind into canonical JSON.
-    pub(crate) fn canonical(&mut self) -> Result<String, Error> {
-        let mut out = Vec::new();
-        self.canonical_into(&mut out)?;
-        String::from_utf8(out).map_err(|_| self.error(NOT_UTF8))
-    }
-
-    fn canonical_into(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
-        match self.peek() {
-            Some(b'{') => {
-                let mut members = Members::default();
-                self.object(|reader, name| reader.unknown(name, &mut members))?;
-                writer::write_raw_object(out, members.iter_all());
-                Ok(())
-            }
-            Some(b'[') => {
-                out.push(b'[');
-                self.array(|reader, index| {
-                    if index > 0 {
-                        out.push(b',');
-                    }
-                    reader.canonical_into(out)
-                })?;
-                out.push(b']');
-                Ok(())
-            }
-            Some(b'"') => {
-                writer::write_string(out, &self.string()?);
-                Ok(())
-            }
-            _ => {
-                let start = self.position;
-                self.skip()?;
-                out.extend_from_slice(&self.bytes[start..self.position]);
-                Ok(())
-            }
-        }
-    }
-
     /// Keep a member that has no meaning here.
     pub(crate) fn unknown(&mut self, name: &str, members: &mut Members) -> Result<(), Error> {
-        let value = self.canonical()?;
-        if members.insert(name, value) { Ok(()) } else { Err(Error::invalid(DUPLICATE)) }
+        let json = self.canonical()?;
+        keep(name, json, members)
     }
+}
+
+/// Keep the canonical JSON of a member.
+pub(super) fn keep(name: &str, json: String, members: &mut Members) -> Result<(), Error> {
+    if members.insert(name, json) { Ok(()) } else { Err(Error::invalid(DUPLICATE)) }
 }
 
 /// The canonical form of a text that is JSON.
 pub(crate) fn canonical(text: &str) -> Result<String, Error> {
+    whole(text, Reader::canonical)
+}
+
+/// What is read of a text with nothing behind it.
+pub(crate) fn whole<'a, T>(text: &'a str, read: impl FnOnce(&mut Reader<'a>) -> Result<T, Error>) -> Result<T, Error> {
     let mut reader = Reader::new(text);
-    let canonical = reader.canonical()?;
-    if reader.peek().is_some() { Err(reader.expected("the end of the input")) } else { Ok(canonical) }
+    let value = read(&mut reader)?;
+    if reader.peek().is_some() { Err(reader.expected("the end of the input")) } else { Ok(value) }
 }
 
 const NOT_UTF8: &str = "not UTF-8";

@@ -1,0 +1,196 @@
+//! Members without meaning, such as `managedFields`: their canonical JSON, and the reader that learns their forms beside the plain one.
+
+use epcore::Error;
+use epcore::wire::json;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use serde_json::Value;
+
+/// A list of slices, each with a value of `managedFields`.
+fn list(values: &[String]) -> String {
+    let slice = |value: &String| {
+        format!(
+            r#"{{"metadata":{{"name":"web","managedFields":{value}}},"addressType":"IPv4","endpoints":[],"ports":[]}}"#
+        )
+    };
+    format!(r#"{{"kind":"List","items":[{}]}}"#, values.iter().map(slice).collect::<Vec<_>>().join(","))
+}
+
+/// What is read by either reader, with the text of every member.
+fn read(document: &[u8]) -> [Result<String, Error>; 2] {
+    [json::read_slices(document), json::read_slices_plainly(document)].map(|read| read.map(|read| format!("{read:?}")))
+}
+
+/// Where `%` stands for a number that differs from slice to slice, `@` for a UID that rises with it, and `!` for one that falls.
+const LEAVES: [&str; 19] = [
+    r#""t%""#,
+    r#""t%""#,
+    r#""%""#,
+    r#""""#,
+    "%",
+    "%",
+    "1%",
+    "-%",
+    "0%",
+    "%.5",
+    "%e1",
+    "true",
+    "null",
+    r#""a\u0062%""#,
+    r#""é%""#,
+    r#""%\\""#,
+    r#""%\"x""#,
+    r#""@""#,
+    r#""k:{\"uid\":\"@\"}""#,
+];
+const KEYS: [&str; 14] = [
+    "a",
+    "b",
+    "f:labels",
+    ".",
+    "é",
+    "k%",
+    r"c\u0064",
+    r#"k:{\"uid\":\"@\"}"#,
+    r#"k:{\"uid\":\"@\"}"#,
+    r#"k:{\"uid\":\"!\"}"#,
+    r#"\u006b:{\"uid\":\"!\"}"#,
+    r#"k:{\"uid\":\"@%\"}"#,
+    r#"k:{\"uid\":\"%\"}"#,
+    r#"k:{\"name\":\"@\"}"#,
+];
+
+/// A value of any kind. Spaces are rare, and so are keys that are there twice.
+fn shape() -> impl Strategy<Value = String> {
+    let leaf = select(LEAVES.to_vec()).prop_map(str::to_owned);
+    leaf.prop_recursive(4, 24, 5, |inner| {
+        let space = select(vec!["", "", "", "", " ", "\n"]);
+        let member = (select(KEYS.to_vec()), inner.clone(), space.clone())
+            .prop_map(|(key, value, space)| format!(r#""{key}"{space}:{value}"#));
+        let items = (prop::collection::vec(inner, 0..4), space.clone());
+        let members = (prop::collection::vec(member, 0..5), space);
+        prop_oneof![
+            items.prop_map(|(items, space)| format!("[{}]", items.join(&format!(",{space}")))),
+            members.prop_map(|(members, space)| format!("{{{}{space}}}", members.join(","))),
+        ]
+    })
+}
+
+fn filled(shape: &str, number: u16) -> String {
+    let uid = |number: u16| format!("76aab8c4-8e74-4648-{number:04x}-0123456789ab");
+    shape.replace('%', &number.to_string()).replace('@', &uid(number)).replace('!', &uid(0xffff - number))
+}
+
+/// Values of a few shapes, so that forms are learned and many do not fit what follows.
+fn values() -> impl Strategy<Value = Vec<String>> {
+    let shapes = prop::collection::vec(shape(), 1..4);
+    (shapes, prop::collection::vec((any::<Index>(), any::<u16>()), 1..12)).prop_map(|(shapes, picks)| {
+        picks.into_iter().map(|(which, number)| filled(&shapes[which.index(shapes.len())], number)).collect()
+    })
+}
+
+/// A byte that is put in, changed, or taken away.
+fn edited(text: &str, (at, byte, how): (Index, u8, u8)) -> Vec<u8> {
+    let mut bytes = text.as_bytes().to_vec();
+    let at = at.index(bytes.len());
+    match how {
+        0 => bytes[at] = byte,
+        1 => bytes.insert(at, byte),
+        _ => drop(bytes.remove(at)),
+    }
+    bytes
+}
+
+fn edit() -> impl Strategy<Value = (Index, u8, u8)> {
+    (any::<Index>(), select(b"{}[],:\"\\ntf0-.eE+ \x00\xff\xc3u9aF".to_vec()), 0u8..3)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    #[test]
+    fn both_readers_agree_on_values_of_any_form(values in values(), edit in edit()) {
+        let text = list(&values);
+        for document in [text.as_bytes(), &edited(&text, edit)] {
+            let [learned, plain] = read(document);
+            prop_assert_eq!(learned, plain);
+        }
+    }
+
+    /// The serializer of another library, whose objects are sorted by name, writes what we keep.
+    #[test]
+    fn what_is_kept_is_canonical(shape in shape(), number in any::<u16>()) {
+        let value = filled(&shape, number);
+        let is_json = serde_json::from_str::<Value>(&value);
+        // Numbers stay as they are spelled, and no member is there twice.
+        let is_plain = ![".5", "e1"].iter().any(|odd| shape.contains(odd));
+        for read in [json::read_slices, json::read_slices_plainly] {
+            match (read(list(std::slice::from_ref(&value)).as_bytes()), &is_json) {
+                (Ok(slices), Ok(tree)) if is_plain => {
+                    prop_assert_eq!(slices[0].metadata.unknown.get("managedFields"), Some(&*tree.to_string()));
+                }
+                (Ok(_), Ok(_)) => {}
+                (Err(error), Ok(_)) => prop_assert!(error.to_string().contains("a second member of this name"), "{}", error),
+                (read, Err(_)) => prop_assert!(read.is_err()),
+            }
+        }
+    }
+}
+
+/// What the API server lists of an object that a controller owns.
+fn managed(number: u16) -> String {
+    filled(
+        r#"[{"manager":"kube-controller-manager","operation":"Update","apiVersion":"discovery.k8s.io/v1","time":"2026-11-23T08:03:%Z","fieldsType":"FieldsV1","fieldsV1":{"f:metadata":{"f:labels":{".":{},"f:app":{}},"f:ownerReferences":{".":{},"k:{\"uid\":\"@\"}":{}}},"f:ports":{}}}]"#,
+        number,
+    )
+}
+
+#[test]
+fn both_readers_agree_on_managed_fields_with_any_byte_changed() {
+    let text = list(&(0..3).map(managed).collect::<Vec<_>>());
+    for at in text.rfind("managedFields").unwrap_or(0)..text.len() {
+        for &byte in b"\"\\{}[],: \n\x00\xff\xc3n9A." {
+            let mut changed = text.clone().into_bytes();
+            changed[at] = byte;
+            let [learned, plain] = read(&changed);
+            assert_eq!(learned, plain, "{byte:#x} at {at}");
+        }
+    }
+}
+
+#[test]
+fn both_readers_agree_on_managed_fields_that_are_cut_at_any_byte() {
+    let text = list(&(0..3).map(managed).collect::<Vec<_>>());
+    for length in 0..text.len() {
+        let [learned, plain] = read(&text.as_bytes()[..length]);
+        assert!(learned.is_err());
+        assert_eq!(learned, plain, "{length}");
+    }
+}
+
+/// Two owners change places with their UIDs, and one that has the UID of another is there twice.
+#[test]
+fn owners_are_in_the_order_of_their_uids() {
+    let two = |uids: [u16; 2]| {
+        let [one, other] = uids.map(|number| filled(r#""k:{\"uid\":\"@\"}":{}"#, number));
+        format!("{{{one},{other}}}")
+    };
+    let right = list(&[two([1, 2]), two([3, 4]), two([9, 5]), two([6, 7])]);
+    let [learned, plain] = read(right.as_bytes());
+    assert!(learned.is_ok());
+    assert_eq!(learned, plain);
+    let [learned, plain] = read(list(&[two([1, 2]), two([3, 4]), two([5, 5])]).as_bytes());
+    assert!(learned.is_err());
+    assert_eq!(learned, plain);
+}
+
+/// Sorting looks at no member twice, however many come in the wrong order.
+#[test]
+fn a_hundred_thousand_members_in_the_wrong_order_are_sorted_in_time() {
+    let members: Vec<String> = (0..100_000).rev().map(|number| format!(r#""{number:06}":{number}"#)).collect();
+    let nested = format!("{}{{{}}}{}", r#"{"b":1,"a":"#.repeat(100), members.join(","), "}".repeat(100));
+    let slices = json::read_slices(list(&[nested]).as_bytes()).expect("a slice");
+    let kept = slices[0].metadata.unknown.get("managedFields").expect("the member");
+    assert!(kept.starts_with(r#"{"a":{"a":"#) && kept.ends_with(r#"},"b":1},"b":1}"#));
+    assert!(kept.contains(r#"{"000000":0,"000001":1,"000002":2,"#));
+}
