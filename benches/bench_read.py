@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 import epcore
-from data import listed
+from data import listed, small_services
 from library import quoted
 
 if TYPE_CHECKING:
@@ -32,6 +32,14 @@ def bench_read_JSON(race: "Race", library: "Library", size: int) -> None:  # noq
     assert count(slices) == size
 
 
+def bench_read_JSON_of_small_Services(race: "Race", library: "Library", size: int) -> None:  # noqa: N802
+    data = small_services(size)
+    library.ask("keep", list=data)
+    slices = race(lambda: epcore.SliceSet.from_json(data), {**loads(data), "Go": lambda: library.seconds("decode")})
+    assert count(slices) == size
+    assert len(slices) == size // 10
+
+
 def bench_read_the_same_list_again(race: "Race", library: "Library", size: int) -> None:
     data = listed(size)
     library.ask("keep", list=data)
@@ -53,6 +61,13 @@ def bench_read_a_list_with_one_percent_changed(race: "Race", library: "Library",
 
 def bench_read_protobuf(race: "Race", library: "Library", size: int) -> None:
     data = epcore.SliceSet.from_json(listed(size)).to_protobuf()
+    library.ask("keep", protobuf=quoted(data))
+    go = {"Go": lambda: library.seconds("decode", protobuf=b"true")}
+    assert count(race(lambda: epcore.SliceSet.from_json(data), go)) == size
+
+
+def bench_read_protobuf_of_small_Services(race: "Race", library: "Library", size: int) -> None:  # noqa: N802
+    data = epcore.SliceSet.from_json(small_services(size)).to_protobuf()
     library.ask("keep", protobuf=quoted(data))
     go = {"Go": lambda: library.seconds("decode", protobuf=b"true")}
     assert count(race(lambda: epcore.SliceSet.from_json(data), go)) == size

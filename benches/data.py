@@ -90,6 +90,60 @@ def listed(size: int, *, changed: bool = False) -> bytes:
     return head + b",".join(items) + b"]}"
 
 
+def of_a_service(number: int, endpoints: list[Json]) -> Json:
+    """The slice of one of many Services, with all that the API server says of it."""
+    name, time = f"service-{number}", f"2026-11-23T08:{number // 60 % 60:02}:{number % 60:02}Z"
+    uid = f"bb8de845-73a7-4cad-9da5-{number:012x}"
+    labels = {"app": name, "endpointslice.kubernetes.io/managed-by": MANAGER, "kubernetes.io/service-name": name}
+    trigger = "endpoints.kubernetes.io/last-change-trigger-time"
+    owner = {"apiVersion": "v1", "kind": "Service", "name": name, "uid": uid, "controller": True}
+    managed: Json = {
+        "f:addressType": {},
+        "f:endpoints": {},
+        "f:metadata": {
+            "f:annotations": {".": {}, f"f:{trigger}": {}},
+            "f:generateName": {},
+            "f:labels": {".": {}, **{f"f:{label}": {} for label in labels}},
+            "f:ownerReferences": {".": {}, f'k:{{"uid":"{uid}"}}': {}},
+        },
+        "f:ports": {},
+    }
+    manager = {
+        "manager": "kube-controller-manager",
+        "operation": "Update",
+        "apiVersion": "discovery.k8s.io/v1",
+        "time": time,
+        "fieldsType": "FieldsV1",
+        "fieldsV1": managed,
+    }
+    metadata = {
+        "name": f"{name}-{number * 7_919 % 0x100000:05x}",
+        "generateName": f"{name}-",
+        "namespace": f"team-{number % 40}",
+        "uid": f"8e3c0e4f-a541-408a-ace1-{number:012x}",
+        "resourceVersion": str(1_000_000 + number),
+        "generation": number % 9 + 1,
+        "creationTimestamp": time,
+        "labels": labels,
+        "annotations": {trigger: time},
+        "ownerReferences": [{**owner, "blockOwnerDeletion": True}],
+        "managedFields": [manager],
+    }
+    ports = [{"name": "http", "port": 8000 + number % 3, "protocol": "TCP"}]
+    return {"metadata": metadata, "addressType": "IPv4", "endpoints": endpoints, "ports": ports}
+
+
+@cache
+def small_services(size: int) -> bytes:
+    """The slices of as many Services as have so many endpoints, ten each."""
+    slices = [
+        orjson.dumps(of_a_service(start // 10, [endpoint(number) for number in range(start, start + 10)]))
+        for start in range(0, size, 10)
+    ]
+    head = b'{"kind":"EndpointSliceList","apiVersion":"discovery.k8s.io/v1","metadata":{},"items":['
+    return head + b",".join(slices) + b"]}"
+
+
 def pod(number: int) -> Json:
     """A Pod as large as they are: most of it does not matter here."""
     ip = address(number)
