@@ -92,6 +92,11 @@ fn turn_of(path: &str, endpoints: usize) -> Box<dyn FnMut(usize)> {
             let renamed = cluster::read(&text.replace(r#""name":"web-0"#, r#""name":"new-0"#));
             Box::new(move |_| drop(black_box(diff(&slices, &renamed, diff::Options::default()))))
         }
+        "a list into a view" => Box::new(move |_| drop(black_box(cluster::view_of(&slices)))),
+        "a list of small Services into a view" => {
+            let slices = cluster::read(&cluster::small_services(endpoints.len()));
+            Box::new(move |_| drop(black_box(cluster::view_of(&slices))))
+        }
         "a slice into a view" => {
             let mut view = cluster::view_of(&slices);
             Box::new(move |number| {

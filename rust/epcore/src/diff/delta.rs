@@ -11,7 +11,7 @@ use crate::diff::mask::{Fields, Reasons, Side};
 use crate::diff::pairs::{Pairs, Sides};
 use crate::diff::settled::{InPlace, Settled};
 use crate::diff::suspects::Suspects;
-use crate::diff::transition::{Tally, Transition};
+use crate::diff::transition::{ServicePort, Tally, Transition};
 use crate::interrupt::point;
 use crate::model::{EndpointRef, EndpointSlice};
 
@@ -380,6 +380,12 @@ impl<'a> Change<'a> {
     #[must_use]
     pub fn port(&self) -> Option<(&'a str, &'a str, Option<i32>)> {
         self.full_key().2
+    }
+
+    /// The service port that it is a change of, if it is one of a port.
+    pub(crate) fn service_port(&self) -> Option<ServicePort<'a>> {
+        let ((namespace, service, _), _, port) = self.full_key();
+        port.map(|(name, protocol, _)| [namespace, service, name, protocol])
     }
 
     /// The endpoint before, with the slice that held it.

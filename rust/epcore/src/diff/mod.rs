@@ -22,8 +22,8 @@ pub(crate) use fold::Fold;
 pub use key::Key;
 pub(crate) use key::{Place, Port, precedence, side};
 pub use mask::{Fields, Reason, Reasons};
-pub(crate) use transition::Counts;
 pub use transition::Transition;
+pub(crate) use transition::{Counts, ServicePort};
 
 use std::sync::Arc;
 

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::diff::{Counts, Delta, Fields, Key, Options, Transition, TriggerTime};
+use hashbrown::HashMap;
+
+use crate::diff::{Counts, Delta, Fields, Key, Options, ServicePort, Transition, TriggerTime};
 use crate::engine::versions::Name;
 use crate::engine::view::{View, service_of};
 use crate::model::{EndpointList, EndpointRef, EndpointSlice};
@@ -81,14 +83,11 @@ impl View {
 
     /// Bring the counts of service ports up to date, and tell which went from or to nothing.
     fn count(&mut self, delta: &Delta) -> Vec<Transition> {
-        let mut before: BTreeMap<[String; 4], Counts> = BTreeMap::new();
+        // What each had, and has.
+        let mut found: HashMap<ServicePort<'_>, [Counts; 2]> = HashMap::new();
         for change in delta.all() {
-            let Some((port, protocol, _)) = change.port() else { continue };
-            let service = (change.namespace().to_owned(), change.service().to_owned());
-            let key = [service.0.clone(), service.1.clone(), port.to_owned(), protocol.to_owned()];
-            let counts =
-                self.counts.entry(service).or_default().entry((port.to_owned(), protocol.to_owned())).or_default();
-            before.entry(key).or_insert(*counts);
+            let Some(port) = change.service_port() else { continue };
+            let [_, counts] = found.entry(port).or_insert_with(|| [self.counts_of(port); 2]);
             if let Some(endpoint) = endpoint_at(change.before()) {
                 counts.remove(endpoint);
             }
@@ -96,22 +95,32 @@ impl View {
                 counts.add(endpoint);
             }
         }
-        before.into_iter().filter_map(|(key, before)| self.transition(&key, before)).collect()
+        let mut found: Vec<_> = found.into_iter().collect();
+        found.sort_unstable_by_key(|(port, _)| *port);
+        let mut transitions = Vec::new();
+        for (port, [before, after]) in found {
+            self.set_counts(port, after);
+            transitions.extend(Transition::between(port, before, after));
+        }
+        transitions
     }
 
-    fn transition(&mut self, key: &[String; 4], before: Counts) -> Option<Transition> {
-        let [namespace, service, port, protocol] = key;
-        let name = (namespace.clone(), service.clone());
-        let ports = self.counts.get_mut(&name)?;
-        let port_key = (port.clone(), protocol.clone());
-        let after = ports.get(&port_key).copied().unwrap_or_default();
-        if after.is_empty() {
-            ports.remove(&port_key);
-            if ports.is_empty() {
-                self.counts.remove(&name);
-            }
+    fn counts_of(&self, [namespace, service, port, protocol]: ServicePort<'_>) -> Counts {
+        let ports = self.counts.get(&(namespace.to_owned(), service.to_owned()));
+        ports.and_then(|ports| ports.get(&(port.to_owned(), protocol.to_owned()))).copied().unwrap_or_default()
+    }
+
+    fn set_counts(&mut self, [namespace, service, port, protocol]: ServicePort<'_>, counts: Counts) {
+        let (service, port) = ((namespace.to_owned(), service.to_owned()), (port.to_owned(), protocol.to_owned()));
+        let ports = self.counts.entry(service.clone()).or_default();
+        if !counts.is_empty() {
+            ports.insert(port, counts);
+            return;
         }
-        Transition::between([namespace, service, port, protocol], before, after)
+        ports.remove(&port);
+        if ports.is_empty() {
+            self.counts.remove(&service);
+        }
     }
 
     /// What a snapshot has beside the slices: each slice that changed since the last checkout, as it was then.
