@@ -7,7 +7,7 @@ import pytest
 
 import epcore
 from bench_packer import CALLS, packer_of, planning, states
-from data import TEMPLATE, held, listed, wanted
+from data import HELD_TEMPLATE, held, listed, wanted
 from race import QUICK
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def same_bytes(size: int) -> Work:
 
 def pack(size: int) -> Work:
     endpoints, slices = epcore.EndpointSet.from_json(wanted(size)), epcore.SliceSet.from_json(listed(size))
-    return lambda: epcore.pack(endpoints, slices, template=TEMPLATE)
+    return lambda: epcore.pack(endpoints, slices, template=HELD_TEMPLATE)
 
 
 def diff(size: int) -> Work:

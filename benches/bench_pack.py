@@ -7,7 +7,7 @@ import pytest
 
 import epcore
 import peer
-from data import DATABASE, MANAGER, TEMPLATE, cluster, dump, listed, wanted
+from data import DATABASE, HELD_TEMPLATE, MANAGER, TEMPLATE, cluster, dump, listed, wanted
 
 if TYPE_CHECKING:
     from library import Library
@@ -29,7 +29,7 @@ def bench_pack_handles_without_change(race: "Race", library: "Library", size: in
     slices = epcore.SliceSet.from_json(listed(size))
     objects = orjson.loads(wanted(size, shuffled=shuffled)), orjson.loads(listed(size))["items"]
     plan = race(
-        lambda: epcore.pack(endpoints, slices, template=TEMPLATE),
+        lambda: epcore.pack(endpoints, slices, template=HELD_TEMPLATE),
         {PYTHON: lambda: peer.plan(*objects), "Go": lambda: library.seconds("pack")},
         case=order,
     )
@@ -49,7 +49,7 @@ def bench_pack_handles_for_the_first_time(race: "Race", library: "Library", size
         handles[:] = [made]
 
     plan = race(
-        lambda: epcore.pack(*handles[0], template=TEMPLATE),
+        lambda: epcore.pack(*handles[0], template=HELD_TEMPLATE),
         {"Go": lambda: library.seconds("pack")},
         before=renew,
         case=order,

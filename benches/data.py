@@ -22,6 +22,8 @@ TEMPLATE: Json = {
     "ports": [{"name": "http", "protocol": "TCP", "port": 80}],
     "endpoints": [],
 }
+HELD_TEMPLATE = epcore.SliceSet.from_objects(TEMPLATE)[0]
+"""The same for who packs again and again: it is read once."""
 SERVICE: Json = {
     "metadata": {"name": "web", "namespace": "shop", "uid": "u-web", "labels": {"app": "web"}},
     "spec": {

@@ -1,7 +1,11 @@
 //! Members without meaning, such as `managedFields`: their canonical JSON, and the reader that learns their forms beside the plain one.
 
+#[path = "messages/encoding.rs"]
+mod encoding;
+
+use encoding::field;
 use epcore::Error;
-use epcore::wire::json;
+use epcore::wire::{json, proto};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::Value;
@@ -19,6 +23,17 @@ fn list(values: &[String]) -> String {
 /// What is read by either reader, with the text of every member.
 fn read(document: &[u8]) -> [Result<String, Error>; 2] {
     [json::read_slices(document), json::read_slices_plainly(document)].map(|read| read.map(|read| format!("{read:?}")))
+}
+
+/// The same in protobuf, where such a value is JSON within bytes.
+fn list_in_protobuf(values: &[String]) -> Vec<u8> {
+    let slice = |value: &String| {
+        let managed = field(17, &field(7, &field(1, value.as_bytes())));
+        let metadata = [field(1, b"web"), managed].concat();
+        field(2, &[field(1, &metadata), field(4, b"IPv4")].concat())
+    };
+    let kind = field(1, &[field(1, b"discovery.k8s.io/v1"), field(2, b"EndpointSliceList")].concat());
+    [b"k8s\0".to_vec(), kind, field(2, &values.iter().flat_map(slice).collect::<Vec<_>>())].concat()
 }
 
 /// Where `%` stands for a number that differs from slice to slice, `@` for a UID that rises with it, and `!` for one that falls.
@@ -114,6 +129,22 @@ proptest! {
         for document in [text.as_bytes(), &edited(&text, edit)] {
             let [learned, plain] = read(document);
             prop_assert_eq!(learned, plain);
+        }
+    }
+
+    #[test]
+    fn both_readers_agree_on_values_within_protobuf(values in values(), edit in edit()) {
+        let message = list_in_protobuf(&values);
+        let spoiled = list_in_protobuf(&[values.concat(), String::from_utf8_lossy(&edited(&values[0], edit)).into_owned()]);
+        for document in [&message, &spoiled] {
+            let read = [proto::read_slices(document), proto::read_slices_plainly(document)];
+            let [learned, plain] = read.map(|read| read.map(|slices| format!("{slices:?}")));
+            prop_assert_eq!(learned, plain);
+        }
+        let json: Vec<String> = values.iter().map(|value| format!(r#"[{{"fieldsV1":{value}}}]"#)).collect();
+        let same = proto::read_slices(&message).ok().zip(json::read_slices(list(&json).as_bytes()).ok());
+        if let Some((of_protobuf, of_json)) = same {
+            prop_assert_eq!(format!("{of_protobuf:?}"), format!("{of_json:?}"));
         }
     }
 

@@ -182,7 +182,7 @@ fn write_value<'a>(
             Some(text) => write_string(out, &text),
             None => out.extend_from_slice(b"null"),
         },
-        Kind::Json => known.write(out, field, None, |out, known| write_json(out, field, document, known.is_plain()))?,
+        Kind::Json => write_json(out, field, document, known.is_plain())?,
         Kind::NumberOrText => {
             let (mut is_text, mut number, mut text) = (false, 0, "");
             field.message(document)?.fields(|part| {
@@ -206,7 +206,7 @@ fn write_value<'a>(
         }
         Kind::Message(message) if message.comes_again() => {
             let reader = field.message(document)?;
-            known.write(out, field, Some(message), |out, known| write_object(out, reader, message, known))?;
+            known.write(out, field, |out, known| write_object(out, reader, message, known))?;
         }
         Kind::Message(message) => write_object(out, field.message(document)?, message, known)?,
     }
