@@ -101,7 +101,8 @@ fn write_entry<'a>(
             [] => {}
             [(_, field)] => {
                 write_value(out, document, &entry.kind, field, known)?;
-                return Ok(presence != Presence::Filled || out[start..] != *zero(&entry.kind).as_bytes());
+                let nothing = if presence == Presence::Filled { zero(&entry.kind) } else { NULL };
+                return Ok(presence == Presence::Always || out[start..] != *nothing.as_bytes());
             }
             [_, (_, again), ..] => return Err(second(again)),
         },
@@ -109,13 +110,17 @@ fn write_entry<'a>(
     Ok(out.len() > start)
 }
 
+/// The JSON of a time, or of JSON within bytes, that is not set. A member that may be left out is left out then: it says the same, and stays
+/// the same when it is written and read again.
+const NULL: &str = "null";
+
 /// The JSON of a field that says nothing.
 fn zero(kind: &Kind) -> &'static str {
     match kind {
         Kind::Text | Kind::Quantity => "\"\"",
         Kind::Boolean => "false",
         Kind::Number | Kind::NumberOrText => "0",
-        Kind::Time | Kind::Json => "null",
+        Kind::Time | Kind::Json => NULL,
         Kind::Message(_) => "{}",
     }
 }
@@ -180,7 +185,7 @@ fn write_value<'a>(
         Kind::Number => out.extend_from_slice(field.number()?.to_string().as_bytes()),
         Kind::Time => match time(field, document)? {
             Some(text) => write_string(out, &text),
-            None => out.extend_from_slice(b"null"),
+            None => out.extend_from_slice(NULL.as_bytes()),
         },
         Kind::Json => write_json(out, field, document, known.is_plain())?,
         Kind::NumberOrText => {
@@ -239,7 +244,7 @@ fn write_json(out: &mut Vec<u8>, field: &Field<'_>, document: &[u8], is_plain: b
         Ok(())
     })?;
     let canonical = match text {
-        "" => Ok("null".to_owned()),
+        "" => Ok(NULL.to_owned()),
         _ if is_plain => json::canonical(text),
         _ => json::whole(text, json::canonical_like_others),
     };
