@@ -9,6 +9,7 @@ use std::cell::Cell;
 use std::ops::Range;
 
 use crate::Error;
+use crate::wire::json::likeness::{after, digits_length};
 use crate::wire::json::reader::{Kind, MAX_DEPTH, OWNER, Reader, Spot, UID_LENGTH, plain_length};
 
 /// Most forms to remember, the longest of them, and most holes in one.
@@ -161,10 +162,7 @@ impl Kind {
     fn length(self, bytes: &[u8]) -> Option<usize> {
         match self {
             Self::Text => Some(plain_length(bytes)),
-            Self::Digits => {
-                let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
-                (digits == 1 || digits > 1 && bytes[0] != b'0').then_some(digits)
-            }
+            Self::Digits => digits_length(bytes),
             Self::OwnerUid => {
                 let uid: &[u8; UID_LENGTH] = bytes.first_chunk()?;
                 uid.iter().fold(true, |all, &byte| all & is_of_uid(byte)).then_some(UID_LENGTH)
@@ -176,11 +174,6 @@ impl Kind {
 #[expect(clippy::needless_bitwise_bool, reason = "without branches many bytes are looked at at once")]
 fn is_of_uid(byte: u8) -> bool {
     byte.is_ascii_digit() | (byte.wrapping_sub(b'a') < 6) | (byte == b'-')
-}
-
-/// The place after a text, if it is at `at`.
-fn after(text: &[u8], bytes: &[u8], at: usize) -> Option<usize> {
-    bytes.get(at..)?.starts_with(text).then_some(at + text.len())
 }
 
 #[cfg(test)]

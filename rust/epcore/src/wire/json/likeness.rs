@@ -149,7 +149,7 @@ impl Likeness {
 
 /// The place after a text, if it is at `at`.
 #[inline]
-fn after(text: &[u8], bytes: &[u8], at: usize) -> Option<usize> {
+pub(super) fn after(text: &[u8], bytes: &[u8], at: usize) -> Option<usize> {
     bytes.get(at..)?.starts_with(text).then_some(at + text.len())
 }
 
@@ -182,6 +182,11 @@ pub(super) fn word_length(bytes: &[u8]) -> Option<usize> {
             return Some(word.len());
         }
     }
+    digits_length(bytes)
+}
+
+/// How many digits a whole number has.
+pub(super) fn digits_length(bytes: &[u8]) -> Option<usize> {
     let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
     (digits == 1 || digits > 1 && bytes[0] != b'0').then_some(digits)
 }
