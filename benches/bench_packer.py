@@ -78,6 +78,23 @@ def bench_plan_a_change_by_itself(race: "Race", size: int) -> None:
     assert len(plan) == 1
 
 
+def bench_plan_a_change_where_all_are_told(race: "Race", library: "Library", size: int) -> None:
+    """Every endpoint is told, in handles that were not told before, and one of them changed."""
+    packer = packer_of(size)
+    rest = orjson.loads(wanted(size))[1:]
+    texts = cycle([orjson.dumps([*changed, *rest]) for changed in states(size, 1)])
+    handles: list[epcore.EndpointSet] = []
+
+    def plan() -> epcore.Plan:
+        packer.publish("web", handles[-1], namespace="shop")
+        return packer.plan("web", namespace="shop")
+
+    def before() -> None:
+        handles[:] = [epcore.EndpointSet.from_json(next(texts))]
+
+    assert len(race(plan, load(library, size), before=before)) == 1
+
+
 def bench_plan_and_answer_a_change(race: "Race", library: "Library", size: int) -> None:
     """And what the API server said to the write is told: the whole way round."""
     packer = packer_of(size)

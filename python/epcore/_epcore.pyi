@@ -1323,7 +1323,10 @@ class Packer:
         one name.
         """
     def publish(self, service: str, endpoints: PublishedInput, *, namespace: str) -> None:
-        """Make endpoints all that a Service has from outside; they are given as for :func:`epcore.publish`."""
+        """Make endpoints all that a Service has from outside; they are given as for :func:`epcore.publish`.
+
+        They are compared with those that are known: the plan that follows costs what changed, unless most did.
+        """
     def upsert(self, service: str, endpoints: PublishedInput, *, namespace: str) -> None:
         """Add endpoints from outside, or change those that are there with the same addresses and ports."""
     def remove(self, service: str, endpoints: PublishedInput, *, namespace: str) -> None:

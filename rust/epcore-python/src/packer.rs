@@ -136,7 +136,10 @@ impl Packer {
     /// Take endpoints from outside away.
     #[pyo3(signature = (service, endpoints, *, namespace))]
     fn remove(&self, py: Python<'_>, service: &str, endpoints: &Bound<'_, PyAny>, namespace: &str) -> PyResult<()> {
-        self.outside(py, (namespace, service), endpoints, core::Packer::remove)
+        self.outside(py, (namespace, service), endpoints, |packer, service, endpoints| {
+            packer.remove(service, endpoints);
+            Ok(())
+        })
     }
 
     #[getter]

@@ -117,6 +117,8 @@ fn turn_of(path: &str, endpoints: usize) -> Box<dyn FnMut(usize)> {
         }
         "one change of a packer" => packer(&slices),
         "one change told to a packer and planned" => telling(&slices),
+        "a change in each slice told to a packer and planned" => telling_each(&slices),
+        "all endpoints told to a packer, of which one changed" => telling_all(&slices, endpoints),
         _ => panic!("no path {path:?}"),
     }
 }
@@ -227,6 +229,38 @@ fn telling(slices: &[Arc<EndpointSlice>]) -> Box<dyn FnMut(usize)> {
         let told = json::read_published(changes[number % 2].as_bytes()).expect("an endpoint");
         packer.upsert(&name, &told).expect("an endpoint");
         assert_eq!(packer.plan(&name, None).expect("a plan").writes().len(), 1);
+    })
+}
+
+/// A packer that is told all endpoints in each turn, one of which changed, and plans that one.
+fn telling_all(slices: &[Arc<EndpointSlice>], endpoints: EndpointList) -> Box<dyn FnMut(usize)> {
+    let mut packer = cluster::packer_of(&["web"], slices);
+    let name = ("shop".to_owned(), "web".to_owned());
+    let text = String::from_utf8(json::write_endpoints(&endpoints)).expect("text");
+    packer.publish(&name, &kube::Published::from(endpoints)).expect("endpoints");
+    cluster::settle(&mut packer, "web");
+    let told = ["zone-8", "zone-9"]
+        .map(|zone| json::read_published(text.replacen("zone-1", zone, 1).as_bytes()).expect("endpoints"));
+    Box::new(move |number| {
+        packer.publish(&name, &told[number % 2]).expect("endpoints");
+        assert_eq!(packer.plan(&name, None).expect("a plan").writes().len(), 1);
+    })
+}
+
+/// A packer that plans one changed endpoint of each slice, told as a list that was read before, in each turn.
+fn telling_each(slices: &[Arc<EndpointSlice>]) -> Box<dyn FnMut(usize)> {
+    let mut packer = cluster::packer_of(&["web"], slices);
+    let name = ("shop".to_owned(), "web".to_owned());
+    packer.publish(&name, &kube::Published::from(cluster::wanted(slices))).expect("endpoints");
+    cluster::settle(&mut packer, "web");
+    let texts: Vec<_> = slices.iter().filter_map(|slice| slice.endpoints.get(7)).map(json::write_endpoint).collect();
+    let texts = texts.into_iter().map(|text| String::from_utf8(text).expect("text")).collect::<Vec<_>>().join(",");
+    let told = ["one", "other"]
+        .map(|zone| json::read_published(format!("[{}]", texts.replace("zone-", zone)).as_bytes()).expect("endpoints"));
+    let count = slices.len();
+    Box::new(move |number| {
+        packer.upsert(&name, &told[number % 2]).expect("endpoints");
+        assert_eq!(packer.plan(&name, None).expect("a plan").writes().len(), count);
     })
 }
 

@@ -25,7 +25,7 @@ static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 /// Most bytes for each endpoint with name, UID, node and zone: of the slices, and of what is beside them.
 const SLICES: usize = 165;
 const VIEW: usize = 160;
-const PACKER: usize = 680;
+const PACKER: usize = 560;
 /// Most bytes for each Service of ten endpoints, beside its slice.
 const SERVICE_IN_VIEW: usize = 2_400;
 const SERVICE_IN_PACKER: usize = 4_000;

@@ -172,6 +172,17 @@ impl<'a> EndpointRef<'a> {
         all(self) == all(other)
     }
 
+    /// True if both want the same: they are equal, and would take the same fields away.
+    pub(crate) fn wants_same_as(self, other: EndpointRef<'_>) -> bool {
+        let take_same = |(members, others): (&Members, &Members)| members.iter_all().eq(others.iter_all());
+        self == other
+            && match (self.rare(), other.rare()) {
+                (None, None) => true,
+                (Some(one), Some(other)) => one.members().into_iter().zip(other.members()).all(take_same),
+                _ => false,
+            }
+    }
+
     pub(crate) fn rare(&self) -> Option<&'a Rare> {
         self.list.rare.get((self.record.rare as usize).checked_sub(1)?)
     }

@@ -63,6 +63,16 @@ impl EndpointList {
         self.records[places].iter().map(|record| EndpointRef { list: self, record })
     }
 
+    /// A copy of the endpoints at some places, which must be there, with no room for others.
+    pub(crate) fn part(&self, places: impl ExactSizeIterator<Item = usize> + Clone) -> Result<Self, Error> {
+        let mut part = Self::with_capacity(places.len());
+        let records = places.map(|place| &self.records[place]);
+        part.text.reserve(records.clone().map(Record::own_text).sum());
+        records.map(|record| EndpointRef { list: self, record }).try_for_each(|endpoint| part.push(endpoint))?;
+        part.shrink();
+        Ok(part)
+    }
+
     /// Where the first endpoint with a first address is, from a place on.
     pub(crate) fn place_of(&self, address: Address<'_>, from: usize) -> Option<usize> {
         let mut records = self.records.get(from..)?.iter();
@@ -89,15 +99,16 @@ impl EndpointList {
     pub fn push(&mut self, endpoint: EndpointRef<'_>) -> Result<(), Error> {
         let (from, record) = (&endpoint.list.text, endpoint.record);
         let address = self.store(endpoint.address())?;
+        let last = self.records.last().copied().unwrap_or_default();
         let copy = Record {
             address,
             conditions: record.conditions,
             hostname: self.text.push(from.get(record.hostname))?,
             node_name: self.text.intern(from.get(record.node_name))?,
-            zone: self.text.intern(from.get(record.zone))?,
-            hints: self.text.intern(from.get(record.hints))?,
-            target_kind: self.text.intern(from.get(record.target_kind))?,
-            target_namespace: self.text.intern(from.get(record.target_namespace))?,
+            zone: self.text.intern_after(last.zone, from.get(record.zone))?,
+            hints: self.text.intern_after(last.hints, from.get(record.hints))?,
+            target_kind: self.text.intern_after(last.target_kind, from.get(record.target_kind))?,
+            target_namespace: self.text.intern_after(last.target_namespace, from.get(record.target_namespace))?,
             target_name: self.text.push(from.get(record.target_name))?,
             target_uid: self.text.push(from.get(record.target_uid))?,
             rare: 0,
@@ -256,10 +267,9 @@ impl EndpointList {
     }
 
     /// True if so many more endpoints and their texts could be kept.
-    pub(crate) fn has_room_for<'a>(&self, lists: impl Iterator<Item = &'a Self>) -> bool {
-        // Nine texts of an endpoint may be one in its own list.
-        let (count, bytes) = lists.fold((self.rare.len(), self.text.len()), |(count, bytes), list| {
-            (count + list.len(), bytes.saturating_add(list.text.len().saturating_mul(9)))
+    pub(crate) fn has_room_for<'a>(&self, endpoints: impl Iterator<Item = EndpointRef<'a>>) -> bool {
+        let (count, bytes) = endpoints.fold((self.rare.len(), self.text.len()), |(count, bytes), endpoint| {
+            (count + 1, bytes.saturating_add(endpoint.text_bound()))
         });
         u32::try_from(count).is_ok() && u32::try_from(bytes).is_ok()
     }
@@ -401,16 +411,6 @@ impl EndpointList {
         };
         let others = places.split_off(start);
         places.extend(others.into_iter().filter(differs));
-    }
-
-    /// True if both want the same: they are equal, and would take the same fields away.
-    pub(crate) fn wants_same_as(&self, other: &Self) -> bool {
-        let named = |list: &'_ Self| -> Vec<Vec<(String, String)>> {
-            let members = list.with_rare_fields().filter_map(|endpoint| endpoint.rare()).flat_map(Rare::members);
-            let owned = |(name, json): (&str, &str)| (name.to_owned(), json.to_owned());
-            members.map(|members| members.iter_all().map(owned).collect()).collect()
-        };
-        self == other && (self.rare.is_empty() && other.rare.is_empty() || named(self) == named(other))
     }
 
     fn differences(&self, other: &Self) -> impl Iterator<Item = u32> {

@@ -41,6 +41,7 @@ pub(crate) use port::same_ports;
 pub(crate) use print::{NONE as NO_PRINT, Print};
 pub(crate) use record::{Rare, Record, StoredAddress};
 pub use shared::Shared;
+pub(crate) use shared::SharedEndpoint;
 pub use slice::{EndpointSlice, MAX_ADDRESSES, MAX_ENDPOINTS, MAX_PORTS};
 pub(crate) use text::{Ascii, Text, same_text};
 pub(crate) use time::{rfc3339, timestamp};

@@ -70,9 +70,14 @@ impl Record {
 
     /// About how many bytes it needs beside itself.
     pub(super) fn weight(&self) -> usize {
+        self.own_text() + Self::RARE * usize::from(self.rare != 0)
+    }
+
+    /// The bytes of its texts, but for those that all others are likely to have.
+    pub(super) fn own_text(&self) -> usize {
         let own = [self.hostname, self.node_name, self.zone, self.hints, self.target_name, self.target_uid];
         let name = if let StoredAddress::Name(name) = self.address { name.len() } else { 0 };
-        own.iter().map(|text| text.len()).sum::<usize>() + name + Self::RARE * usize::from(self.rare != 0)
+        own.iter().map(|text| text.len()).sum::<usize>() + name
     }
 }
 

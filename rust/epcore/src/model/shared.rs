@@ -3,6 +3,8 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use crate::model::{EndpointList, EndpointRef};
+
 /// A value that a copy shares: a slice that is written again is like the one before but for an endpoint or two. To change it copies the value,
 /// if it is shared.
 ///
@@ -58,5 +60,30 @@ impl<'a, T> IntoIterator for &'a Shared<Vec<T>> {
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
+    }
+}
+
+/// One endpoint of a list that others may share.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedEndpoint {
+    list: Shared<EndpointList>,
+    place: u32,
+}
+
+impl SharedEndpoint {
+    /// Each endpoint of a list, in order.
+    pub(crate) fn each(list: Shared<EndpointList>) -> impl Iterator<Item = Self> {
+        (0..).take(list.len()).map(move |place| Self { list: list.clone(), place })
+    }
+
+    /// The endpoint.
+    pub(crate) fn get(&self) -> EndpointRef<'_> {
+        self.list.get(self.place as usize).unwrap_or_else(|| unreachable!("a list does not change while it is shared"))
+    }
+
+    /// How many endpoints it keeps, with itself.
+    #[cfg(test)]
+    pub(crate) fn list_len(&self) -> usize {
+        self.list.len()
     }
 }

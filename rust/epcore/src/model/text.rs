@@ -142,6 +142,12 @@ impl TextBuffer {
         Ok(self.find_or_append(text))
     }
 
+    /// The same of a text that is likely to be one that is there.
+    #[inline]
+    pub(crate) fn intern_after(&mut self, likely: Text, text: &str) -> Result<Text, Error> {
+        if same_text(self.get(likely), text) { Ok(likely) } else { self.intern(text) }
+    }
+
     /// Append text to a buffer that is likely to get no more.
     fn push_first(&mut self, text: &str) {
         if self.buffer.is_empty() && self.buffer.capacity() < text.len() {

@@ -1,9 +1,9 @@
 //! Slices that are made when somebody looks at them.
 
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
 use std::sync::{Arc, OnceLock};
 
-use crate::model::{EndpointList, EndpointSlice, ObjectMeta, Shared};
+use crate::model::{EndpointSlice, ObjectMeta, Shared, SharedEndpoint};
 
 /// The slice of a write. One in which few endpoints changed is the one before and these, until somebody looks at it: then it is made, once for
 /// all copies. To change it makes it too, and copies it if it is shared.
@@ -20,22 +20,26 @@ enum Form {
 struct Late {
     before: Arc<EndpointSlice>,
     metadata: Shared<ObjectMeta>,
-    replaced: Vec<Replaced>,
+    /// Those of all slices of a plan, and which of them are of this one.
+    replaced: Arc<[Replaced]>,
+    ours: Range<usize>,
     made: OnceLock<Arc<EndpointSlice>>,
 }
 
-/// A place, and a list of the one endpoint that is there now.
-pub(crate) type Replaced = (usize, Shared<EndpointList>);
+/// A place, and the endpoint that is there now.
+pub(crate) type Replaced = (usize, SharedEndpoint);
 
 impl LateSlice {
-    /// A slice with this metadata, and with other endpoints at some places, which rise. `None` if there is no room for their text.
+    /// A slice with this metadata, and with other endpoints at some places, which rise: a range of those that a plan has. `None` if there is no
+    /// room for their text.
     pub(crate) fn replacing(
         before: &Arc<EndpointSlice>,
         metadata: Shared<ObjectMeta>,
-        replaced: Vec<Replaced>,
+        replaced: &Arc<[Replaced]>,
+        ours: Range<usize>,
     ) -> Option<Self> {
-        let has_room = before.endpoints.has_room_for(replaced.iter().map(|(_, endpoint)| &**endpoint));
-        let late = Late { before: before.clone(), metadata, replaced, made: OnceLock::new() };
+        let late = Late { before: before.clone(), metadata, replaced: replaced.clone(), ours, made: OnceLock::new() };
+        let has_room = before.endpoints.has_room_for(late.replaced().iter().map(|(_, endpoint)| endpoint.get()));
         has_room.then(|| Self(Form::Late(Arc::new(late))))
     }
 
@@ -76,8 +80,12 @@ impl LateSlice {
 }
 
 impl Late {
+    fn replaced(&self) -> &[Replaced] {
+        &self.replaced[self.ours.clone()]
+    }
+
     fn make(&self) -> EndpointSlice {
-        let replaced: Vec<_> = self.replaced.iter().map(|(place, endpoint)| (*place, endpoint.get(0))).collect();
+        let replaced: Vec<_> = self.replaced().iter().map(|(place, endpoint)| (*place, Some(endpoint.get()))).collect();
         let endpoints = self.before.endpoints.with_replaced(&replaced);
         let endpoints = endpoints.unwrap_or_else(|_| unreachable!("room was looked for"));
         EndpointSlice { metadata: self.metadata.clone(), ..self.before.with_endpoints(endpoints) }
@@ -127,6 +135,7 @@ impl std::fmt::Debug for LateSlice {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::EndpointList;
     use crate::wire::json;
 
     fn list(zones: &[&str]) -> EndpointList {
@@ -141,10 +150,9 @@ mod tests {
 
     fn late() -> LateSlice {
         let before = Arc::new(slice(list(&["a", "b", "c"])));
-        let mut other = EndpointList::default();
-        other.push(list(&["", "z"]).get(1).expect("an endpoint")).expect("room");
+        let other = SharedEndpoint::each(list(&["", "z"]).into()).nth(1).expect("an endpoint");
         let metadata = ObjectMeta { name: "web-1".to_owned(), ..ObjectMeta::default() };
-        LateSlice::replacing(&before, metadata.into(), vec![(1, other.into())]).expect("room")
+        LateSlice::replacing(&before, metadata.into(), &[(1, other)].into(), 0..1).expect("room")
     }
 
     #[test]

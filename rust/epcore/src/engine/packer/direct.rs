@@ -1,6 +1,7 @@
 //! The plan of a Service of which endpoints changed in place, made without any other one.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashMap;
@@ -15,19 +16,22 @@ use crate::engine::versions::Name;
 use crate::interrupt::point;
 use crate::kube::{self, Pod, Ports, Service};
 use crate::model::{
-    Address, ByIdentity, EndpointList, EndpointPort, EndpointSlice, Identity, ObjectMeta, Shared,
-    TRIGGER_TIME_ANNOTATION, keeps, same_ports,
+    Address, ByIdentity, EndpointList, EndpointPort, EndpointRef, EndpointSlice, Identity, ObjectMeta, Shared,
+    SharedEndpoint, TRIGGER_TIME_ANNOTATION, keeps, same_ports,
 };
 use crate::pack::{LateSlice, Notes, Options, Plan, Policy, Replaced, Stats, Verb, Write, WriteReason, WriteReasons};
 
 /// What an address should be: one endpoint, and its ports.
 struct Wanted<'a> {
-    endpoint: Shared<EndpointList>,
+    endpoint: SharedEndpoint,
     ports: Cow<'a, [EndpointPort]>,
 }
 
 /// A slice, and what is wanted at a place of it.
 type Change<'a> = (&'a Arc<EndpointSlice>, Replaced);
+
+/// The same, none if that is there again.
+type Outcome<'a> = (&'a Arc<EndpointSlice>, Option<Replaced>);
 
 /// Pods by their only address.
 type PodsByAddress<'a> = HashMap<Address<'a>, &'a Pod>;
@@ -85,27 +89,30 @@ impl<'a> Direct<'a> {
         let (slice, replaced) = self.change(addresses.next()?, &pods)?;
         if addresses.len() == 0 {
             // Nearly always it is one.
-            return Some(self.plan_of(vec![slice.clone()], vec![self.update(0, slice, vec![replaced], time)?]));
+            let Some(replaced) = replaced else { return Some(self.plan_of(Vec::new(), Vec::new(), 0)) };
+            let update = self.update(0, slice, (&[replaced].into(), 0..1), time)?;
+            return Some(self.plan_of(vec![slice.clone()], vec![update], 1));
         }
         let mut changes: Vec<Change<'a>> = Vec::with_capacity(self.changes.addresses.len());
-        changes.push((slice, replaced));
+        changes.extend(replaced.map(|replaced| (slice, replaced)));
         for address in addresses {
             point();
-            let change = self.change(address, &pods)?;
-            if !slice.same_group(change.0) {
+            let (other, replaced) = self.change(address, &pods)?;
+            if !slice.same_group(other) {
                 return None;
             }
-            changes.push(change);
+            changes.extend(replaced.map(|replaced| (other, replaced)));
         }
         changes.sort_unstable_by(|one, other| place_of(one).cmp(&place_of(other)));
-        let (mut before, mut writes) = (Vec::new(), Vec::new());
-        for of_slice in changes.chunk_by(|one, other| Arc::ptr_eq(one.0, other.0)) {
-            let slice = of_slice[0].0;
-            let replaced = of_slice.iter().map(|(_, replaced)| replaced.clone()).collect();
-            writes.push(self.update(before.len(), slice, replaced, time)?);
-            before.push(slice.clone());
+        let (slices, replaced): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
+        let replaced: Arc<[Replaced]> = replaced.into();
+        let (mut before, mut writes, mut at) = (Vec::new(), Vec::new(), 0);
+        for same in slices.chunk_by(|one, other| Arc::ptr_eq(one, other)) {
+            writes.push(self.update(before.len(), same[0], (&replaced, at..at + same.len()), time)?);
+            before.push(same[0].clone());
+            at += same.len();
         }
-        Some(self.plan_of(before, writes))
+        Some(self.plan_of(before, writes, replaced.len()))
     }
 
     /// The update of a slice that has other endpoints at some places.
@@ -113,29 +120,25 @@ impl<'a> Direct<'a> {
         &self,
         slot: usize,
         slice: &Arc<EndpointSlice>,
-        replaced: Vec<Replaced>,
+        (replaced, ours): (&Arc<[Replaced]>, Range<usize>),
         time: Option<&str>,
     ) -> Option<Write> {
         let Self { service, options, .. } = *self;
-        if slice.endpoints.len() > options.max_endpoints || !self.common.is_of(service, slice) {
-            return None;
-        }
         let metadata = match time {
             None if !service.selects_pods() => slice.metadata.clone(),
             time => with_trigger_time(&slice.metadata, time),
         };
-        let endpoints = replaced.iter().filter_map(|(_, endpoint)| endpoint.get(0));
+        let endpoints = replaced[ours.clone()].iter().map(|(_, endpoint)| endpoint.get());
         if !self.slices.fit_with((slice, &metadata), endpoints, options.max_endpoints, options.max_bytes) {
             return None;
         }
         let reasons = WriteReasons::default().with(WriteReason::EndpointsUpdated, true);
-        let slice = LateSlice::replacing(slice, metadata, replaced)?;
+        let slice = LateSlice::replacing(slice, metadata, replaced, ours)?;
         Some(Write { verb: Verb::Update, slice, reasons, slot })
     }
 
-    /// The plan of some updates of slices.
-    fn plan_of(&self, before: Vec<Arc<EndpointSlice>>, writes: Vec<Write>) -> Plan {
-        let changed = self.changes.addresses.len();
+    /// The plan of some updates of slices, in which so many endpoints changed.
+    fn plan_of(&self, before: Vec<Arc<EndpointSlice>>, writes: Vec<Write>, changed: usize) -> Plan {
         let written: usize = before.iter().map(|slice| slice.endpoints.len()).sum();
         let counts = Stats {
             updates: writes.len(),
@@ -161,13 +164,22 @@ impl<'a> Direct<'a> {
     }
 
     /// What changed at an address.
-    fn change(&self, address: &OwnedAddress, pods: &PodsByAddress<'_>) -> Option<Change<'a>> {
+    fn change(&self, address: &OwnedAddress, pods: &PodsByAddress<'_>) -> Option<Outcome<'a>> {
         let (slice, place) = self.cluster.only_holder(self.name, address.get())?;
-        if slice.endpoints.get(place)?.address_count() != 1 {
+        let before = slice.endpoints.get(place)?;
+        let is_simple = before.address_count() == 1
+            && slice.endpoints.len() <= self.options.max_endpoints
+            && self.common.is_of(self.service, slice);
+        if !is_simple {
             return None;
         }
-        let wanted = self.wanted(address, pods, (slice, place))?;
-        Some((slice, (place, content(slice, place, wanted)?)))
+        let wanted = self.wanted(address, pods, (slice, before))?;
+        if !wanted.is_same_endpoint(slice, before) {
+            return None;
+        }
+        let is_there = keeps(before, wanted.endpoint.get());
+        let replaced = if is_there { None } else { Some((place, over(before, wanted.endpoint)?)) };
+        Some((slice, replaced))
     }
 
     /// The Pods that changed, where each has one address and no other address changed; none where no Pod did.
@@ -185,23 +197,22 @@ impl<'a> Direct<'a> {
         (pods.len() == changes.addresses.len() && changes.pods.len() == pods.len()).then_some(pods)
     }
 
-    /// What a changed address should be, in the slice and at the place that hold it.
+    /// What a changed address should be, in the slice and in place of the endpoint that hold it.
     fn wanted(
         &self,
         address: &OwnedAddress,
         pods: &PodsByAddress<'_>,
-        (slice, place): (&EndpointSlice, usize),
+        (slice, before): (&EndpointSlice, EndpointRef<'_>),
     ) -> Option<Wanted<'a>> {
         let Self { service, entry, common, .. } = *self;
         if !service.selects_pods() {
-            let mut contents = entry.outside.as_ref()?.with_address(address);
-            let (endpoint, ports) = contents.next().filter(|_| pods.is_empty())?;
-            kube::check_published(endpoint.get(0)?).ok()?;
+            let (endpoint, ports) = entry.outside.as_ref()?.only(address).filter(|_| pods.is_empty())?;
+            kube::check_published(endpoint.get()).ok()?;
             let ports = match ports {
                 Ports::OfService => Cow::Borrowed(common.ports.as_deref()?),
                 ports => Cow::Owned(kube::published_ports(service, self.managed_by, ports).ok()?),
             };
-            return contents.next().is_none().then(|| Wanted { endpoint: endpoint.clone(), ports });
+            return Some(Wanted { endpoint: endpoint.clone(), ports });
         }
         let pod = *pods.get(&address.get())?;
         let nodes: HashMap<_, _> =
@@ -209,29 +220,32 @@ impl<'a> Direct<'a> {
         let mut errors = Vec::new();
         let groups = kube::desired(service, &[pod], &nodes, slice.address_type, &mut errors).ok()?;
         let [group] = <[_; 1]>::try_from(groups).ok().filter(|_| errors.is_empty())?;
-        let endpoints = kube::distributed(service, group.endpoints, slice.endpoints.get(place)?).ok()?;
-        Some(Wanted { endpoint: endpoints.into(), ports: Cow::Owned(group.ports) })
+        let endpoints = kube::distributed(service, group.endpoints, before).ok()?;
+        let mut endpoints = SharedEndpoint::each(endpoints.into());
+        let only = endpoints.next().filter(|_| endpoints.next().is_none())?;
+        Some(Wanted { endpoint: only, ports: Cow::Owned(group.ports) })
     }
 }
 
-/// What is wanted at a place, a list of one, where that is the same endpoint with another content.
-fn content(slice: &EndpointSlice, place: usize, wanted: Wanted<'_>) -> Option<Shared<EndpointList>> {
-    let before = slice.endpoints.get(place)?;
-    let only = (wanted.endpoint.len() == 1).then(|| wanted.endpoint.get(0))??;
-    let identity = Identity::Stable;
-    let is_same = only.address_count() == 1
-        && only.address().address_type() == slice.address_type
-        && same_ports(&wanted.ports, &slice.ports)
-        && ByIdentity { endpoint: before, identity } == (ByIdentity { endpoint: only, identity });
-    if !is_same || keeps(before, only) {
-        return None;
+impl Wanted<'_> {
+    /// True if it is the same endpoint as one of a slice, with whatever content.
+    fn is_same_endpoint(&self, slice: &EndpointSlice, before: EndpointRef<'_>) -> bool {
+        let (wanted, identity) = (self.endpoint.get(), Identity::Stable);
+        wanted.address_count() == 1
+            && wanted.address().address_type() == slice.address_type
+            && same_ports(&self.ports, &slice.ports)
+            && ByIdentity { endpoint: before, identity } == (ByIdentity { endpoint: wanted, identity })
     }
+}
+
+/// An endpoint in the place of one whose fields of a newer API stay.
+fn over(before: EndpointRef<'_>, endpoint: SharedEndpoint) -> Option<SharedEndpoint> {
     if before.rare().is_none() {
-        return Some(wanted.endpoint);
+        return Some(endpoint);
     }
     let mut merged = EndpointList::default();
-    merged.push_over(only, before).ok()?;
-    Some(merged.into())
+    merged.push_over(endpoint.get(), before).ok()?;
+    SharedEndpoint::each(merged.into()).next()
 }
 
 fn place_of<'a>((slice, (place, _)): &Change<'a>) -> (&'a str, usize) {
@@ -301,21 +315,32 @@ mod tests {
 
     #[test]
     fn changes_in_place_are_planned_from_their_endpoints_alone_and_as_from_all() {
-        for zones in [["z", "y", "z", "z", "z"], ["y", "z", "z", "x", "y"]] {
-            planned_as_from_all(&published(zones));
+        for zones in [["z", "y", "z", "z", "z"], ["y", "z", "z", "x", "y"], ["z"; 5]] {
+            planned_as_from_all(&[zones]);
+            // What changed first is undone in part, or as a whole.
+            planned_as_from_all(&[["x", "x", "z", "z", "z"], zones]);
+            planned_as_from_all(&[["x"; 5], zones]);
         }
     }
 
-    fn planned_as_from_all(wanted: &Published) {
+    fn planned_as_from_all(steps: &[[&str; 5]]) {
         let name: Name = ("shop".to_owned(), "db".to_owned());
         let mut packer = packer(&name, Policy::BALANCED);
-        packer.upsert(&name, wanted).expect("endpoints");
-        let plan = direct(&packer, &name).expect("a plan");
+        for zones in steps {
+            packer.upsert(&name, &published(*zones)).expect("endpoints");
+        }
+        let wanted = &published(*steps.last().expect("a step"));
+        let Some(plan) = direct(&packer, &name) else {
+            assert_eq!(steps, [["z"; 5]], "there is a plan, but where nothing was told");
+            return;
+        };
         let options = Options { trigger_time: Some("2026-01-02T03:04:05Z".to_owned()), ..Options::default() };
         let service = packer.cluster.service(&name).expect("the Service");
         let whole = kube::publish(service, wanted, &packer.slices(&name).into(), "sync", &options).expect("a plan");
         assert_eq!((plan.writes(), plan.stats(), plan.result()), (whole.writes(), whole.stats(), whole.result()));
         assert_eq!(plan.notes(), whole.notes());
+        let plan = packer.plan(&name, None).expect("a plan");
+        assert_eq!(packer.dirty().is_empty(), plan.writes().is_empty());
     }
 
     #[test]
@@ -326,9 +351,9 @@ mod tests {
         assert!(direct(&unchanged, &name).is_none());
         let mut both = unchanged.clone();
         both.upsert(&name, &changed).expect("endpoints");
-        both.remove(&name, &json::read_published(GONE).expect("an endpoint")).expect("room");
+        both.remove(&name, &json::read_published(GONE).expect("an endpoint"));
         let mut gone = unchanged.clone();
-        gone.remove(&name, &changed).expect("endpoints");
+        gone.remove(&name, &changed);
         let mut other = unchanged;
         let target = br#"[{"addresses":["10.0.0.2"],"targetRef":{"kind":"VM","name":"another"}}]"#;
         other.upsert(&name, &json::read_published(target).expect("an endpoint")).expect("room");

@@ -67,16 +67,34 @@ impl Entry {
         self.common = OnceLock::new();
     }
 
-    /// Take in an endpoint from outside. True if that is new.
-    pub(super) fn tell(&mut self, key: outside::Key, content: outside::Content) -> bool {
-        let address = key.address().clone();
-        if !self.outside.get_or_insert_default().tell(key, content) {
-            return false;
+    /// Take in endpoints from outside. True if anything about them is new.
+    pub(super) fn tell(&mut self, news: impl IntoIterator<Item = (outside::Key, outside::Content)>) -> bool {
+        let before = self.epoch;
+        self.outside.get_or_insert_default();
+        for (key, content) in news {
+            let address = key.address().clone();
+            if self.outside.as_mut().is_some_and(|outside| outside.tell(key, content)) {
+                self.mark_address(address);
+            }
         }
+        self.epoch > before
+    }
+
+    /// Take endpoints from outside away. True if any was there.
+    pub(super) fn take_away(&mut self, gone: Vec<outside::Key>) -> bool {
+        let before = self.epoch;
+        for key in gone {
+            if self.outside.as_mut().is_some_and(|outside| outside.remove(&key)) {
+                self.mark_address(key.into_address());
+            }
+        }
+        self.epoch > before
+    }
+
+    fn mark_address(&mut self, address: OwnedAddress) {
         self.mark_part(|changes| {
             changes.addresses.insert(address);
         });
-        true
     }
 
     /// Something changed, which `note` tells.

@@ -23,7 +23,6 @@ use crate::engine::versions::Name;
 use crate::kube::{Pod, Published};
 use crate::model::EndpointSlice;
 use crate::pack::{self, Plan};
-use address::OwnedAddress;
 use cluster::{Cluster, Names};
 use direct::Direct;
 use entry::Entry;
@@ -150,7 +149,21 @@ impl Packer {
     ///
     /// More text than one list can hold.
     pub fn publish(&mut self, service: &Name, endpoints: &Published) -> Result<(), Error> {
-        let outside: Outside = outside::each(endpoints)?.collect();
+        /// Of more, what changed is not worth knowing, where most did.
+        const FEW: usize = 1_000;
+        if let Some(known) = self.outside(service) {
+            let news = outside::news(Some(known), endpoints)?;
+            let gone = known.others(endpoints, &news);
+            if news.len() + gone.len() <= FEW.max(known.len() / 2) {
+                let entry = entry_of(&mut self.entries, service);
+                // Both happen, whatever the first one comes to.
+                if entry.tell(news) | entry.take_away(gone) {
+                    self.note(service);
+                }
+                return Ok(());
+            }
+        }
+        let outside: Outside = outside::news(None, endpoints)?.into_iter().collect();
         let entry = entry_of(&mut self.entries, service);
         if entry.outside.as_deref() != Some(&outside) {
             entry.outside = Some(Box::new(outside));
@@ -165,38 +178,26 @@ impl Packer {
     ///
     /// As [`publish`](Self::publish).
     pub fn upsert(&mut self, service: &Name, endpoints: &Published) -> Result<(), Error> {
-        let given = outside::each(endpoints)?;
-        let tell = |entry: &mut Entry| {
-            entry.outside.get_or_insert_default();
-            given.fold(false, |is_new, (key, content)| entry.tell(key, content) || is_new) && !entry.is_noted
-        };
-        let is_unheard_of = match self.entries.get_mut(service) {
-            Some(entry) => tell(entry),
-            None => tell(entry_of(&mut self.entries, service)),
-        };
-        if is_unheard_of {
+        let alone = outside::alone(endpoints);
+        let news = if alone.is_none() { outside::news(self.outside(service), endpoints)? } else { Vec::new() };
+        let entry = entry_of(&mut self.entries, service);
+        if entry.tell(alone.into_iter().chain(news)) && !entry.is_noted {
             self.note(service);
         }
         Ok(())
     }
 
     /// Take endpoints from outside away, by their addresses and ports; those that are not there are passed over.
-    ///
-    /// # Errors
-    ///
-    /// As [`publish`](Self::publish).
-    pub fn remove(&mut self, service: &Name, endpoints: &Published) -> Result<(), Error> {
-        let given = outside::each(endpoints)?;
-        let Some(known) = self.entries.get_mut(service).and_then(|entry| entry.outside.as_mut()) else {
-            return Ok(());
-        };
-        let gone = given.map(|(key, _)| key).filter(|key| known.remove(key));
-        let gone: Vec<OwnedAddress> = gone.map(|key| key.address().clone()).collect();
-        if !gone.is_empty() {
-            entry_of(&mut self.entries, service).mark_part(|changes| changes.addresses.extend(gone));
+    pub fn remove(&mut self, service: &Name, endpoints: &Published) {
+        let gone = outside::keys(endpoints).map(|(key, _)| key).collect();
+        if self.entries.get_mut(service).is_some_and(|entry| entry.take_away(gone)) {
             self.note(service);
         }
-        Ok(())
+    }
+
+    /// The endpoints from outside that are known of a Service.
+    fn outside(&self, service: &Name) -> Option<&Outside> {
+        self.entries.get(service)?.outside.as_deref()
     }
 
     /// Services that may need writes and do not wait for news, in order.
@@ -273,8 +274,9 @@ impl Packer {
             return None;
         }
         let plan = Direct::of(&self.cluster, &self.options, service, entry)?.plan(trigger_time)?;
-        // There are writes to send, and so the Service stays dirty.
-        entry.send(&plan);
+        if entry.send(&plan) {
+            self.is_clean(service);
+        }
         Some(plan)
     }
 

@@ -2,32 +2,32 @@
 
 use std::collections::BTreeMap;
 
-use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
+use hashbrown::{HashMap, HashSet};
 
 use crate::Error;
 use crate::engine::packer::address::OwnedAddress;
-use crate::interrupt::point;
+use crate::interrupt::{point, points};
 use crate::kube::{Ports, Published};
-use crate::model::{EndpointList, EndpointRef, Shared};
+use crate::model::{EndpointList, EndpointRef, Shared, SharedEndpoint};
 
 /// What makes an endpoint the same: its addresses, and its ports. Nearly all differ in the first address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     first: OwnedAddress,
     rest: Rest,
 }
 
 /// Of a key, all but the first address.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Rest {
     more: Box<[String]>,
     /// None for those of the Service, so that nearly always no text is compared.
     ports: Option<Box<str>>,
 }
 
-/// What it says: a list of one, which plans share, and its ports.
-pub(super) type Content = (Shared<EndpointList>, Ports);
+/// What it says, which plans share, and its ports.
+pub(super) type Content = (SharedEndpoint, Ports);
 
 /// Endpoints from outside by their keys.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +46,11 @@ enum Few {
 
 impl Key {
     fn of(endpoint: EndpointRef<'_>, ports: &Ports) -> Self {
-        let more = endpoint.addresses().skip(1).map(|address| address.to_string()).collect();
+        let more = if endpoint.rare().is_none() {
+            Box::default()
+        } else {
+            endpoint.addresses().skip(1).map(|address| address.to_string()).collect()
+        };
         let ports = (*ports != Ports::OfService).then(|| ports.key().into());
         Self { first: endpoint.address().into(), rest: Rest { more, ports } }
     }
@@ -55,11 +59,15 @@ impl Key {
     pub(super) fn address(&self) -> &OwnedAddress {
         &self.first
     }
+
+    pub(super) fn into_address(self) -> OwnedAddress {
+        self.first
+    }
 }
 
 /// True if both say the same, also about fields that are to be taken away.
 fn is_same((one, ports): &Content, (other, its): &Content) -> bool {
-    ports == its && one.wants_same_as(other)
+    ports == its && one.get().wants_same_as(other.get())
 }
 
 impl Few {
@@ -137,6 +145,34 @@ impl Outside {
         self.by_first.get(first)?.get(rest)
     }
 
+    fn iter(&self) -> impl Iterator<Item = (&OwnedAddress, &Rest, &Content)> {
+        self.by_first.iter().flat_map(|(first, few)| few.iter().map(move |(rest, one)| (first, rest, one)))
+    }
+
+    /// The endpoints that some do not name, of which these are the news.
+    pub(super) fn others(&self, endpoints: &Published, news: &[(Key, Content)]) -> Vec<Key> {
+        let changed = news.iter().filter(|(key, _)| self.get(&key.first, &key.rest).is_some()).count();
+        if endpoints.len() - news.len() + changed == self.size && endpoints.endpoints.has_no_twins() {
+            return Vec::new();
+        }
+        let named: HashSet<Key> = keys(endpoints).map(|(key, _)| key).collect();
+        let all = self.iter().map(|(first, rest, _)| Key { first: first.clone(), rest: rest.clone() });
+        all.filter(|key| !named.contains(key)).collect()
+    }
+
+    /// The number of endpoints.
+    pub(super) fn len(&self) -> usize {
+        self.size
+    }
+
+    /// The one with a first address, if there is no other.
+    pub(super) fn only(&self, address: &OwnedAddress) -> Option<&Content> {
+        match self.by_first.get(address)? {
+            Few::One(_, content) => Some(content),
+            Few::Many(_) => None,
+        }
+    }
+
     /// Those with a first address, in the order of their keys.
     pub(super) fn with_address(&self, address: &OwnedAddress) -> impl Iterator<Item = &Content> {
         self.by_first.get(address).into_iter().flat_map(Few::iter).map(|(_, content)| content)
@@ -153,41 +189,69 @@ impl Outside {
 /// Two are the same if they say the same, also about fields that are to be taken away.
 impl PartialEq for Outside {
     fn eq(&self, other: &Self) -> bool {
-        let mut all =
-            self.by_first.iter().flat_map(|(first, few)| few.iter().map(move |(rest, one)| (first, rest, one)));
-        self.size == other.size
-            && all.all(|(first, rest, one)| other.get(first, rest).is_some_and(|other| is_same(one, other)))
+        let is_there = |(first, rest, one)| other.get(first, rest).is_some_and(|other| is_same(one, other));
+        self.size == other.size && self.iter().all(is_there)
     }
 }
 
 impl FromIterator<(Key, Content)> for Outside {
     fn from_iter<T: IntoIterator<Item = (Key, Content)>>(endpoints: T) -> Self {
         let endpoints = endpoints.into_iter();
-        let by_first = HashMap::with_capacity(endpoints.size_hint().0);
-        let mut outside = Self { by_first, size: 0 };
+        let mut outside = Self { by_first: HashMap::with_capacity(endpoints.size_hint().0), size: 0 };
         for (key, content) in endpoints {
+            point();
             outside.tell(key, content);
         }
         outside
     }
 }
 
-/// Take a list apart.
-pub(super) fn each(endpoints: &Published) -> Result<impl Iterator<Item = (Key, Content)>, Error> {
-    let (list, ports) = (&endpoints.endpoints, &endpoints.ports);
-    if let (Some(ports), Some(only), 1) = (ports.only(), list.get(0), list.len()) {
-        let alone = if list.is_tight() { list.clone() } else { EndpointList::clone(list).into() };
-        let alone = (Key::of(only, ports), (alone, ports.clone()));
-        return Ok(Some(alone).into_iter().chain(Vec::new()));
+/// The only endpoint of a list.
+pub(super) fn alone(endpoints: &Published) -> Option<(Key, Content)> {
+    let (key, ports) = keys(endpoints).next().filter(|_| endpoints.len() == 1)?;
+    Some((key, (SharedEndpoint::each(tight(&endpoints.endpoints)).next()?, ports.clone())))
+}
+
+/// What must be told to know of all of some endpoints: each that is not known as it is, and perhaps others. Of the list, each keeps no more than a
+/// few, all of which are told.
+///
+/// # Errors
+///
+/// Some of them have more text than one list can hold.
+pub(super) fn news(known: Option<&Outside>, endpoints: &Published) -> Result<Vec<(Key, Content)>, Error> {
+    const FEW: usize = 16;
+    let list = &endpoints.endpoints;
+    let is_known = |place: usize, key: &Key, ports: &Ports| {
+        let (one, its) = known?.get(&key.first, &key.rest)?;
+        // Of two with one key the last one counts, whatever is known.
+        Some(its == ports && one.get().wants_same_as(list.get(place)?) && list.has_no_twins())
+    };
+    let new = keys(endpoints).enumerate().filter(|(place, (key, ports))| is_known(*place, key, ports) != Some(true));
+    let new: Vec<_> = new.collect();
+    let mut lists = Vec::with_capacity(new.len().div_ceil(FEW));
+    if new.len() == list.len() && list.len() <= FEW {
+        lists.push(tight(list));
+    } else {
+        for some in new.chunks(FEW) {
+            points(some.len());
+            lists.push(list.part(some.iter().map(|(place, _)| *place))?.into());
+        }
     }
-    let each = list.iter().zip(ports.iter()).map(|(endpoint, ports)| {
+    let contents = lists.into_iter().flat_map(SharedEndpoint::each);
+    Ok(new.into_iter().zip(contents).map(|((_, (key, ports)), one)| (key, (one, ports.clone()))).collect())
+}
+
+/// The list, or a copy with no room for others.
+fn tight(list: &Shared<EndpointList>) -> Shared<EndpointList> {
+    if list.is_tight() { list.clone() } else { EndpointList::clone(list).into() }
+}
+
+/// Each endpoint of a list as it is told from the others, with its ports.
+pub(super) fn keys(endpoints: &Published) -> impl Iterator<Item = (Key, &Ports)> {
+    endpoints.endpoints.iter().zip(endpoints.ports.iter()).map(|(endpoint, ports)| {
         point();
-        let mut alone = EndpointList::default();
-        alone.push(endpoint)?;
-        alone.shrink();
-        Ok((Key::of(endpoint, ports), (alone.into(), ports.clone())))
-    });
-    Ok(None.into_iter().chain(each.collect::<Result<Vec<_>, Error>>()?))
+        (Key::of(endpoint, ports), ports)
+    })
 }
 
 /// Put a list together.
@@ -195,21 +259,21 @@ pub(super) fn joined<'a>(contents: impl Iterator<Item = &'a Content>) -> Result<
     let mut joined = Published::default();
     for (endpoint, ports) in contents {
         point();
-        for one in endpoint.iter() {
-            joined.endpoints.push(one)?;
-        }
-        joined.ports.push(ports.clone(), endpoint.len());
+        joined.endpoints.push(endpoint.get())?;
+        joined.ports.push(ports.clone(), 1);
     }
     Ok(joined)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::wire::json;
 
     fn told(text: &str) -> Vec<(Key, Content)> {
-        each(&json::read_published(text.as_bytes()).expect("endpoints")).expect("room").collect()
+        news(None, &json::read_published(text.as_bytes()).expect("endpoints")).expect("room")
     }
 
     #[test]
@@ -232,12 +296,61 @@ mod tests {
                 assert_eq!((left.remove(key), left.remove(key)), (was_there, false));
                 assert!(left != outside);
                 assert_eq!((left.size, left.in_order().len()), (size - usize::from(was_there), left.size));
-                assert_eq!(left.with_address(key.address()).count(), with_address - usize::from(was_there));
+                let still = with_address - usize::from(was_there);
+                assert_eq!(left.with_address(key.address()).count(), still);
+                assert_eq!(left.only(key.address()).is_some(), still == 1);
             }
             assert!(left.by_first.is_empty());
             let told: Vec<bool> = all.iter().cloned().map(|(key, content)| left.tell(key, content)).collect();
             assert_eq!(told, [true, true, true, true, true, false]);
             assert!(left == outside);
         }
+    }
+
+    /// Endpoints of few addresses, ports, and contents.
+    fn some() -> impl Strategy<Value = String> {
+        let one = (0..24, prop::option::weighted(0.1, 8080..8082), prop::option::weighted(0.1, 0..3), 0..3usize)
+            .prop_map(|(address, port, more, content)| {
+                let more = more.map_or(String::new(), |more| format!(r#","10.0.1.{more}""#));
+                let port = port.map_or(String::new(), |port| format!(r#","port":{port}"#));
+                let content = ["", r#","zone":"a""#, r#","weight":null"#][content];
+                format!(r#"{{"addresses":["10.0.0.{address}"{more}]{content}{port}}}"#)
+            });
+        prop::collection::vec(one, 0..24).prop_map(|all| format!("[{}]", all.join(",")))
+    }
+
+    proptest! {
+        #[test]
+        fn news_and_others_are_what_makes_the_known_ones_those_that_are_told(lists in prop::collection::vec(some(), 1..5)) {
+            let mut known: Option<Outside> = None;
+            for list in lists {
+                let list = json::read_published(list.as_bytes()).expect("endpoints");
+                let whole: Outside = news(None, &list).expect("room").into_iter().collect();
+                let news = news(known.as_ref(), &list).expect("room");
+                let mut now = known.unwrap_or_default();
+                let others = now.others(&list, &news);
+                prop_assert!(others.iter().all(|key| whole.get(&key.first, &key.rest).is_none()));
+                let is_same = now == whole;
+                let changed: Vec<bool> = news.into_iter().map(|(key, content)| now.tell(key, content)).collect();
+                prop_assert!(is_same <= !changed.contains(&true) && is_same <= others.is_empty());
+                prop_assert!(others.iter().all(|key| now.remove(key)));
+                prop_assert!(now == whole);
+                known = Some(now);
+            }
+        }
+    }
+
+    #[test]
+    fn an_endpoint_keeps_few_others_of_its_list() {
+        let list = |zone: &str| {
+            let one = |number| format!(r#"{{"addresses":["10.0.0.{number}"],"zone":"{zone}"}}"#);
+            let all: Vec<String> = (0..100).map(one).collect();
+            json::read_published(format!("[{}]", all.join(",")).as_bytes()).expect("endpoints")
+        };
+        let known = news(None, &list("a")).expect("room").into_iter().collect();
+        assert!(news(Some(&known), &list("a")).expect("room").is_empty());
+        let new = news(Some(&known), &list("b")).expect("room");
+        assert_eq!(new.len(), 100);
+        assert!(new.iter().all(|(_, (one, _))| one.list_len() <= 16));
     }
 }
