@@ -26,6 +26,8 @@ static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 const SLICES: usize = 165;
 const VIEW: usize = 160;
 const PACKER: usize = 560;
+/// How many times as much endpoints from outside may take that were told again and again.
+const WORN: usize = 3;
 /// Most bytes for each Service of ten endpoints, beside its slice.
 const SERVICE_IN_VIEW: usize = 2_400;
 const SERVICE_IN_PACKER: usize = 4_000;
@@ -65,6 +67,7 @@ fn memory_is_bounded_for_each_endpoint_and_does_not_grow_with_calls() {
     what_a_thread_remembers_is_bounded();
     what_a_thread_remembers_of_pods_in_protobuf_is_bounded();
     ten_thousand_calls_leave_nothing_behind();
+    what_is_told_again_and_again_keeps_little_of_what_was_told_before();
 }
 
 /// From the bytes of 100,000 endpoints to a plan. First of all, since the peak is that of the whole process.
@@ -261,4 +264,36 @@ fn ten_thousand_calls_leave_nothing_behind() {
     };
     let (before, after) = (most(0), most(7_000));
     assert!(after < before + 512, "{before} bytes became {after}");
+}
+
+/// Some endpoints, all over the list, change between two tellings of all: an endpoint keeps those that changed with it, and no list as it was told.
+fn what_is_told_again_and_again_keeps_little_of_what_was_told_before() {
+    const ENDPOINTS: usize = 1_000;
+    let name = ("shop".to_owned(), "web".to_owned());
+    let endpoint = |number: usize, version: usize| {
+        format!(
+            r#"{{"addresses":["10.0.{}.{}"],"nodeName":"node-{number}","zone":"zone-{version}","targetRef":{{"kind":"VM","name":"vm-{number}-of-some-length","uid":"{number:036}"}}}}"#,
+            number / 250,
+            number % 250
+        )
+    };
+    let mut all: Vec<String> = (0..ENDPOINTS).map(|number| endpoint(number, 0)).collect();
+    let mut packer = packer_of(&["web"], &[]);
+    let mut tell = |all: &[String]| {
+        let told = json::read_published(format!("[{}]", all.join(",")).as_bytes()).expect("endpoints");
+        packer.publish(&name, &told).expect("endpoints");
+    };
+    let ((), new) = kept(|| tell(&all));
+    let before = ALLOCATOR.allocated();
+    let mut random = 1_u64;
+    for version in 1..1_000 {
+        for _ in 0..20 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let number = usize::try_from(random >> 33).expect("a number") % ENDPOINTS;
+            all[number] = endpoint(number, version % 10);
+        }
+        tell(&all);
+    }
+    let now = new + ALLOCATOR.allocated() - before;
+    assert!(now <= WORN * new, "{new} bytes of what was told once became {now}");
 }
