@@ -166,6 +166,19 @@ mod tests {
     }
 
     #[test]
+    fn slices_of_one_plan_have_their_own_endpoints() {
+        let other: Vec<_> = SharedEndpoint::each(list(&["x", "y", "z"]).into()).collect();
+        let replaced: Arc<[Replaced]> = [0, 2, 1].into_iter().zip(other).collect();
+        let of = |zones: [&str; 3], ours: Range<usize>| {
+            let before = Arc::new(slice(list(&zones)));
+            let late = LateSlice::replacing(&before, before.metadata.clone(), &replaced, ours).expect("room");
+            late.endpoints.iter().map(|endpoint| endpoint.zone().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(of(["a", "b", "c"], 0..2), ["x", "b", "y"]);
+        assert_eq!(of(["d", "e", "f"], 2..3), ["d", "z", "f"]);
+    }
+
+    #[test]
     fn a_slice_is_made_once_for_all_copies_and_changed_in_one() {
         let late = late();
         let mut copy = late.clone();

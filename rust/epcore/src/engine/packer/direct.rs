@@ -344,6 +344,38 @@ mod tests {
     }
 
     #[test]
+    fn what_changes_when_all_are_told_again_is_planned_as_from_all() {
+        let name: Name = ("shop".to_owned(), "db".to_owned());
+        let one = |number: usize, zone: &str| {
+            format!(
+                r#"{{"addresses":["10.0.0.{number}"],"targetRef":{{"kind":"VM","name":"v{}"}},"zone":"{zone}"}}"#,
+                number - 1
+            )
+        };
+        let list = |all: &[(usize, &str)]| {
+            let all: Vec<String> = all.iter().map(|&(number, zone)| one(number, zone)).collect();
+            json::read_published(format!("[{}]", all.join(",")).as_bytes()).expect("endpoints")
+        };
+        let all: Vec<(usize, &str)> = (1..=5).map(|number| (number, "z")).collect();
+        let (mut changed, mut gone) = (all.clone(), all.clone());
+        changed[1].1 = "y";
+        gone.remove(3);
+        let both: Vec<_> = changed.iter().copied().filter(|(number, _)| *number != 4).collect();
+        let more = [&all[..], &[(6, "z")]].concat();
+        let reverse: Vec<_> = all.iter().copied().rev().collect();
+        for told in [&all, &changed, &gone, &both, &more, &reverse, &Vec::new()] {
+            let mut packer = packer(&name, Policy::BALANCED);
+            packer.publish(&name, &list(told)).expect("endpoints");
+            assert_eq!(packer.dirty().is_empty(), *told == all || *told == reverse, "{told:?}");
+            let plan = packer.plan(&name, None).expect("a plan");
+            let service = packer.cluster.service(&name).expect("the Service");
+            let slices = packer.slices(&name).into();
+            let whole = kube::publish(service, &list(told), &slices, "sync", &Options::default()).expect("a plan");
+            assert_eq!((plan.writes(), plan.result()), (whole.writes(), whole.result()), "{told:?}");
+        }
+    }
+
+    #[test]
     fn what_more_depends_on_is_not_planned_from_one_endpoint() {
         let name: Name = ("shop".to_owned(), "db".to_owned());
         let changed = published(["z", "y", "z", "z", "z"]);

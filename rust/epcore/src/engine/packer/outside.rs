@@ -341,6 +341,20 @@ mod tests {
     }
 
     #[test]
+    fn a_field_that_is_to_be_taken_away_is_news() {
+        let list = |fields: &str| {
+            let text = format!(r#"[{{"addresses":["10.0.0.1"]{fields}}},{{"addresses":["10.0.0.2"]}}]"#);
+            json::read_published(text.as_bytes()).expect("endpoints")
+        };
+        let all = ["", r#","x":1"#, r#","x":null"#, r#","y":null"#, r#","x":1,"y":null"#];
+        for (before, after) in all.iter().flat_map(|before| all.iter().map(move |after| (before, after))) {
+            let known = news(None, &list(before)).expect("room").into_iter().collect();
+            let new = news(Some(&known), &list(after)).expect("room");
+            assert_eq!(new.len(), usize::from(before != after), "{before} {after}");
+        }
+    }
+
+    #[test]
     fn an_endpoint_keeps_few_others_of_its_list() {
         let list = |zone: &str| {
             let one = |number| format!(r#"{{"addresses":["10.0.0.{number}"],"zone":"{zone}"}}"#);
