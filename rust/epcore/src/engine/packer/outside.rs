@@ -221,12 +221,12 @@ pub(super) fn alone(endpoints: &Published) -> Option<(Key, Content)> {
 pub(super) fn news(known: Option<&Outside>, endpoints: &Published) -> Result<Vec<(Key, Content)>, Error> {
     const FEW: usize = 16;
     let list = &endpoints.endpoints;
-    let is_known = |place: usize, key: &Key, ports: &Ports| {
-        let (one, its) = known?.get(&key.first, &key.rest)?;
+    let is_known = |place: usize, key: &Key| {
+        let (one, _) = known?.get(&key.first, &key.rest)?;
         // Of two with one key the last one counts, whatever is known.
-        Some(its == ports && one.get().wants_same_as(list.get(place)?) && list.has_no_twins())
+        Some(one.get().wants_same_as(list.get(place)?) && list.has_no_twins())
     };
-    let new = keys(endpoints).enumerate().filter(|(place, (key, ports))| is_known(*place, key, ports) != Some(true));
+    let new = keys(endpoints).enumerate().filter(|(place, (key, _))| is_known(*place, key) != Some(true));
     let new: Vec<_> = new.collect();
     let mut lists = Vec::with_capacity(new.len().div_ceil(FEW));
     if new.len() == list.len() && list.len() <= FEW {
