@@ -18,8 +18,8 @@ use crate::plan::{Plan, Write};
 use crate::slices::{SliceSet, optional};
 use crate::work;
 
-/// So many endpoints are told sooner than the interpreter's lock is given away.
-const FEW: usize = 8;
+/// So many endpoints are told, or planned in place, about as soon as the interpreter's lock is given away and taken again.
+const FEW: usize = 16;
 
 /// The writer's state of many Services.
 #[pyclass(frozen, module = "epcore")]
@@ -161,7 +161,7 @@ impl Packer {
     fn plan(&self, py: Python<'_>, service: &str, namespace: &str, trigger_time: Option<&str>) -> PyResult<Plan> {
         let in_place = |state: &mut State| {
             let (packer, name) = state.of(namespace, service);
-            packer.plan_in_place(name, trigger_time)
+            packer.plan_in_place(name, trigger_time, FEW)
         };
         if let Some(plan) = in_place(&mut self.lock(py)) {
             return Ok(Plan::new(plan));

@@ -252,7 +252,7 @@ impl Packer {
     ///
     /// As [`publish`](crate::kube::publish) and [`reconcile`](crate::kube::reconcile).
     pub fn plan(&mut self, service: &Name, trigger_time: Option<&str>) -> Result<Plan, Error> {
-        if let Some(plan) = self.direct(service, trigger_time, usize::MAX) {
+        if let Some(plan) = self.plan_in_place(service, trigger_time, usize::MAX) {
             return Ok(plan);
         }
         let plan = self.planned(service, trigger_time)?;
@@ -262,13 +262,8 @@ impl Packer {
         Ok(plan)
     }
 
-    /// The same where one endpoint changed in place, which takes as long as its slice does. `None` where more is to be looked at.
-    pub fn plan_in_place(&mut self, service: &Name, trigger_time: Option<&str>) -> Option<Plan> {
-        self.direct(service, trigger_time, 1)
-    }
-
-    /// The same where up to `most` did.
-    fn direct(&mut self, service: &Name, trigger_time: Option<&str>, most: usize) -> Option<Plan> {
+    /// The same where up to `most` endpoints changed in place, which takes a microsecond for each at most. `None` where more is to be looked at.
+    pub fn plan_in_place(&mut self, service: &Name, trigger_time: Option<&str>, most: usize) -> Option<Plan> {
         let entry = self.entries.get_mut(service)?;
         if entry.changes.as_ref()?.addresses.len() > most {
             return None;
