@@ -64,7 +64,7 @@ impl<'a, T> IntoIterator for &'a Shared<Vec<T>> {
 }
 
 /// One endpoint of a list that others may share.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct SharedEndpoint {
     list: Shared<EndpointList>,
     place: u32,
@@ -85,5 +85,11 @@ impl SharedEndpoint {
     #[cfg(test)]
     pub(crate) fn list_len(&self) -> usize {
         self.list.len()
+    }
+}
+
+impl std::fmt::Debug for SharedEndpoint {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.get().fmt(formatter)
     }
 }

@@ -180,8 +180,13 @@ impl Packer {
     pub fn upsert(&mut self, service: &Name, endpoints: &Published) -> Result<(), Error> {
         let alone = outside::alone(endpoints);
         let news = if alone.is_none() { outside::news(self.outside(service), endpoints)? } else { Vec::new() };
-        let entry = entry_of(&mut self.entries, service);
-        if entry.tell(alone.into_iter().chain(news)) && !entry.is_noted {
+        let news = alone.into_iter().chain(news);
+        // Nearly always there is one, and its name is looked up once.
+        let is_unheard_of = match self.entries.get_mut(service) {
+            Some(entry) => entry.tell(news) && !entry.is_noted,
+            None => entry_of(&mut self.entries, service).tell(news),
+        };
+        if is_unheard_of {
             self.note(service);
         }
         Ok(())
