@@ -149,7 +149,7 @@ impl Packer {
     ///
     /// More text than one list can hold.
     pub fn publish(&mut self, service: &Name, endpoints: &Published) -> Result<(), Error> {
-        /// Of more, what changed is not worth knowing, where most did.
+        /// Where more than these and most are new or gone, which of them they are is not worth knowing.
         const FEW: usize = 1_000;
         if let Some(known) = self.outside(service) {
             let news = outside::news(Some(known), endpoints)?;
