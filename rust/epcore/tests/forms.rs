@@ -151,7 +151,7 @@ proptest! {
 
     /// The serializer of another library, whose objects are sorted by name, writes what we keep.
     #[test]
-    fn what_is_kept_is_canonical(shape in shape(), number in any::<u16>()) {
+    fn what_is_kept_is_canonical(shape in shape(), number in prop_oneof![4 => any::<u16>(), 1 => Just(0)]) {
         let value = filled(&shape, number);
         let is_json = serde_json::from_str::<Value>(&value);
         // Numbers stay as they are spelled, and no member is there twice.
@@ -159,7 +159,9 @@ proptest! {
         for read in [json::read_slices, json::read_slices_plainly] {
             match (read(list(std::slice::from_ref(&value)).as_bytes()), &is_json) {
                 (Ok(slices), Ok(tree)) if is_plain => {
-                    prop_assert_eq!(slices[0].metadata.unknown.get("managedFields"), Some(&*tree.to_string()));
+                    // The other library makes a float of this one whole number.
+                    let canonical = tree.to_string().replace("-0.0", "-0");
+                    prop_assert_eq!(slices[0].metadata.unknown.get("managedFields"), Some(&*canonical));
                 }
                 (Ok(_), Ok(_)) => {}
                 (Err(error), Ok(_)) => prop_assert!(error.to_string().contains("a second member of this name"), "{}", error),
