@@ -13,7 +13,6 @@ use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use epcore::diff::{self, diff};
 use epcore::engine::WatchEvent;
-use epcore::kube::Published;
 use epcore::model::{EndpointList, EndpointSlice};
 use epcore::pack::{self, Options};
 use epcore::wire::{json, proto};
@@ -153,10 +152,8 @@ fn changing(criterion: &mut Criterion<Work>) {
     for changes in [1, 10, 1_000] {
         let make = |size: usize| {
             let held = slices(size);
-            let mut packer = cluster::packer_of(&["web"], &held);
+            let (packer, _) = cluster::settled_packer(&held);
             let all = cluster::wanted(&held);
-            packer.publish(&name, &Published::from(all.clone())).expect("endpoints");
-            cluster::settle(&mut packer, "web");
             let texts: Vec<_> = all.iter().step_by(size.div_ceil(changes)).map(json::write_endpoint).collect();
             let texts: Vec<_> = texts.into_iter().map(|text| String::from_utf8(text).expect("text")).collect();
             let told = ["one", "other"].map(|zone| {

@@ -118,7 +118,7 @@ fn turn_of(path: &str, endpoints: usize) -> Box<dyn FnMut(usize)> {
         "one change of a packer" => packer(&slices),
         "one change told to a packer and planned" => telling(&slices),
         "a change in each slice told to a packer and planned" => telling_each(&slices),
-        "all endpoints told to a packer, of which one changed" => telling_all(&slices, endpoints),
+        "all endpoints told to a packer, of which one changed" => telling_all(&slices, &endpoints),
         _ => panic!("no path {path:?}"),
     }
 }
@@ -195,10 +195,7 @@ fn reconcile(count: usize) -> Box<dyn FnMut(usize)> {
 
 /// A packer that writes one changed endpoint in each turn.
 fn packer(slices: &[Arc<EndpointSlice>]) -> Box<dyn FnMut(usize)> {
-    let mut packer = cluster::packer_of(&["web"], slices);
-    let name = ("shop".to_owned(), "web".to_owned());
-    packer.publish(&name, &kube::Published::from(cluster::wanted(slices))).expect("endpoints");
-    cluster::settle(&mut packer, "web");
+    let (mut packer, name) = cluster::settled_packer(slices);
     let changes = ["a", "b"].map(|zone| {
         let text = format!(r#"[{{"addresses":["10.0.0.7"],"zone":"{zone}"}}]"#);
         json::read_published(text.as_bytes()).expect("an endpoint")
@@ -214,10 +211,7 @@ fn packer(slices: &[Arc<EndpointSlice>]) -> Box<dyn FnMut(usize)> {
 
 /// A packer that plans one changed endpoint, told as JSON, in each turn.
 fn telling(slices: &[Arc<EndpointSlice>]) -> Box<dyn FnMut(usize)> {
-    let mut packer = cluster::packer_of(&["web"], slices);
-    let name = ("shop".to_owned(), "web".to_owned());
-    packer.publish(&name, &kube::Published::from(cluster::wanted(slices))).expect("endpoints");
-    cluster::settle(&mut packer, "web");
+    let (mut packer, name) = cluster::settled_packer(slices);
     let (first, rest) = slices.split_first().expect("a slice");
     let text = json::write_endpoint(first.endpoints.get(7).expect("an endpoint"));
     let changes = ["zone-8", "zone-9"].map(|zone| {
@@ -233,12 +227,9 @@ fn telling(slices: &[Arc<EndpointSlice>]) -> Box<dyn FnMut(usize)> {
 }
 
 /// A packer that is told all endpoints in each turn, one of which changed, and plans that one.
-fn telling_all(slices: &[Arc<EndpointSlice>], endpoints: EndpointList) -> Box<dyn FnMut(usize)> {
-    let mut packer = cluster::packer_of(&["web"], slices);
-    let name = ("shop".to_owned(), "web".to_owned());
-    let text = String::from_utf8(json::write_endpoints(&endpoints)).expect("text");
-    packer.publish(&name, &kube::Published::from(endpoints)).expect("endpoints");
-    cluster::settle(&mut packer, "web");
+fn telling_all(slices: &[Arc<EndpointSlice>], endpoints: &EndpointList) -> Box<dyn FnMut(usize)> {
+    let (mut packer, name) = cluster::settled_packer(slices);
+    let text = String::from_utf8(json::write_endpoints(endpoints)).expect("text");
     let told = ["zone-8", "zone-9"]
         .map(|zone| json::read_published(text.replacen("zone-1", zone, 1).as_bytes()).expect("endpoints"));
     Box::new(move |number| {
@@ -249,10 +240,7 @@ fn telling_all(slices: &[Arc<EndpointSlice>], endpoints: EndpointList) -> Box<dy
 
 /// A packer that plans one changed endpoint of each slice, told as a list that was read before, in each turn.
 fn telling_each(slices: &[Arc<EndpointSlice>]) -> Box<dyn FnMut(usize)> {
-    let mut packer = cluster::packer_of(&["web"], slices);
-    let name = ("shop".to_owned(), "web".to_owned());
-    packer.publish(&name, &kube::Published::from(cluster::wanted(slices))).expect("endpoints");
-    cluster::settle(&mut packer, "web");
+    let (mut packer, name) = cluster::settled_packer(slices);
     let texts: Vec<_> = slices.iter().filter_map(|slice| slice.endpoints.get(7)).map(json::write_endpoint).collect();
     let texts = texts.into_iter().map(|text| String::from_utf8(text).expect("text")).collect::<Vec<_>>().join(",");
     let told = ["one", "other"]

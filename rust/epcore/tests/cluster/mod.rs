@@ -188,6 +188,15 @@ pub(crate) fn packer_of(services: &[&str], slices: &[Arc<EndpointSlice>]) -> Pac
     packer
 }
 
+/// A packer of the Service of some slices, told from outside what they hold, and the Service's name.
+pub(crate) fn settled_packer(slices: &[Arc<EndpointSlice>]) -> (Packer, (String, String)) {
+    let mut packer = packer_of(&["web"], slices);
+    let name = ("shop".to_owned(), "web".to_owned());
+    packer.publish(&name, &kube::Published::from(wanted(slices))).expect("endpoints");
+    settle(&mut packer, "web");
+    (packer, name)
+}
+
 /// Let a packer hold what it wants; tell how many writes that took.
 pub(crate) fn settle(packer: &mut Packer, service: &str) -> usize {
     let name = ("shop".to_owned(), service.to_owned());
