@@ -18,7 +18,7 @@ use crate::plan::{Plan, Write};
 use crate::slices::{SliceSet, optional};
 use crate::work;
 
-/// So many endpoints are told, or planned in place, about as soon as the interpreter's lock is given away and taken again.
+/// So many endpoints are told, or planned in place, in some microseconds, for which other threads may wait.
 const FEW: usize = 16;
 
 /// The writer's state of many Services.

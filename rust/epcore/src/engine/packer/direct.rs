@@ -30,9 +30,6 @@ struct Wanted<'a> {
 /// A slice, and what is wanted at a place of it.
 type Change<'a> = (&'a Arc<EndpointSlice>, Replaced);
 
-/// The same, none if that is there again.
-type Outcome<'a> = (&'a Arc<EndpointSlice>, Option<Replaced>);
-
 /// Pods by their only address.
 type PodsByAddress<'a> = HashMap<Address<'a>, &'a Pod>;
 
@@ -163,8 +160,12 @@ impl<'a> Direct<'a> {
         plan
     }
 
-    /// What changed at an address.
-    fn change(&self, address: &OwnedAddress, pods: &PodsByAddress<'_>) -> Option<Outcome<'a>> {
+    /// What changed at an address: nothing if what is wanted is there again.
+    fn change(
+        &self,
+        address: &OwnedAddress,
+        pods: &PodsByAddress<'_>,
+    ) -> Option<(&'a Arc<EndpointSlice>, Option<Replaced>)> {
         let (slice, place) = self.cluster.only_holder(self.name, address.get())?;
         let before = slice.endpoints.get(place)?;
         let is_simple = before.address_count() == 1

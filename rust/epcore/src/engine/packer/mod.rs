@@ -149,19 +149,15 @@ impl Packer {
     ///
     /// More text than one list can hold.
     pub fn publish(&mut self, service: &Name, endpoints: &Published) -> Result<(), Error> {
-        /// Where more than these and most are new or gone, which of them they are is not worth knowing.
-        const FEW: usize = 1_000;
-        if let Some(known) = self.outside(service) {
-            let news = outside::news(Some(known), endpoints)?;
-            let gone = known.others(endpoints, &news);
-            if news.len() + gone.len() <= FEW.max(known.len() / 2) {
-                let entry = entry_of(&mut self.entries, service);
-                // Both happen, whatever the first one comes to.
-                if entry.tell(news) | entry.take_away(gone) {
-                    self.note(service);
-                }
-                return Ok(());
+        if let Some(known) = self.outside(service)
+            && let Some((news, gone)) = known.changes(endpoints)?
+        {
+            let entry = entry_of(&mut self.entries, service);
+            // Both happen, whatever the first one comes to.
+            if entry.tell(news) | entry.take_away(gone) {
+                self.note(service);
             }
+            return Ok(());
         }
         let outside: Outside = outside::news(None, endpoints)?.into_iter().collect();
         let entry = entry_of(&mut self.entries, service);
@@ -267,7 +263,7 @@ impl Packer {
         Ok(plan)
     }
 
-    /// The same where up to `most` endpoints changed in place, which takes a microsecond for each at most. `None` where more is to be looked at.
+    /// The same where up to `most` endpoints changed in place, without a look at any other. `None` where more is to be looked at.
     pub fn plan_in_place(&mut self, service: &Name, trigger_time: Option<&str>, most: usize) -> Option<Plan> {
         let entry = self.entries.get_mut(service)?;
         if entry.changes.as_ref()?.addresses.len() > most {

@@ -29,6 +29,9 @@ struct Rest {
 /// What it says, which plans share, and its ports.
 pub(super) type Content = (SharedEndpoint, Ports);
 
+/// What is to be told.
+pub(super) type News = Vec<(Key, Content)>;
+
 /// Endpoints from outside by their keys.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outside {
@@ -149,8 +152,20 @@ impl Outside {
         self.by_first.iter().flat_map(|(first, few)| few.iter().map(move |(rest, one)| (first, rest, one)))
     }
 
+    /// What must be told, and what taken away, to know of these endpoints and of no others. `None` where more than a thousand and most of all would
+    /// be: then it is not worth knowing which.
+    pub(super) fn changes(&self, endpoints: &Published) -> Result<Option<(News, Vec<Key>)>, Error> {
+        let most = self.size.max(2_000) / 2;
+        let news = news(Some(self), endpoints)?;
+        if news.len() > most {
+            return Ok(None);
+        }
+        let gone = self.others(endpoints, &news);
+        Ok((news.len() + gone.len() <= most).then_some((news, gone)))
+    }
+
     /// The endpoints that some do not name, of which these are the news.
-    pub(super) fn others(&self, endpoints: &Published, news: &[(Key, Content)]) -> Vec<Key> {
+    fn others(&self, endpoints: &Published, news: &[(Key, Content)]) -> Vec<Key> {
         let changed = news.iter().filter(|(key, _)| self.get(&key.first, &key.rest).is_some()).count();
         if endpoints.len() - news.len() + changed == self.size && endpoints.endpoints.has_no_twins() {
             return Vec::new();
@@ -158,11 +173,6 @@ impl Outside {
         let named: HashSet<Key> = keys(endpoints).map(|(key, _)| key).collect();
         let all = self.iter().map(|(first, rest, _)| Key { first: first.clone(), rest: rest.clone() });
         all.filter(|key| !named.contains(key)).collect()
-    }
-
-    /// The number of endpoints.
-    pub(super) fn len(&self) -> usize {
-        self.size
     }
 
     /// The one with a first address, if there is no other.
@@ -218,7 +228,7 @@ pub(super) fn alone(endpoints: &Published) -> Option<(Key, Content)> {
 /// # Errors
 ///
 /// Some of them have more text than one list can hold.
-pub(super) fn news(known: Option<&Outside>, endpoints: &Published) -> Result<Vec<(Key, Content)>, Error> {
+pub(super) fn news(known: Option<&Outside>, endpoints: &Published) -> Result<News, Error> {
     const FEW: usize = 16;
     let list = &endpoints.endpoints;
     let is_known = |place: usize, key: &Key| {
