@@ -266,7 +266,7 @@ fn ten_thousand_calls_leave_nothing_behind() {
     assert!(after < before + 512, "{before} bytes became {after}");
 }
 
-/// Some endpoints, all over the list, change between two tellings of all: an endpoint keeps those that changed with it, and no list as it was told.
+/// Some endpoints, all over the list, change between two tellings of all: an endpoint keeps some that changed with it, and none that did not.
 fn what_is_told_again_and_again_keeps_little_of_what_was_told_before() {
     const ENDPOINTS: usize = 1_000;
     let name = ("shop".to_owned(), "web".to_owned());
