@@ -313,7 +313,31 @@ while thread.is_alive():
 """
 
 
-@pytest.mark.parametrize("script", [ASK_MEANWHILE, ASK_A_VIEW_MEANWHILE])
+TRACK_MEANWHILE = """
+from threading import Thread
+import epcore
+
+endpoints = [{"addresses": [f"10.0.0.{n}"]} for n in range(200)]
+slice_ = {"metadata": {"name": "a", "generation": 1}, "addressType": "IPv4", "endpoints": endpoints, "ports": []}
+tracker = epcore.SliceTracker()
+for call in (tracker.update, tracker.expect_deletion):
+    threads = [Thread(target=lambda: [call(slice_) for _ in range(300)]) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+class Asks:
+    def to_dict(self):
+        tracker.update(slice_)
+        return slice_
+
+tracker.update(Asks())
+tracker.expect_deletion(Asks())
+"""
+
+
+@pytest.mark.parametrize("script", [ASK_MEANWHILE, ASK_A_VIEW_MEANWHILE, TRACK_MEANWHILE])
 def test_threads_may_ask_while_another_works_for_long(script: str) -> None:
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
 

@@ -38,12 +38,14 @@ impl SliceTracker {
     }
 
     fn update(&self, slice: &Bound<'_, PyAny>) -> PyResult<()> {
-        lock(&self.0).update(&*one_slice(slice)?);
+        let slice = one_slice(slice)?;
+        lock(&self.0).update(&slice);
         Ok(())
     }
 
     fn expect_deletion(&self, slice: &Bound<'_, PyAny>) -> PyResult<()> {
-        lock(&self.0).expect_deletion(&*one_slice(slice)?);
+        let slice = one_slice(slice)?;
+        lock(&self.0).expect_deletion(&slice);
         Ok(())
     }
 
