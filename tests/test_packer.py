@@ -25,6 +25,8 @@ NAMES = ("web", "api", "db")
 REACHED: Counter[str] = Counter()
 """How often each thing happened, so that a test of nothing is found out."""
 
+FATES = ["told", "told", "told", "seen, then told", "seen, then lost", "lost", "never sent", "killed"]
+
 OUTSIDE = st.lists(
     st.sampled_from(["10.9.0.1", "10.9.0.2:5433", "10.9.0.3", "fd00::9", "10.9.0.4"]), unique=True, max_size=5
 )
@@ -95,11 +97,14 @@ class PackerMachine(RuleBasedStateMachine):
         self.options: Any = {"policy": self.policy, "naming": self.naming, "max_endpoints": 2}
         self.packer = epcore.Packer(managed_by=MANAGED_BY, **self.options)
         self.told: set[Name] = set()
+        self.never_made = False
+        """A create was lost on its way, and no list has said so."""
         self.seen: dict[str, dict[Name, Json]] = {kind: {} for kind in KINDS}
         self.cursor = dict.fromkeys(KINDS, 0)
 
     def list_kind(self, kind: str) -> None:
         self.packer.replace(json.dumps(self.server.listed(kind)).encode())
+        self.never_made &= kind != "EndpointSlice"
         self.seen[kind] = dict(self.server.objects[kind])
         self.cursor[kind] = len(self.server.events[kind])
 
@@ -196,8 +201,8 @@ class PackerMachine(RuleBasedStateMachine):
         slice_ = self.server.objects["EndpointSlice"][name]
         self.server.put("EndpointSlice", {**slice_, "endpoints": (slice_["endpoints"] or [])[1:] or None})
 
-    @rule(data=st.data(), is_deletion=st.booleans(), pod=st.integers(0, 7).flatmap(pods))
-    def collide(self, data: st.DataObject, is_deletion: bool, pod: Json) -> None:  # noqa: FBT001
+    @rule(data=st.data(), is_deletion=st.booleans(), pod=st.integers(0, 7).flatmap(pods), fate=st.sampled_from(FATES))
+    def collide(self, data: st.DataObject, is_deletion: bool, pod: Json, fate: str) -> None:  # noqa: FBT001
         """Somebody else writes a slice of ours just before we do."""
         self.write([])
         self.meddle(data, is_deletion)
@@ -206,7 +211,7 @@ class PackerMachine(RuleBasedStateMachine):
             if ("shop", f"web-{number}") in self.server.objects["Pod"]:
                 self.server.delete("Pod", ("shop", f"web-{number}"))
         self.watch("Pod", 1000, 0)
-        self.write([])
+        self.write([fate])
 
     @rule(kind=st.sampled_from(KINDS))
     def relist(self, kind: str) -> None:
@@ -220,9 +225,9 @@ class PackerMachine(RuleBasedStateMachine):
         if self.outside is not None:
             self.packer.publish("db", self.outside, namespace="shop")
 
-    @rule(fate=st.lists(st.sampled_from(["told", "told", "told", "lost", "never sent", "killed"]), max_size=8))
+    @rule(fate=st.lists(st.sampled_from(FATES), max_size=8))
     def write(self, fate: list[str]) -> None:
-        """Carry out the plans, with answers that are told or lost, and a process that may die in between."""
+        """Carry out the plans, with answers that are told, late or lost, and a process that may die in between."""
         fates = iter(fate)
         for namespace, name in self.packer.dirty:
             for write in self.packer.plan(name, namespace=namespace).writes:
@@ -231,11 +236,15 @@ class PackerMachine(RuleBasedStateMachine):
                     self.restart()
                     return
                 if what == "never sent":
+                    self.never_made |= write.name is None
                     self.packer.answer(write, "unknown")
                     continue
                 outcome, made = self.server.write(write)
                 REACHED[f"{write.verb} {outcome} {what}"] += 1
-                if what == "lost":
+                if what.startswith("seen"):
+                    self.watch("EndpointSlice", 1000, 0)
+                    self.every_plan_is_the_stateless_one()
+                if what.endswith("lost"):
                     self.packer.answer(write, "unknown")
                 else:
                     self.packer.answer(write, outcome, made)
@@ -273,6 +282,9 @@ class PackerMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Let everything arrive: then all is right, nothing is there twice, and nothing is left to do."""
+        for kind in KINDS:
+            self.watch(kind, 1000, 0)
+        assert self.never_made or self.packer.waiting == [], "watches alone tell how it is"
         for kind in KINDS:
             self.list_kind(kind)
         for _ in range(3):
@@ -365,6 +377,94 @@ def test_a_refused_write_waits_for_news_of_its_slice() -> None:
     packer.apply({"type": "ADDED", "object": made(write, write.name, 6)}, kind="EndpointSlice")
     assert packer.waiting == []
     assert not packer.plan("db", namespace="shop")
+
+
+@pytest.mark.parametrize("outcome", ["conflict", "unknown", "accepted"])
+@pytest.mark.parametrize("naming", ["generate", "deterministic"])
+def test_news_of_a_create_that_came_before_its_answer_are_not_waited_for(outcome: Outcome, naming: Any) -> None:
+    packer = packer_of("10.9.0.1", naming=naming)
+    (write,) = packer.plan("db", namespace="shop").writes
+    packer.apply({"type": "ADDED", "object": made(write, write.name or "db-x", 6)}, kind="EndpointSlice")
+    packer.answer(write, outcome)
+    assert packer.waiting == []
+    assert not packer.plan("db", namespace="shop"), "nothing is made twice"
+    packer.upsert("db", ["10.9.0.2"], namespace="shop")
+    assert [one.verb for one in packer.plan("db", namespace="shop").writes] == ["update"]
+
+
+@pytest.mark.parametrize("is_deletion", [False, True])
+@pytest.mark.parametrize("outcome", ["conflict", "accepted"])
+def test_news_of_a_slice_that_came_before_the_answer_are_not_waited_for(outcome: Outcome, is_deletion: Any) -> None:
+    packer = packer_of("10.9.0.1")
+    (create,) = packer.plan("db", namespace="shop").writes
+    packer.answer(create, "accepted", made(create, "db-x", 6))
+    packer.upsert("db", ["10.9.0.2"], namespace="shop")
+    (update,) = packer.plan("db", namespace="shop").writes
+    event = "DELETED" if is_deletion else "MODIFIED"
+    packer.apply({"type": event, "object": made(create, "db-x", 7)}, kind="EndpointSlice")
+    packer.answer(update, outcome)
+    assert packer.waiting == []
+    (again,) = packer.plan("db", namespace="shop").writes
+    assert (again.verb, len(again.slice)) == ("create" if is_deletion else "update", 2)
+
+
+def test_a_slice_that_is_as_it_was_is_news_for_who_waits_for_it() -> None:
+    packer = packer_of("10.9.0.1")
+    (create,) = packer.plan("db", namespace="shop").writes
+    held = made(create, "db-x", 6)
+    packer.answer(create, "accepted", held)
+    packer.upsert("db", ["10.9.0.2"], namespace="shop")
+    (update,) = packer.plan("db", namespace="shop").writes
+    packer.answer(update, "conflict")
+    assert packer.waiting == [("shop", "db")]
+    packer.take_news()
+    packer.apply(held, kind="EndpointSlice")
+    assert packer.waiting == []
+    assert packer.dirty == packer.take_news() == [("shop", "db")]
+
+
+def test_a_create_that_was_lost_is_known_again_whatever_was_planned_since() -> None:
+    packer = packer_of("10.9.0.1", "10.9.0.2", max_endpoints=1)
+    first, second = packer.plan("db", namespace="shop").writes
+    for write in (first, second):
+        packer.answer(write, "unknown")
+    packer.publish("db", ["10.9.0.3"], namespace="shop")
+    assert len(packer.plan("db", namespace="shop")) == 1
+    packer.apply({"type": "ADDED", "object": made(first, "db-x", 6)}, kind="EndpointSlice")
+    assert packer.waiting == [("shop", "db")], "one of them is lost still"
+    packer.apply({"type": "ADDED", "object": made(second, "db-y", 7)}, kind="EndpointSlice")
+    assert packer.waiting == []
+    assert {write.verb for write in packer.plan("db", namespace="shop").writes} == {"delete", "update"}
+
+
+def test_a_create_that_was_refused_for_the_name_it_was_given_gets_another_one() -> None:
+    packer = packer_of("10.9.0.1")
+    (write,) = packer.plan("db", namespace="shop").writes
+    packer.answer(write, "conflict")
+    assert (packer.dirty, packer.waiting) == ([("shop", "db")], [])
+
+
+@pytest.mark.parametrize("tell", ["publish", "upsert"])
+@pytest.mark.parametrize("count", [0, 1, 40])
+def test_an_endpoint_that_the_api_refuses_is_refused_when_it_is_told(tell: str, count: int) -> None:
+    packer = packer_of("10.9.0.1")
+    before = packer.plan("db", namespace="shop").to_json()
+    others = [f"10.9.1.{number}" for number in range(count)]
+    for wrong in ("127.0.0.1", "10.0.0.300"):
+        with pytest.raises(epcore.InvalidInputError) as caught:
+            getattr(packer, tell)("db", ["10.9.0.1", *others, wrong], namespace="shop")
+        assert caught.value.path == f"endpoints[{1 + count}].addresses[0]"
+        with pytest.raises(epcore.InvalidInputError) as caught:
+            getattr(packer, tell)("db", [wrong], namespace="shop")
+        assert caught.value.path == "endpoints[0].addresses[0]"
+    assert packer.plan("db", namespace="shop").to_json() == before
+
+
+@pytest.mark.parametrize("managed_by", ["", "bad value!", "endpointslice-controller.k8s.io"])
+def test_a_packer_that_could_publish_nothing_is_none(managed_by: str) -> None:
+    with pytest.raises(epcore.InvalidInputError) as caught:
+        epcore.Packer(managed_by=managed_by)
+    assert caught.value.path == "managed_by"
 
 
 def test_services_without_selector_and_endpoints_are_left_alone() -> None:

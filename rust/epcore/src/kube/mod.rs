@@ -25,7 +25,9 @@ pub(crate) use hints::distributed;
 pub use node::Node;
 pub(crate) use node::parse_quantity;
 pub use pod::{ContainerPort, Pod};
-pub(crate) use publish::{Ports, PortsOfEach, check_port, check_published, published_ports, split_port};
+pub(crate) use publish::{
+    Ports, PortsOfEach, check_managed_by, check_port, check_published, published_ports, split_port,
+};
 pub use publish::{Published, publish};
 pub use reconcile::{CONTROLLER, Options, reconcile};
 pub use service::{Service, ServicePort, TargetPort};

@@ -9,7 +9,8 @@ use crate::kube::reconcile::CONTROLLER;
 use crate::kube::run::{Group, Rules, Run};
 use crate::kube::slices::Origin;
 use crate::model::{
-    Address, AddressType, EndpointList, EndpointPort, EndpointRef, Shared, is_dns_label, shorten, validate_endpoint,
+    Address, AddressType, EndpointList, EndpointPort, EndpointRef, Shared, is_dns_label, is_label_value, shorten,
+    validate_endpoint,
 };
 use crate::pack::{self, Existing, Plan};
 
@@ -211,7 +212,12 @@ fn check(service: &Service, managed_by: &str) -> Result<(), Error> {
         let message = "has a selector, so that its endpoints are its Pods: reconcile does that";
         return Err(Error::invalid(message).in_field("selector").in_field("spec").in_field("service"));
     }
-    let trouble = if managed_by.is_empty() || !crate::model::is_label_value(managed_by) {
+    check_managed_by(managed_by)
+}
+
+/// Check that slices whose endpoints come from outside may be managed by this.
+pub(crate) fn check_managed_by(managed_by: &str) -> Result<(), Error> {
+    let trouble = if managed_by.is_empty() || !is_label_value(managed_by) {
         "is not a label value of 1 to 63 characters"
     } else if managed_by == CONTROLLER || managed_by == MIRRORING_CONTROLLER {
         "is a controller of Kubernetes, which would take the slices for its own"

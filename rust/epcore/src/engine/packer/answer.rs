@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::Error;
+use crate::engine::packer::entry::is_made;
 use crate::engine::packer::{Kind, Object, Packer, entry_of};
 use crate::engine::versions::Name;
 use crate::model::EndpointSlice;
@@ -43,7 +44,7 @@ impl Packer {
                 self.take_written(name, object)?;
                 self.settle(write, service);
             }
-            Answer::Accepted(None) if write.verb != Verb::Delete => self.wait(service, &name.1),
+            Answer::Accepted(None) if write.verb != Verb::Delete => self.wait(service, name, write),
             Answer::Accepted(_) => {
                 self.forget(name);
                 self.settle(write, service);
@@ -56,9 +57,11 @@ impl Packer {
                     self.mark(service);
                 }
             }
-            Answer::Conflict => self.wait(service, &name.1),
+            // The name that the API server made was taken: the next is another one.
+            Answer::Conflict if name.1.is_empty() => self.mark(service),
+            Answer::Conflict => self.wait(service, name, write),
             // An update or a delete may be sent again as it is, and so may a create whose name is known.
-            Answer::Unknown if name.1.is_empty() => self.wait(service, ""),
+            Answer::Unknown if name.1.is_empty() => self.wait(service, name, write),
             Answer::Unknown => self.mark(service),
         }
         Ok(())
@@ -87,9 +90,24 @@ impl Packer {
         }
     }
 
-    fn wait(&mut self, service: &Name, slice: &str) {
-        entry_of(&mut self.entries, service).waits_for.insert(slice.to_owned());
+    /// Wait for news of the slice of a write, unless they came before the answer.
+    fn wait(&mut self, service: &Name, name: &Name, write: &Write) {
+        if !self.is_heard_of(service, name, write) {
+            entry_of(&mut self.entries, service).wait(write);
+        }
         self.mark(service);
+    }
+
+    /// True if something was heard of the slice of a write since that was planned.
+    fn is_heard_of(&self, service: &Name, name: &Name, write: &Write) -> bool {
+        let known = self.cluster.slice(name);
+        match write.verb {
+            Verb::Create if name.1.is_empty() => {
+                self.cluster.slices_of(service).iter().any(|slice| is_made(&write.slice, slice))
+            }
+            Verb::Create => known.is_some(),
+            _ => known.is_none_or(|known| known.metadata.resource_version != write.slice.metadata().resource_version),
+        }
     }
 
     /// A slice of ours is gone.

@@ -52,6 +52,11 @@ impl Cluster {
         self.services.get(name)?.service.as_ref()
     }
 
+    /// True if a Service is there, or slices that name it.
+    pub(super) fn knows(&self, service: &Name) -> bool {
+        self.services.contains_key(service)
+    }
+
     /// A Service and its slices.
     pub(super) fn service_and_slices(&self, name: &Name) -> Option<(&Service, &ServiceSlices)> {
         let of = self.services.get(name)?;

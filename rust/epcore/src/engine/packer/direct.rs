@@ -208,7 +208,6 @@ impl<'a> Direct<'a> {
         let Self { service, entry, common, .. } = *self;
         if !service.selects_pods() {
             let (endpoint, ports) = entry.outside.as_ref()?.only(address).filter(|_| pods.is_empty())?;
-            kube::check_published(endpoint.get()).ok()?;
             let ports = match ports {
                 Ports::OfService => Cow::Borrowed(common.ports.as_deref()?),
                 ports => Cow::Owned(kube::published_ports(service, self.managed_by, ports).ok()?),

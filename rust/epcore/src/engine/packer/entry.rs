@@ -25,8 +25,10 @@ pub(super) struct Entry {
     pub(super) sent: Option<Sent>,
     /// Both the dirty Services and those with news name it.
     pub(super) is_noted: bool,
-    /// Slices of which news must come before anything is planned; `""` for one whose name is not known.
-    pub(super) waits_for: BTreeSet<String>,
+    /// Slices of which news must come before anything is planned.
+    waits_for: BTreeSet<String>,
+    /// Creates without a name of which that is so.
+    lost: Vec<LateSlice>,
 }
 
 /// Endpoints that changed.
@@ -150,23 +152,53 @@ impl Entry {
         })
     }
 
-    /// News of a slice: whoever waited for it goes on.
-    pub(super) fn hear(&mut self, name: &str, slice: Option<&EndpointSlice>) {
-        self.waits_for.remove(name);
-        let made = |(verb, sent): &(Verb, LateSlice)| {
-            *verb == Verb::Create && slice.is_some_and(|slice| says_the_same(sent, slice))
-        };
-        if self.sent.as_ref().is_some_and(|sent| sent.left.iter().any(made)) {
-            self.waits_for.remove("");
+    /// Plan nothing until there are news of the slice of a write.
+    pub(super) fn wait(&mut self, write: &Write) {
+        let name = &write.slice.metadata().name;
+        if name.is_empty() {
+            self.lost.push(write.slice.clone());
+        } else {
+            self.waits_for.insert(name.clone());
         }
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.waits_for.is_empty() || !self.lost.is_empty()
+    }
+
+    /// News of a slice. True if it was waited for.
+    pub(super) fn hear(&mut self, name: &str, slice: Option<&EndpointSlice>) -> bool {
+        let lost = self.lost.len();
+        if let Some(slice) = slice {
+            self.lost.retain(|lost| !is_made(lost, slice));
+        }
+        self.waits_for.remove(name) || self.lost.len() < lost
+    }
+
+    /// All slices were told. True if any was waited for.
+    pub(super) fn hear_all(&mut self) -> bool {
+        let was_waiting = self.is_waiting();
+        self.waits_for.clear();
+        self.lost.clear();
+        was_waiting
     }
 
     /// The Service is gone. What was given from outside stays, for one that is made anew.
     pub(super) fn forget(&mut self) {
         self.hints = HintState::default();
         self.sent = None;
-        self.waits_for.clear();
+        self.hear_all();
     }
+
+    /// True if it says nothing that an entry which is made anew would not.
+    pub(super) fn is_empty(&self) -> bool {
+        self.outside.is_none() && self.hints.says_nothing() && self.sent.is_none() && !self.is_waiting()
+    }
+}
+
+/// True if a slice is the one that a create was to make.
+pub(super) fn is_made(sent: &EndpointSlice, slice: &EndpointSlice) -> bool {
+    says_the_same(sent, slice) && !slice.metadata.is_being_deleted()
 }
 
 /// True if two slices differ in nothing but what the API server adds.

@@ -20,7 +20,7 @@ use hashbrown::HashMap;
 
 use crate::Error;
 use crate::engine::versions::Name;
-use crate::kube::{Pod, Published};
+use crate::kube::{Pod, Published, check_managed_by};
 use crate::model::EndpointSlice;
 use crate::pack::{self, Plan};
 use cluster::{Cluster, Names};
@@ -67,10 +67,11 @@ impl Packer {
     ///
     /// # Errors
     ///
-    /// Options that no plan could be made with.
+    /// Options that no plan could be made with; a `managed_by` that [`publish`](crate::kube::publish) refuses.
     pub fn new(options: PackerOptions) -> Result<Self, Error> {
         options.reconcile.check()?;
         options.publish.check()?;
+        check_managed_by(&options.managed_by)?;
         Ok(Self {
             options,
             cluster: Cluster::default(),
@@ -135,10 +136,8 @@ impl Packer {
         self.cluster.versions(kind).see_list(version);
         self.expired.remove(&kind);
         if kind == Kind::EndpointSlice {
-            for (name, entry) in self.entries.iter_mut().filter(|(_, entry)| !entry.waits_for.is_empty()) {
-                entry.waits_for.clear();
-                self.news.insert(name.clone());
-            }
+            let were_waiting = self.entries.iter_mut().filter_map(|(name, entry)| entry.hear_all().then_some(name));
+            self.news.extend(were_waiting.cloned());
         }
         Ok(())
     }
@@ -147,7 +146,8 @@ impl Packer {
     ///
     /// # Errors
     ///
-    /// More text than one list can hold.
+    /// An endpoint that the API would refuse, with its place, as [`publish`](crate::kube::publish) does; or more text than one list can hold.
+    /// Nothing is changed then. What is wrong with the ports of an endpoint is told by the plan, since that depends on the Service.
     pub fn publish(&mut self, service: &Name, endpoints: &Published) -> Result<(), Error> {
         if let Some(known) = self.outside(service)
             && let Some((news, gone)) = known.changes(endpoints)?
@@ -174,7 +174,7 @@ impl Packer {
     ///
     /// As [`publish`](Self::publish).
     pub fn upsert(&mut self, service: &Name, endpoints: &Published) -> Result<(), Error> {
-        let alone = outside::alone(endpoints);
+        let alone = outside::alone(endpoints)?;
         let news = if alone.is_none() { outside::news(self.outside(service), endpoints)? } else { Vec::new() };
         let news = alone.into_iter().chain(news);
         // Nearly always there is one, and its name is looked up once.
@@ -196,6 +196,12 @@ impl Packer {
         }
     }
 
+    /// How many endpoints from outside are known of a Service.
+    #[must_use]
+    pub fn count_outside(&self, service: &Name) -> usize {
+        self.outside(service).map_or(0, Outside::len)
+    }
+
     /// The endpoints from outside that are known of a Service.
     fn outside(&self, service: &Name) -> Option<&Outside> {
         self.entries.get(service)?.outside.as_deref()
@@ -212,7 +218,9 @@ impl Packer {
     pub fn take_news(&mut self) -> Vec<Name> {
         let news = std::mem::take(&mut self.news);
         for name in &news {
-            self.is_no_longer_noted(name);
+            if let Some(entry) = self.entries.get_mut(name) {
+                entry.is_noted = false;
+            }
         }
         news.into_iter().filter(|name| self.dirty.contains(name) && !self.is_waiting(name)).collect()
     }
@@ -226,7 +234,7 @@ impl Packer {
     }
 
     fn is_waiting(&self, service: &Name) -> bool {
-        self.entries.get(service).is_some_and(|entry| !entry.waits_for.is_empty())
+        self.entries.get(service).is_some_and(Entry::is_waiting)
     }
 
     /// The newest version that was seen of a kind, to go on watching from; `""` if none.
@@ -276,15 +284,14 @@ impl Packer {
         Some(plan)
     }
 
-    /// Nothing is to be done for a Service.
+    /// Nothing is to be done for a Service. Of one that is gone nothing is kept.
     fn is_clean(&mut self, service: &Name) {
         self.dirty.remove(service);
-        self.is_no_longer_noted(service);
-    }
-
-    fn is_no_longer_noted(&mut self, service: &Name) {
-        if let Some(entry) = self.entries.get_mut(service) {
-            entry.is_noted = false;
+        self.news.remove(service);
+        let Some(entry) = self.entries.get_mut(service) else { return };
+        entry.is_noted = false;
+        if entry.is_empty() && !self.cluster.knows(service) {
+            self.entries.remove(service);
         }
     }
 
@@ -315,11 +322,24 @@ impl Packer {
     }
 
     fn set_slice(&mut self, name: &Name, slice: Option<&Arc<EndpointSlice>>) {
-        for of in self.cluster.set_slice(name, slice).iter().flatten() {
+        let concerned = self.cluster.set_slice(name, slice);
+        for of in concerned.iter().flatten() {
             let service = self.named(&name.0, of.metadata.service());
             self.take_slice(&service, &name.1, slice.map(|slice| &**slice));
             self.room.push(service);
         }
+        if let ([None, None], Some(slice)) = (concerned, slice) {
+            self.hear_again(name, slice);
+        }
+    }
+
+    /// A slice is as it was, which is news only for who waits for it.
+    fn hear_again(&mut self, name: &Name, slice: &EndpointSlice) {
+        let service = self.named(&name.0, slice.metadata.service());
+        if self.entries.get_mut(&service).is_some_and(|entry| entry.hear(&name.1, Some(slice))) {
+            self.note(&service);
+        }
+        self.room.push(service);
     }
 
     /// A name, in room that a call before has left.
@@ -379,4 +399,42 @@ fn entry_of<'a>(entries: &'a mut HashMap<Name, Entry>, service: &Name) -> &'a mu
         entries.insert(service.clone(), Entry::default());
     }
     entries.get_mut(service).unwrap_or_else(|| unreachable!("it was put there"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::json;
+
+    #[test]
+    fn nothing_is_kept_of_services_that_are_gone() {
+        let options = PackerOptions {
+            controller: "pods.example.com".to_owned(),
+            managed_by: "sync.example.com".to_owned(),
+            reconcile: pack::Options::default(),
+            publish: pack::Options::default(),
+        };
+        let mut packer = Packer::new(options).expect("options");
+        for number in 0..100 {
+            let text = format!(
+                r#"{{"metadata":{{"name":"web-{number}","namespace":"shop"}},"spec":{{"selector":{{"app":"web"}},"clusterIP":"10.96.0.1","ports":[{{"port":80}}]}}}}"#
+            );
+            let service = Arc::new(json::read_service(text.as_bytes()).expect("a Service"));
+            let name = ("shop".to_owned(), format!("web-{number}"));
+            packer.feed(ObjectEvent::Present(Object::Service(service.clone())));
+            let made: Vec<_> = packer.plan(&name, None).expect("a plan").writes().to_vec();
+            assert_eq!(made.len(), 1, "a placeholder");
+            let mut slice = EndpointSlice::clone(&made[0].slice);
+            slice.metadata.name = format!("web-{number}-x");
+            let slice = Arc::new(slice);
+            packer.answer(&made[0], Answer::Accepted(Some(slice.clone()))).expect("its slice");
+            packer.feed(ObjectEvent::Deleted(Object::Service(service)));
+            assert!(packer.plan(&name, None).expect("a plan").writes().is_empty());
+            assert!(packer.entries.contains_key(&name), "its slice is there");
+            packer.feed(ObjectEvent::Deleted(Object::EndpointSlice(slice)));
+            assert_eq!(packer.dirty(), [&name]);
+            assert!(packer.plan(&name, None).expect("a plan").writes().is_empty());
+        }
+        assert!(packer.entries.is_empty() && packer.dirty.is_empty() && packer.news.is_empty());
+    }
 }

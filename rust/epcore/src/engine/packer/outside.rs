@@ -8,7 +8,7 @@ use hashbrown::{HashMap, HashSet};
 use crate::Error;
 use crate::engine::packer::address::OwnedAddress;
 use crate::interrupt::{point, points};
-use crate::kube::{Ports, Published};
+use crate::kube::{Ports, Published, check_published};
 use crate::model::{EndpointList, EndpointRef, Shared, SharedEndpoint};
 
 /// What makes an endpoint the same: its addresses, and its ports. Nearly all differ in the first address.
@@ -144,6 +144,10 @@ impl Outside {
         true
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.size
+    }
+
     fn get(&self, first: &OwnedAddress, rest: &Rest) -> Option<&Content> {
         self.by_first.get(first)?.get(rest)
     }
@@ -217,9 +221,22 @@ impl FromIterator<(Key, Content)> for Outside {
 }
 
 /// The only endpoint of a list.
-pub(super) fn alone(endpoints: &Published) -> Option<(Key, Content)> {
-    let (key, ports) = keys(endpoints).next().filter(|_| endpoints.len() == 1)?;
-    Some((key, (SharedEndpoint::each(tight(&endpoints.endpoints)).next()?, ports.clone())))
+///
+/// # Errors
+///
+/// The API refuses it.
+pub(super) fn alone(endpoints: &Published) -> Result<Option<(Key, Content)>, Error> {
+    let Some((key, ports)) = keys(endpoints).next().filter(|_| endpoints.len() == 1) else { return Ok(None) };
+    check(endpoints, 0)?;
+    let only = SharedEndpoint::each(tight(&endpoints.endpoints)).next();
+    Ok(only.map(|only| (key, (only, ports.clone()))))
+}
+
+/// Check the endpoint at a place, which is there, as far as that does not depend on its Service.
+fn check(endpoints: &Published, place: usize) -> Result<(), Error> {
+    let endpoint = endpoints.endpoints.get(place);
+    let checked = endpoint.map_or(Ok(()), check_published);
+    checked.map_err(|error| error.in_index(place).in_field("endpoints"))
 }
 
 /// What must be told to know of all of some endpoints: each that is not known as it is, and perhaps others. Of the list, each keeps no more than a
@@ -227,7 +244,7 @@ pub(super) fn alone(endpoints: &Published) -> Option<(Key, Content)> {
 ///
 /// # Errors
 ///
-/// Some of them have more text than one list can hold.
+/// The API refuses one of them, or some have more text than one list can hold.
 pub(super) fn news(known: Option<&Outside>, endpoints: &Published) -> Result<News, Error> {
     const FEW: usize = 16;
     let list = &endpoints.endpoints;
@@ -238,6 +255,7 @@ pub(super) fn news(known: Option<&Outside>, endpoints: &Published) -> Result<New
     };
     let new = keys(endpoints).enumerate().filter(|(place, (key, _))| is_known(*place, key) != Some(true));
     let new: Vec<_> = new.collect();
+    new.iter().try_for_each(|(place, _)| check(endpoints, *place))?;
     let mut lists = Vec::with_capacity(new.len().div_ceil(FEW));
     if new.len() == list.len() && list.len() <= FEW {
         lists.push(tight(list));
