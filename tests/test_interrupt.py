@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from inspect import getclosurevars
 from typing import Any, Self
 
 import pytest
@@ -133,6 +134,36 @@ def test_a_signal_ends_a_long_call(make: Callable[[int], Callable[[], object]]) 
         call()
     assert time.process_time() - start < seconds / 2
     # And the same call works as if nothing had been.
+    assert call()
+
+
+def test_changes_are_told_later_where_a_signal_ends_their_checkout() -> None:
+    call, _ = long_call(a_checkout)
+    view = call.__self__  # type: ignore[attr-defined]
+    one = {"metadata": {"name": "new"}, "addressType": "IPv4", "endpoints": [{"addresses": ["10.9.9.9"]}]}
+    with pytest.raises(KeyboardInterrupt), interrupted_after(0.05):
+        view.apply(one)
+    assert view.pending
+    assert len(view.checkout().added) == 100 * (len(view) - 1) + 1
+
+
+@pytest.mark.parametrize("make", [a_checkout, a_packer])
+def test_a_signal_handler_that_asks_what_is_at_work_is_refused(make: Callable[[int], Callable[[], object]]) -> None:
+    call, _ = long_call(make)
+    engine = getattr(call, "__self__", None) or getclosurevars(call).nonlocals["packer"]
+
+    def ask(*_: object) -> None:
+        repr(engine)
+
+    before = signal.signal(signal.SIGPROF, ask)
+    signal.setitimer(signal.ITIMER_PROF, 0.05)
+    try:
+        with pytest.raises(RuntimeError, match="signal handler"):
+            call()
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+    assert "<" in repr(engine)
     assert call()
 
 

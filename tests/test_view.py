@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,22 @@ def test_a_bad_event_changes_nothing(bad: Any, path: str) -> None:
     assert view.snapshot() == before
 
 
+def test_a_handle_without_a_name_changes_nothing() -> None:
+    view = epcore.View()
+    slices = epcore.SliceSet.from_objects([web("a", "10.0.0.1"), {"addressType": "IPv4", "endpoints": []}])
+    forms: list[tuple[Any, str]] = [
+        (slices, "events[1].metadata.name"),
+        (slices[1], "events[0].metadata.name"),
+        ([{"type": "ADDED", "object": one} for one in slices], "events[1].object.metadata.name"),
+        ({"type": "DELETED", "object": slices[1]}, "events[0].object.metadata.name"),
+    ]
+    for bad, path in forms:
+        with pytest.raises(epcore.InvalidInputError) as caught:
+            view.feed(bad)
+        assert caught.value.path == path
+        assert (len(view), view.pending) == (0, False)
+
+
 def test_a_bad_list_changes_nothing() -> None:
     view = epcore.View()
     view.apply(event("ADDED", web("a", "10.0.0.1")))
@@ -210,8 +227,19 @@ def test_a_removal_is_kept_back_until_it_is_due() -> None:
 def test_a_time_that_is_none_is_refused(hold: float) -> None:
     with pytest.raises(ValueError, match="seconds"):
         epcore.View(hold=hold)
-    with pytest.raises(ValueError, match="seconds"):
-        epcore.View().checkout(hold)
+    view = epcore.View()
+    view.feed(event("ADDED", web("a", "10.0.0.1")))
+    before = view.snapshot()
+    calls: list[Callable[[], object]] = [
+        lambda: view.checkout(hold),
+        lambda: view.apply(event("ADDED", web("b", "10.0.0.2")), now=hold),
+        lambda: view.replace([], now=hold),
+        lambda: view.remove("a", "shop", now=hold),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match="seconds"):
+            call()
+        assert view.snapshot() == before
 
 
 def test_hints_that_become_complete_are_told() -> None:

@@ -1274,7 +1274,8 @@ class Packer:
     :param controller: the same for Services with selector.
     :param replace: as for :func:`pack`; left out, ``recycle`` for Services with selector and ``safe`` for others.
 
-    The other options are those of :func:`pack`. An event costs what it changes. So does a plan, where only some Pods or
+    The other options are those of :func:`pack`. Raises as :func:`pack` for these, and as :func:`publish` for
+    ``managed_by``. An event costs what it changes. So does a plan, where only some Pods or
     endpoints from outside changed since the slices held what was wanted; else it costs what its Service costs.
 
     >>> import epcore
@@ -1298,7 +1299,7 @@ class Packer:
         managed_by: str = "epcore",
         controller: str = "endpointslice-controller.k8s.io",
         max_endpoints: int = 100,
-        max_bytes: int | None = 1_500_000,
+        max_bytes: int = 1_500_000,
         policy: PolicyName | Policy = "balanced",
         cohort: CohortName | str | None = "auto",
         compaction: Compaction | None = None,
@@ -1325,10 +1326,15 @@ class Packer:
     def publish(self, service: str, endpoints: PublishedInput, *, namespace: str) -> None:
         """Make endpoints all that a Service has from outside; they are given as for :func:`epcore.publish`.
 
-        They are compared with those that are known: the plan that follows costs what changed, unless most did.
+        They are compared with those that are known: the plan that follows costs what changed, unless most did. Raises
+        ``InvalidInputError`` with its place for one that the API would refuse; nothing is changed then. Ports that the
+        Service does not have are told by :meth:`plan`: the Service may come later.
         """
     def upsert(self, service: str, endpoints: PublishedInput, *, namespace: str) -> None:
-        """Add endpoints from outside, or change those that are there with the same addresses and ports."""
+        """Add endpoints from outside, or change those that are there with the same addresses and ports.
+
+        Raises as :meth:`publish`.
+        """
     def remove(self, service: str, endpoints: PublishedInput, *, namespace: str) -> None:
         """Take endpoints from outside away, by addresses and ports; those that are not there are passed over."""
     @property
@@ -1342,7 +1348,10 @@ class Packer:
         """
     @property
     def waiting(self) -> list[tuple[str, str]]:
-        """Services of which news must come first: an event of the slice in question, or a list of all slices."""
+        """Services of which news must come first: an event of the slice in question, or a list of all slices.
+
+        None waits for what came before the answer to its write.
+        """
     def plan(self, service: str, *, namespace: str, trigger_time: str | None = None) -> Plan:
         """Plan a Service from what is known.
 

@@ -10,6 +10,7 @@ mod iterator;
 mod kube;
 mod legacy;
 mod lint;
+mod lock;
 mod notes;
 mod options;
 mod packer;

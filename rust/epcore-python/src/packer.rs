@@ -1,6 +1,6 @@
 //! `Packer`, the writer's state.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use epcore::engine::{self as core, Answer, Kind, PackerOptions};
 use epcore::kube::{self, Published};
@@ -8,22 +8,21 @@ use epcore::pack;
 use epcore::wire;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::sync::MutexExt;
 use pyo3::types::PyDict;
 
 use crate::errors::to_exception;
 use crate::input;
+use crate::lock::Lock;
 use crate::options::{self, word};
 use crate::plan::{Plan, Write};
 use crate::slices::{SliceSet, optional};
-use crate::work;
 
 /// So many endpoints are told, or planned in place, in some microseconds, for which other threads may wait.
 const FEW: usize = 16;
 
 /// The writer's state of many Services.
 #[pyclass(frozen, module = "epcore")]
-pub(crate) struct Packer(Mutex<State>);
+pub(crate) struct Packer(Lock<State>);
 
 struct State {
     packer: core::Packer,
@@ -41,22 +40,13 @@ impl State {
 }
 
 impl Packer {
-    /// Whoever waits for it gives way to a thread that has it and needs the interpreter's lock, to look for signals.
-    fn lock(&self, py: Python<'_>) -> MutexGuard<'_, State> {
-        self.0.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The same without the interpreter's lock.
-    fn lock_detached(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Endpoints from outside, for one of the three verbs that take some.
+    /// Endpoints from outside, for one of the three verbs that take some; for how many of those that are known it looks at.
     fn outside(
         &self,
         py: Python<'_>,
         (namespace, service): (&str, &str),
         endpoints: &Bound<'_, PyAny>,
+        count: impl Fn(&core::Packer, &(String, String)) -> usize,
         give: impl Fn(&mut core::Packer, &(String, String), &Published) -> Result<(), epcore::Error> + Send + Sync,
     ) -> PyResult<()> {
         let endpoints = input::published(endpoints)?;
@@ -64,10 +54,13 @@ impl Packer {
             let (packer, name) = state.of(namespace, service);
             give(packer, name, &endpoints)
         };
-        let given = if endpoints.len() <= FEW {
-            give(&mut self.lock(py))
+        let mut state = self.0.lock()?;
+        let (packer, name) = state.of(namespace, service);
+        let given = if endpoints.len().max(count(packer, name)) <= FEW {
+            give(&mut state)
         } else {
-            work::detached(py, || give(&mut self.lock_detached()))?
+            drop(state);
+            self.0.detached(py, give)?
         };
         given.map_err(to_exception)
     }
@@ -88,7 +81,7 @@ impl Packer {
             publish: options::read(options, pack::Options::default())?,
         };
         let packer = core::Packer::new(options).map_err(to_exception)?;
-        Ok(Self(Mutex::new(State { packer, name: Default::default() })))
+        Ok(Self(Lock::new(State { packer, name: Default::default() })))
     }
 
     /// Take in what watches say.
@@ -97,12 +90,12 @@ impl Packer {
         let kind = read_kind(kind)?;
         let events = input::objects(events, "events", |document| wire::read_object_events(document, kind))?;
         py.detach(|| {
-            let packer = &mut self.lock_detached().packer;
+            let packer = &mut self.0.lock()?.packer;
             for event in events {
                 packer.feed(event);
             }
-        });
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Take a list for all that is there of a kind.
@@ -118,42 +111,43 @@ impl Packer {
         let read = |document: &[u8]| Ok((wire::read_objects(document, kind)?, wire::read_list_version(document)));
         let ((kind, objects), found) = input::objects(objects, "objects", read)?;
         let version = resource_version.unwrap_or(&found);
-        py.detach(|| self.lock_detached().packer.replace(kind, objects, version)).map_err(to_exception)
+        py.detach(|| self.0.lock()?.packer.replace(kind, objects, version).map_err(to_exception))
     }
 
     /// Make endpoints all that a Service has from outside.
     #[pyo3(signature = (service, endpoints, *, namespace))]
     fn publish(&self, py: Python<'_>, service: &str, endpoints: &Bound<'_, PyAny>, namespace: &str) -> PyResult<()> {
-        self.outside(py, (namespace, service), endpoints, core::Packer::publish)
+        self.outside(py, (namespace, service), endpoints, core::Packer::count_outside, core::Packer::publish)
     }
 
     /// Add endpoints from outside, or change them.
     #[pyo3(signature = (service, endpoints, *, namespace))]
     fn upsert(&self, py: Python<'_>, service: &str, endpoints: &Bound<'_, PyAny>, namespace: &str) -> PyResult<()> {
-        self.outside(py, (namespace, service), endpoints, core::Packer::upsert)
+        self.outside(py, (namespace, service), endpoints, |_, _| 0, core::Packer::upsert)
     }
 
     /// Take endpoints from outside away.
     #[pyo3(signature = (service, endpoints, *, namespace))]
     fn remove(&self, py: Python<'_>, service: &str, endpoints: &Bound<'_, PyAny>, namespace: &str) -> PyResult<()> {
-        self.outside(py, (namespace, service), endpoints, |packer, service, endpoints| {
+        let remove = |packer: &mut core::Packer, service: &_, endpoints: &_| {
             packer.remove(service, endpoints);
             Ok(())
-        })
+        };
+        self.outside(py, (namespace, service), endpoints, |_, _| 0, remove)
     }
 
     #[getter]
-    fn dirty(&self, py: Python<'_>) -> Vec<(String, String)> {
-        self.lock(py).packer.dirty().into_iter().cloned().collect()
+    fn dirty(&self) -> PyResult<Vec<(String, String)>> {
+        Ok(self.0.lock()?.packer.dirty().into_iter().cloned().collect())
     }
 
-    fn take_news(&self, py: Python<'_>) -> Vec<(String, String)> {
-        self.lock(py).packer.take_news()
+    fn take_news(&self) -> PyResult<Vec<(String, String)>> {
+        Ok(self.0.lock()?.packer.take_news())
     }
 
     #[getter]
-    fn waiting(&self, py: Python<'_>) -> Vec<(String, String)> {
-        self.lock(py).packer.waiting().into_iter().cloned().collect()
+    fn waiting(&self) -> PyResult<Vec<(String, String)>> {
+        Ok(self.0.lock()?.packer.waiting().into_iter().cloned().collect())
     }
 
     /// Plan a Service from what is known.
@@ -163,11 +157,10 @@ impl Packer {
             let (packer, name) = state.of(namespace, service);
             packer.plan_in_place(name, trigger_time, FEW)
         };
-        if let Some(plan) = in_place(&mut self.lock(py)) {
+        if let Some(plan) = in_place(&mut *self.0.lock()?) {
             return Ok(Plan::new(plan));
         }
-        let planned = work::detached(py, || {
-            let state = &mut *self.lock_detached();
+        let planned = self.0.detached(py, |state| {
             let (packer, name) = state.of(namespace, service);
             packer.plan(name, trigger_time)
         })?;
@@ -176,7 +169,7 @@ impl Packer {
 
     /// Tell what became of a write.
     #[pyo3(signature = (write, outcome, object=None))]
-    fn answer(&self, py: Python<'_>, write: &Write, outcome: &str, object: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+    fn answer(&self, write: &Write, outcome: &str, object: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let answers = [
             ("accepted", Answer::Accepted as fn(_) -> _),
             ("conflict", |_| Answer::Conflict),
@@ -190,28 +183,27 @@ impl Packer {
             Some(many) => return Err(PyValueError::new_err(format!("object must be one slice, not {}", many.len()))),
         };
         let answer = word("outcome", outcome, &answers)?(object);
-        // It costs what one slice does.
-        self.lock(py).packer.answer(write.inner(), answer).map_err(to_exception)
+        self.0.lock()?.packer.answer(write.inner(), answer).map_err(to_exception)
     }
 
     #[pyo3(signature = (service, *, namespace))]
-    fn slices(&self, py: Python<'_>, service: &str, namespace: &str) -> SliceSet {
-        SliceSet::new(self.lock(py).packer.slices(&(namespace.to_owned(), service.to_owned())))
+    fn slices(&self, service: &str, namespace: &str) -> PyResult<SliceSet> {
+        Ok(SliceSet::new(self.0.lock()?.packer.slices(&(namespace.to_owned(), service.to_owned()))))
     }
 
-    fn resource_version(&self, py: Python<'_>, kind: &str) -> PyResult<Option<String>> {
+    fn resource_version(&self, kind: &str) -> PyResult<Option<String>> {
         let kind = word("kind", kind, &Kind::WORDS)?;
-        Ok(optional(self.lock(py).packer.resource_version(kind)).map(str::to_owned))
+        Ok(optional(self.0.lock()?.packer.resource_version(kind)).map(str::to_owned))
     }
 
-    fn expired(&self, py: Python<'_>, kind: &str) -> PyResult<bool> {
+    fn expired(&self, kind: &str) -> PyResult<bool> {
         let kind = word("kind", kind, &Kind::WORDS)?;
-        Ok(self.lock(py).packer.is_expired(kind))
+        Ok(self.0.lock()?.packer.is_expired(kind))
     }
 
-    fn __repr__(&self, py: Python<'_>) -> String {
-        let packer = &self.lock(py).packer;
-        format!("<Packer: {} dirty, {} waiting>", packer.dirty().len(), packer.waiting().len())
+    fn __repr__(&self) -> PyResult<String> {
+        let packer = &self.0.lock()?.packer;
+        Ok(format!("<Packer: {} dirty, {} waiting>", packer.dirty().len(), packer.waiting().len()))
     }
 }
 

@@ -50,11 +50,12 @@ impl Slots {
     }
 
     /// Follow a view, whatever was told before.
-    fn replace(&self, py: Python<'_>, view: &View) -> Vec<SlotChange> {
-        wrap(py.detach(|| {
-            let view = view.lock();
-            self.lock().replace(&view)
-        }))
+    fn replace(&self, py: Python<'_>, view: &View) -> PyResult<Vec<SlotChange>> {
+        let replaced = py.detach(|| {
+            let view = view.lock()?;
+            PyResult::Ok(self.lock().replace(&view))
+        });
+        replaced.map(wrap)
     }
 
     /// Add slots, after a reload.

@@ -1,14 +1,14 @@
 //! `View` and what it is asked.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
+use epcore::Error;
 use epcore::diff::{Fields, Key, Options};
 use epcore::engine::{self as core, TrafficPolicy, WatchEvent};
 use epcore::wire::{self, json};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::sync::MutexExt;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
 use crate::dicts;
@@ -16,29 +16,22 @@ use crate::diff::Delta;
 use crate::endpoints::Endpoint;
 use crate::errors::to_exception;
 use crate::input;
+use crate::lock::Lock;
 use crate::options::word;
 use crate::slices::{EndpointSlice, SliceSet, optional};
-use crate::work;
 
 /// A reader's view of slices.
 #[pyclass(frozen, module = "epcore")]
-pub(crate) struct View(Mutex<core::View>);
+pub(crate) struct View(Lock<core::View>);
 
 impl View {
-    /// Whoever has to wait gives way to a thread that has it and needs the interpreter's lock, to look for signals.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, core::View> {
-        match self.0.try_lock() {
-            Ok(view) => view,
-            Err(TryLockError::Poisoned(view)) => view.into_inner(),
-            Err(TryLockError::WouldBlock) => {
-                Python::attach(|py| self.0.lock_py_attached(py)).unwrap_or_else(PoisonError::into_inner)
-            }
-        }
+    pub(crate) fn lock(&self) -> PyResult<MutexGuard<'_, core::View>> {
+        self.0.lock()
     }
 
-    fn told(&self, now: Option<Duration>) -> epcore::diff::Delta {
-        let mut view = self.lock();
-        if let Some(now) = now { view.checkout_at(now) } else { view.checkout() }
+    fn told(&self, py: Python<'_>, now: Option<Duration>) -> PyResult<Delta> {
+        let told = |view: &mut core::View| if let Some(now) = now { view.checkout_at(now) } else { view.checkout() };
+        self.0.detached(py, told).map(Delta::new)
     }
 }
 
@@ -48,7 +41,7 @@ impl View {
     #[pyo3(signature = (*, key="address-port", fields="proxy", hold=0.0))]
     fn new(key: &str, fields: &str, hold: f64) -> PyResult<Self> {
         let options = Options { key: word("key", key, &Key::WORDS)?, fields: word("fields", fields, &Fields::WORDS)? };
-        Ok(Self(Mutex::new(core::View::new(options).holding(seconds("hold", hold)?))))
+        Ok(Self(Lock::new(core::View::new(options).holding(seconds("hold", hold)?))))
     }
 
     /// Take in events, to be told by the next checkout.
@@ -57,7 +50,10 @@ impl View {
             Some(events) => events,
             None => input::objects(events, "events", wire::read_events)?,
         };
-        py.detach(|| events.into_iter().try_for_each(|event| self.lock().feed(event))).map_err(to_exception)
+        py.detach(|| {
+            let mut view = self.lock()?;
+            events.into_iter().try_for_each(|event| view.feed(event)).map_err(to_exception)
+        })
     }
 
     /// Take a list for all that is there, to be told by the next checkout.
@@ -65,22 +61,21 @@ impl View {
     fn feed_list(&self, py: Python<'_>, slices: &Bound<'_, PyAny>, resource_version: Option<&str>) -> PyResult<()> {
         let ((slices, document), found) = input::slice_list(slices, "slices")?;
         let version = resource_version.unwrap_or(&found);
-        let fed = work::detached(py, || self.lock().replace(&slices, version))?;
+        let fed = self.0.detached(py, |view| view.replace(&slices, version))?;
         fed.map_err(|error| input::exception_in(error, &[("slices", document.as_ref())]))
     }
 
     /// What changed since the last checkout.
     #[pyo3(signature = (now=None))]
     fn checkout(&self, py: Python<'_>, now: Option<f64>) -> PyResult<Delta> {
-        let now = now.map(|now| seconds("now", now)).transpose()?;
-        work::detached(py, || self.told(now)).map(Delta::new)
+        self.told(py, at(now)?)
     }
 
     #[pyo3(signature = (events, *, now=None))]
     fn apply(&self, py: Python<'_>, events: &Bound<'_, PyAny>, now: Option<f64>) -> PyResult<Delta> {
+        let now = at(now)?;
         self.feed(py, events)?;
-        let now = now.map(|now| seconds("now", now)).transpose()?;
-        Ok(Delta::new(py.detach(|| self.told(now))))
+        self.told(py, now)
     }
 
     #[pyo3(signature = (slices, *, resource_version=None, now=None))]
@@ -91,48 +86,50 @@ impl View {
         resource_version: Option<&str>,
         now: Option<f64>,
     ) -> PyResult<Delta> {
+        let now = at(now)?;
         self.feed_list(py, slices, resource_version)?;
-        self.checkout(py, now)
+        self.told(py, now)
     }
 
     #[pyo3(signature = (name, namespace=None, *, now=None))]
     fn remove(&self, py: Python<'_>, name: &str, namespace: Option<&str>, now: Option<f64>) -> PyResult<Delta> {
-        self.lock().remove(namespace.unwrap_or(""), name);
-        self.checkout(py, now)
+        let now = at(now)?;
+        self.lock()?.remove(namespace.unwrap_or(""), name);
+        self.told(py, now)
     }
 
     #[getter]
-    fn pending(&self) -> bool {
-        self.lock().has_pending()
+    fn pending(&self) -> PyResult<bool> {
+        Ok(self.lock()?.has_pending())
     }
 
     #[getter]
-    fn next_due(&self) -> Option<f64> {
-        self.lock().next_due().map(|due| due.as_secs_f64())
+    fn next_due(&self) -> PyResult<Option<f64>> {
+        Ok(self.lock()?.next_due().map(|due| due.as_secs_f64()))
     }
 
     #[getter]
-    fn expired(&self) -> bool {
-        self.lock().is_expired()
+    fn expired(&self) -> PyResult<bool> {
+        Ok(self.lock()?.is_expired())
     }
 
     #[getter]
-    fn resource_version(&self) -> Option<String> {
-        optional(self.lock().resource_version()).map(str::to_owned)
+    fn resource_version(&self) -> PyResult<Option<String>> {
+        Ok(optional(self.lock()?.resource_version()).map(str::to_owned))
     }
 
-    fn slices(&self, py: Python<'_>) -> SliceSet {
-        SliceSet::new(py.detach(|| self.lock().slices()))
+    fn slices(&self, py: Python<'_>) -> PyResult<SliceSet> {
+        py.detach(|| Ok(SliceSet::new(self.lock()?.slices())))
     }
 
-    fn services(&self) -> Vec<(String, String)> {
+    fn services(&self) -> PyResult<Vec<(String, String)>> {
         let owned = |(namespace, name): (&str, &str)| (namespace.to_owned(), name.to_owned());
-        self.lock().services().into_iter().map(owned).collect()
+        Ok(self.lock()?.services().into_iter().map(owned).collect())
     }
 
-    fn ports(&self) -> Vec<(String, String, String, String)> {
+    fn ports(&self) -> PyResult<Vec<(String, String, String, String)>> {
         let owned = |port: [&str; 4]| port.map(str::to_owned).into();
-        self.lock().ports().into_iter().map(owned).collect()
+        Ok(self.lock()?.ports().into_iter().map(owned).collect())
     }
 
     #[pyo3(signature = (service=None, port=None, *, namespace=None))]
@@ -142,20 +139,20 @@ impl View {
         service: Option<&str>,
         port: Option<&str>,
         namespace: Option<&str>,
-    ) -> Vec<PortEndpoint> {
-        let found = py.detach(|| {
-            let view = self.lock();
+    ) -> PyResult<Vec<PortEndpoint>> {
+        let found: Vec<_> = py.detach(|| {
+            let view = self.lock()?;
             let services = view.matching(namespace, service);
-            services.flat_map(|(namespace, name)| view.endpoints(namespace, name)).collect::<Vec<_>>()
-        });
+            PyResult::Ok(services.flat_map(|(namespace, name)| view.endpoints(namespace, name)).collect())
+        })?;
         let is_wanted =
             |entry: &core::PortEndpoint| port.is_none_or(|port| entry.port().is_some_and(|of| of.0 == port));
-        found.into_iter().filter(is_wanted).map(PortEndpoint).collect()
+        Ok(found.into_iter().filter(is_wanted).map(PortEndpoint).collect())
     }
 
     /// Slices that hold an address.
-    fn find(&self, address: &str) -> SliceSet {
-        SliceSet::new(self.lock().find(address))
+    fn find(&self, address: &str) -> PyResult<SliceSet> {
+        Ok(SliceSet::new(self.lock()?.find(address)))
     }
 
     #[pyo3(signature = (service, port, *, namespace, node, zone="", protocol="TCP", policy="Cluster"))]
@@ -173,32 +170,33 @@ impl View {
     ) -> PyResult<Reachable> {
         let policies = [("Cluster", TrafficPolicy::Cluster), ("Local", TrafficPolicy::Local)];
         let policy = word("policy", policy, &policies)?;
-        Ok(Reachable(py.detach(|| self.lock().reachable(namespace, service, (port, protocol), (node, zone), policy))))
+        let reachable = || Ok(self.lock()?.reachable(namespace, service, (port, protocol), (node, zone), policy));
+        py.detach(reachable).map(Reachable)
     }
 
     #[pyo3(signature = (service, *, namespace, node))]
-    fn local_ready(&self, service: &str, namespace: &str, node: &str) -> usize {
-        self.lock().local_ready(namespace, service, node)
+    fn local_ready(&self, service: &str, namespace: &str, node: &str) -> PyResult<usize> {
+        Ok(self.lock()?.local_ready(namespace, service, node))
     }
 
-    fn explain_duplicates(&self, py: Python<'_>) -> Vec<Duplicate> {
-        py.detach(|| self.lock().duplicates()).into_iter().map(Duplicate).collect()
+    fn explain_duplicates(&self, py: Python<'_>) -> PyResult<Vec<Duplicate>> {
+        py.detach(|| Ok(self.lock()?.duplicates().into_iter().map(Duplicate).collect()))
     }
 
-    fn snapshot<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        let json = py.detach(|| json::write_view(&self.lock()));
-        PyBytes::new(py, &json)
+    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let json = py.detach(|| PyResult::Ok(json::write_view(&*self.lock()?)))?;
+        Ok(PyBytes::new(py, &json))
     }
 
     #[staticmethod]
     #[pyo3(signature = (snapshot, *, hold=0.0))]
     fn restore(snapshot: &Bound<'_, PyAny>, hold: f64) -> PyResult<Self> {
         let view = input::objects(snapshot, "snapshot", json::read_view)?;
-        Ok(Self(Mutex::new(view.holding(seconds("hold", hold)?))))
+        Ok(Self(Lock::new(view.holding(seconds("hold", hold)?))))
     }
 
-    fn __len__(&self) -> usize {
-        self.lock().len()
+    fn __len__(&self) -> PyResult<usize> {
+        Ok(self.lock()?.len())
     }
 
     /// Without it an empty view would be false.
@@ -207,10 +205,10 @@ impl View {
         true
     }
 
-    fn __repr__(&self) -> String {
-        let view = self.lock();
+    fn __repr__(&self) -> PyResult<String> {
+        let view = self.lock()?;
         let pending = if view.has_pending() { ", pending" } else { "" };
-        format!("<View: {} slices of {} services{pending}>", view.len(), view.services().len())
+        Ok(format!("<View: {} slices of {} services{pending}>", view.len(), view.services().len()))
     }
 }
 
@@ -218,12 +216,23 @@ impl View {
 fn parsed(events: &Bound<'_, PyAny>) -> PyResult<Option<Vec<WatchEvent>>> {
     if events.is_instance_of::<SliceSet>() || events.is_instance_of::<EndpointSlice>() {
         let (slices, _) = input::slices(events)?;
-        return Ok(Some(slices.iter().cloned().map(WatchEvent::Present).collect()));
+        let present = slices.iter().cloned().map(WatchEvent::Present);
+        return checked(present.collect(), |error| error).map(Some);
     }
-    if let Ok(events) = events.cast::<PyList>() {
-        return events.iter().map(|event| parsed_event(&event)).collect();
+    let parsed: Option<Vec<WatchEvent>> = match events.cast::<PyList>() {
+        Ok(events) => events.iter().map(|event| parsed_event(&event)).collect::<PyResult<_>>()?,
+        Err(_) => parsed_event(events)?.map(|event| vec![event]),
+    };
+    parsed.map(|events| checked(events, |error| error.in_field("object"))).transpose()
+}
+
+/// The events, if each tells which slice it is about.
+fn checked(events: Vec<WatchEvent>, place: impl Fn(Error) -> Error) -> PyResult<Vec<WatchEvent>> {
+    for (index, event) in events.iter().enumerate() {
+        let at = |error| to_exception(place(error).in_index(index).in_field("events"));
+        event.check().map_err(at)?;
     }
-    Ok(parsed_event(events)?.map(|event| vec![event]))
+    Ok(events)
 }
 
 fn parsed_event(event: &Bound<'_, PyAny>) -> PyResult<Option<WatchEvent>> {
@@ -241,6 +250,10 @@ fn parsed_event(event: &Bound<'_, PyAny>) -> PyResult<Option<WatchEvent>> {
         Err(_) => dicts::slice(&object)?.filter(|slice| !slice.metadata.name.is_empty()),
     };
     Ok(slice.map(event))
+}
+
+fn at(now: Option<f64>) -> PyResult<Option<Duration>> {
+    now.map(|now| seconds("now", now)).transpose()
 }
 
 fn seconds(name: &str, given: f64) -> PyResult<Duration> {

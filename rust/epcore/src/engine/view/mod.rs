@@ -32,6 +32,20 @@ pub enum WatchEvent {
     Expired(String),
 }
 
+impl WatchEvent {
+    /// Check that it tells which slice it is about, as [`View::feed`] does.
+    ///
+    /// # Errors
+    ///
+    /// A slice without a name.
+    pub fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Present(slice) | Self::Deleted(slice) => name_of(slice).map(drop),
+            Self::Bookmark(_) | Self::Expired(_) => Ok(()),
+        }
+    }
+}
+
 /// A reader's view of slices, of one Service or of many, that is right at every moment.
 ///
 /// Feed it what a watch sends, or lists; [`checkout`](Self::checkout) tells what changed for each endpoint since the last one. An endpoint is
