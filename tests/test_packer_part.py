@@ -63,6 +63,45 @@ def test_the_plan_of_what_changed_is_the_plan_of_everything(
         same(plan, whole)
 
 
+PLACES = [f"10.9.0.{number}{port}" for number in range(1, 25) for port in ("", "", ":5433", ":5434")]
+"""Addresses, many of them with several sets of ports."""
+
+
+@given(
+    st.lists(st.sampled_from(PLACES), unique=True, min_size=10, max_size=60),
+    st.lists(
+        st.tuples(st.sampled_from(["upsert", "remove"]), st.lists(st.sampled_from(PLACES), max_size=3), st.booleans()),
+        max_size=12,
+    ),
+    st.sampled_from(["balanced", "dense", "lean"]),
+    st.sampled_from([3, 8]),
+)
+def test_so_it_is_where_an_address_has_several_sets_of_ports(
+    begin: list[str], steps: list[tuple[str, list[str], bool]], policy: Any, max_endpoints: int
+) -> None:
+    options: Any = {"policy": policy, "max_endpoints": max_endpoints}
+    packer = packer_of(*begin, **options)
+    wanted: dict[str, Json | str] = dict(zip(begin, begin, strict=True))
+    versions = count(11)
+    write(packer, "db", versions)
+    for verb, places, is_written in steps:
+        if verb == "remove":
+            packer.remove("db", places, namespace="shop")
+            wanted = {place: endpoint for place, endpoint in wanted.items() if place not in places}
+        else:
+            given: dict[str, Json] = {}
+            for place in places:
+                address, _, port = place.partition(":")
+                given[place] = {"address": address, "zone": "z", **({"port": int(port)} if port else {})}
+            packer.upsert("db", list(given.values()), namespace="shop")
+            wanted |= given
+        slices = packer.slices("db", namespace="shop")
+        whole = epcore.publish(SERVICE, list(wanted.values()), slices, managed_by=MANAGED_BY, **options)
+        same(packer.plan("db", namespace="shop"), whole)
+        if is_written:
+            write(packer, "db", versions)
+
+
 def pod_of(number: int, ips: list[str], port: int, *, ready: bool, labelled: bool) -> Json:
     status = (
         {"phase": "Running", "podIP": ips[0], "podIPs": [{"ip": ip} for ip in ips]} if ips else {"phase": "Pending"}

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use crate::Error;
 use crate::engine::packer::address::OwnedAddress;
 use crate::engine::packer::entry::Changes;
-use crate::engine::packer::outside::{self, Outside};
+use crate::engine::packer::outside::{self, Content, Outside};
 use crate::engine::packer::part::Part;
 use crate::engine::packer::{Entry, Packer};
 use crate::engine::versions::Name;
-use crate::kube::{self, Pod, Service};
-use crate::model::{Address, EndpointSlice};
+use crate::kube::{self, Pod, Ports, Service};
+use crate::model::{Address, EndpointPort, EndpointSlice, same_ports};
 use crate::pack::{self, Options, Plan};
 
 impl Packer {
@@ -44,9 +44,8 @@ impl Packer {
         let managed_by = &self.options.managed_by;
         let few = self.part(name, service, entry, managed_by, options).and_then(|(part, changes)| {
             part.plan(|slices| {
-                let addresses: BTreeSet<_> = held(slices).chain(changes.addresses.iter().cloned()).collect();
-                let some = addresses.iter().flat_map(|address| outside.with_address(address));
-                let endpoints = outside::joined(some).ok()?;
+                let some = wanted(slices, changes, outside, |ports| kube::published_ports(service, managed_by, ports))?;
+                let endpoints = outside::joined(some.into_iter()).ok()?;
                 kube::publish(service, &endpoints, &slices.into(), managed_by, options).ok()
             })
         });
@@ -110,7 +109,31 @@ fn held_by_pod(slices: &[Arc<EndpointSlice>]) -> BTreeMap<&str, Vec<Address<'_>>
     pods
 }
 
-/// The addresses in some slices.
-fn held(slices: &[Arc<EndpointSlice>]) -> impl Iterator<Item = OwnedAddress> {
-    slices.iter().flat_map(|slice| slice.endpoints.iter()).map(|held| held.address().into())
+/// Endpoints from outside that changed, or that some slices hold: all of an address that changed; of any other those at the ports of a slice that
+/// holds it, since what is at other ports is in other slices. In the order of their keys. `None` for ports that the Service does not have.
+fn wanted<'a>(
+    slices: &[Arc<EndpointSlice>],
+    changes: &Changes,
+    outside: &'a Outside,
+    ports_of: impl Fn(&Ports) -> Result<Vec<EndpointPort>, Error>,
+) -> Option<Vec<&'a Content>> {
+    let mut held: BTreeMap<OwnedAddress, Vec<&EndpointSlice>> = BTreeMap::new();
+    for slice in slices {
+        slice.endpoints.iter().for_each(|one| held.entry(one.address().into()).or_default().push(slice));
+    }
+    for address in &changes.addresses {
+        held.entry(address.clone()).or_default();
+    }
+    let mut wanted = Vec::with_capacity(held.len());
+    for (address, slices) in &held {
+        if outside.only(address).is_some() || changes.addresses.contains(address) {
+            wanted.extend(outside.with_address(address));
+            continue;
+        }
+        for content in outside.with_address(address) {
+            let ports = ports_of(&content.1).ok()?;
+            wanted.extend(slices.iter().any(|slice| same_ports(&ports, &slice.ports)).then_some(content));
+        }
+    }
+    Some(wanted)
 }
