@@ -1,6 +1,9 @@
 """``publish``: a Service without selector, whose endpoints come from outside."""
 
 import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -136,6 +139,84 @@ def test_many_groups_cost_no_more_than_many_endpoints() -> None:
     plan = published(many, naming="deterministic")
     assert plan.stats.creates == 59_999
     assert not published(many, plan.result())
+
+
+def test_slices_of_many_groups_change_hands_at_no_more_cost() -> None:
+    before = published([f"10.0.{n >> 8}.{n & 255}:{n + 1}" for n in range(1, 20_000)], naming="deterministic").result()
+    others = [f"10.0.{n >> 8}.{n & 255}:{n + 30_000}" for n in range(1, 20_000)]
+    plan = published([*others[::2], *(f"10.1.{n >> 8}.{n & 255}:{n + 1}" for n in range(1, 5_000))], before)
+    assert plan.stats.slices_after == 10_000 + 4_999
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Work that never ends is ended."""
+    before = signal.signal(signal.SIGPROF, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+def held(name: str, *addresses: str, note: str | None = None) -> Json:
+    labels = {"endpointslice.kubernetes.io/managed-by": OURS, "kubernetes.io/service-name": "db", "team": "storage"}
+    metadata = {"name": name, "namespace": "shop", "labels": labels, **({"annotations": {"n": note}} if note else {})}
+    return {
+        "metadata": metadata,
+        "addressType": "IPv4",
+        "ports": [{"name": "sql", "port": 5432, "protocol": "TCP"}],
+        "endpoints": [{"addresses": [address]} for address in addresses],
+    }
+
+
+VM = {"targetRef": {"kind": "VM", "name": "v1"}}
+LARGE = [{"addresses": [f"10.0.{n // 250}.{n % 250 + 1}"], "x": "y" * 1300} for n in range(1000)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "existing", "options"),
+    [
+        ([{"address": "10.0.0.1", **VM}, "10.0.0.2:1"], [held("a", "10.0.0.1")], {"address_reuse": "strict"}),
+        (["10.0.0.1", "10.0.0.2", "10.0.0.3:1"], [held("a", "10.0.0.9", note="x" * 100)], {"max_bytes": 640}),
+        ([*LARGE, "10.1.0.3:1"], [held("a", "10.9.0.9", note="x" * 200_000)], {"max_endpoints": 1000}),
+        (
+            ["10.0.0.3", {"address": "10.0.0.6", **VM}, "10.0.0.6", "10.0.0.7", "10.0.0.5:1"],
+            [held("a"), held("b", "10.0.0.1", "10.0.0.5"), held("c", "10.0.0.7", "10.0.0.5"), held("d")],
+            {
+                "policy": "lifecycle",
+                "max_endpoints": 3,
+                "replace": "recycle",
+                "compaction": epcore.Compaction(epsilon=0.3, order="make-break-touch"),
+            },
+        ),
+    ],
+    ids=["strict", "bytes", "many bytes", "touch"],
+)
+def test_slices_do_not_go_to_and_fro_between_groups(wanted: Any, existing: list[Json], options: Any) -> None:
+    with at_most(20):
+        plan = published(wanted, existing, **options)
+    assert sum(map(len, plan.result())) == len(wanted)
+
+
+def test_an_endpoint_of_a_slice_that_changes_hands_is_removed_once() -> None:
+    two = [held("a", "10.0.0.8"), held("b", "10.0.0.9")]
+    for wanted in (["10.0.0.1", "10.0.0.2:1"], ["10.0.0.2:1"], ["10.0.0.2:1", "10.0.0.3:2", "10.0.0.4:3"]):
+        stats = published(wanted, two, max_endpoints=1).stats
+        assert (stats.endpoints_removed, stats.endpoints_added) == (2, len(wanted))
+
+
+@given(st.integers(1, 20), st.integers(500, 1_000), st.sampled_from(["generate", "deterministic"]))
+def test_slices_are_no_larger_than_they_may_be_with_their_time(count: int, max_bytes: int, naming: Any) -> None:
+    options: Any = {"max_bytes": max_bytes, "trigger_time": "2026-01-02T03:04:05Z", "naming": naming}
+    wanted = [f"10.0.0.{number}" for number in range(1, count + 1)]
+    try:
+        plan = published(wanted, **options)
+    except epcore.LimitError:
+        return
+    assert max(len(one.to_json()) for one in plan.result()) <= max_bytes
+    assert not published(wanted, plan.result(), **options)
 
 
 addresses = st.sampled_from([*(f"10.0.0.{n}" for n in range(1, 9)), "2001:db8::1", "2001:db8::2", "a.example.org"])

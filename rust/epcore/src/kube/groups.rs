@@ -1,6 +1,8 @@
 //! The groups of one address type: each is packed, and slices that must be written anyway change hands.
 
-use hashbrown::HashSet;
+use std::collections::BTreeSet;
+
+use hashbrown::{HashMap, HashSet};
 
 use crate::Error;
 use crate::kube::run::{Group, Run};
@@ -13,6 +15,8 @@ struct Planned {
     slots: Vec<usize>,
     /// Those of them that another group has taken since.
     given: Vec<usize>,
+    /// Nothing can be released, which is known once it was tried.
+    keeps_all: bool,
 }
 
 impl Planned {
@@ -21,11 +25,35 @@ impl Planned {
         self.slots.iter().copied().filter(|slot| !self.given.contains(slot))
     }
 
-    /// Leave slots to another group, with what was to be written to them.
-    fn give(&mut self, taken: &[usize]) {
-        let is_taken = |slot: &usize| taken.contains(slot);
-        self.plan.writes.retain(|write| !self.slots.get(write.slot).is_some_and(is_taken));
-        self.given.extend(self.slots.iter().filter(|slot| is_taken(slot)));
+    /// Leave a slot to another group, with what was to be written to it.
+    fn give(&mut self, taken: usize) {
+        self.plan.writes.retain(|write| self.slots.get(write.slot) != Some(&taken));
+        self.given.push(taken);
+        self.keeps_all = false;
+    }
+}
+
+/// What groups leave to others.
+#[derive(Default)]
+struct Offer {
+    /// Slots of no group, in order.
+    stale: Vec<usize>,
+    /// Groups that would delete a slice.
+    deleting: BTreeSet<usize>,
+    /// Groups and slots that they left, which do not come back to them: else they could go to and fro for ever.
+    released: HashSet<(usize, usize)>,
+    /// Whether a slot may be given other content without anybody missing an endpoint.
+    is_usable: HashMap<usize, bool>,
+}
+
+impl Offer {
+    /// A group has another plan.
+    fn note(&mut self, group: usize, planned: &Planned) {
+        if planned.plan.writes.iter().any(|write| write.verb == Verb::Delete) {
+            self.deleting.insert(group);
+        } else {
+            self.deleting.remove(&group);
+        }
     }
 }
 
@@ -47,12 +75,20 @@ impl Run<'_> {
         for group in groups {
             plans.push(self.pack_slots(family, group, group.slots.clone(), self.options.replace)?);
         }
+        // What changes hands would be counted by who had it and by who takes it.
+        let removed: Vec<usize> = plans.iter().map(|planned| planned.plan.counts.endpoints_removed).collect();
+        let of_none = stale.clone();
         // Kubernetes' rule never fills what another group has emptied; it only recycles its name.
         if self.options.policy != Policy::Upstream {
             self.offer(family, groups, &mut plans, stale)?;
         }
-        for Planned { plan, slots, .. } in plans {
+        for (Planned { mut plan, slots, .. }, removed) in plans.into_iter().zip(removed) {
+            plan.counts.endpoints_removed = removed;
             self.plan.add(plan, &slots);
+        }
+        let left: HashSet<usize> = stale.iter().copied().collect();
+        for slot in of_none.into_iter().filter(|slot| !left.contains(slot)) {
+            self.plan.counts.endpoints_removed += self.plan.before[slot].endpoints.len();
         }
         Ok(())
     }
@@ -65,28 +101,33 @@ impl Run<'_> {
         plans: &mut [Planned],
         stale: &mut Vec<usize>,
     ) -> Result<(), Error> {
+        let mut offer = Offer { stale: std::mem::take(stale), ..Offer::default() };
+        plans.iter().enumerate().for_each(|(group, planned)| offer.note(group, planned));
         loop {
-            let has_deletes = |planned: &Planned| planned.plan.writes.iter().any(|write| write.verb == Verb::Delete);
-            let nothing_is_free = stale.is_empty() && !plans.iter().any(has_deletes);
-            for (index, group) in groups.iter().enumerate().filter(|_| !nothing_is_free) {
-                let needed = needed(&plans[index]);
-                if needed == 0 {
-                    continue;
+            for (index, group) in groups.iter().enumerate() {
+                if offer.stale.is_empty() && offer.deleting.is_empty() {
+                    break;
                 }
-                let mut free = self.free(index, plans, stale);
-                free.truncate(needed);
+                let free = self.free(index, needed(&plans[index]), plans, &mut offer);
                 if free.is_empty() {
                     continue;
                 }
-                let mut slots: Vec<usize> = plans[index].own().chain(free.iter().copied()).collect();
+                let taken = free.iter().map(|(_, slot)| *slot);
+                let mut slots: Vec<usize> = plans[index].own().chain(taken.clone()).collect();
                 slots.sort_unstable();
                 plans[index] = self.pack_slots(family, group, slots, Replace::Recycle)?;
-                stale.retain(|slot| !free.contains(slot));
-                for (_, planned) in plans.iter_mut().enumerate().filter(|(other, _)| *other != index) {
-                    planned.give(&free);
+                offer.note(index, &plans[index]);
+                let taken: HashSet<usize> = taken.collect();
+                offer.stale.retain(|slot| !taken.contains(slot));
+                for (owner, slot) in free {
+                    if let Some(owner) = owner {
+                        plans[owner].give(slot);
+                        offer.note(owner, &plans[owner]);
+                    }
                 }
             }
-            if !self.release(family, groups, plans, stale)? {
+            if !self.release(family, groups, plans, &mut offer)? {
+                *stale = offer.stale;
                 return Ok(());
             }
         }
@@ -102,7 +143,7 @@ impl Run<'_> {
         let names_taken = self.names_taken().clone();
         let options = pack::Options { replace, names_taken, ..self.options_for(family, group) };
         let plan = pack_group(&group.endpoints, &self.slices(&slots), &options, false)?;
-        Ok(Planned { plan, slots, given: Vec::new() })
+        Ok(Planned { plan, slots, given: Vec::new(), keeps_all: false })
     }
 
     /// Take an emptied slice from a group that can do without, if another group could use it. False if there is none.
@@ -111,11 +152,11 @@ impl Run<'_> {
         family: AddressType,
         groups: &[Group],
         plans: &mut [Planned],
-        stale: &mut Vec<usize>,
+        offer: &mut Offer,
     ) -> Result<bool, Error> {
-        let in_need: Vec<usize> = (0..plans.len()).filter(|&index| needed(&plans[index]) > 0).collect();
+        let in_need: Vec<usize> = (0..plans.len()).filter(|&index| needed(&plans[index]) > 0).take(2).collect();
         for (index, group) in groups.iter().enumerate() {
-            if in_need.iter().all(|&other| other == index) {
+            if plans[index].keeps_all || in_need.iter().all(|&other| other == index) {
                 continue;
             }
             for slot in self.refilled(&plans[index]) {
@@ -123,10 +164,13 @@ impl Run<'_> {
                 let without = self.pack_slots(family, group, slots, Replace::Recycle)?;
                 if without.plan.writes.len() < plans[index].plan.writes.len() {
                     plans[index] = without;
-                    stale.push(slot);
+                    offer.note(index, &plans[index]);
+                    offer.stale.push(slot);
+                    offer.released.insert((index, slot));
                     return Ok(true);
                 }
             }
+            plans[index].keeps_all = true;
         }
         Ok(false)
     }
@@ -144,17 +188,23 @@ impl Run<'_> {
         planned.plan.writes.iter().filter(refilled).map(|write| planned.slots[write.slot]).collect()
     }
 
-    /// Slices that no group wants any more and that may be given other content without anybody missing an endpoint.
-    fn free(&self, group: usize, plans: &[Planned], stale: &[usize]) -> Vec<usize> {
-        let recycles = self.options.recycles();
-        let mut free = stale.to_vec();
-        for (_, Planned { plan, slots, .. }) in plans.iter().enumerate().filter(|(other, _)| *other != group) {
+    /// Up to so many slices that no group wants any more and that may be given other content without anybody missing an endpoint; with the group
+    /// that would delete each.
+    fn free(&self, group: usize, most: usize, plans: &[Planned], offer: &mut Offer) -> Vec<(Option<usize>, usize)> {
+        let Offer { stale, deleting, released, is_usable } = offer;
+        let deleted = deleting.iter().filter(|&&other| other != group).flat_map(|&other| {
+            let Planned { plan, slots, .. } = &plans[other];
             let deleted = plan.writes.iter().filter(|write| write.verb == Verb::Delete && !self.gave_away(write));
-            free.extend(deleted.filter_map(|write| slots.get(write.slot)));
-        }
-        free.retain(|&slot| !plans[group].own().any(|own| own == slot));
-        free.retain(|&slot| recycles || self.holds_nothing_wanted(&self.plan.before[slot]));
-        free
+            deleted.filter_map(move |write| Some((Some(other), *slots.get(write.slot)?)))
+        });
+        let mut may_be_given = |slot: usize| {
+            let is_usable = is_usable.entry(slot);
+            !released.contains(&(group, slot))
+                && *is_usable
+                    .or_insert_with(|| self.options.recycles() || self.holds_nothing_wanted(&self.plan.before[slot]))
+        };
+        let free = stale.iter().map(|&slot| (None, slot)).chain(deleted);
+        free.filter(|&(_, slot)| may_be_given(slot)).take(most).collect()
     }
 
     /// True if idle endpoints have left a slice for another of its group: they leave before they come in, which a slice that takes over

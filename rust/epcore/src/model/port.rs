@@ -65,5 +65,10 @@ pub(crate) fn same_ports(left: &[EndpointPort], right: &[EndpointPort]) -> bool 
         order.sort_by(|&a, &b| ports[a].sort_key().cmp(&ports[b].sort_key()));
         order
     };
-    left == right || sorted(left).into_iter().zip(sorted(right)).all(|(a, b)| left[a].sort_key() == right[b].sort_key())
+    match (left, right) {
+        // Nearly always, so that nothing is put in order.
+        ([left], [right]) => left.sort_key() == right.sort_key(),
+        _ if left == right => true,
+        _ => sorted(left).into_iter().zip(sorted(right)).all(|(a, b)| left[a].sort_key() == right[b].sort_key()),
+    }
 }
