@@ -190,7 +190,7 @@ impl<'a> Run<'a> {
     pub(super) fn options_for(&self, family: AddressType, group: &Group) -> pack::Options {
         let template = self.origin.new_slice(family, group.ports.clone());
         let whole_metadata = self.rules == Rules::Mirrored;
-        pack::Options { template: Some(Arc::new(template)), trigger_time: None, whole_metadata, ..self.options.clone() }
+        pack::Options { template: Some(Arc::new(template)), whole_metadata, ..self.options.clone() }
     }
 
     pub(super) fn names_taken(&self) -> &Arc<BTreeSet<String>> {

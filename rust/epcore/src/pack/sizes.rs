@@ -50,7 +50,11 @@ impl Group<'_> {
 
     /// Bytes of the annotations that a slice may get with moved endpoints.
     fn moving_bytes(&self, bounds: &Bounds) -> usize {
-        let time = if bounds.time > 0 { bounds.time + TRIGGER_TIME_ANNOTATION.len() } else { 0 };
+        // Where a new slice has a time of its own, a later one takes its place.
+        let (time, longer) = match self.template.metadata.trigger_time().len() {
+            0 if bounds.time > 0 => (bounds.time + TRIGGER_TIME_ANNOTATION.len(), 0),
+            given => (0, bounds.time.saturating_sub(given)),
+        };
         let touches =
             self.options.compaction.is_some_and(|compaction| compaction.order == CompactionOrder::MakeBreakTouch);
         let mark = if touches { MOVING_ANNOTATION.len() + 4 } else { 0 };
@@ -58,7 +62,7 @@ impl Group<'_> {
         let signs = |bytes: usize| if bytes > 0 { bytes + 6 } else { 0 };
         let role = if self.options.policy.lifecycle().is_some() { ROLE_ANNOTATION.len() + "restless".len() } else { 0 };
         let members = signs(time) + signs(mark) + signs(role);
-        if members > 0 { members + r#""annotations":{},"#.len() } else { 0 }
+        longer + if members > 0 { members + r#""annotations":{},"#.len() } else { 0 }
     }
 
     /// Bytes of a new slice without endpoints.
