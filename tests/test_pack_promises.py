@@ -28,7 +28,7 @@ def through_an_api_server(slices: epcore.SliceSet) -> list[Json]:
         given["endpoints"] = given["endpoints"] or None
         for endpoint in given["endpoints"] or ():
             endpoint.setdefault("conditions", {})
-            endpoint.setdefault("deprecatedTopology", None)
+            endpoint.setdefault("deprecatedTopology", [None, {}][index % 2])
         stored.append(dict(reversed(given.items())))
     return stored
 

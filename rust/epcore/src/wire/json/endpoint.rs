@@ -47,7 +47,15 @@ pub(crate) fn read_endpoint(reader: &mut Reader<'_>, list: &mut EndpointList) ->
             record.hints = list.text_mut().intern(&canonical_hints(reader, &mut rare)?)?;
             Ok(())
         }
-        _ => reader.unknown(name, &mut rare.get_or_insert_default().unknown),
+        _ => {
+            let unknown = &mut rare.get_or_insert_default().unknown;
+            reader.unknown(name, unknown)?;
+            // An empty map is none: the API server leaves it out.
+            if name == "deprecatedTopology" && unknown.get(name) == Some("{}") {
+                unknown.replace(name, Some("null"));
+            }
+            Ok(())
+        }
     })?;
     if !has_address {
         rare.get_or_insert_default().no_address = true;
