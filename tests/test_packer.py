@@ -437,6 +437,38 @@ def test_a_create_that_was_lost_is_known_again_whatever_was_planned_since() -> N
     assert {write.verb for write in packer.plan("db", namespace="shop").writes} == {"delete", "update"}
 
 
+@pytest.mark.parametrize("other", [{"deletionTimestamp": "2026-01-02T03:04:05Z"}, {"ownerReferences": []}])
+@pytest.mark.parametrize("by_event", [False, True])
+def test_a_slice_that_is_not_what_was_wanted_leaves_its_service_dirty(other: Json, by_event: Any) -> None:
+    packer = epcore.Packer(managed_by=MANAGED_BY)
+    packer.apply({**SERVICE, "metadata": {**SERVICE["metadata"], "uid": "u"}})
+    packer.publish("db", ["10.9.0.1"], namespace="shop")
+    (write,) = packer.plan("db", namespace="shop").writes
+    answer, changed = made(write, "db-x", 6), made(write, "db-x", 7)
+    changed["metadata"] |= other
+    if by_event:
+        packer.apply([answer, changed], kind="EndpointSlice")
+    packer.answer(write, "accepted", answer if by_event else changed)
+    assert packer.dirty == [("shop", "db")]
+
+
+def test_a_slice_that_was_made_anew_outlives_the_answer_to_the_old_ones_delete() -> None:
+    packer = packer_of("10.9.0.1")
+    (create,) = packer.plan("db", namespace="shop").writes
+    packer.answer(create, "accepted", made(create, "db-x", 6))
+    packer.publish("db", [], namespace="shop")
+    (delete,) = packer.plan("db", namespace="shop").writes
+    anew = {"type": "ADDED", "object": made(create, "db-x", 20)}
+    packer.apply([{"type": "DELETED", "object": made(create, "db-x", 8)}, anew], kind="EndpointSlice")
+    outcomes: list[Outcome] = ["accepted", "gone"]
+    for outcome in outcomes:
+        packer.answer(delete, outcome)
+        assert [one["metadata"]["resourceVersion"] for one in packer.slices("db", namespace="shop").to_dicts()] == [
+            "20"
+        ]
+    assert [write.verb for write in packer.plan("db", namespace="shop").writes] == ["delete"]
+
+
 def test_a_create_that_was_refused_for_the_name_it_was_given_gets_another_one() -> None:
     packer = packer_of("10.9.0.1")
     (write,) = packer.plan("db", namespace="shop").writes

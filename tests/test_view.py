@@ -242,6 +242,23 @@ def test_a_time_that_is_none_is_refused(hold: float) -> None:
         assert view.snapshot() == before
 
 
+def test_a_slice_that_was_removed_stays_away_as_one_that_was_deleted() -> None:
+    held = [{"addresses": ["10.0.0.1"]}]
+    added = event("ADDED", slice_of("a", held, version=7))
+    view = epcore.View()
+    view.apply(added)
+    assert len(view.remove("a", "shop").removed) == 1
+    assert not view.apply(added)
+    assert len(view.apply(event("ADDED", slice_of("a", held, version=8))).added) == 1
+
+
+def test_of_versions_that_are_no_numbers_the_last_one_is_the_newest() -> None:
+    view = epcore.View()
+    for version, newest in (("abc", "abc"), ("b", "b"), ("5", "5"), ("6", "6"), ("5", "6"), ("x", "x")):
+        view.feed({"type": "BOOKMARK", "object": {"kind": "EndpointSlice", "metadata": {"resourceVersion": version}}})
+        assert view.resource_version == newest
+
+
 def test_hints_that_become_complete_are_told() -> None:
     def with_hints(*names: str | None) -> Json:
         hinted: list[Json] = [{"hints": {"forZones": [{"name": name}]}} if name else {} for name in names]

@@ -45,14 +45,15 @@ fn number(version: &str) -> Option<(usize, &str)> {
     (!version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit())).then_some((digits.len(), digits))
 }
 
-fn is_older(version: &str, than: &str) -> bool {
+/// True if both are numbers, and the first one is the lower.
+pub(super) fn is_older(version: &str, than: &str) -> bool {
     number(version).zip(number(than)).is_some_and(|(version, than)| version < than)
 }
 
 impl Versions {
-    /// Note a version that was seen.
+    /// Note a version that was seen. Of those that are no numbers the last one is taken for the newest.
     pub(super) fn see(&mut self, version: &str) {
-        if self.newest.is_empty() || is_older(&self.newest, version) {
+        if !version.is_empty() && !is_older(version, &self.newest) {
             version.clone_into(&mut self.newest);
         }
     }

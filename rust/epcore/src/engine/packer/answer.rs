@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::Error;
-use crate::engine::packer::entry::is_made;
+use crate::engine::packer::entry::says_the_same;
 use crate::engine::packer::{Kind, Object, Packer, entry_of};
-use crate::engine::versions::Name;
+use crate::engine::versions::{Name, is_older};
 use crate::model::EndpointSlice;
 use crate::pack::{Verb, Write};
 
@@ -46,11 +46,11 @@ impl Packer {
             }
             Answer::Accepted(None) if write.verb != Verb::Delete => self.wait(service, name, write),
             Answer::Accepted(_) => {
-                self.forget(name);
+                self.forget(name, write);
                 self.settle(write, service);
             }
             Answer::Gone => {
-                self.forget(name);
+                self.forget(name, write);
                 if write.verb == Verb::Delete {
                     self.settle(write, service);
                 } else {
@@ -103,17 +103,21 @@ impl Packer {
         let known = self.cluster.slice(name);
         match write.verb {
             Verb::Create if name.1.is_empty() => {
-                self.cluster.slices_of(service).iter().any(|slice| is_made(&write.slice, slice))
+                self.cluster.slices_of(service).iter().any(|slice| says_the_same(&write.slice, slice))
             }
             Verb::Create => known.is_some(),
             _ => known.is_none_or(|known| known.metadata.resource_version != write.slice.metadata().resource_version),
         }
     }
 
-    /// A slice of ours is gone.
-    fn forget(&mut self, name: &Name) {
-        let version = self.cluster.slice(name).map(|slice| slice.metadata.resource_version.clone());
-        self.cluster.versions(Kind::EndpointSlice).bury(name, &version.unwrap_or_default());
+    /// The slice that was written is gone. One of its name that was made since is another one.
+    fn forget(&mut self, name: &Name, write: &Write) {
+        let known = self.cluster.slice(name).map(|slice| slice.metadata.resource_version.clone());
+        let version = known.unwrap_or_default();
+        if is_older(&write.slice.metadata().resource_version, &version) {
+            return;
+        }
+        self.cluster.versions(Kind::EndpointSlice).bury(name, &version);
         self.set_slice(name, None);
     }
 }

@@ -170,7 +170,7 @@ impl Entry {
     pub(super) fn hear(&mut self, name: &str, slice: Option<&EndpointSlice>) -> bool {
         let lost = self.lost.len();
         if let Some(slice) = slice {
-            self.lost.retain(|lost| !is_made(lost, slice));
+            self.lost.retain(|lost| !says_the_same(lost, slice));
         }
         self.waits_for.remove(name) || self.lost.len() < lost
     }
@@ -196,18 +196,16 @@ impl Entry {
     }
 }
 
-/// True if a slice is the one that a create was to make.
-pub(super) fn is_made(sent: &EndpointSlice, slice: &EndpointSlice) -> bool {
-    says_the_same(sent, slice) && !slice.metadata.is_being_deleted()
-}
-
 /// True if two slices differ in nothing but what the API server adds.
-fn says_the_same(ours: &EndpointSlice, theirs: &EndpointSlice) -> bool {
+pub(super) fn says_the_same(ours: &EndpointSlice, theirs: &EndpointSlice) -> bool {
     if std::ptr::eq(ours, theirs) {
         return true;
     }
+    let [owners, their_owners] = [ours, theirs].map(|slice| slice.metadata.unknown.get("ownerReferences"));
     ours.same_group(theirs)
         && ours.endpoints == theirs.endpoints
         && ours.metadata.labels == theirs.metadata.labels
         && ours.metadata.annotations == theirs.metadata.annotations
+        && owners == their_owners
+        && ours.metadata.is_being_deleted() == theirs.metadata.is_being_deleted()
 }

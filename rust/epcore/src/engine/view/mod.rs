@@ -223,7 +223,11 @@ impl View {
 
     /// Forget a slice, as if it were deleted.
     pub fn remove(&mut self, namespace: &str, name: &str) {
-        self.set((namespace.to_owned(), name.to_owned()), None);
+        let name = (namespace.to_owned(), name.to_owned());
+        if let Some(slice) = self.slices.get(&name) {
+            self.versions.bury(&name, &slice.metadata.resource_version);
+        }
+        self.set(name, None);
     }
 
     /// Put a slice in place of the one that is there under a name, and remember that one.
