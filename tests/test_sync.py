@@ -98,6 +98,22 @@ def test_the_command_shows_a_diff_then_writes_then_has_nothing_to_write(
     assert slices_of(shop) == [told["object"]]
 
 
+def test_each_pod_that_is_left_out_is_told_also_where_nothing_is_to_be_written(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = 'epcore: warning: shop/web: Pod shop/web-1 is left out: its node "node-1" is not there\n'
+    elsewhere = pod(1)
+    elsewhere["spec"]["nodeName"] = "node-1"
+    put(shop / "web.yaml", service(), pod(0), elsewhere)
+    assert main(["sync", "--dir", str(shop)]) == 0
+    assert capsys.readouterr().err == ""
+    put(shop / "nodes.yaml", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-0"}})
+    for option, code in [("--dry-run", 1), ("--allow-empty", 0), ("--dry-run", 0)]:
+        assert main(["sync", "--dir", str(shop), option]) == code
+        assert capsys.readouterr().err == said
+    assert addresses_of(shop) == ["10.0.0.1"]
+
+
 def test_the_slices_are_those_of_reconcile(shop: Path) -> None:
     put(shop / "web.yaml", service(), *(pod(number) for number in range(25)))
     changes = synced(shop, max_endpoints=10)
@@ -327,10 +343,15 @@ def test_watch_follows_the_folder_and_survives_bad_manifests(shop: Path) -> None
             assert process.stderr is not None
             assert "not YAML" in process.stderr.readline()
             (shop / "bad.yaml").unlink()
-            put(shop / "web.yaml", service(), pod(3))
+            lost = pod(4)
+            lost["spec"]["nodeName"] = "none"
+            put(shop / "web.yaml", service(), pod(3), lost)
             wait_for(lambda: addresses_of(shop) == ["10.0.0.4"])
+            put(shop / "web.yaml", service(), pod(5), lost)
+            wait_for(lambda: addresses_of(shop) == ["10.0.0.6"])
             process.send_signal(signal.SIGINT)
             assert process.wait(20) == 130
+            assert process.stderr.read().count("shop/web-4 is left out") == 1, "what goes on is told once"
         finally:
             process.kill()
 

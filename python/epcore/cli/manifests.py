@@ -3,7 +3,7 @@
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -135,11 +135,14 @@ class Syncing:
     output: "Form"
     interval: float
     """Seconds between two looks at the folder."""
+    _warned: list[str] = field(default_factory=list)
+    """What was left out at the last look, and is not told again while it goes on."""
 
     def once(self, *, tells_nothing: bool = True) -> bool:
         """Write, or show what would be written, even if it is nothing. True if it was something."""
         self.sync.endpoints = {name: self._endpoints(file) for name, file in self.sources.items()}
         changes = self.sync.changes() if self.dry_run else self.sync.run()
+        self._warn()
         if not changes and not tells_nothing:
             return False
         print_changes(changes, self.output, dry_run=self.dry_run)
@@ -163,6 +166,12 @@ class Syncing:
                 trouble = said
             sys.stdout.flush()
             time.sleep(self.interval)
+
+    def _warn(self) -> None:
+        for error in self.sync.errors:
+            if error not in self._warned:
+                print(f"epcore: warning: {error}", file=sys.stderr, flush=True)
+        self._warned[:] = self.sync.errors
 
     def _endpoints(self, file: str) -> "Endpoints":
         items = read_endpoints(Path(file))

@@ -55,6 +55,8 @@ class Sync:
     options: SyncOptions = field(default_factory=SyncOptions)
     endpoints: "dict[Name, Endpoints]" = field(default_factory=dict)
     """Endpoints from outside, by Service."""
+    errors: "list[str]" = field(default_factory=list, init=False)
+    """What :meth:`changes` could not make slices of, by Service, and why; the rest is good."""
 
     def changes(self) -> "list[Change]":
         """Tell what is to be written, in order. Raises as the folder, and as ``publish`` and ``reconcile``."""
@@ -69,8 +71,11 @@ class Sync:
             packer.publish(name, list(given), namespace=namespace)
         changes = list(self._orphans(objects["EndpointSlice"], services))
         held = {_name(item): item for item in objects["EndpointSlice"]}
-        for namespace, name in packer.dirty:
+        self.errors = []
+        # Not only those that are dirty: what was left out before is still to be told.
+        for namespace, name in sorted(services):
             plan = packer.plan(name, namespace=namespace)
+            self.errors += [f"{namespace}/{name}: {error}".removeprefix("/") for error in plan.errors]
             changes.extend(_change(write, held) for write in plan.writes)
         return changes
 
