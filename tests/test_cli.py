@@ -1,6 +1,7 @@
 """`epcore` on the command line: what goes in, what comes out, and the exit codes of `diff`."""
 
 import gzip
+import io
 import json
 import lzma
 import os
@@ -290,6 +291,37 @@ def test_trouble_is_one_clear_line_and_exit_code_2(
     assert complaint in captured.err
     assert captured.err.count("\n") == 1
     assert not captured.out
+
+
+EMPTY = [("e.json", "\n"), ("e.yaml", ""), ("e.yaml", "# nothing yet\n---\n"), ("e", ""), ("-", "")]
+TAKES = ["plan --endpoints FILE --existing good.json", "diff good.json FILE", "lint FILE", "lint good.json --pods FILE"]
+
+
+@pytest.mark.parametrize(("name", "text"), EMPTY)
+@pytest.mark.parametrize("command", TAKES)
+def test_an_empty_file_is_not_taken_for_one_that_says_that_there_is_nothing(
+    name: str,
+    text: str,
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save(Path("good.json"), [one_slice(endpoints(3))])
+    if name == "-":
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(text.encode()))))
+    else:
+        Path(name).write_text(text)
+    assert main(command.replace("FILE", name).split()) == 2
+    assert capsys.readouterr().err == f"epcore: {name}: is empty; write [] where there is nothing\n"
+
+
+@pytest.mark.parametrize("text", ["[]", "items: []", "---\n[]\n"])
+def test_a_list_without_members_says_that_there_is_nothing(tmp_path: Path, files: dict[str, str], text: str) -> None:
+    (tmp_path / "none.yaml").write_text(text)
+    assert main(["plan", "--endpoints", str(tmp_path / "none.yaml"), "--existing", files["slices"]]) == 1
+    assert main(["lint", str(tmp_path / "none.yaml")]) == 0
 
 
 def test_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:

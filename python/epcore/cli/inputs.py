@@ -52,15 +52,20 @@ def lines(name: str, watch: "Watch | None" = None, *, longest: int = -1) -> "Ite
 
 
 def read_source(name: str) -> tuple[bytes, list[Any] | None]:
-    """Read a file: its content and, if that is YAML, the objects of its documents."""
+    """Read a file: its content and, if that is YAML, the objects of its documents.
+
+    An empty one is refused, since it looks so too where whatever should have written it has failed.
+    """
     with _opened(name, None) as file:
         content = file.read()
-        if form_of(name, content) == "json":
-            return content, None
-        try:
-            return content, [item for document in read_yaml(content) for item in items_of(document)]
-        except NotYamlError as error:
-            raise CommandError(f"{name}: {error}") from None
+    is_json = form_of(name, content) == "json"
+    try:
+        documents = [] if is_json else [one for one in read_yaml(content) if one is not None]
+    except NotYamlError as error:
+        raise CommandError(f"{name}: {error}") from None
+    if not (content.strip() if is_json else documents):
+        raise CommandError(f"{name}: is empty; write [] where there is nothing")
+    return content, None if is_json else [item for document in documents for item in items_of(document)]
 
 
 @contextmanager

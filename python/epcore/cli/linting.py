@@ -140,8 +140,6 @@ def _result(found: Found, rules: "Sequence[str]") -> dict[str, Any]:
 def _source(name: str) -> Source:
     content, objects = read_source(name)
     if objects is None:
-        if not content.strip():
-            raise CommandError(f"{name}: is empty")
         return Source(name, content, content, is_yaml=False)
     try:
         lines = [json.dumps(one, ensure_ascii=False, default=str).encode() for one in objects]
