@@ -1,15 +1,20 @@
 """Whatever goes wrong between the controller and the API server: the slices come right, and nothing is done twice."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from controller_world import Told, address_of, cluster, held, pod, running, service, test, until, web
+from epcore import Packer
 from epcore.controller import Api, Controller, ControllerOptions
+from epcore.controller.follower import Pages
 from epcore.controller.sources import Assigned, Failed, Found
-from fake_cluster import Fault, Request
+from epcore.controller.state import State
+from fake_cluster import Fault, Json, Request
 
 
 def once(fault: Fault, *, method: str = "", plural: str = "endpointslices") -> Callable[[Request], Fault | None]:
@@ -211,6 +216,44 @@ def test_an_object_that_cannot_be_read_does_not_keep_others_back(tmp_path: Path)
             assert unreadable == 2
 
     test(scenario)
+
+
+class CountingPacker:
+    """A packer that counts the objects that it is given in lists."""
+
+    given = 0
+
+    def __init__(self, **options: Any) -> None:
+        self._packer = Packer(**options)
+
+    def replace(self, objects: bytes | list[Json], **of: Any) -> None:
+        CountingPacker.given += len(objects) if isinstance(objects, list) else 0
+        self._packer.replace(objects, **of)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._packer, name)
+
+
+def test_a_list_of_which_many_cannot_be_read_is_looked_at_twice_and_not_once_for_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("epcore.controller.state.Packer", CountingPacker)
+    monkeypatch.setattr(CountingPacker, "given", 0)
+    pods = [pod("web", number) for number in range(100)]
+    for bad in pods[::4]:
+        bad["status"] = "nonsense"
+    # Only beside the first of its name a second one is wrong.
+    pods += [pod("web", 1), pod("web", 2)]
+    told: list[str] = []
+    state = State(ControllerOptions(), {}, lambda kind, message: told.append(f"{kind} {message.split(':')[0]}"))
+    state.listed("Service", Pages([json.dumps({"items": [service("web")]}).encode()], "1"))
+    state.listed("Node", Pages([json.dumps({"items": [{"metadata": {"name": "n1"}}]}).encode()], "1"))
+    CountingPacker.given = 0
+    state.listed("Pod", Pages([json.dumps({"items": pods}).encode()], "1"))
+    assert told == [*(f"Pod shop/web-{number}" for number in range(0, 100, 4)), "Pod shop/web-1", "Pod shop/web-2"]
+    (plan,) = state.plans(("shop", "web"))
+    assert len(plan.result()[0]) == 75
+    assert CountingPacker.given <= 102 + 77 + 76 + 75
 
 
 def test_an_api_server_that_is_away_for_a_while_is_waited_for(tmp_path: Path) -> None:

@@ -39,13 +39,7 @@ class State:
         complain: "Callable[[str, str], None]",
     ) -> None:
         self._options, self._sources, self._complain = options, sources, complain
-        self._packer = Packer(
-            managed_by=options.managed_by,
-            controller=options.reconciler,
-            max_endpoints=options.max_endpoints,
-            policy=options.policy,
-            naming="deterministic",
-        )
+        self._packer = _packer_of(options)
         self._services: dict[Name, Service] = {}
         self._roles: Counter[Role | None] = Counter()
         self._endpoints: dict[Name, LegacyEndpoints] = {}
@@ -227,14 +221,24 @@ class State:
             self._packer.replace(b"\n".join(pages.pages), kind=kind, resource_version=pages.version)
         except UNREADABLE:
             items = [item for page in pages.pages for item in _items(page)]
-            self._replace_items(kind, items, pages.version)
+            self._replace_readable(kind, items, pages.version)
 
     def _replace_items(self, kind: "ObjectKind", items: "list[Json]", version: str | None) -> None:
+        try:
+            self._packer.replace(items, kind=kind, resource_version=version)
+        except UNREADABLE:
+            self._replace_readable(kind, items, version)
+
+    def _replace_readable(self, kind: "ObjectKind", items: "list[Json]", version: str | None) -> None:
         """Take a list, and leave out what cannot be read."""
+        # Each by itself first: to find the next bad one with the whole list costs the whole list.
+        trial = _packer_of(self._options)
+        items = [item for item in items if self._is_readable(trial, kind, item)]
         while True:
             try:
                 self._packer.replace(items, kind=kind, resource_version=version)
             except UNREADABLE as error:
+                # One that is at odds with another, such as a second one of its name.
                 place = re.match(r"objects\[(\d+)\]", error.path)
                 if place is None:
                     raise
@@ -242,6 +246,24 @@ class State:
                 self._complain(kind, f"{'/'.join(name_of(bad))}: {error}")
             else:
                 return
+
+    def _is_readable(self, trial: Packer, kind: "ObjectKind", item: "Json") -> bool:
+        try:
+            trial.replace([item], kind=kind)
+        except UNREADABLE as error:
+            self._complain(kind, f"{'/'.join(name_of(item))}: {error}")
+            return False
+        return True
+
+
+def _packer_of(options: "ControllerOptions") -> Packer:
+    return Packer(
+        managed_by=options.managed_by,
+        controller=options.reconciler,
+        max_endpoints=options.max_endpoints,
+        policy=options.policy,
+        naming="deterministic",
+    )
 
 
 def _items(page: bytes) -> "Iterable[Json]":
