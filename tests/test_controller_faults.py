@@ -218,6 +218,25 @@ def test_an_object_that_cannot_be_read_does_not_keep_others_back(tmp_path: Path)
     test(scenario)
 
 
+def test_a_stop_waits_no_longer_than_its_grace_though_all_workers_hang(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("epcore.controller.worker._GRACE", 0.2)
+
+    async def scenario() -> None:
+        server = web()
+        server.fault = once("hang", method="POST")
+        stop = asyncio.Event()
+        async with server.serving(tmp_path) as config, Api(kubeconfig=config) as api:
+            task = asyncio.create_task(Controller(api, ControllerOptions(concurrency=1)).run(stop))
+            await until(server.writes)
+            stop.set()
+            async with asyncio.timeout(5):
+                await task
+
+    test(scenario)
+
+
 class CountingPacker:
     """A packer that counts the objects that it is given in lists."""
 

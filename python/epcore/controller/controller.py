@@ -270,7 +270,7 @@ class Controller:
 
     async def _close_at(self, stop: asyncio.Event) -> None:
         await stop.wait()
-        self._worker.queue.close()
+        self._worker.stop()
 
     def _spawn(self, work: "Coroutine[None, None, None]") -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -280,7 +280,7 @@ class Controller:
     def _ended(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and task.exception() is not None:
             self._fault = task.exception()
-            self._worker.queue.close()
+            self._worker.stop()
 
 
 @dataclass(frozen=True)

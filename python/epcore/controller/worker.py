@@ -50,6 +50,7 @@ class Worker:
         self._recorder = Recorder(api)
         bucket = Bucket(options.retry_rate, options.retry_burst)
         self.queue = WorkQueue(base=options.retry_base, longest=options.retry_longest, bucket=bucket)
+        self._limit = asyncio.Semaphore(options.concurrency)
         self._working: dict[Name, asyncio.Task[None]] = {}
         self._since: dict[Name, float] = {}
         """When the first event came that a Service was not looked at since, as time of day."""
@@ -63,18 +64,23 @@ class Worker:
             self._since.setdefault(name, since)
         self.queue.add(name, delay)
 
+    def stop(self) -> None:
+        """Begin nothing any more, so that :meth:`run` ends."""
+        self.queue.close()
+        # It may be waiting for a turn, and the next task to end may take longer than the grace.
+        self._limit.release()
+
     async def run(self) -> None:
-        """Work until the queue is closed, and end what is being written."""
-        limit = asyncio.Semaphore(self._options.concurrency)
+        """Work until it is stopped, and end what is being written."""
         try:
             while True:
-                await limit.acquire()
+                await self._limit.acquire()
                 name = await self.queue.get()
                 if name is None:
                     break
                 task = asyncio.get_running_loop().create_task(self._look_at(name))
                 self._working[name] = task
-                task.add_done_callback(lambda _, name=name: self._ended(name, limit))  # type: ignore[misc]
+                task.add_done_callback(lambda _, name=name: self._ended(name))  # type: ignore[misc]
             if self._working:
                 await asyncio.wait([*self._working.values()], timeout=_GRACE)
         finally:
@@ -84,10 +90,10 @@ class Worker:
             await asyncio.gather(*left, return_exceptions=True)
             await self.close()
 
-    def _ended(self, name: "Name", limit: asyncio.Semaphore) -> None:
+    def _ended(self, name: "Name") -> None:
         del self._working[name]
         self.queue.done(name)
-        limit.release()
+        self._limit.release()
 
     async def finished(self, concerned: "Callable[[str, str], bool]") -> None:
         """Wait until nothing is written any more for any Service of some, which are not ours from now on."""
