@@ -22,7 +22,7 @@ from epcore.types import FamilyName
 
 if TYPE_CHECKING:
     from epcore.cli.output import Form
-    from epcore.controller.folder import Name
+    from epcore.controller.objects import Name
     from epcore.controller.sync import Endpoints
 
 

@@ -5,10 +5,9 @@ import logging
 import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from epcore.controller.api import ENDPOINTS, NODES, PODS, SERVICES, SLICES, ApiError
-from epcore.controller.folder import Change
 from epcore.controller.follower import Follower
 from epcore.controller.metrics import Metrics
 from epcore.controller.sources import Failed
@@ -18,12 +17,12 @@ from epcore.controller.worker import Worker
 from epcore.errors import EpcoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
 
-    from epcore import EndpointSlice, Write
     from epcore.controller.api import Api, Resource
+    from epcore.controller.folder import Change
     from epcore.controller.follower import Pages
-    from epcore.controller.limits import Name
+    from epcore.controller.objects import Name
     from epcore.controller.options import ControllerOptions
     from epcore.controller.services import Role
     from epcore.controller.sources import Assigned, Found, Source
@@ -112,7 +111,7 @@ class Controller:
         if self._fault is not None:
             raise self._fault
 
-    async def run_once(self) -> list[Change]:
+    async def run_once(self) -> "list[Change]":
         """Look at everything once and write what is needed. Raises :class:`ControllerError` after all that can be."""
         failures = await self._look_once()
         changes: list[Change] = []
@@ -132,7 +131,7 @@ class Controller:
         await self._worker.close()
         return _done(changes, failures)
 
-    async def changes(self) -> list[Change]:
+    async def changes(self) -> "list[Change]":
         """Tell what :meth:`run_once` would write, in order, and write nothing."""
         failures = await self._look_once()
         changes: list[Change] = []
@@ -207,9 +206,9 @@ class Controller:
     def _ours(self) -> "list[Name]":
         return [name for name in self._state.dirty() if self._worker.is_ours(name)]
 
-    def _changes_of(self, name: "Name") -> list[Change]:
-        held = {one.name: one for one in self._state.slices(name)}
-        return [_change(write, held) for plan in self._state.plans(name) for write in plan.writes]
+    def _changes_of(self, name: "Name") -> "list[Change]":
+        change_of = self._state.changes(name)
+        return [change_of(write) for plan in self._state.plans(name) for write in plan.writes]
 
     async def _ask(self, assigned: "Assigned") -> str:
         """Take what a source tells first; returns why that is nothing."""
@@ -304,20 +303,10 @@ class _Hearer:
         _log.warning("a list or a watch failed", extra={"kind": self.kind, "error": str(error)})
 
 
-def _done(changes: list[Change], failures: list[str]) -> list[Change]:
+def _done(changes: "list[Change]", failures: list[str]) -> "list[Change]":
     if failures:
         raise ControllerError("; ".join(failures), changes)
     return changes
-
-
-def _change(write: "Write", held: "Mapping[str | None, EndpointSlice]") -> Change:
-    made: dict[str, Any] = {**write.to_dict()}
-    # It has its name already.
-    made["metadata"] = {key: value for key, value in made["metadata"].items() if key != "generateName"}
-    before = held.get(write.name)
-    was = None if before is None else {**before.to_dict()}
-    name = (write.namespace or "", write.name or "")
-    return Change(write.verb, name, tuple(write.reasons), was, None if write.verb == "delete" else made)
 
 
 async def _first(source: "Source") -> "Found | Failed | None":

@@ -6,22 +6,21 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
 from epcore.atomic import write_atomically
+from epcore.controller.objects import member, name_of
 from epcore.errors import EpcoreError
 from epcore.manifest import YamlLoader, documents_of, items_of, rewritten, to_json, to_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from epcore import Write
+    from epcore.controller.objects import Json, Name
     from epcore.types import ObjectKind, Verb
-
-Json: TypeAlias = dict[str, Any]
-Name: TypeAlias = tuple[str, str]
-"""Namespace (``""`` where the manifest has none) and name."""
 
 KINDS: "Final[dict[tuple[str, str], ObjectKind]]" = {
     ("v1", "Service"): "Service",
@@ -49,10 +48,18 @@ class Change:
     """One slice that is to be created, updated or deleted."""
 
     verb: "Verb"
-    name: Name
+    name: "Name"
     reasons: tuple[str, ...]
-    before: Json | None
-    after: Json | None
+    before: "Json | None"
+    after: "Json | None"
+
+    @classmethod
+    def of(cls, write: "Write", before: "Json | None") -> "Change":
+        """Make the one of a write that names its slice."""
+        made: Json = {**write.to_dict()}
+        # It has its name already.
+        made["metadata"] = {key: value for key, value in made["metadata"].items() if key != "generateName"}
+        return cls(write.verb, name_of(made), tuple(write.reasons), before, None if write.verb == "delete" else made)
 
 
 @dataclass
@@ -80,7 +87,7 @@ class Folder:
 
     path: Path
     _files: dict[Path, _File] = field(default_factory=dict)
-    _slices: dict[Name, tuple[Path, int]] = field(default_factory=dict)
+    _slices: "dict[Name, tuple[Path, int]]" = field(default_factory=dict)
     _origins: "dict[ObjectKind, list[Path]]" = field(default_factory=dict)
 
     def read(self) -> "dict[ObjectKind, list[Json]]":
@@ -200,16 +207,15 @@ def _kind(item: object) -> "ObjectKind | None":
     return KINDS.get((str(item.get("apiVersion")), str(item.get("kind")))) if isinstance(item, dict) else None
 
 
-def _name(item: Json, path: Path) -> Name:
-    metadata = item.get("metadata")
-    metadata = metadata if isinstance(metadata, dict) else {}
+def _name(item: "Json", path: Path) -> "Name":
+    metadata = member(item, "metadata")
     namespace, name = metadata.get("namespace") or "", metadata.get("name")
     if not isinstance(name, str) or not isinstance(namespace, str) or not _NAME.fullmatch(namespace + name):
         raise FolderError(f"{path}: a {item['kind']} without usable metadata.name or metadata.namespace")
     return namespace, name
 
 
-def _replaced(content: object, name: Name, after: Json | None) -> object:
+def _replaced(content: object, name: "Name", after: "Json | None") -> object:
     """Put another object in the place of a slice; ``None`` where nothing is left."""
     is_list = isinstance(content, dict) and isinstance(content.get("items"), list)
     if not is_list and not isinstance(content, list):

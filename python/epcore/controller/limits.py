@@ -3,14 +3,14 @@
 import asyncio
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from epcore import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Name: TypeAlias = tuple[str, str]
+    from epcore.controller.objects import Name
 
 
 def _now() -> float:
@@ -76,12 +76,12 @@ class WorkQueue:
         self._news = asyncio.Event()
         self._closed = False
 
-    def add(self, name: Name, delay: float = 0.0) -> None:
+    def add(self, name: "Name", delay: float = 0.0) -> None:
         """Let a Service be looked at, no later than after so many seconds."""
         self._later.add("/".join(name), self._clock() + delay)
         self._news.set()
 
-    def retry(self, name: Name, at_least: float = 0.0) -> None:
+    def retry(self, name: "Name", at_least: float = 0.0) -> None:
         """Let a Service that failed be looked at again, not before so many seconds."""
         failures = self._failures.get(name, 0)
         self._failures[name] = failures + 1
@@ -89,15 +89,15 @@ class WorkQueue:
         wait = min(self._base * 2.0 ** min(failures, 64), self._longest)
         self.add(name, max(wait, self._bucket.reserve(), at_least))
 
-    def forget(self, name: Name) -> None:
+    def forget(self, name: "Name") -> None:
         """Do not hold earlier failures against a Service."""
         self._failures.pop(name, None)
 
-    def failures(self, name: Name) -> int:
+    def failures(self, name: "Name") -> int:
         """Tell how often in a row a Service has failed."""
         return self._failures.get(name, 0)
 
-    async def get(self) -> Name | None:
+    async def get(self) -> "Name | None":
         """Wait for a Service that is due, and take it; ``None`` once the queue is closed."""
         while not self._closed:
             self._take_due()
@@ -125,7 +125,7 @@ class WorkQueue:
                 self._waiting.add(name)
                 self._ready.append(name)
 
-    def done(self, name: Name) -> None:
+    def done(self, name: "Name") -> None:
         """Tell that a Service that was taken is not worked on any more."""
         self._working.discard(name)
         if name in self._again:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from epcore import Plan
-    from epcore.controller.limits import Name
+    from epcore.controller.objects import Name
 
 _COUNTS: Final = tuple(2.0**power for power in range(1, 16))
 """Buckets as Kubernetes has them: 2 to 32768, doubling."""

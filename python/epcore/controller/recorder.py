@@ -12,7 +12,7 @@ from epcore.controller.limits import Bucket
 
 if TYPE_CHECKING:
     from epcore.controller.api import Api
-    from epcore.controller.limits import Name
+    from epcore.controller.objects import Name
 
 COMPONENT: Final = "epcore-controller"
 _AGAIN: Final = 300.0

@@ -2,17 +2,17 @@
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from epcore.controller.objects import member, name_of
 from epcore.controller.sync import RECONCILE_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from epcore.controller.limits import Name
+    from epcore.controller.objects import Json, Name
     from epcore.controller.options import ControllerOptions
 
-Json: TypeAlias = dict[str, Any]
 Role: TypeAlias = Literal["pods", "source", "mirror"]
 """Where the endpoints of a Service come from."""
 
@@ -34,19 +34,19 @@ class Service:
     """Why it cannot be ours, though it asks to be."""
 
 
-def service_of(item: Json, options: "ControllerOptions", sources: "Container[Name]") -> Service:
+def service_of(item: "Json", options: "ControllerOptions", sources: "Container[Name]") -> Service:
     """Look at a Service, as the API server gave it."""
-    metadata, spec = _member(item, "metadata"), _member(item, "spec")
+    metadata, spec = member(item, "metadata"), member(item, "spec")
     trouble = ""
-    name = (str(metadata.get("namespace") or ""), str(metadata.get("name") or ""))
-    asked = _member(metadata, "annotations").get(SELECTOR_ANNOTATION)
+    name = name_of(item)
+    asked = member(metadata, "annotations").get(SELECTOR_ANNOTATION)
     if asked is not None and not spec.get("selector"):
         selector = _selector(str(asked))
         if selector is None:
             trouble = f"the annotation {SELECTOR_ANNOTATION} is not LABEL=VALUE,...: {asked}"
         else:
             spec = {**spec, "selector": selector}
-    asks = _member(metadata, "labels").get(RECONCILE_LABEL) == "true" or (asked is not None and not trouble)
+    asks = member(metadata, "labels").get(RECONCILE_LABEL) == "true" or (asked is not None and not trouble)
     role: Role | None = None
     if spec.get("type") == "ExternalName" or trouble:
         role = None
@@ -64,18 +64,7 @@ def service_of(item: Json, options: "ControllerOptions", sources: "Container[Nam
     return Service(role, str(metadata.get("uid") or ""), json.dumps(content).encode(), trouble)
 
 
-def name_of(item: Json) -> "Name":
-    """Tell namespace and name of an object."""
-    metadata = _member(item, "metadata")
-    return str(metadata.get("namespace") or ""), str(metadata.get("name") or "")
-
-
 def _selector(text: str) -> dict[str, str] | None:
     pairs = [part.partition("=") for part in text.split(",")]
     selector = {label.strip(): value.strip() for label, equals, value in pairs if equals and label.strip()}
     return selector if len(selector) == len(pairs) else None
-
-
-def _member(item: Json, name: str) -> Json:
-    found = item.get(name)
-    return found if isinstance(found, dict) else {}

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final, cast
 
 import epcore
 from epcore import InvalidInputError, LegacyEndpoints, LimitError, Packer, SliceSet
-from epcore.controller.services import name_of, service_of
+from epcore.controller.folder import Change
+from epcore.controller.objects import name_of
+from epcore.controller.services import service_of
 from epcore.controller.sync import MANAGED_BY_LABEL
 
 if TYPE_CHECKING:
@@ -15,9 +17,9 @@ if TYPE_CHECKING:
 
     from epcore import Plan, Write
     from epcore.controller.follower import Pages
-    from epcore.controller.limits import Name
+    from epcore.controller.objects import Json, Name
     from epcore.controller.options import ControllerOptions
-    from epcore.controller.services import Json, Role, Service
+    from epcore.controller.services import Role, Service
     from epcore.controller.sources import Assigned, PublishedEndpoint
     from epcore.types import ObjectKind, Outcome
 
@@ -150,6 +152,16 @@ class State:
     def slices(self, name: "Name") -> "SliceSet":
         """List the slices of a Service that are ours."""
         return self._packer.slices(name[1], namespace=name[0])
+
+    def changes(self, name: "Name") -> "Callable[[Write], Change]":
+        """Return what tells the change of a write, with the slice that it changes as that is now."""
+        held = {one.name: one for one in self.slices(name)}
+
+        def change_of(write: "Write") -> Change:
+            before = held.get(write.name)
+            return Change.of(write, None if before is None else {**before.to_dict()})
+
+        return change_of
 
     def answer(self, write: "Write", outcome: "Outcome", content: bytes | None = None) -> None:
         """Take in what became of a write."""

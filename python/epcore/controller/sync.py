@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from epcore import InvalidInputError, LimitError, Packer
 from epcore.controller.folder import Change, FolderError, StaleError
+from epcore.controller.objects import member, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from epcore import Policy, Write
-    from epcore.controller.folder import Folder, Json, Name
+    from epcore import Policy
+    from epcore.controller.folder import Folder
+    from epcore.controller.objects import Json, Name
     from epcore.types import FamilyName, ObjectKind, PolicyName
 
 Endpoints: TypeAlias = "Sequence[str | Mapping[str, Any]]"
@@ -64,19 +66,19 @@ class Sync:
         objects = self.folder.read()
         for kind, items in objects.items():
             self._replace(packer, kind, items)
-        services = {_name(item) for item in objects["Service"]}
+        services = {name_of(item) for item in objects["Service"]}
         for (namespace, name), given in self.endpoints.items():
             if (namespace, name) not in services:
                 raise FolderError(f"{self.folder.path}: no Service {namespace}/{name}".replace(" /", " "))
             packer.publish(name, list(given), namespace=namespace)
         changes = list(self._orphans(objects["EndpointSlice"], services))
-        held = {_name(item): item for item in objects["EndpointSlice"]}
+        held = {name_of(item): item for item in objects["EndpointSlice"]}
         self.errors = []
         # Not only those that are dirty: what was left out before is still to be told.
         for namespace, name in sorted(services):
             plan = packer.plan(name, namespace=namespace)
             self.errors += [f"{namespace}/{name}: {error}".removeprefix("/") for error in plan.errors]
-            changes.extend(_change(write, held) for write in plan.writes)
+            changes.extend(Change.of(write, held.get((namespace, write.name or ""))) for write in plan.writes)
         return changes
 
     def run(self) -> "list[Change]":
@@ -114,7 +116,7 @@ class Sync:
             if place is None:
                 raise FolderError(f"{self.folder.path}: {kind}: {error}") from None
             index = [*ours][int(place[1])]
-            name = "/".join(part for part in _name(items[index]) if part)
+            name = "/".join(part for part in name_of(items[index]) if part)
             raise FolderError(f"{self.folder.origin(kind, index)}: {kind} {name}: {place[2]}") from None
 
     def _is_ours(self, service: "Json") -> bool:
@@ -130,35 +132,17 @@ class Sync:
     def _orphans(self, slices: "list[Json]", services: "set[Name]") -> "Iterator[Change]":
         """Slices of ours whose Service is not there any more; a cluster collects them, a folder does not."""
         for item in slices:
-            labels = _member(item["metadata"], "labels")
-            name = _name(item)
+            labels = member(item["metadata"], "labels")
+            name = name_of(item)
             if labels.get(MANAGED_BY_LABEL) == self.options.managed_by and (
                 (name[0], labels.get(SERVICE_LABEL)) not in services
             ):
                 yield Change("delete", name, ("service-gone",), item, None)
 
 
-def _name(item: "Json") -> "Name":
-    return item["metadata"].get("namespace") or "", item["metadata"]["name"]
-
-
 def _has_selector(service: "Json") -> bool:
-    return bool(_member(service, "spec").get("selector"))
+    return bool(member(service, "spec").get("selector"))
 
 
 def _asks(service: "Json") -> bool:
-    return _member(service["metadata"], "labels").get(RECONCILE_LABEL) == "true"
-
-
-def _member(item: "Json", name: str) -> "Json":
-    """Give a member that should be an object; an empty one where it is none, which the engine tells."""
-    found = item.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def _change(write: "Write", held: "Mapping[Name, Json]") -> Change:
-    made: Json = {**write.to_dict()}
-    # It has its name already.
-    made["metadata"] = {key: value for key, value in made["metadata"].items() if key != "generateName"}
-    name = _name(made)
-    return Change(write.verb, name, tuple(write.reasons), held.get(name), None if write.verb == "delete" else made)
+    return member(service["metadata"], "labels").get(RECONCILE_LABEL) == "true"

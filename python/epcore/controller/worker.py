@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from epcore import Plan, Write
     from epcore.controller.api import Api
-    from epcore.controller.limits import Name
     from epcore.controller.metrics import Metrics
+    from epcore.controller.objects import Name
     from epcore.controller.options import ControllerOptions
     from epcore.controller.state import State
     from epcore.controller.writer import End
