@@ -8,7 +8,7 @@ import pytest
 from controller_world import Told, cluster, pod, running, service, test, until
 from epcore.controller import Api, Controller, ControllerError, ControllerOptions
 from epcore.controller.sources import Assigned, Failed, Found
-from fake_cluster import FakeCluster, Json
+from fake_cluster import FakeCluster, Fault, Json, Request
 
 
 def test_a_service_that_asks_for_it_gets_slices_of_its_pods(tmp_path: Path) -> None:
@@ -160,6 +160,66 @@ def test_a_single_run_tells_what_could_not_be_made_right_after_the_rest(tmp_path
                 await Controller(api, ControllerOptions(), sources=sources).run_once()
             assert [change.verb for change in raised.value.changes] == ["create"]
             assert server.addresses("web")
+
+    test(scenario)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"), [(409, "somebody else goes on writing"), (422, "fault 422"), ((403, {}), "fault 403")]
+)
+def test_a_single_run_tells_the_writes_that_were_made_and_no_others(fault: Fault, said: str, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = cluster(("services", service("web")), *(("pods", pod("web", number)) for number in range(9)))
+        server.fault = lambda request: fault if request.method == "POST" and len(server.slices("web")) == 2 else None
+        async with server.serving(tmp_path) as config, Api(kubeconfig=config) as api:
+            with pytest.raises(ControllerError, match=said) as raised:
+                await Controller(api, ControllerOptions(max_endpoints=3)).run_once()
+            made = {("shop", item["metadata"]["name"]) for item in server.slices("web")}
+            assert len(made) == 2
+            assert {change.name for change in raised.value.changes} == made
+            assert [change.verb for change in raised.value.changes] == ["create", "create"]
+
+    test(scenario)
+
+
+def test_a_single_run_that_may_not_write_tells_no_write(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = cluster(("services", service("web")), ("pods", pod("web", 1)))
+        asked: list[str] = []
+
+        def owns(_: str, name: str) -> bool:
+            asked.append(name)
+            return len(asked) < 3  # until the plan is made
+
+        async with server.serving(tmp_path) as config, Api(kubeconfig=config) as api:
+            assert await Controller(api, ControllerOptions(), owns=owns).run_once() == []
+            assert len(asked) == 3
+        assert not server.writes()
+
+    test(scenario)
+
+
+def test_a_single_run_that_must_plan_again_tells_what_it_then_wrote(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = cluster(("services", service("web")), ("pods", pod("web", 1)))
+        async with server.serving(tmp_path) as config, Api(kubeconfig=config) as api:
+            await Controller(api, ControllerOptions()).run_once()
+            (before,) = server.slices("web")
+            server.put("pods", pod("web", 2))
+            theirs = {**before, "metadata": {**before["metadata"], "annotations": {"theirs": "x"}}}
+            waiting = [theirs]
+
+            def write_between(_: Request) -> None:
+                for item in waiting:
+                    server.put("endpointslices", item)
+                waiting.clear()
+
+            server.on_write = write_between
+            (change,) = await Controller(api, ControllerOptions()).run_once()
+            assert change.before is not None
+            assert change.before["metadata"]["annotations"] == {"theirs": "x"}
+            assert change.before["endpoints"] == before["endpoints"]
+            assert len(server.addresses("web")) == 2
 
     test(scenario)
 

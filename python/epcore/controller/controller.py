@@ -118,14 +118,14 @@ class Controller:
         limit = asyncio.Semaphore(self.options.concurrency)
 
         async def write(name: "Name") -> None:
+            written: list[Change] = []
             async with limit:
                 try:
-                    planned = self._changes_of(name)
-                    if await self._worker.write(name) == "stale":
+                    if await self._worker.write(name, changes=written) == "stale":
                         failures.append(f"{'/'.join(name)}: somebody else goes on writing its slices")
-                    changes.extend(planned)
                 except (ApiError, *UNREADABLE) as error:
                     failures.append(f"{'/'.join(name)}: {error}")
+            changes.extend(written)
 
         await asyncio.gather(*(write(name) for name in self._ours()))
         await self._worker.close()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from epcore import Plan, Write
     from epcore.controller.api import Api
+    from epcore.controller.folder import Change
     from epcore.controller.metrics import Metrics
     from epcore.controller.objects import Name
     from epcore.controller.options import ControllerOptions
@@ -46,7 +47,7 @@ class Worker:
         owns: "Callable[[str, str], bool] | None",
     ) -> None:
         self._options, self._state, self._metrics, self._owns = options, state, metrics, owns
-        self._writer = Writer(api, state, self._wrote)
+        self._writer = Writer(api, state)
         self._recorder = Recorder(api)
         bucket = Bucket(options.retry_rate, options.retry_burst)
         self.queue = WorkQueue(base=options.retry_base, longest=options.retry_longest, bucket=bucket)
@@ -110,20 +111,24 @@ class Worker:
         """Tell whether a Service is for this replica."""
         return self._owns is None or self._owns(*name)
 
-    async def write(self, name: "Name", since: float | None = None) -> "End | None":
+    async def write(
+        self, name: "Name", since: float | None = None, changes: "list[Change] | None" = None
+    ) -> "End | None":
         """Write what a Service needs, planned again after a conflict; ``None`` if it is not for us or not known enough.
 
         Raises ``ApiError``, and as :meth:`State.plans`.
+
+        :param changes: where each write that was accepted is put, whatever becomes of the others.
         """
         end: End | None = None
         for _ in range(REPLANS + 1):
-            end = await self._write_plans(name, since)
+            end = await self._write_plans(name, since, changes)
             if end != "stale":
                 break
             self._metrics.conflicts.inc()
         return end
 
-    async def _write_plans(self, name: "Name", since: float | None) -> "End | None":
+    async def _write_plans(self, name: "Name", since: float | None, changes: "list[Change] | None") -> "End | None":
         known = self._state.service(name)
         if not self.is_ours(name):
             # Another replica counts it.
@@ -139,7 +144,7 @@ class Worker:
             before = self._metrics.size(name)
             if before is None:
                 before = sum(len(slice_) for slice_ in self._state.slices(name))
-            end = await self._writer.carry_out(plan, lambda: self.is_ours(name))
+            end = await self._writer.carry_out(plan, lambda: self.is_ours(name), self._noting(name, changes))
             if end != "done":
                 return end
             self._metrics.planned(name, plan, before)
@@ -209,6 +214,18 @@ class Worker:
             self.tell(name, "Warning", "EndpointsLeftOut", error)
         for event in plan.events:
             self.tell(name, event["type"], event["reason"], event["message"])
+
+    def _noting(self, name: "Name", changes: "list[Change] | None") -> "Callable[[Write], None]":
+        """Return what counts a write that was accepted and, where somebody asks for it, keeps its change."""
+        if changes is None:
+            return self._wrote
+        change_of = self._state.changes(name)
+
+        def wrote(write: "Write") -> None:
+            self._wrote(write)
+            changes.append(change_of(write))
+
+        return wrote
 
     def _wrote(self, write: "Write") -> None:
         self._metrics.changes.labels(write.verb).inc()

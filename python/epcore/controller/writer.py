@@ -22,26 +22,24 @@ _ACCEPT: Final = f"{PROTOBUF}, {JSON}"
 
 
 class Writer:
-    """Carries out plans, and tells the state what became of each write.
+    """Carries out plans, and tells the state what became of each write."""
 
-    :param wrote: told of each write that was accepted.
-    """
+    def __init__(self, api: "Api", state: "State") -> None:
+        self._api, self._state = api, state
 
-    def __init__(self, api: "Api", state: "State", wrote: "Callable[[Write], None]") -> None:
-        self._api, self._state, self._wrote = api, state, wrote
-
-    async def carry_out(self, plan: "Plan", may_go_on: "Callable[[], bool]") -> End:
+    async def carry_out(self, plan: "Plan", may_go_on: "Callable[[], bool]", wrote: "Callable[[Write], None]") -> End:
         """Write in the order of the plan. Raises ``ApiError``; the state is right then, and a new plan goes on from it.
 
         :param may_go_on: asked right before each write is sent.
+        :param wrote: told of each write that was accepted.
         """
         for write in plan.writes:
-            end = await self._write(write, may_go_on)
+            end = await self._write(write, may_go_on, wrote)
             if end != "done":
                 return end
         return "done"
 
-    async def _write(self, write: "Write", may_go_on: "Callable[[], bool]") -> End:
+    async def _write(self, write: "Write", may_go_on: "Callable[[], bool]", wrote: "Callable[[Write], None]") -> End:
         try:
             content = await self._send(write, may_go_on)
         except WithheldError:
@@ -49,7 +47,7 @@ class Writer:
         except ApiError as error:
             return await self._failed(write, error)
         self._state.answer(write, "accepted", None if write.verb == "delete" else content)
-        self._wrote(write)
+        wrote(write)
         return "done"
 
     async def _failed(self, write: "Write", error: ApiError) -> End:
