@@ -88,6 +88,38 @@ def test_what_a_source_tells_before_its_service_is_known_is_an_event_too(tmp_pat
     test(scenario)
 
 
+def test_trouble_that_a_source_is_over_before_its_service_is_known_is_no_event(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = cluster()
+        source = Told(Failed("no such file"), Found(["10.9.0.1"]))
+        async with running(server, tmp_path, [Assigned("shop", "db", source)]):
+            await until(source.news.empty)
+            server.put("services", service("db", selector=False))
+            await until(lambda: server.addresses("db"))
+        assert not server.objects["events"]
+
+    test(scenario)
+
+
+def test_what_became_of_a_service_that_is_gone_is_not_told_of_a_new_one_of_its_name(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = cluster(("services", service("web")), ("pods", pod("web", 1)))
+        async with running(server, tmp_path) as controller:
+            await until(lambda: server.addresses("web"))
+            server.slowness, server.fault = 0.3, lambda request: 422 if request.method == "PUT" else None
+            server.put("pods", pod("web", 2))
+            await until(lambda: any(request.method == "PUT" for request in server.requests))
+            server.delete("services", ("shop", "web"))
+            metrics, name = controller.metrics.registry, "endpoint_slice_controller_syncs_total"
+            await until(lambda: metrics.get_sample_value(name, {"result": "error"}))
+            server.slowness, server.fault = 0.0, lambda _: None
+            server.put("services", service("web"))
+            await until(lambda: len(server.addresses("web")) == 2)
+        assert not server.objects["events"]
+
+    test(scenario)
+
+
 def test_a_source_may_empty_a_service_where_it_is_allowed(tmp_path: Path) -> None:
     async def scenario() -> None:
         server = cluster(("services", service("db", selector=False)))

@@ -253,11 +253,12 @@ class Controller:
             except (*UNREADABLE, TypeError) as error:
                 trouble = str(error)
             else:
+                self._worker.source_works(name)
                 for changed in self._state.take_news():
                     self._worker.due(changed, self.options.batch_period, time.time())
                 return ""
         self.metrics.failures.inc()
-        self._worker.tell(name, "Warning", "SourceFailed", trouble)
+        self._worker.source_failed(name, trouble)
         return f"{'/'.join(name)}: {trouble}"
 
     def _complain(self, kind: str, message: str) -> None:

@@ -55,8 +55,8 @@ class Worker:
         self._working: dict[Name, asyncio.Task[None]] = {}
         self._since: dict[Name, float] = {}
         """When the first event came that a Service was not looked at since, as time of day."""
-        self._untold: dict[Name, tuple[str, str, str]] = {}
-        """What is to be told of Services that were not listed yet."""
+        self._untold: dict[Name, str] = {}
+        """Trouble of sources whose Services are not there, to be told once they are, unless it has passed by then."""
         metrics.queue.set_function(lambda: len(self.queue))
 
     def due(self, name: "Name", delay: float = 0.0, since: float | None = None) -> None:
@@ -197,16 +197,25 @@ class Worker:
         _log.log(logging.WARNING if type_ == "Warning" else logging.INFO, "about a Service", extra=about)
         self._record(name, type_, reason, message)
 
+    def source_failed(self, name: "Name", trouble: str) -> None:
+        """Tell people that the source of a Service is in trouble."""
+        self.tell(name, "Warning", "SourceFailed", trouble)
+        if self._state.service(name) is None:
+            self._untold[name] = trouble
+
+    def source_works(self, name: "Name") -> None:
+        """Forget trouble of a source that was not told yet."""
+        self._untold.pop(name, None)
+
     def tell_late(self) -> None:
-        """Tell by Events what came of Services before they were known, as of a source that fails at the start."""
+        """Tell by Events of sources that failed before their Services were known, as at the start."""
         for name in [name for name in self._untold if self._state.service(name) is not None]:
-            self._record(name, *self._untold.pop(name))
+            self._record(name, "Warning", "SourceFailed", self._untold.pop(name))
 
     def _record(self, name: "Name", type_: str, reason: str, message: str) -> None:
         service = self._state.service(name)
-        if service is None:
-            self._untold[name] = (type_, reason, message)
-        else:
+        # What became of one that is gone is nothing for a new one of its name.
+        if service is not None:
             self._recorder.tell(name, service.uid, type_, reason, message)
 
     def _tell_of(self, name: "Name", plan: "Plan") -> None:
