@@ -1,5 +1,6 @@
 """`epcore watch`: what a log or a cluster says reaches the screen or a file, whatever happens on the way."""
 
+import io
 import json
 import os
 import random
@@ -309,6 +310,47 @@ def test_a_command_that_fails_is_told_and_run_again(
     assert capfd.readouterr().err == "", "it is run again until it succeeded, and not after that"
     assert not targets.Command(str(tmp_path / "missing")).run()
     assert "No such file" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("how", ["log", "once", "stdin"])
+@pytest.mark.parametrize(("failures", "runs", "code"), [(0, 1, 0), (1, 2, 0), (2, 3, 0), (3, 3, 2)])
+def test_a_command_that_fails_at_the_end_is_run_twice_more_and_then_is_trouble(
+    how: str,
+    failures: int,
+    runs: int,
+    code: int,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(targets, "_AGAIN", 0.1)
+    command = tmp_path / "reload"
+    command.write_text(f"#!/bin/sh\ncd {tmp_path}\necho >>runs\ntest $(wc -l <runs) -gt {failures}\n")
+    command.chmod(0o755)
+    log = save(tmp_path / "log.jsonl", [added(slice_of("web-1", 1))])
+    if how == "stdin":
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(Path(log).read_bytes()))))
+    options = ["-o", "nginx", "--to", str(tmp_path / "web.conf"), "--on-change", str(command)]
+    options += ["--once"] if how == "once" else []
+    assert main(["watch", "-" if how == "stdin" else log, *options]) == code
+    assert len((tmp_path / "runs").read_text().splitlines()) == runs
+    assert addresses(tmp_path / "web.conf") == ["10.0.0.1"]
+    *again, last = [*capfd.readouterr().err.splitlines(), ""][: failures + 1]
+    assert all(line == f"epcore: {command}: exit code 1; trying again" for line in again[:2])
+    assert last == "" if code == 0 else again[2] == f"epcore: {command}: exit code 1"
+
+
+def test_a_haproxy_that_does_not_answer_is_asked_again_at_the_end_and_then_is_trouble(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(targets, "_AGAIN", 0.0)
+    log = save(tmp_path / "log.jsonl", [added(slice_of("web-1", 1))])
+    socket = str(tmp_path / "none.sock")
+    assert main(["watch", log, "--once", "-o", "haproxy", "--socket", socket]) == 2
+    *again, last = capfd.readouterr().err.splitlines()
+    assert len(again) == 3
+    assert all(line.endswith("trying again") for line in again)
+    assert last == "epcore: HAProxy was told nothing"
 
 
 @pytest.mark.parametrize(

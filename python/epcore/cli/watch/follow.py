@@ -62,6 +62,7 @@ class Follower:
                 self._tell(now, now)
         self._tell(now + self._hold, now)
         self._save()
+        self._target.finish()
 
     def version(self) -> str | None:
         """Tell the version to watch from, once all that was read is in the view; ``None`` if a list is needed."""
@@ -90,6 +91,7 @@ class Follower:
             self._target.retry()
             if is_over or now - self._saved_at >= _TICK:
                 self._save()
+        self._target.finish()
 
     def _patience(self, due: float | None) -> float:
         """Seconds to wait for the next message."""

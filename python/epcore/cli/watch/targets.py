@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from epcore.types import FamilyName
 
 _AGAIN: Final = 5.0
-"""Seconds until a command that failed is run again."""
+"""Seconds until what failed is done again."""
+_LAST: Final = 2
+"""How often it is done again at the end."""
 
 _PAUSE: Final = 0.05
 _START: Final = 10.0
@@ -42,6 +44,9 @@ class Target(ABC):
 
     def retry(self) -> None:  # noqa: B027 - most have nothing to do again
         """Do again what failed."""
+
+    def finish(self) -> None:  # noqa: B027 - as above
+        """Do again what failed, the last times that it can be. Raises ``CommandError`` if it goes on failing."""
 
 
 class Lines(Target):
@@ -136,6 +141,11 @@ class File(Target):
         if self._command:
             self._command.retry()
 
+    def finish(self) -> None:
+        """Run the command again, if it failed."""
+        if self._command:
+            self._command.finish()
+
 
 class Command:
     """What makes a program read its file again, such as ``systemctl reload nginx``."""
@@ -146,14 +156,16 @@ class Command:
         if not self._arguments:
             raise CommandError("--on-change needs a command")
 
-    def run(self) -> bool:
-        """Run it. Trouble is told, and it is run again some time later."""
+    def run(self, *, is_last: bool = False) -> bool:
+        """Run it. Trouble is told, and it is run again some time later. Raises ``CommandError`` if it is not."""
         try:
             done = subprocess.run(self._arguments, stdin=subprocess.DEVNULL, check=False)  # noqa: S603 - the user's own
             trouble = f"exit code {done.returncode}" if done.returncode else ""
         except OSError as error:
             trouble = error.strerror or str(error)
         self._failed_at = time.monotonic() if trouble else None
+        if trouble and is_last:
+            raise CommandError(f"{self._arguments[0]}: {trouble}")
         if trouble:
             print(f"epcore: {self._arguments[0]}: {trouble}; trying again", file=sys.stderr)
         return not trouble
@@ -162,6 +174,13 @@ class Command:
         """Run it again, if it failed some time ago."""
         if self._failed_at is not None and time.monotonic() - self._failed_at >= _AGAIN:
             self.run()
+
+    def finish(self) -> None:
+        """Run it again until it succeeds, if it failed. Raises ``CommandError`` if it never does."""
+        for left in reversed(range(_LAST)):
+            if self._failed_at is not None:
+                time.sleep(_AGAIN)
+                self.run(is_last=not left)
 
 
 class HAProxy(Target):
@@ -211,6 +230,17 @@ class HAProxy(Target):
                 self.update(view, delta, time.time())
         elif self._command:
             self._command.retry()
+
+    def finish(self) -> None:
+        """Ask HAProxy and run the command again, if they failed."""
+        for _ in range(_LAST):
+            if self._lost is not None:
+                time.sleep(_AGAIN)
+                self.retry()
+        if self._lost is not None:
+            raise CommandError("HAProxy was told nothing")
+        if self._command:
+            self._command.finish()
 
     def _tell(self, view: "View", delta: "Delta") -> bool:
         """Send what changes within the slots that are there; tell whether HAProxy needs more of them."""
