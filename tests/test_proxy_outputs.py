@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import pickle
 import re
 import subprocess
 from pathlib import Path
@@ -163,11 +164,27 @@ def test_a_port_without_endpoints_is_still_there() -> None:
     assert names.hosts(empty, [("shop", "web")]) == names.records(empty, [("shop", "web")]) == ""
 
 
-@pytest.mark.parametrize("text", ["", "web", "/web", "shop/", "shop/web:http/", "shop"])
+NO_PORTS = ["", "web", "/web", "shop/", "shop/web:http/", "shop", "a/b/c", ":http/UDP", "shop/:http", "shop/web:a:b"]
+
+
+@pytest.mark.parametrize("text", [*NO_PORTS, "shop/web:http/tcp", "shop/web:http/XXX", "shop/web: ", "shop/web\n"])
 def test_what_names_no_port_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="NAMESPACE/SERVICE"):
+    with pytest.raises(ValueError, match=r"is not NAMESPACE/SERVICE.* TCP, UDP, SCTP"):
         ServicePort.parse(text)
-    assert ServicePort.parse("shop/web") == ServicePort("shop", "web")
+    assert ServicePort.parse("shop/web") == ServicePort.parse("shop/web:") == ServicePort("shop", "web")
+    assert ServicePort.parse("shop/web:http/SCTP") == ServicePort("shop", "web", "http", "SCTP")
+
+
+def test_a_port_that_cannot_be_is_refused_where_it_is_made() -> None:
+    wrong: list[Any] = [("shop", "web", 80), ("shop", "web", None), (None, "web"), ("shop", b"web")]
+    for parts in wrong:
+        with pytest.raises(TypeError, match="are texts"):
+            ServicePort(*parts)
+    for protocol in ("tcp", "", "HTTP"):
+        with pytest.raises(ValueError, match="is none of TCP, UDP, SCTP"):
+            ServicePort("shop", "web", "http", protocol)
+    assert repr(HTTP) == "ServicePort(namespace='shop', service='web', name='http', protocol='TCP')"
+    assert pickle.loads(pickle.dumps(HTTP)) == HTTP
 
 
 def test_dns_records_are_those_of_a_headless_service() -> None:

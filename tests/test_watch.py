@@ -137,6 +137,27 @@ def test_only_the_services_that_are_named_are_told(tmp_path: Path, capsys: pytes
     assert capsys.readouterr().out == "upstream shop_web_http {\n    server 10.0.0.1:80;\n}\n"
 
 
+@pytest.mark.parametrize("output", ["table", "json"])
+def test_of_a_port_that_is_named_no_other_port_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], output: str
+) -> None:
+    two = slice_of("web-1", 1)
+    two["ports"] += [{"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "http2", "port": 81}]
+    log = save(tmp_path / "log.jsonl", [added(two), added(slice_of("db-1", 2, service="db"))])
+    for services, ports in [
+        (["shop/web:http"], {"http"}),
+        (["shop/web:dns/UDP", "shop/web:http2"], {"dns", "http2"}),
+        (["shop/web:dns"], set()),
+        (["shop/web:http", "shop/web"], {"http", "dns", "http2"}),
+    ]:
+        options = [option for one in services for option in ("--service", one)]
+        assert main(["watch", log, "-o", output, *options]) == 0
+        out = capsys.readouterr().out
+        assert set(re.findall(r"10\.0\.0\.1 (\w+)", out)) == ports
+        assert set(re.findall(r"web (\w+) (?:TCP|UDP): 1 ready", out)) == (ports if output == "table" else set())
+        assert "10.0.0.2" not in out
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -362,6 +383,9 @@ def test_a_haproxy_that_does_not_answer_is_asked_again_at_the_end_and_then_is_tr
         (["--option", "x", "-o", "dns"], "--option does nothing with --output dns"),
         (["--context", "x"], "--context does nothing with a log"),
         (["--service", "web"], "is not NAMESPACE/SERVICE"),
+        (["--service", "shop/web:http/tcp"], "with one of TCP, UDP, SCTP"),
+        (["--service", ":http/UDP", "-n", "shop"], "is not NAMESPACE/SERVICE"),
+        (["--service", "shop/web:80"], "--service shop/web:80: PORT is the name of a port, not its number"),
         (["--batch", "-1"], "--batch"),
         (["--state", "/dev/null/x"], "Not a directory"),
         (["-o", "nginx", "--to", "/nowhere/x"], "/nowhere"),

@@ -291,8 +291,9 @@ def watch(  # noqa: PLR0913 - a command line has options
     ```
 
     :param log: File of watch events, or of a recording; `-` is stdin, followed as it grows. Left out, the cluster.
-    :param service: A Service to follow, NAMESPACE/NAME, or one port of it, NAMESPACE/NAME:PORT or :PORT/PROTOCOL, which
-        is there for good then. May be repeated. Left out: all.
+    :param service: A Service to follow, NAMESPACE/NAME, or one port of it, NAMESPACE/NAME:PORT or
+        NAMESPACE/NAME:PORT/PROTOCOL: the name of the port, and TCP (left out), UDP or SCTP. That one is there for good;
+        hosts and dns tell the whole Service. May be repeated. Left out: all.
     :param namespace: Only this one; also for Services named without.
     :param kubeconfig: File to use in place of the usual one.
     :param context: Context of the kubeconfig to use.

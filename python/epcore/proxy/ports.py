@@ -1,35 +1,55 @@
 """The ports of Services, and the endpoints that a proxy should send traffic to."""
 
-from typing import TYPE_CHECKING, NamedTuple
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from epcore import Delta, PortEndpoint, View
 
+_PROTOCOLS: Final = ("TCP", "UDP", "SCTP")
+_TEXT: Final = re.compile(rf"([^/:\s]+)/([^/:\s]+)(?::([^/:\s]*)(?:/({'|'.join(_PROTOCOLS)}))?)?")
 
-class ServicePort(NamedTuple):
-    """One port of one Service: what becomes a cluster of Envoy, a backend of HAProxy, an upstream of NGINX."""
 
+class _Port(NamedTuple):
     namespace: str
     service: str
-    name: str = ""
+    name: str
     """Name of the port; empty for a port without name, the only one of its Service."""
-    protocol: str = "TCP"
+    protocol: str
+
+
+class ServicePort(_Port):
+    """One port of one Service: what becomes a cluster of Envoy, a backend of HAProxy, an upstream of NGINX.
+
+    Raises ``TypeError`` for what is no text, such as a number for ``name``, and ``ValueError`` for a protocol other
+    than TCP, UDP and SCTP: no endpoint would ever be found.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, namespace: str, service: str, name: str = "", protocol: str = "TCP") -> Self:
+        """Name a port."""
+        for part in (namespace, service, name, protocol):
+            if not isinstance(part, str):
+                raise TypeError(f"namespace, Service, name and protocol of a port are texts, not {part!r}")
+        if protocol not in _PROTOCOLS:
+            raise ValueError(f"{protocol!r} is none of {', '.join(_PROTOCOLS)}")
+        return super().__new__(cls, namespace, service, name, protocol)
 
     @classmethod
     def parse(cls, text: str) -> "ServicePort":
-        """Read ``NAMESPACE/SERVICE[:PORT[/PROTOCOL]]``. Raises ``ValueError``.
+        """Read ``NAMESPACE/SERVICE[:PORT[/PROTOCOL]]``, the port by its name. Raises ``ValueError``.
 
         >>> ServicePort.parse("shop/web:dns/UDP")
         ServicePort(namespace='shop', service='web', name='dns', protocol='UDP')
         """
-        namespace, slash, rest = text.partition("/")
-        service, _, port = rest.partition(":")
-        name, has_protocol, protocol = port.partition("/")
-        if not (slash and namespace and service) or (has_protocol and not protocol):
-            raise ValueError(f"{text!r} is not NAMESPACE/SERVICE[:PORT[/PROTOCOL]]")
-        return cls(namespace, service, name, protocol or "TCP")
+        found = _TEXT.fullmatch(text)
+        if found is None:
+            expected = f"NAMESPACE/SERVICE[:PORT[/PROTOCOL]] with one of {', '.join(_PROTOCOLS)}"
+            raise ValueError(f"{text!r} is not {expected}")
+        return cls(found[1], found[2], found[3] or "", found[4] or "TCP")
 
     def joined(self, separator: str) -> str:
         """Join namespace, Service and port: a name that differs for different ports.

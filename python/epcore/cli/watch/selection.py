@@ -29,6 +29,8 @@ class Selection:
                 port = ServicePort.parse(given)
             except ValueError as error:
                 raise CommandError(f"--service {error}") from None
+            if port.name.isdecimal():
+                raise CommandError(f"--service {text}: PORT is the name of a port, not its number")
             service = (port.namespace, port.service)
             if ":" in text:
                 self._ports.add(port)
@@ -42,6 +44,12 @@ class Selection:
         if self.names:
             return (namespace or "", service or "") in self.names
         return self._namespace in (None, namespace)
+
+    def has_port(self, namespace: str | None, service: str | None, name: str | None, protocol: str | None) -> bool:
+        """Tell whether a port of a Service is followed."""
+        port = ServicePort(namespace or "", service or "", name or "", protocol or "TCP")
+        is_named = (port.namespace, port.service) in self._services or port in self._ports
+        return self.has(namespace, service) and (is_named or not self.names)
 
     def ports(self, view: "View") -> list[ServicePort]:
         """List the ports that are followed, in order."""

@@ -58,14 +58,11 @@ class Lines(Target):
         self._is_live = is_live
 
     def update(self, view: "View", delta: "Delta", moment: float) -> None:
-        """Print what concerns the Services that are followed."""
+        """Print what concerns the Services and ports that are followed."""
         del view
         groups = {"added": delta.added, "removed": delta.removed, "updated": delta.updated, "moved": delta.moved}
-        chosen = {
-            kind: [one for one in changes if self._selection.has(one.namespace, one.service)]
-            for kind, changes in groups.items()
-        }
-        turns = [one for one in delta.transitions if self._selection.has(one.namespace, one.service)]
+        chosen = {kind: [one for one in changes if self._is_followed(one)] for kind, changes in groups.items()}
+        turns = [one for one in delta.transitions if self._is_followed(one)]
         if self._is_json:
             told: dict[str, object] = {kind: [one.to_dict() for one in changes] for kind, changes in chosen.items()}
             told["transitions"] = [one.to_dict() for one in turns]
@@ -77,6 +74,9 @@ class Lines(Target):
         text += [f"{when} ! {_turn(one)}" for one in turns]
         if text:
             print("\n".join(text), flush=True)
+
+    def _is_followed(self, one: "Change | Transition") -> bool:
+        return self._selection.has_port(one.namespace, one.service, one.port_name, one.protocol)
 
 
 _SIGNS: Final = {"added": "+", "removed": "-", "updated": "~", "moved": ">"}
