@@ -333,6 +333,41 @@ def test_a_command_that_fails_is_told_and_run_again(
     assert "No such file" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("option", ["--to", "--state"])
+def test_a_link_stays_and_the_file_behind_it_is_written(tmp_path: Path, option: str, *, is_there: bool) -> None:
+    (tmp_path / "config").mkdir()
+    file, link = tmp_path / "config" / "file", tmp_path / "link"
+    link.symlink_to("config/file")
+    log = save(tmp_path / "log.jsonl", [added(slice_of("web-1", 1))])
+    options = ["-o", "nginx", option, str(link), *([] if option == "--to" else ["--to", str(tmp_path / "web.conf")])]
+    if is_there:
+        assert main(["watch", log, *options]) == 0
+        file.chmod(0o640)
+        log = save(tmp_path / "log.jsonl", [added(slice_of("web-1", 1, 2))])
+    assert main(["watch", log, *options]) == 0
+    assert link.is_symlink()
+    assert "10.0.0.1" in file.read_text()
+    assert file.stat().st_mode & 0o777 == (0o640 if is_there else 0o644)
+    assert sorted(path.name for path in file.parent.iterdir()) == ["file"]
+
+
+@pytest.mark.parametrize("option", ["--to", "--state"])
+def test_what_is_no_file_is_refused_and_stays(tmp_path: Path, option: str) -> None:
+    log = save(tmp_path / "log.jsonl", [added(slice_of("web-1", 1))])
+    pipe, folder = tmp_path / "pipe", tmp_path / "folder"
+    os.mkfifo(pipe)
+    folder.mkdir()
+    for path in ("/proc/self/fd/1", str(pipe), str(folder)):
+        with watching(log, "-o", "nginx", option, path) as process:
+            out, err = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, out) == (2, "")
+        assert path in err
+        assert "is no regular file, and cannot be replaced" in err
+    assert pipe.is_fifo()
+    assert not list(folder.iterdir())
+
+
 @pytest.mark.parametrize("how", ["log", "once", "stdin"])
 @pytest.mark.parametrize(("failures", "runs", "code"), [(0, 1, 0), (1, 2, 0), (2, 3, 0), (3, 3, 2)])
 def test_a_command_that_fails_at_the_end_is_run_twice_more_and_then_is_trouble(

@@ -1,12 +1,19 @@
 """Files that are never seen half written."""
 
+import errno
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Put a file in the place of another at once: whoever reads sees the old one or the new one, also after a crash."""
+    """Put a file in the place of another at once: whoever reads sees the old one or the new one, also after a crash.
+
+    A link stays, and the file that it links to is replaced. Raises ``OSError``, also as :func:`replaceable`.
+    """
+    path = replaceable(path)
     try:
         mode = path.stat().st_mode & 0o777
     except FileNotFoundError:
@@ -22,3 +29,11 @@ def write_atomically(path: Path, text: str) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def replaceable(path: Path) -> Path:
+    """Tell which file would be replaced. Raises ``OSError`` for what is there and is no regular file, as a device."""
+    with suppress(FileNotFoundError):
+        if not S_ISREG(path.stat().st_mode):
+            raise OSError(errno.EINVAL, "is no regular file, and cannot be replaced", str(path))
+    return path.resolve()

@@ -232,8 +232,7 @@ def _replaced(content: object, name: "Name", after: "Json | None") -> object:
 
 
 def _put(path: Path, text: str) -> None:
-    """Write a file, or the one that it links to."""
     try:
-        write_atomically(path.resolve(), text)
+        write_atomically(path, text)
     except OSError as error:
         raise FolderError(f"{path}: {error.strerror}") from None

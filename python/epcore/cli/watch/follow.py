@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from epcore import InvalidInputError, View
-from epcore.atomic import write_atomically
+from epcore.atomic import replaceable, write_atomically
 from epcore.cli.failure import CommandError
 from epcore.cli.watch.sources import Listed, Trouble
 
@@ -122,7 +122,7 @@ class Follower:
             self._target.update(self.view, delta, moment)
 
     def _restored(self) -> View:
-        if self._state is None or not self._state.exists():
+        if self._state is None or not replaceable(self._state).exists():
             return View(hold=self._hold)
         try:
             return View.restore(self._state.read_bytes(), hold=self._hold)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from epcore.atomic import write_atomically
+from epcore.atomic import replaceable, write_atomically
 from epcore.cli.failure import CommandError
 from epcore.proxy import haproxy
 
@@ -289,7 +289,8 @@ class HAProxy(Target):
 
 def _read(path: Path) -> str | None:
     try:
-        return path.read_text("utf-8")
+        # To read what is no file, such as the other end of a pipe, may take for ever.
+        return replaceable(path).read_text("utf-8")
     except FileNotFoundError:
         return None
     except UnicodeDecodeError:
