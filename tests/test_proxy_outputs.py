@@ -187,6 +187,14 @@ def test_a_port_that_cannot_be_is_refused_where_it_is_made() -> None:
     assert pickle.loads(pickle.dumps(HTTP)) == HTTP
 
 
+def test_one_text_is_not_taken_for_lines() -> None:
+    assert "\n    least_conn;\n" in nginx.upstream(epcore.View(), HTTP, options=("least_conn",))
+    with pytest.raises(TypeError, match="a list of lines"):
+        nginx.upstream(epcore.View(), HTTP, options="least_conn")
+    with pytest.raises(TypeError, match="a list of lines"):
+        haproxy.Backend(HTTP, options="balance leastconn")
+
+
 def test_dns_records_are_those_of_a_headless_service() -> None:
     view = view_of(
         slice_of("web-1", endpoint(1, hostname="web-0"), endpoint(2), endpoint(3, IDLE)),

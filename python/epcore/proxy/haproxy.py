@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from epcore import Slots
 from epcore.errors import EpcoreError
-from epcore.proxy.ports import ServicePort, join_address
+from epcore.proxy.ports import ServicePort, join_address, lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -77,7 +77,7 @@ class Backend:
             family=family,
             servers=servers or (),
         )
-        self._options = tuple(options)
+        self._options = lines_of(options)
         self._block = block
 
     def apply(self, delta: "Delta") -> list[str]:

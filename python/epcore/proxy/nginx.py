@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from epcore.proxy.ports import NOWHERE, Locality, ServicePort, socket_address, usable
+from epcore.proxy.ports import NOWHERE, Locality, ServicePort, lines_of, socket_address, usable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,5 +37,5 @@ def upstream(
     }
     """
     servers = [socket_address(endpoint) for endpoint in usable(view, port, at)] or [NOBODY]
-    lines = [*options, *(f"server {server}" for server in servers)]
+    lines = [*lines_of(options), *(f"server {server}" for server in servers)]
     return "\n".join([f"upstream {name or port.joined('_')} {{", *(f"    {line};" for line in lines), "}", ""])

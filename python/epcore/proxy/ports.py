@@ -104,3 +104,10 @@ def socket_address(endpoint: "PortEndpoint") -> str:
 def join_address(address: str, port: int) -> str:
     """Write address and port as URLs do: an IPv6 address in brackets."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def lines_of(options: "Iterable[str]") -> list[str]:
+    """List lines of a section. Raises ``TypeError`` for one text, whose letters would become lines."""
+    if isinstance(options, str):
+        raise TypeError(f"options are a list of lines, not one text: [{options!r}]")
+    return [*options]
