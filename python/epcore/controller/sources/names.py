@@ -1,6 +1,7 @@
 """Endpoints by DNS: the addresses of a name, or the targets of its SRV records."""
 
 import asyncio
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
@@ -30,6 +31,8 @@ _RECORDS: "Final[dict[FamilyName, dns.rdatatype.RdataType]]" = {
     "IPv4": dns.rdatatype.A,
     "IPv6": dns.rdatatype.AAAA,
 }
+_FOREIGN: Final = re.compile(r"[\s:/\[\]]")
+"""What is in no domain name, but in other things that are written in its place, such as an address with a port."""
 _MOST_TARGETS: Final = 1_000
 _AT_ONCE: Final = 16
 """Questions that are under way at a time."""
@@ -197,8 +200,12 @@ def _is_elsewhere(answer: dns.resolver.Answer) -> bool:
 
 def check_name(name: str) -> None:
     """Raise :class:`SourceError` for what is no domain name."""
-    if _absolute(name) == dns.name.root:
+    labels = _absolute(name).labels
+    if labels == dns.name.root.labels or _FOREIGN.search(name):
         raise SourceError(f"{name!r} is no domain name")
+    if labels[-2].isdigit():
+        # No top-level domain is a number (RFC 3696, 2); a name server would say that there is no such name.
+        raise SourceError(f"{name!r} is no domain name: it ends as an address")
 
 
 def _absolute(name: str) -> dns.name.Name:
