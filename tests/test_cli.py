@@ -368,7 +368,7 @@ def test_a_missing_library_is_told_with_the_extra_that_brings_it() -> None:
     script = "import sys; sys.modules['cyclopts'] = None; from epcore.cli import main; sys.exit(main(['--help']))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr == "epcore: the command line needs cyclopts: pip install 'epcore[cli]'\n"
+    assert done.stderr == "epcore: the command line needs cyclopts: pip install '.[cli]' from a checkout\n"
 
 
 def test_a_fault_of_ours_is_not_taken_for_a_difference(

@@ -301,7 +301,7 @@ def test_without_the_client_a_cluster_cannot_be_read_and_that_is_said(
 ) -> None:
     monkeypatch.setitem(sys.modules, "kubernetes", None)
     assert main(["watch"]) == 2
-    assert "pip install 'epcore[kubernetes]'" in capsys.readouterr().err
+    assert "pip install '.[cli,kubernetes]' from a checkout" in capsys.readouterr().err
 
 
 def test_what_a_server_sends_that_is_no_event_ends_the_watch_with_an_error(

@@ -21,6 +21,6 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "epcore").partition(".")[0] == "epcore":
             raise
-        print(f"epcore: the command line needs {error.name}: pip install 'epcore[cli]'", file=sys.stderr)
+        print(f"epcore: the command line needs {error.name}: pip install '.[cli]' from a checkout", file=sys.stderr)
         return TROUBLE
     return run(sys.argv[1:] if arguments is None else arguments)

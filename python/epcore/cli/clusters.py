@@ -258,7 +258,7 @@ def _extra() -> "Iterator[None]":
     except ModuleNotFoundError as error:
         if (error.name or "epcore").partition(".")[0] == "epcore":
             raise
-        raise CommandError(f"a cluster needs {error.name}: pip install 'epcore[controller]'") from None
+        raise CommandError(f"a cluster needs {error.name}: pip install '.[cli,controller]' from a checkout") from None
 
 
 def options_of(**given: object) -> ControllerOptions:

@@ -101,7 +101,7 @@ def executor(jobs: int, dask: str | None) -> "Iterator[Executor | None]":
         try:
             from distributed import Client  # noqa: PLC0415 - an extra of its own
         except ModuleNotFoundError:
-            raise CommandError("--dask needs distributed: pip install 'epcore[simulate]'") from None
+            raise CommandError("--dask needs distributed: pip install '.[cli,simulate]' from a checkout") from None
         try:
             client = Client(dask, timeout="5s", set_as_default=False)  # type: ignore[no-untyped-call]
         except (OSError, ValueError) as error:

@@ -112,7 +112,7 @@ class Cluster:
         try:
             from kubernetes import client, config  # noqa: PLC0415 - an extra, which only this needs
         except ModuleNotFoundError:
-            message = "a cluster is read with the kubernetes client: pip install 'epcore[kubernetes]'"
+            message = "a cluster is read with the kubernetes client: pip install '.[cli,kubernetes]' from a checkout"
             raise CommandError(message) from None
         try:
             config.load_config(config_file=kubeconfig, context=context)  # type: ignore[no-untyped-call]
