@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, get_args
 from xml.etree import ElementTree as ET
@@ -191,6 +193,15 @@ def test_trouble_is_one_clear_line_and_exit_code_2(
     assert complaint in captured.err
     assert captured.err.count("\n") == 1
     assert not captured.out
+
+
+@pytest.mark.parametrize(("address", "why"), [("foo", "missing port"), ("x://a:1", "unknown address scheme")])
+def test_what_is_no_address_of_a_scheduler_is_one_line_and_nothing_comes_after_it(address: str, why: str) -> None:
+    command = [sys.executable, "-m", "epcore.cli", "simulate", "flapping", "--dask", address]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"epcore: --dask {address}: no scheduler answers ({why}")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("name", WORKLOADS)

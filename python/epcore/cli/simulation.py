@@ -100,9 +100,12 @@ def executor(jobs: int, dask: str | None) -> "Iterator[Executor | None]":
     if dask is not None:
         try:
             from distributed import Client  # noqa: PLC0415 - an extra of its own
+            from distributed.comm.addressing import resolve_address  # noqa: PLC0415
         except ModuleNotFoundError:
             raise CommandError("--dask needs distributed: pip install '.[cli,simulate]' from a checkout") from None
         try:
+            # A client that was not made ends in a traceback, seconds later.
+            resolve_address(dask)
             client = Client(dask, timeout="5s", set_as_default=False)  # type: ignore[no-untyped-call]
         except (OSError, ValueError) as error:
             raise CommandError(f"--dask {dask}: no scheduler answers ({error})") from None
