@@ -151,6 +151,12 @@ TROUBLE = {
     "no address": (["controller", "--metrics-address", "here"], "--metrics-address here: not HOST:PORT"),
     "no label": (["controller", "--managed-by", "a b"], "managed_by: 'a b' cannot be the value of a label"),
     "too many workers": (["controller", "--concurrent-service-syncs", "51"], "51"),
+    "a source that is no file": (
+        ["sync", "--dir", ".", "--endpoints", "shop/db=dns:db.example.org"],
+        "--endpoints shop/db=dns:db.example.org: with --dir endpoints come from files alone",
+    ),
+    "a source by its URL": (["sync", "--dir", ".", "--endpoints", "shop/db=file:///db.yaml"], "each named by its path"),
+    "an interval of nothing": (["sync", "--dir", ".", "--interval", "3"], "--interval has no meaning without --watch"),
     "a folder's option": (["sync", "--family", "IPv6"], "--family has no meaning without --dir"),
     "a cluster's option": (["sync", "--dir", ".", "--mirror"], "--mirror has no meaning with --dir"),
     "a dry watch": (["sync", "--dry-run", "--watch"], "--dry-run has no meaning with --watch of a cluster"),

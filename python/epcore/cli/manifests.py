@@ -16,6 +16,7 @@ from epcore.cli.inputs import STDIN
 from epcore.cli.options import DIFFERENT, SAME, Maximum, Output, Seconds, read_policy
 from epcore.controller.folder import Folder
 from epcore.controller.sources.contents import read_endpoints
+from epcore.controller.sources.text import has_kind
 from epcore.controller.sync import Sync, SyncOptions
 from epcore.errors import EpcoreError
 from epcore.types import FamilyName
@@ -81,6 +82,7 @@ def sync(  # noqa: PLR0913 - the options of a run
     :param policy: balanced, dense, lean, lifecycle, upstream, or a share of the maximum such as 0.6.
     :param output: table, json or yaml.
     """
+    _refuse("without --watch", {"--interval": None if watch else interval})
     if folder is None:
         _refuse("without --dir", {"--interval": interval, "--family": family})
         options = options_of(
@@ -195,4 +197,6 @@ def _source(text: str) -> "tuple[Name, str]":
         raise CommandError(f"--endpoints {text}: not NAMESPACE/NAME=FILE")
     if file == STDIN:
         raise CommandError(f"--endpoints {text}: stdin cannot be read again")
+    if has_kind(file) and not Path(file).exists():
+        raise CommandError(f"--endpoints {text}: with --dir endpoints come from files alone, each named by its path")
     return (namespace, name), file

@@ -33,12 +33,18 @@ def source_of(text: str, options: Mapping[str, object] | None = None) -> "Source
     :class:`SourceError`, which names the option where it is about one.
     """
     scheme, colon, rest = text.partition(":")
-    if colon and scheme in _KINDS:
+    if has_kind(text):
         return _KINDS[scheme](text, rest, _Options(text, options or {}))
     if colon and "/" not in scheme and not Path(text).exists():
         known = ", ".join(f"{name}:" for name in _KINDS)
         raise SourceError(f"{text}: no kind of source, and no file; there are {known} and paths")
     return _file(text, text, _Options(text, options or {}))
+
+
+def has_kind(text: str) -> bool:
+    """Tell whether a text says what kind of source it is, and is no path alone."""
+    scheme, colon, _ = text.partition(":")
+    return bool(colon) and scheme in _KINDS
 
 
 class _Options:
