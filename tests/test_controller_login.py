@@ -1,6 +1,7 @@
 """How a controller gets in: tokens that are rotated, the account of a Pod, certificates, proxies."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -111,6 +112,33 @@ def test_inside_of_a_pod_its_account_is_used_and_its_token_read_again(
                 rotate(server, token, "first")
                 async with Api(qps=1000, burst=1000) as api:
                     await works_on_with_another_token(api, server, token)
+
+    test(scenario)
+
+
+def test_where_there_is_no_kubeconfig_its_place_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def scenario() -> None:
+        async with Api() as api:
+            with pytest.raises(ApiError, match=re.escape(f"there is no kubeconfig at {places}")):
+                await api.connect()
+
+    places = f"{tmp_path / 'none'}:{tmp_path / 'neither'}"
+    monkeypatch.setattr("kubernetes.aio.config.KUBE_CONFIG_DEFAULT_LOCATION", places)
+    test(scenario)
+    assert capfd.readouterr().err == ""
+
+
+def test_one_of_several_kubeconfigs_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        async with web().serving(tmp_path) as config:
+            places = f"{config}:{tmp_path / 'none'}"
+            monkeypatch.setattr("kubernetes.aio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", places)
+            monkeypatch.setattr("kubernetes.aio.config.KUBE_CONFIG_DEFAULT_LOCATION", places)
+            monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+            async with Api() as api:
+                assert await Controller(api, ControllerOptions()).changes()
 
     test(scenario)
 

@@ -296,6 +296,13 @@ def test_once_writes_the_list_and_ends_and_an_empty_cluster_is_an_empty_file(
     assert len(json.loads((tmp_path / "p.json").read_text())) == 1
 
 
+def test_a_kubeconfig_that_cannot_be_read_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bad").write_text("{}")
+    for name in ("none", "bad"):
+        assert main(["watch", "--kubeconfig", str(tmp_path / name)]) == 2
+        assert f"kubeconfig {tmp_path / name}: " in capsys.readouterr().err
+
+
 def test_without_the_client_a_cluster_cannot_be_read_and_that_is_said(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

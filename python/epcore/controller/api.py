@@ -263,6 +263,8 @@ class Api:
                 await asyncio.to_thread(_read, self._kubeconfig)
             if self._kubeconfig is None and _is_in_pod():
                 config.load_incluster_config(client_configuration=made)  # type: ignore[no-untyped-call]
+            elif self._kubeconfig is None and not _has_kubeconfig():
+                raise ApiError(0, f"there is no kubeconfig at {config.KUBE_CONFIG_DEFAULT_LOCATION}")
             else:
                 loading = config.load_kube_config(self._kubeconfig, self._context, made, persist_config=False)  # type: ignore[no-untyped-call]
                 await loading
@@ -291,9 +293,12 @@ def _read(path: str) -> None:
 
 def _is_in_pod() -> bool:
     """Tell whether there is an account of a Pod, and no kubeconfig."""
-    return (
-        "KUBERNETES_SERVICE_HOST" in os.environ and not Path(config.KUBE_CONFIG_DEFAULT_LOCATION).expanduser().exists()
-    )
+    return "KUBERNETES_SERVICE_HOST" in os.environ and not _has_kubeconfig()
+
+
+def _has_kubeconfig() -> bool:
+    """Tell whether there is one in the usual place, or in one of those that ``KUBECONFIG`` names."""
+    return any(Path(one).expanduser().exists() for one in config.KUBE_CONFIG_DEFAULT_LOCATION.split(os.pathsep))
 
 
 async def _refused(response: aiohttp.ClientResponse) -> ApiError:

@@ -117,7 +117,8 @@ class Cluster:
         try:
             config.load_config(config_file=kubeconfig, context=context)  # type: ignore[no-untyped-call]
         except (config.ConfigException, OSError) as error:
-            raise CommandError(f"kubeconfig: {error}") from None
+            where = kubeconfig or config.KUBE_CONFIG_DEFAULT_LOCATION
+            raise CommandError(f"kubeconfig {where}: {error}") from None
         api = client.DiscoveryV1Api()
         namespaces = {namespace} if namespace else {of for of, _ in services}
         self._options: dict[str, Any] = {"_preload_content": False}
