@@ -125,7 +125,7 @@ def test_a_file_says_all_of_it(tmp_path: Path) -> None:
         ("\x00", ": not YAML: "),
         ("[]", ":1: expected names and values"),
         ("{}", ":1: services is missing"),
-        ("service: []", ":1: service: is not known; there are services"),
+        ("service: []", ':1: unknown field "service"; known: services'),
         ("services: {}", ":1: services: expected a list"),
         ("services:\n- x", ":2: services[0]: expected names and values"),
         ("services:\n- {service: a/b}", ":2: services[0]: source is missing"),
@@ -133,7 +133,10 @@ def test_a_file_says_all_of_it(tmp_path: Path) -> None:
         ("services:\n- service: a/b\n  source: [x]", ":3: services[0].source: expected a text"),
         ("services:\n- service: a/b\n  source: dns:x:y", ":3: services[0].source: dns:x:y: 'y' is no port"),
         ("services:\n- service: a/b\n  source: dns:x\n  mayEmpty: 1", ":4: services[0].mayEmpty: expected true or"),
-        ("services:\n- service: a/b\n  source: dns:x\n  mayempty: true", ":4: services[0].mayempty: is not known"),
+        (
+            "services:\n- service: a/b\n  source: dns:x\n  mayempty: true",
+            ':4: services[0]: unknown field "mayempty"; known: mayEmpty, options, service, source',
+        ),
         ("services:\n- service: a/b\n  service: a/c\n  source: dns:x", ":3: services[0].service: is there twice"),
         (
             "services:\n- service: a/b\n  source: dns:x\n  options:\n    ttl: 3",

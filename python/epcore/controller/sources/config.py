@@ -106,7 +106,8 @@ class _Place:
             name = str(key.value)
             at = _Place(self.file, f"{self.path}.{name}" if self.path else name, key)
             if name not in known:
-                raise at.trouble(f"is not known; there are {', '.join(sorted(known))}")
+                message = f'unknown field "{name}"; known: {", ".join(sorted(known))}'
+                raise _Place(self.file, self.path, key).trouble(message)
             if name in found:
                 raise at.trouble("is there twice")
             found[name] = _Place(self.file, at.path, value)
