@@ -54,6 +54,12 @@ def put(path: Path, *objects: Json) -> None:
     path.write_text("---\n".join(to_yaml(item) for item in objects))
 
 
+def replace_at_once(path: Path, *objects: Json) -> None:
+    hidden = path.with_name(f".{path.name}")
+    put(hidden, *objects)
+    hidden.replace(path)
+
+
 def slices_of(folder: Path) -> list[Json]:
     return Folder(folder).read()["EndpointSlice"]
 
@@ -345,9 +351,9 @@ def test_watch_follows_the_folder_and_survives_bad_manifests(shop: Path) -> None
             (shop / "bad.yaml").unlink()
             lost = pod(4)
             lost["spec"]["nodeName"] = "none"
-            put(shop / "web.yaml", service(), pod(3), lost)
+            replace_at_once(shop / "web.yaml", service(), pod(3), lost)
             wait_for(lambda: addresses_of(shop) == ["10.0.0.4"])
-            put(shop / "web.yaml", service(), pod(5), lost)
+            replace_at_once(shop / "web.yaml", service(), pod(5), lost)
             wait_for(lambda: addresses_of(shop) == ["10.0.0.6"])
             process.send_signal(signal.SIGINT)
             assert process.wait(20) == 130
