@@ -260,12 +260,20 @@ TROUBLE: dict[str, tuple[list[str], str]] = {
     "no room at all": (["plan", "--endpoints", "good.json", "--max-endpoints", "0"], "--max-endpoints"),
     "too much room": (["plan", "--endpoints", "good.json", "--max-endpoints", "9" * 30], "--max-endpoints"),
     "no number": (["plan", "--endpoints", "good.json", "--max-endpoints", "x"], "--max-endpoints"),
+    "a room below nothing": (["plan", "--endpoints", "good.json", "--compact", "-1"], "--compact"),
+    "a room without end": (["plan", "--endpoints", "good.json", "--compact", "inf"], "--compact"),
+    "no room to speak of": (["plan", "--endpoints", "good.json", "--compact", "nan"], "--compact"),
+    "no Services": (["lint", "good.json", "--services", "numbers.yaml"], "numbers.yaml: services[0]"),
+    "no Pods": (["lint", "good.json", "--pods", "bad.json"], "bad.json: pods"),
     "a missing argument": (["diff", "good.json"], "AFTER"),
     "a missing option": (["plan"], "--endpoints"),
     "no recording": (["replay"], "replay needs a recording"),
     "a recording of nothing": (["replay", "good.json"], "good.json: "),
     "stdin twice": (["diff", "-", "-"], "stdin (-) can be read once only"),
-    "a report to nowhere": (["replay", "recording.jsonl", "--html", "no/such/dir.html"], "no/such/dir.html"),
+    "a report to nowhere": (
+        ["replay", "recording.jsonl", "--html", "no/such/dir.html"],
+        "epcore: no/such/dir.html: No such",
+    ),
 }
 
 

@@ -3,13 +3,14 @@
 import os
 import sys
 import traceback
+from math import inf
 from typing import TYPE_CHECKING, Annotated, Final, Literal, get_args
 
 from cyclopts import App, CycloptsError, Parameter, validators
 
 import epcore
 from epcore.cli.clusters import controller
-from epcore.cli.failure import CommandError
+from epcore.cli.failure import CommandError, line_of
 from epcore.cli.inputs import STDIN, read_endpoints, read_slices
 from epcore.cli.laboratory import advise, simulate
 from epcore.cli.manifests import sync
@@ -54,7 +55,7 @@ def plan(  # noqa: PLR0913 - the options of epcore.pack
     max_endpoints: Maximum = 100,
     policy: Annotated[str, Parameter(metavar="POLICY")] = "balanced",
     cohort: Annotated[str, Parameter(metavar="COHORT")] = "auto",
-    compact: Annotated[float | None, Parameter(metavar="EPS")] = None,
+    compact: Annotated[float | None, Parameter(metavar="EPS", validator=validators.Number(gte=0, lt=inf))] = None,
     address_reuse: AddressReuse = "ordered",
     replace: Replace = "safe",
     naming: Naming = "generate",
@@ -360,7 +361,7 @@ def run(arguments: "Sequence[str]") -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except (CycloptsError, EpcoreError, OSError, ValueError) as error:
-        print(f"epcore: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"epcore: {line_of(error)}", file=sys.stderr)
         return TROUBLE
     except Exception:  # noqa: BLE001 - a fault of ours must not look like "different"
         traceback.print_exc()

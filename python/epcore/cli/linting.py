@@ -79,6 +79,9 @@ def lint(
             b"\n".join(source.json for source in sources) or b"[]", max_endpoints=max_endpoints, **around
         )
     except InvalidInputError as error:
+        for kind, name in (("services", services), ("pods", pods)):
+            if error.path.startswith(kind):
+                raise CommandError(f"{name}: {error}") from None
         for source in sources:
             _refuse(source)
         raise CommandError(str(error)) from None

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from epcore.cli.changes import print_changes
 from epcore.cli.clusters import Reach, options_of, read_sources, run_controller, sync_cluster
-from epcore.cli.failure import CommandError
+from epcore.cli.failure import CommandError, line_of
 from epcore.cli.inputs import STDIN
 from epcore.cli.options import DIFFERENT, SAME, Maximum, Output, Seconds, read_policy
 from epcore.controller.folder import Folder
@@ -162,7 +162,7 @@ class Syncing:
                     self.once(tells_nothing=seen is None)
                     seen, trouble = signature, ""
             except (EpcoreError, OSError, ValueError) as error:
-                said = " ".join(str(error).split())
+                said = line_of(error)
                 if said != trouble:
                     print(f"epcore: {said}", file=sys.stderr, flush=True)
                 trouble = said
