@@ -275,6 +275,17 @@ def test_a_list_of_which_many_cannot_be_read_is_looked_at_twice_and_not_once_for
     assert CountingPacker.given <= 102 + 77 + 76 + 75
 
 
+def test_a_list_that_fails_is_logged_with_its_kind_and_why(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        server = web()
+        server.fault = once(500, method="GET", plural="pods")
+        async with running(server, tmp_path):
+            await until(lambda: len(held(server)) == 3)
+
+    test(scenario)
+    assert "a list or a watch of kind Pod failed: API server: fault 500" in caplog.messages
+
+
 def test_an_api_server_that_is_away_for_a_while_is_waited_for(tmp_path: Path) -> None:
     async def scenario() -> None:
         server = web()

@@ -301,7 +301,8 @@ class _Hearer:
 
     def troubled(self, error: ApiError) -> None:
         self.controller.metrics.troubles.labels(self.kind).inc()
-        _log.warning("a list or a watch failed", extra={"kind": self.kind, "error": str(error)})
+        about = {"kind": self.kind, "error": str(error)}
+        _log.warning("a list or a watch of kind %s failed: %s", self.kind, error, extra=about)
 
 
 def _done(changes: "list[Change]", failures: list[str]) -> "list[Change]":
