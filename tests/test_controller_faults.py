@@ -237,6 +237,24 @@ def test_a_stop_waits_no_longer_than_its_grace_though_all_workers_hang(
     test(scenario)
 
 
+def test_a_stop_waits_only_some_seconds_for_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("epcore.controller.recorder._PATIENCE", 0.2)
+
+    async def scenario() -> None:
+        server = cluster(("services", service("db", selector=False)))
+        server.fault = lambda request: "hang" if request.plural == "events" else None
+        stop = asyncio.Event()
+        async with server.serving(tmp_path) as config, Api(kubeconfig=config) as api:
+            sources = [Assigned("shop", "db", Told(Failed("down")))]
+            task = asyncio.create_task(Controller(api, ControllerOptions(), sources=sources).run(stop))
+            await until(lambda: server.writes("events"))
+            stop.set()
+            async with asyncio.timeout(5):
+                await task
+
+    test(scenario)
+
+
 class CountingPacker:
     """A packer that counts the objects that it is given in lists."""
 

@@ -1,4 +1,4 @@
-"""Objects as manifests and the API server give them: whatever is in them, nothing here fails."""
+"""Objects as manifests and the API server give them: what they are called, and what is in them."""
 
 from typing import Any, TypeAlias
 

@@ -22,6 +22,8 @@ _BURST: Final = 25
 """Events of one Service, whatever they say, as in ``client-go`` (``EventSourceObjectSpamFilter``)."""
 _MOST: Final = 4096
 """Events, and Services, that are remembered; of more the oldest are forgotten."""
+_PATIENCE: Final = 3.0
+"""Seconds for which Events that are on their way are waited for at the end: with the grace of plans less than 30."""
 _LONGEST: Final = 1024
 """Most characters of a message (``ValidateEvent``)."""
 
@@ -56,8 +58,13 @@ class Recorder:
             task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Wait for those that are on their way."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Wait for those that are on their way, some seconds."""
+        sending = [*self._tasks]
+        if sending:
+            _, late = await asyncio.wait(sending, timeout=_PATIENCE)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def _send(self, name: "Name", uid: str, type_: str, reason: str, message: str, count: int) -> None:
         namespace, service = name

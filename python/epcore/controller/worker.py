@@ -104,7 +104,7 @@ class Worker:
         self._metrics.forget_all(concerned)
 
     async def close(self) -> None:
-        """Wait for what is to be told to people."""
+        """Wait for what is to be told to people, some seconds."""
         await self._recorder.close()
 
     def is_ours(self, name: "Name") -> bool:
