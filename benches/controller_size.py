@@ -71,7 +71,7 @@ async def measured(services: int, endpoints: int, events: int) -> Size:
     with tempfile.TemporaryDirectory() as folder:
         async with server.serving(Path(folder)) as config:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "epcore.cli", "controller", "--kubeconfig", config),
+                *(sys.executable, "-m", "epcore", "controller", "--kubeconfig", config),
                 *("--kube-api-qps", "100000", "--kube-api-burst", "100000", "--concurrent-service-syncs", "50"),
                 *("--metrics-address", "none", "--log-level", "error"),
             )

@@ -21,7 +21,7 @@ from epcore.cli import main
 from epcore.testing import judge
 from epcore.types import DiffKey, FieldMask
 
-EPCORE = [sys.executable, "-m", "epcore.cli"]
+EPCORE = [sys.executable, "-m", "epcore"]
 
 Dict = dict[str, Any]
 

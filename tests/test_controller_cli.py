@@ -13,7 +13,7 @@ from controller_world import cluster, pod, service, test, until
 from epcore.cli import main
 from fake_cluster import FakeCluster
 
-EPCORE = [sys.executable, "-m", "epcore.cli"]
+EPCORE = [sys.executable, "-m", "epcore"]
 
 
 async def epcore(*arguments: str) -> tuple[int | None, str, str]:

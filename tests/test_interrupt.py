@@ -109,6 +109,11 @@ def a_packer(services: int) -> Callable[[], object]:
     return lambda: packer.plan("db", namespace="shop")
 
 
+def a_lint(services: int) -> Callable[[], object]:
+    slices = b"[%s]" % b",".join(document(f"web-{number}")[1:-1] for number in range(services))
+    return lambda: epcore.lint(slices)
+
+
 def dicts(services: int) -> Callable[[], object]:
     # The same ones again and again: they are read each time.
     slices = json.loads(document("web")) * (8 * services)
@@ -126,7 +131,7 @@ def telling(services: int) -> Callable[[], object]:
     return tell
 
 
-@pytest.mark.parametrize("make", [a_diff, a_checkout, a_list, a_pack, a_publish, a_packer, telling, dicts])
+@pytest.mark.parametrize("make", [a_diff, a_checkout, a_list, a_pack, a_publish, a_packer, telling, a_lint, dicts])
 def test_a_signal_ends_a_long_call(make: Callable[[int], Callable[[], object]]) -> None:
     call, seconds = long_call(make)
     start = time.process_time()

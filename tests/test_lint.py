@@ -366,7 +366,7 @@ def test_a_file_that_is_no_document_is_trouble_and_named(
 
 def test_the_command_reads_stdin() -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "epcore.cli", "lint", "-"],
+        [sys.executable, "-m", "epcore", "lint", "-"],
         input=json.dumps([ONE, TWO]).encode(),
         capture_output=True,
         check=False,

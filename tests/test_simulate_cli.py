@@ -197,7 +197,7 @@ def test_trouble_is_one_clear_line_and_exit_code_2(
 
 @pytest.mark.parametrize(("address", "why"), [("foo", "missing port"), ("x://a:1", "unknown address scheme")])
 def test_what_is_no_address_of_a_scheduler_is_one_line_and_nothing_comes_after_it(address: str, why: str) -> None:
-    command = [sys.executable, "-m", "epcore.cli", "simulate", "flapping", "--dask", address]
+    command = [sys.executable, "-m", "epcore", "simulate", "flapping", "--dask", address]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2
     assert done.stderr.startswith(f"epcore: --dask {address}: no scheduler answers ({why}")

@@ -171,7 +171,7 @@ def test_the_laboratory_needs_nothing_but_the_engine() -> None:
 
 
 def test_the_same_seed_prints_the_same_bytes_in_every_process() -> None:
-    command = [sys.executable, "-m", "epcore.cli", "simulate", "flapping", "cluster", "--set", "pods=60", "-o", "json"]
+    command = [sys.executable, "-m", "epcore", "simulate", "flapping", "cluster", "--set", "pods=60", "-o", "json"]
     outputs = set()
     for seed, jobs in (("0", "1"), ("1", "1"), ("2", "2")):
         environment = {**os.environ, "PYTHONHASHSEED": seed}

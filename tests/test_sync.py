@@ -341,7 +341,7 @@ def test_cutting_a_stream_loses_nothing(text: str) -> None:
 
 
 def test_watch_follows_the_folder_and_survives_bad_manifests(shop: Path) -> None:
-    command = [sys.executable, "-m", "epcore.cli", "sync", "--dir", str(shop), "--watch", "--interval", "0.05"]
+    command = [sys.executable, "-m", "epcore", "sync", "--dir", str(shop), "--watch", "--interval", "0.05"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         try:
             wait_for(lambda: addresses_of(shop) == ["10.0.0.1", "10.0.0.2"])
@@ -364,7 +364,7 @@ def test_watch_follows_the_folder_and_survives_bad_manifests(shop: Path) -> None
 
 def test_kill_9_leaves_whole_files_and_the_next_run_goes_on(shop: Path) -> None:
     chance = random.Random(7)
-    command = [sys.executable, "-m", "epcore.cli", "sync", "--dir", str(shop), "--max-endpoints", "2"]
+    command = [sys.executable, "-m", "epcore", "sync", "--dir", str(shop), "--max-endpoints", "2"]
     made = shop / "endpointslices" / "shop"
     for turn in range(6):
         numbers = chance.sample(range(400), 120)

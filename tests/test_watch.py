@@ -53,7 +53,7 @@ def save(path: Path, events: list[Json]) -> str:
 @contextmanager
 def watching(*arguments: str, **more: Any) -> Iterator["subprocess.Popen[str]"]:
     """`epcore watch` as a user runs it, ended by its own id."""
-    command = [sys.executable, "-m", "epcore.cli", "watch", *arguments]
+    command = [sys.executable, "-m", "epcore", "watch", *arguments]
     process = subprocess.Popen(command, stdin=-1, stdout=-1, stderr=-1, text=True, **more)
     try:
         yield process
@@ -470,7 +470,7 @@ def test_a_kill_at_any_moment_leaves_a_whole_file_and_no_removal_is_lost(tmp_pat
         also = ["-", "-o", "prometheus", "--to", str(target), "--batch", "0"]
         with told.open("a") as out, watching(*also) as process:
             shown = subprocess.Popen(
-                [sys.executable, "-m", "epcore.cli", "watch", *arguments], stdin=-1, stdout=out, text=True
+                [sys.executable, "-m", "epcore", "watch", *arguments], stdin=-1, stdout=out, text=True
             )
             try:
                 assert shown.stdin is not None

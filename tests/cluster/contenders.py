@@ -35,7 +35,7 @@ def command(
     """Make ``epcore controller`` ready to start."""
     config = kubeconfig or control_plane.kubeconfig()
     own = ["controller", "--kubeconfig", str(config)]
-    return Program([sys.executable, "-m", "epcore.cli", *own, *options], control_plane.folder / f"{name}.log")
+    return Program([sys.executable, "-m", "epcore", *own, *options], control_plane.folder / f"{name}.log")
 
 
 def contender(

@@ -15,6 +15,7 @@ use crate::input;
 use crate::options::{self, Count};
 use crate::plan::Plan;
 use crate::slices::{from_json, optional};
+use crate::work;
 
 /// A `v1` Endpoints object.
 #[pyclass(frozen, eq, module = "epcore")]
@@ -148,7 +149,7 @@ pub(crate) fn build_endpoints(
     let service = input::objects(service, "service", wire::read_service)?;
     let pods = input::objects(pods, "pods", wire::read_pods)?;
     let existing = existing.map(|given| LegacyEndpoints::read(given, "existing")).transpose()?;
-    let built = py.detach(|| core::build(&service, &pods, existing.as_deref(), trigger_time));
+    let built = work::detached(py, || core::build(&service, &pods, existing.as_deref(), trigger_time))?;
     built.map(EndpointsPlan).map_err(to_exception)
 }
 
@@ -162,7 +163,7 @@ pub(crate) fn merge_endpoints(
 ) -> PyResult<LegacyEndpoints> {
     let family = read_family(family)?;
     let (slices, document) = input::slices(slices)?;
-    let merged = py.detach(|| core::merge(&slices, family));
+    let merged = work::detached(py, || core::merge(&slices, family))?;
     let merged = merged.map_err(|error| input::exception_in(error, &[("slices", document.as_ref())]))?;
     Ok(LegacyEndpoints(Arc::new(merged)))
 }
@@ -192,7 +193,7 @@ pub(crate) fn mirror(
     let service = service.map(|given| input::objects(given, "service", wire::read_service)).transpose()?;
     let endpoints = endpoints_object.map(|given| LegacyEndpoints::read(given, "endpoints")).transpose()?;
     let (slices, document) = existing.map_or_else(|| Ok((Arc::default(), None)), input::existing)?;
-    let planned = py.detach(|| core::mirror(service.as_ref(), endpoints.as_deref(), &slices, &mirroring));
+    let planned = work::detached(py, || core::mirror(service.as_ref(), endpoints.as_deref(), &slices, &mirroring))?;
     planned.map(Plan::new).map_err(|error| input::exception_in(error, &[("slices", document.as_ref())]))
 }
 
@@ -289,7 +290,7 @@ pub(crate) fn change_cost(
     let watchers = watchers.unwrap_or_else(|| Count::new(1)).read("watchers")? as u64;
     let family = read_family(family)?;
     let (slices, document) = input::slices(slices)?;
-    let cost = py.detach(|| core::change_cost(&slices, family, watchers));
+    let cost = work::detached(py, || core::change_cost(&slices, family, watchers))?;
     cost.map(ChangeCost).map_err(|error| input::exception_in(error, &[("slices", document.as_ref())]))
 }
 

@@ -8,6 +8,7 @@ use pyo3::types::PyDict;
 use crate::errors::to_exception;
 use crate::input;
 use crate::options::Count;
+use crate::work;
 
 /// Look for everything that is wrong with slices.
 #[pyfunction]
@@ -27,7 +28,7 @@ pub(crate) fn lint(
     options.services = services.map(|given| input::objects(given, "services", wire::read_services)).transpose()?;
     options.pods = pods.map(|given| input::objects(given, "pods", wire::read_pods)).transpose()?;
     let document = input::document(slices, "slices")?;
-    let found = py.detach(|| core::lint(document.bytes(), &options));
+    let found = work::detached(py, || core::lint(document.bytes(), &options))?;
     let found = found.map_err(|error| to_exception(document.placed(error)))?;
     Ok(found.into_iter().map(|one| Finding(core::Finding { error: document.placed(one.error), ..one })).collect())
 }

@@ -11,6 +11,7 @@ mod stale;
 pub use rule::{Rule, Severity};
 
 use crate::Error;
+use crate::interrupt::points;
 use crate::kube::{Pod, Service};
 use crate::model::EndpointSlice;
 use crate::pack;
@@ -74,6 +75,7 @@ pub fn lint(document: &[u8], options: &Options) -> Result<Vec<Finding>, Error> {
             Submitted::Other => {}
             Submitted::Unreadable(error) => report.add(Rule::Unreadable, &Item::unreadable(index), error),
             Submitted::Slice(slice, violations) => {
+                points(slice.endpoints.len() + 1);
                 let item = Item { index, slice: *slice };
                 for error in violations {
                     report.add(Rule::Refused, &item, error);

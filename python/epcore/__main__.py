@@ -1,4 +1,4 @@
-"""``python -m epcore.cli``."""
+"""``python -m epcore``."""
 
 import sys
 
