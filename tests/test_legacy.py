@@ -14,6 +14,7 @@ from epcore.types import PolicyName
 from kube_model import canonical, stored
 from kube_strategies import HEADLESS, MANAGED_BY, SERVICE_NAME, Json, pods, services
 from legacy_strategies import ADDRESSES, MIRRORING, endpoints_objects, mirrors
+from strategies import endpoints as slice_endpoints
 
 SERVICE: Json = {
     "metadata": {"name": "web", "namespace": "shop", "uid": "s", "labels": {"app": "web"}},
@@ -121,6 +122,27 @@ def test_merging_leaves_out_what_is_going_and_what_is_of_the_other_family() -> N
     with pytest.raises(epcore.InvalidInputError, match="both families") as caught:
         epcore.merge_endpoints(slices)
     assert caught.value.path == "family"
+
+
+def with_all_fields(endpoint: Json, number: int) -> Json:
+    """The same with what Endpoints have no word for, and a target with all of its fields."""
+    more = {
+        "addresses": [*endpoint["addresses"], f"10.1.0.{number}"],
+        "conditions": {**endpoint.get("conditions", {}), "newer": number},
+        "hints": {"forZones": [{"name": "a"}], "newer": number},
+        "newer": number,
+    }
+    target = {"kind": "Pod", "name": f"x-{number}", "apiVersion": "v1", "resourceVersion": "7", "newer": number}
+    return {**endpoint, **more, "targetRef": {**target, "fieldPath": "spec.containers{a}"}}
+
+
+@given(st.lists(slice_endpoints(), max_size=8), st.lists(st.booleans(), min_size=8))
+def test_merged_endpoints_are_what_their_json_says(held: list[Json], whole: list[bool]) -> None:
+    listed = [with_all_fields(one, n) if more else one for n, (one, more) in enumerate(zip(held, whole, strict=False))]
+    merged = epcore.merge_endpoints([{**slice_of(), "endpoints": listed}])
+    assert epcore.LegacyEndpoints.from_json(merged.to_json()) == merged
+    assert pickle.loads(pickle.dumps(merged)) == merged
+    assert merged.repack() == merged
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,12 @@ impl EndpointList {
     ///
     /// The list would hold more than 4 GiB of text.
     pub fn push(&mut self, endpoint: EndpointRef<'_>) -> Result<(), Error> {
+        self.push_with_rare(endpoint, endpoint.rare().cloned())
+    }
+
+    /// The same with another rare part.
+    #[inline]
+    fn push_with_rare(&mut self, endpoint: EndpointRef<'_>, rare: Option<Rare>) -> Result<(), Error> {
         let (from, record) = (&endpoint.list.text, endpoint.record);
         let address = self.store(endpoint.address())?;
         let last = self.records.last().copied().unwrap_or_default();
@@ -113,7 +119,7 @@ impl EndpointList {
             target_uid: self.text.push(from.get(record.target_uid))?,
             rare: 0,
         };
-        self.push_record(copy, endpoint.rare().cloned())
+        self.push_record(copy, rare)
     }
 
     /// Append an endpoint that says this. Nothing of it is checked.
@@ -182,17 +188,14 @@ impl EndpointList {
         Ok(())
     }
 
-    /// Append the address, host name, node and target of `endpoint`, in this condition.
+    /// Append one address, the host name, the node and the target of `endpoint`, in this condition, and nothing else that it says.
     pub(crate) fn push_with_conditions(
         &mut self,
         endpoint: EndpointRef<'_>,
         conditions: Conditions,
     ) -> Result<(), Error> {
-        self.push(endpoint)?;
-        if let Some(record) = self.records_mut().last_mut() {
-            record.conditions = conditions;
-        }
-        Ok(())
+        let record = Record { conditions, zone: Text::default(), hints: Text::default(), ..*endpoint.record };
+        self.push_with_rare(EndpointRef { record: &record, ..endpoint }, endpoint.rare().map(Rare::of_target))
     }
 
     /// A copy with all endpoints in this condition.

@@ -93,6 +93,11 @@ impl Members {
         &self.numbered
     }
 
+    /// Those that JSON has a word for.
+    pub(crate) fn without_numbered(&self) -> Self {
+        Self { named: self.named.clone(), ..Self::default() }
+    }
+
     /// Keep another field of protobuf.
     pub(crate) fn keep_numbered(&mut self, field: &[u8]) {
         let mut kept = std::mem::take(&mut self.numbered).into_vec();

@@ -103,6 +103,17 @@ impl Rare {
         *self != Self::default() || self.members().into_iter().any(Members::says_something)
     }
 
+    /// What is the target's, as JSON has it.
+    pub(super) fn of_target(&self) -> Self {
+        Self {
+            target_api_version: self.target_api_version.clone(),
+            target_resource_version: self.target_resource_version.clone(),
+            target_field_path: self.target_field_path.clone(),
+            target_unknown: self.target_unknown.without_numbered(),
+            ..Self::default()
+        }
+    }
+
     /// Fields of a newer API at every level: of the endpoint, its conditions, its target, its hints.
     pub(crate) fn members(&self) -> [&Members; 4] {
         [&self.unknown, &self.conditions_unknown, &self.target_unknown, &self.hints_unknown]

@@ -3,7 +3,7 @@
 use super::{EndpointSubset, Endpoints, repack, truncate};
 use crate::Error;
 use crate::kube::desired::Groups;
-use crate::model::{AddressType, EndpointSlice, MANAGED_BY_LABEL, ObjectMeta, SERVICE_NAME_LABEL};
+use crate::model::{AddressType, Conditions, EndpointSlice, MANAGED_BY_LABEL, ObjectMeta, SERVICE_NAME_LABEL};
 
 /// Label that keeps the mirroring controller from making slices of an Endpoints object.
 pub(super) const SKIP_MIRROR_LABEL: &str = "endpointslice.kubernetes.io/skip-mirror";
@@ -54,11 +54,12 @@ pub(super) fn untruncated<S: AsRef<EndpointSlice>>(
         }
         for endpoint in slice.endpoints.iter() {
             let conditions = endpoint.conditions();
-            if conditions.is_ready() {
-                ready.of(&slice.ports).endpoints.push(endpoint)?;
-            } else if !conditions.is_terminating() {
-                others.of(&slice.ports).endpoints.push(endpoint)?;
-            }
+            let groups = match (conditions.is_ready(), conditions.is_terminating()) {
+                (true, _) => &mut ready,
+                (false, false) => &mut others,
+                (false, true) => continue,
+            };
+            groups.of(&slice.ports).endpoints.push_with_conditions(endpoint, Conditions::default())?;
         }
     }
     let mut subsets = Vec::new();
@@ -69,7 +70,12 @@ pub(super) fn untruncated<S: AsRef<EndpointSlice>>(
         let (not_ready_addresses, ports) = (group.endpoints, group.ports);
         subsets.push(EndpointSubset { not_ready_addresses, ports, ..EndpointSubset::default() });
     }
-    Ok(Endpoints { metadata, subsets: repack(&subsets)?, ..Endpoints::default() })
+    let mut subsets = repack(&subsets)?;
+    // As with targets, JSON is all that Endpoints have here.
+    for port in subsets.iter_mut().flat_map(|subset| &mut subset.ports) {
+        port.unknown = port.unknown.without_numbered();
+    }
+    Ok(Endpoints { metadata, subsets, ..Endpoints::default() })
 }
 
 fn metadata<S: AsRef<EndpointSlice>>(slices: &[S]) -> Result<ObjectMeta, Error> {
@@ -109,4 +115,31 @@ pub(super) fn only_family<S: AsRef<EndpointSlice>>(slices: &[S]) -> Result<Addre
         return Err(Error::invalid(message).in_field("family"));
     }
     Ok(family)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::{Address, Rare, Record};
+    use crate::wire::json;
+
+    #[test]
+    fn what_only_protobuf_says_is_left_out() {
+        let head = br#"{"metadata": {"name": "db-1", "labels": {"kubernetes.io/service-name": "db"}},
+            "addressType": "IPv4", "ports": [{"port": 1}]}"#;
+        let mut slice = EndpointSlice::clone(&json::read_slices(head).expect("slices")[0]);
+        let mut port = slice.ports[0].clone();
+        port.unknown.keep_numbered(&[0x78, 1]);
+        slice.ports = vec![port].into();
+        let mut rare = Rare { target_api_version: "v1".into(), ..Rare::default() };
+        rare.target_unknown.keep_numbered(&[0x78, 1]);
+        let mut record = Record::default();
+        record.address = slice.endpoints.store(Address::parse("10.0.0.5")).expect("room");
+        slice.endpoints.push_record(record, Some(rare)).expect("room");
+        let merged = merge(&[Arc::new(slice)], None).expect("one family");
+        let again = json::read_legacy_endpoints(&json::write_legacy_endpoints(&merged)).expect("Endpoints");
+        assert_eq!(again, merged);
+    }
 }
