@@ -20,6 +20,7 @@ TOLERANCE = 0.05
 TURNS = (2, 12)
 ON_CHANGES = [
     "a slice into a view",
+    "a slice into a view that keeps removals back",
     "an event as JSON into a view",
     "one change of a packer",
     "one change told to a packer and planned",

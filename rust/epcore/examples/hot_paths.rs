@@ -6,6 +6,7 @@ mod cluster;
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Duration;
 
 use epcore::diff::{self, diff};
 use epcore::engine::{Answer, WatchEvent};
@@ -104,6 +105,7 @@ fn turn_of(path: &str, endpoints: usize) -> Box<dyn FnMut(usize)> {
                 black_box(view.checkout());
             })
         }
+        "a slice into a view that keeps removals back" => keeping_back(&slices, one),
         "an event as JSON into a view" => {
             let mut view = cluster::view_of(&slices);
             let events =
@@ -121,6 +123,17 @@ fn turn_of(path: &str, endpoints: usize) -> Box<dyn FnMut(usize)> {
         "all endpoints told to a packer, of which one changed" => telling_all(&slices, &endpoints),
         _ => panic!("no path {path:?}"),
     }
+}
+
+/// A view that has all slices but one to forget in time, which changes in each turn.
+fn keeping_back(slices: &[Arc<EndpointSlice>], one: [Vec<Arc<EndpointSlice>>; 2]) -> Box<dyn FnMut(usize)> {
+    let mut view = cluster::view_of(slices).holding(Duration::from_mins(1));
+    view.replace(&one[0], "").expect("a slice");
+    view.checkout();
+    Box::new(move |number| {
+        view.feed(WatchEvent::Present(one[number % 2][0].clone())).expect("a slice");
+        black_box((view.checkout(), view.next_due()));
+    })
 }
 
 /// Lists that no call has asked anything yet: copies know nothing of themselves.

@@ -1,6 +1,7 @@
 //! The result of a diff.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,17 +34,20 @@ impl Changed {
     }
 }
 
-/// Entries that were removed and not yet told, by key: the slice that held each, where, and since when it is gone.
+/// Entries that were removed and not yet told.
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
     /// How long a removal is kept back.
     pub(crate) time: Duration,
-    entries: BTreeMap<String, (Arc<EndpointSlice>, Place, Duration)>,
+    /// By key: the slice that held each, where, and since when it is gone.
+    entries: BTreeMap<Arc<str>, (Arc<EndpointSlice>, Place, Duration)>,
+    /// The keys in the order in which they are due, which is that of when they were gone.
+    in_time: BTreeSet<(Duration, Arc<str>)>,
 }
 
 impl Held {
     pub(crate) fn new(time: Duration) -> Self {
-        Self { time, entries: BTreeMap::new() }
+        Self { time, entries: BTreeMap::new(), in_time: BTreeSet::new() }
     }
 
     /// The entries, each with the slice that held it and its place there.
@@ -53,7 +57,32 @@ impl Held {
 
     /// When the first of them is due.
     pub(crate) fn due(&self) -> Option<Duration> {
-        self.entries.values().map(|(_, _, since)| *since + self.time).min()
+        self.in_time.first().map(|(since, _)| *since + self.time)
+    }
+
+    /// Keep one back, unless it is already.
+    fn keep(&mut self, key: Arc<str>, slice: &Arc<EndpointSlice>, place: Place, now: Duration) {
+        if let Slot::Vacant(free) = self.entries.entry(key) {
+            self.in_time.insert((now, free.key().clone()));
+            free.insert((slice.clone(), place, now));
+        }
+    }
+
+    /// Let one go.
+    fn take(&mut self, key: &str) -> Option<(Arc<EndpointSlice>, Place)> {
+        let (key, (slice, place, since)) = self.entries.remove_entry(key)?;
+        self.in_time.remove(&(since, key));
+        Some((slice, place))
+    }
+
+    /// Let the first one go, if it is due.
+    fn take_due(&mut self, now: Duration) -> Option<(Arc<EndpointSlice>, Place)> {
+        let (since, key) = self.in_time.first()?;
+        if now.saturating_sub(*since) < self.time {
+            return None;
+        }
+        let key = key.clone();
+        self.take(&key)
     }
 }
 
@@ -217,12 +246,10 @@ impl Delta {
         let removed = std::mem::take(&mut self.changes[Outcome::Removed as usize]);
         for changed in removed {
             let Some(place) = changed.before else { continue };
-            let key = self.key_text(&changed);
-            held.entries.entry(key).or_insert((self.before[place.slice as usize].clone(), place, now));
+            held.keep(self.key_text(&changed).into(), &self.before[place.slice as usize], place, now);
         }
         for changed in std::mem::take(&mut self.changes[Outcome::Added as usize]) {
-            let (Some(place), Some((slice, was, _))) = (changed.after, held.entries.remove(&self.key_text(&changed)))
-            else {
+            let (Some(place), Some((slice, was))) = (changed.after, held.take(&self.key_text(&changed))) else {
                 self.changes[Outcome::Added as usize].push(changed);
                 continue;
             };
@@ -232,10 +259,7 @@ impl Delta {
                 self.changes[outcome as usize].push(Changed { before: Some(was), after: Some(place), reasons });
             }
         }
-        let due = |since: &Duration| now.saturating_sub(*since) >= held.time;
-        let keys: Vec<String> =
-            held.entries.iter().filter(|(_, (_, _, since))| due(since)).map(|(key, _)| key.clone()).collect();
-        for (slice, place, _) in keys.iter().filter_map(|key| held.entries.remove(key)) {
+        while let Some((slice, place)) = held.take_due(now) {
             let place = self.remember(slice, place);
             let changed = Changed { before: Some(place), after: None, reasons: Reasons::default() };
             self.changes[Outcome::Removed as usize].push(changed);
