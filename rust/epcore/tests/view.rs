@@ -195,6 +195,20 @@ proptest! {
     }
 }
 
+#[test]
+fn one_address_of_two_types_is_no_duplicate() {
+    let slice = |name: &str, family: &str| {
+        format!(
+            r#"{{"metadata": {{"name": "{name}", "labels": {{"kubernetes.io/service-name": "web"}}}},
+                "addressType": "{family}", "ports": [{{"port": 80}}], "endpoints": [{{"addresses": ["10.0.0.1"]}}]}}"#
+        )
+    };
+    let text = format!("[{}, {}]", slice("a", "IPv4"), slice("b", "FQDN"));
+    let view = filled(&json::read_slices(text.as_bytes()).unwrap(), Options::default());
+    assert_eq!(view.endpoints("", "web").len(), 2);
+    assert!(view.duplicates().is_empty());
+}
+
 /// The same events, with deletions as the API server sends them: at a version of their own.
 fn deletions_at(events: Vec<WatchEvent>, version: usize) -> Vec<WatchEvent> {
     let at = |event| match event {

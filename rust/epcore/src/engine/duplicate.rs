@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::diff::{Place, precedence, side};
 use crate::engine::port_endpoint::PortEndpoint;
-use crate::model::EndpointSlice;
+use crate::model::{AddressType, EndpointSlice};
 
 /// Entries that claim to be one endpoint.
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub struct Duplicate {
 impl Duplicate {
     /// Those among the slices of a Service.
     pub(super) fn among(slices: &[Arc<EndpointSlice>]) -> Vec<Self> {
-        let mut entries: BTreeMap<String, Vec<Place>> = BTreeMap::new();
+        let mut entries: BTreeMap<(String, AddressType), Vec<Place>> = BTreeMap::new();
         for (number, slice) in (0u32..).zip(slices) {
             for (endpoint, held) in (0u32..).zip(slice.endpoints.iter()) {
                 let ports = if slice.ports.is_empty() {
@@ -28,7 +28,8 @@ impl Duplicate {
                 for port in ports {
                     let place = Place { slice: number, endpoint, port };
                     let entry = PortEndpoint::at(slices, place);
-                    entries.entry(format!("{} {}", held.address(), entry.port_text())).or_default().push(place);
+                    let text = format!("{} {}", held.address(), entry.port_text());
+                    entries.entry((text, slice.address_type)).or_default().push(place);
                 }
             }
         }
