@@ -3,17 +3,19 @@
 /// Seconds since 1970 and nanoseconds; `None` sorts first and stands for a text that is no time. Leap seconds count as the next second.
 pub(crate) fn timestamp(text: &str) -> Option<(i64, u32)> {
     let bytes = text.as_bytes();
-    let number = |from: usize, to: usize| -> Option<i64> {
-        let digits = text.get(from..to).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
-        digits.parse().ok()
-    };
+    let number = |from: usize, to: usize| digits(text.get(from..to)?);
     let signs = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
     if signs.iter().any(|&(at, sign)| bytes.get(at) != Some(&sign)) || !matches!(bytes.get(10)?, b'T' | b't' | b' ') {
         return None;
     }
     let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
     let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+    if !(1..=12).contains(&month)
+        || !(1..=days_in(year, month)).contains(&day)
+        || hour > 23
+        || minute > 59
+        || second > 60
+    {
         return None;
     }
     let mut rest = text.get(19..)?;
@@ -35,8 +37,23 @@ fn offset(text: &str) -> Option<i64> {
     }
     let sign = if text.starts_with('+') { 1 } else { -1 };
     let (hours, minutes) = text.strip_prefix(['+', '-'])?.split_once(':')?;
-    let two_digits = |text: &str| text.parse::<u8>().ok().filter(|_| text.len() == 2).map(i64::from);
-    Some(sign * (two_digits(hours)? * 3600 + two_digits(minutes)? * 60))
+    let number = |text: &str| digits(text).filter(|_| text.len() == 2);
+    let (hours, minutes) = (number(hours)?, number(minutes)?);
+    (hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
+}
+
+/// A number without sign.
+fn digits(text: &str) -> Option<i64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+fn days_in(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
 }
 
 /// Days of the proleptic Gregorian calendar, counted in years that begin in March.
@@ -74,7 +91,63 @@ pub(crate) fn rfc3339(seconds: i64) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::{rfc3339, timestamp};
+
+    /// The same by its shape, and by counting days.
+    fn counted(text: &str) -> Option<(i64, u32)> {
+        let mut shape: String = text.chars().map(|sign| if sign.is_ascii_digit() { '0' } else { sign }).collect();
+        while shape.contains(".00") {
+            shape = shape.replace(".00", ".0");
+        }
+        let shape = shape.to_ascii_uppercase().replacen(' ', "T", 1);
+        let rest = shape.strip_prefix("0000-00-00T00:00:00")?;
+        if !["Z", "+00:00", "-00:00"].contains(&rest.strip_prefix(".0").unwrap_or(rest)) {
+            return None;
+        }
+        let mut parts = text.split(|sign: char| !sign.is_ascii_digit());
+        let fraction = rest.starts_with('.').then(|| format!("{:0<9}", parts.clone().nth(6).unwrap()));
+        let nanoseconds = fraction.map_or(0, |fraction| fraction[..9].parse().unwrap());
+        let mut next = || parts.next().unwrap_or_default().parse::<i64>().unwrap_or(0);
+        let [year, month, day, hour, minute, second] = [(); 6].map(|()| next());
+        if rest.starts_with('.') {
+            next();
+        }
+        let (east_hours, east_minutes) = (next(), next());
+        let is_leap = |year: &i64| year % 400 == 0 || year % 4 == 0 && year % 100 != 0;
+        let months = [31, 28 + i64::from(is_leap(&year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+        let before = usize::try_from(month - 1).ok().filter(|before| *before < 12)?;
+        if day < 1 || day > months[before] || hour > 23 || minute > 59 || second > 60 {
+            return None;
+        }
+        if east_hours > 23 || east_minutes > 59 {
+            return None;
+        }
+        let years: i64 = (0..year).map(|year| 365 + i64::from(is_leap(&year))).sum();
+        let days = years + months[..before].iter().sum::<i64>() + day - 1 - 719_528;
+        let east = (east_hours * 60 + east_minutes) * if rest.contains('-') { -60 } else { 60 };
+        Some((days * 86_400 + hour * 3600 + minute * 60 + second - east, nanoseconds))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn a_time_is_what_rfc_3339_has(
+            (year, month, day) in (0..10_000, 0..14, 0..33),
+            (hour, minute, second) in (0..25, 0..61, 0..62),
+            fraction in "(\\.[0-9]{0,10})?",
+            zone in "[zZ]|[+-][0-9]{2}:[0-9]{2}|[+-][+-]?[0-9]:[0-9]{2}|",
+            strange in prop::option::weighted(0.2, (0..25_usize, "[-+:. 0-9TtZé]")),
+        ) {
+            let mut text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}{zone}");
+            if let Some((place, sign)) = strange && place < text.len() {
+                text.replace_range(place..=place, &sign);
+            }
+            prop_assert_eq!(timestamp(&text), counted(&text), "{}", text);
+        }
+    }
 
     #[test]
     fn times_are_written_as_they_are_read() {
@@ -113,6 +186,12 @@ mod tests {
         ] {
             assert_eq!(timestamp(text), None, "{text}");
         }
-        assert_eq!(timestamp("2026-11-23T08:03:15+1:00"), None);
+        for zone in ["+1:00", "++1:00", "-+1:00", "+01:+1", "+24:00", "+01:60"] {
+            assert_eq!(timestamp(&format!("2026-11-23T08:03:15{zone}")), None, "{zone}");
+        }
+        for date in ["2024-02-30", "2023-02-29", "1900-02-29", "2026-04-31", "2026-12-32", "2026-01-00"] {
+            assert_eq!(timestamp(&format!("{date}T00:00:00Z")), None, "{date}");
+        }
+        assert!(timestamp("2000-02-29T00:00:00Z").is_some());
     }
 }
