@@ -79,10 +79,12 @@ fn turn_of(path: &str, endpoints: usize) -> Box<dyn FnMut(usize)> {
             })
         }
         "reconcile from JSON" => reconcile(endpoints.len()),
+        "reconcile two families without Nodes" => reconcile_nothing(endpoints.len()),
         "pack without slices" => {
             let options = Options { template: Some(slices[0].clone()), ..options };
             Box::new(move |_| drop(black_box(pack::pack(&endpoints, &[], &options))))
         }
+        "pack without slices, one endpoint in each" => one_in_each(endpoints, slices),
         "pack one change" => Box::new(move |_| drop(black_box(pack::pack(&endpoints, &changed, &options)))),
         "diff one change" => Box::new(move |_| drop(black_box(diff(&slices, &changed, diff::Options::default())))),
         "diff one percent" => {
@@ -142,6 +144,13 @@ fn new_lists(endpoints: EndpointList, slices: Vec<Arc<EndpointSlice>>) -> Box<dy
         let slices: Vec<_> = slices.iter().map(|slice| Arc::new(EndpointSlice::clone(slice))).collect();
         black_box(pack::pack(&endpoints.clone(), &slices, &Options::default()).expect("a plan"));
     })
+}
+
+/// As many new slices as there are endpoints.
+fn one_in_each(endpoints: EndpointList, mut slices: Vec<Arc<EndpointSlice>>) -> Box<dyn FnMut(usize)> {
+    let template = slices.pop();
+    let options = Options { template, max_endpoints: 1, cohort: pack::Cohort::Off, ..Options::default() };
+    Box::new(move |_| drop(black_box(pack::pack(&endpoints, &[], &options))))
 }
 
 /// No write for a Service without selector, by what is known of endpoints and slices.
@@ -204,6 +213,18 @@ fn reconcile(count: usize) -> Box<dyn FnMut(usize)> {
     let slices = json::write_slices(&slices);
     assert!(plan(&slices).writes().is_empty(), "the slices are those that are wanted");
     Box::new(move |_| drop(black_box(plan(&slices))))
+}
+
+/// A plan of which every Pod is left out, as none of their Nodes is there.
+fn reconcile_nothing(count: usize) -> Box<dyn FnMut(usize)> {
+    let pods = json::read_pods(cluster::pods(count).as_bytes()).expect("Pods");
+    let service = cluster::SELECTING.replace(r#"["IPv4"]"#, r#"["IPv4","IPv6"]"#);
+    let service = json::read_service(service.as_bytes()).expect("a Service");
+    let (nodes, existing, options) = (Vec::<kube::Node>::new(), Vec::new().into(), kube::Options::default());
+    Box::new(move |_| {
+        let plan = kube::reconcile(&service, &pods, &nodes, &existing, &options).expect("a plan");
+        assert_eq!(plan.notes().errors.len(), count);
+    })
 }
 
 /// A packer that writes one changed endpoint in each turn.

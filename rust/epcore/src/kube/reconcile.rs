@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::Error;
 use crate::kube::desired::desired;
@@ -76,7 +76,9 @@ pub fn reconcile<P: Borrow<Pod>, N: Borrow<Node>>(
         let groups = desired(service, &pods, &by_name, family, &mut errors)?;
         run.family(family, groups.into_iter().map(Group::from).collect())?;
         // Each family meets the same Pods.
-        errors.retain(|error| !run.notes.errors.contains(error));
+        let told: HashSet<&String> = run.notes.errors.iter().collect();
+        errors.retain(|error| !told.contains(error));
+        drop(told);
         run.notes.errors.extend(errors);
     }
     for slot in unsupported {

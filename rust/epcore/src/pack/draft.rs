@@ -173,15 +173,19 @@ impl<'a, 'g> Draft<'a, 'g> {
 
     /// A slice that is created and then written again is known by its name in between.
     fn name_slices_written_twice(&mut self) -> Result<(), Error> {
+        let new = self.group.existing.len();
+        let mut times = vec![0; self.slices.len()];
+        self.writes.iter().for_each(|write| times[write.bin] += 1);
         let mut taken = None;
-        for (bin, last) in self.slices.iter_mut().enumerate().skip(self.group.existing.len()) {
-            let Some(last) = last.as_mut().filter(|last| last.metadata.name.is_empty()) else { continue };
-            let mut writes: Vec<&mut Draught> = self.writes.iter_mut().filter(|write| write.bin == bin).collect();
-            if writes.len() > 1 {
+        for (last, _) in self.slices.iter_mut().zip(&times).skip(new).filter(|(_, times)| **times > 1) {
+            if let Some(last) = last.as_mut().filter(|last| last.metadata.name.is_empty()) {
                 naming::name(Arc::make_mut(last), taken.get_or_insert_with(|| self.group.names()))?;
-                for write in &mut writes {
-                    Arc::make_mut(&mut write.slice).metadata.name.clone_from(&last.metadata.name);
-                }
+            }
+        }
+        for write in self.writes.iter_mut().filter(|write| times[write.bin] > 1) {
+            let is_nameless = write.slice.metadata.name.is_empty();
+            if let Some(last) = self.slices[write.bin].as_ref().filter(|_| is_nameless) {
+                Arc::make_mut(&mut write.slice).metadata.name.clone_from(&last.metadata.name);
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Who goes where among the containers that are written anyway: cohorts together, addresses out before they come in.
 
 use std::cmp::Reverse;
+use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
@@ -28,9 +29,9 @@ pub(crate) enum FillOrder {
 struct Placement<'a> {
     targets: &'a mut [Target],
     /// Targets by cohort, and by cohort with the finer one, best first.
-    by_cohort: HashMap<CohortIds, Vec<usize>>,
+    by_cohort: HashMap<CohortIds, VecDeque<usize>>,
     /// All targets, best first for an item without company.
-    fallback: Vec<usize>,
+    fallback: VecDeque<usize>,
     placed: Vec<(u32, usize)>,
 }
 
@@ -98,7 +99,7 @@ impl<'a> Placement<'a> {
         residents: &dyn Fn(usize) -> Vec<u32>,
         order: FillOrder,
     ) -> Self {
-        let mut by_cohort: HashMap<CohortIds, Vec<usize>> = HashMap::new();
+        let mut by_cohort: HashMap<CohortIds, VecDeque<usize>> = HashMap::new();
         let mut leaving = vec![0usize; targets.len()];
         for (index, target) in targets.iter().enumerate() {
             for item in residents(target.bin) {
@@ -109,8 +110,8 @@ impl<'a> Placement<'a> {
                 let (whole, finer) = items.cohort(item);
                 for cohort in [(whole, 0), (whole, finer)] {
                     let list = by_cohort.entry(cohort).or_default();
-                    if whole != 0 && list.last() != Some(&index) {
-                        list.push(index);
+                    if whole != 0 && list.back() != Some(&index) {
+                        list.push_back(index);
                     }
                 }
             }
@@ -127,9 +128,9 @@ impl<'a> Placement<'a> {
         let mut fallback: Vec<usize> = (0..targets.len()).collect();
         fallback.sort_by_key(|&index| (order == FillOrder::RoomiestFirst && leaving[index] > 0, rank(index)));
         for list in by_cohort.values_mut() {
-            list.sort_by_key(|&index| (leaving[index] > 0, rank(index)));
+            list.make_contiguous().sort_by_key(|&index| (leaving[index] > 0, rank(index)));
         }
-        Self { targets, by_cohort, fallback, placed: Vec::new() }
+        Self { targets, by_cohort, fallback: fallback.into(), placed: Vec::new() }
     }
 
     fn put(&mut self, item: u32, target: usize) {
@@ -180,16 +181,16 @@ impl<'a> Placement<'a> {
             }
             if let Some(list) = self.by_cohort.get_mut(&key) {
                 list.retain_front(|&index| targets[index].room > 0);
-                if let Some(&index) = list.first() {
+                if let Some(&index) = list.front() {
                     return Some(index);
                 }
             }
         }
         self.fallback.retain_front(|&index| targets[index].room > 0);
-        let found = *self.fallback.first()?;
+        let found = *self.fallback.front()?;
         for key in [(whole, finer), (whole, 0)] {
             if whole != 0 {
-                self.by_cohort.entry(key).or_default().push(found);
+                self.by_cohort.entry(key).or_default().push_back(found);
             }
         }
         Some(found)
@@ -201,9 +202,10 @@ trait RetainFront<T> {
     fn retain_front(&mut self, keep: impl Fn(&T) -> bool);
 }
 
-impl<T> RetainFront<T> for Vec<T> {
+impl<T> RetainFront<T> for VecDeque<T> {
     fn retain_front(&mut self, keep: impl Fn(&T) -> bool) {
-        let useless = self.iter().take_while(|item| !keep(item)).count();
-        self.drain(..useless);
+        while self.front().is_some_and(|item| !keep(item)) {
+            self.pop_front();
+        }
     }
 }
