@@ -195,6 +195,12 @@ def test_one_address_with_other_ports_is_no_duplicate() -> None:
     assert [one.rule for one in found] == ["port-numbers-differ"]
 
 
+def test_endpoints_without_an_address_are_no_duplicates() -> None:
+    nameless: list[Json] = [{}, {"addresses": []}, {"addresses": [""]}]
+    found = epcore.lint(slice_of(endpoints=nameless * 2))
+    assert {one.rule for one in found} == {"refused"}
+
+
 def test_objects_of_other_kinds_are_passed_over_but_counted() -> None:
     found = epcore.lint([{"kind": "Service", "metadata": {"name": 7}}, {"kind": "EndpointSlice", **slice_of("::1")}])
     assert [one.path for one in found] == ["slices[1].endpoints[0].addresses[0]"]

@@ -60,7 +60,8 @@ fn check_duplicates(slices: &[&Item], report: &mut Report) {
             *numbers.entry(port).or_insert(next)
         };
         let ports: Vec<usize> = ports.chain(none).map(&mut number).collect();
-        for (index, endpoint) in item.slice.endpoints.iter().enumerate() {
+        let has_address = |endpoint: &EndpointRef<'_>| endpoint.address() != Address::Name("");
+        for (index, endpoint) in item.slice.endpoints.iter().enumerate().filter(|(_, endpoint)| has_address(endpoint)) {
             let address = endpoint.address();
             let Some((other, held)) = ports.iter().find_map(|&port| holders.get(&(address, port)).copied()) else {
                 holders.extend(ports.iter().map(|&port| ((address, port), (*item, endpoint))));
