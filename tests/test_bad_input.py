@@ -132,6 +132,7 @@ def test_a_wrong_type_is_refused_where_it_stands(path: tuple[str | int, ...]) ->
     [
         ({"endpoints": [{"addresses": []}]}, "slices[0].endpoints[0].addresses", "at least one address"),
         ({"endpoints": [{}]}, "slices[0].endpoints[0].addresses", "at least one address"),
+        ({"endpoints": [{"adress": "x"}]}, "slices[0].endpoints[0].addresses", 'required; "adress" is not known'),
         ({"endpoints": [{"addresses": ["127.0.0.1"]}]}, "slices[0].endpoints[0].addresses[0]", "loopback"),
         ({"endpoints": [{"addresses": ["169.254.0.1"]}]}, "slices[0].endpoints[0].addresses[0]", "link-local"),
         ({"endpoints": [{"addresses": ["0.0.0.0"]}]}, "slices[0].endpoints[0].addresses[0]", "unspecified"),

@@ -173,7 +173,7 @@ def test_addresses_that_cannot_be_mirrored_are_told_by_an_event(tmp_path: Path) 
             await until(lambda: server.addresses("old", MIRRORED) == ["10.8.0.1"])
             await until(lambda: server.objects["events"])
             (event,) = server.objects["events"].values()
-            assert event["message"] == "1 addresses are none that a slice may have: not mirrored"
+            assert event["message"] == '"127.0.0.1" is no address that a slice may have: not mirrored'
 
     test(scenario)
 

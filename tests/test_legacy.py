@@ -294,6 +294,21 @@ def test_addresses_that_are_none_are_told() -> None:
     assert [event["reason"] for event in plan.events] == ["InvalidIPAddress"]
 
 
+@pytest.mark.parametrize(
+    ("bad", "told"),
+    [
+        (["127.0.0.1"], '"127.0.0.1" is no address that a slice may have: not mirrored'),
+        (["x", "::1", "x"], '"::1" and "x" are no addresses that a slice may have: not mirrored'),
+        (["a", "b", "c", "d", "e"], '"a", "b", "c" and 2 others are no addresses that a slice may have: not mirrored'),
+        (["a", "b", "c", "d"], '"a", "b", "c" and 1 other are no addresses that a slice may have: not mirrored'),
+    ],
+    ids=["one", "two", "many", "one more"],
+)
+def test_addresses_that_are_not_mirrored_are_named(bad: list[str], told: str) -> None:
+    plan = mirror({**ENDPOINTS, "subsets": [{"addresses": [{"ip": ip} for ip in ["10.0.0.1", *bad]]}]})
+    assert [event["message"] for event in plan.events] == [told]
+
+
 def test_only_kubernetes_rule_leaves_addresses_out() -> None:
     many = {
         **ENDPOINTS,
@@ -305,6 +320,9 @@ def test_only_kubernetes_rule_leaves_addresses_out() -> None:
     cut = mirror(many, policy="upstream")
     assert (cut.stats.creates, cut.stats.endpoints_added) == (1, 1000)
     assert [event["reason"] for event in cut.events] == ["TooManyAddressesToMirror"]
+    assert [event["message"] for event in cut.events] == ["500 addresses above 1000 of a subset are not mirrored"]
+    (event,) = mirror(policy="upstream", max_endpoints=1).events
+    assert event["message"] == "1 address above 1 of a subset is not mirrored"
     assert mirror(many, policy="upstream", max_endpoints=7).stats.endpoints_added == 7
 
 

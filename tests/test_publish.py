@@ -288,6 +288,12 @@ def test_bad_endpoints_are_refused_with_their_place(endpoints: Any, path: str) -
     assert caught.value.path == path
 
 
+@pytest.mark.parametrize("address", ["10.0.0.300", "10.0.0.0/24", " 10.0.0.5", "", "db", "a..b"])
+def test_what_is_no_address_of_any_kind_is_told_so(address: str) -> None:
+    with pytest.raises(epcore.InvalidInputError, match="is neither an IP address nor a domain name"):
+        published([{"address": address}])
+
+
 @pytest.mark.parametrize(
     ("service", "managed_by", "path"),
     [

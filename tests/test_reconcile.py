@@ -195,12 +195,14 @@ def test_a_pod_that_cannot_be_published_is_told_and_the_others_are_published() -
     away = pod(2, spec={"nodeName": "gone"})
     broken = pod(3, status={"phase": "Running", "podIPs": [{"ip": "10.0.0"}]})
     loopback = pod(4, status={"phase": "Running", "podIPs": [{"ip": "127.0.0.1"}]})
-    plan = epcore.reconcile(SERVICE, [pod(1), away, broken, loopback], NODES)
+    waiting = pod(5, spec={})
+    plan = epcore.reconcile(SERVICE, [pod(1), away, broken, loopback, waiting], NODES)
     assert [len(slice_) for slice_ in plan.result()] == [1]
     assert plan.errors == [
         'Pod shop/web-2 is left out: its node "gone" is not there',
         'Pod shop/web-3: "10.0.0" cannot be the address of an endpoint',
         'Pod shop/web-4: "127.0.0.1" cannot be the address of an endpoint',
+        "Pod shop/web-5 is left out: it is on no node yet",
     ]
 
 

@@ -55,10 +55,11 @@ pub(crate) fn desired(
         last = Some(&pod.ports);
         let node = nodes.get(&*pod.node_name).copied();
         if node.is_none() && !service.publish_not_ready_addresses {
-            errors.push(format!(
-                "Pod {}/{} is left out: its node {:?} is not there",
-                pod.namespace, pod.name, pod.node_name
-            ));
+            let Pod { namespace, name, node_name, .. } = pod;
+            errors.push(match &**node_name {
+                "" => format!("Pod {namespace}/{name} is left out: it is on no node yet"),
+                node => format!("Pod {namespace}/{name} is left out: its node {node:?} is not there"),
+            });
             continue;
         }
         push(group, service, pod, node, family, errors)?;

@@ -9,8 +9,8 @@ use crate::kube::reconcile::CONTROLLER;
 use crate::kube::run::{Group, Rules, Run};
 use crate::kube::slices::Origin;
 use crate::model::{
-    Address, AddressType, EndpointList, EndpointPort, EndpointRef, Shared, is_dns_label, is_label_value, shorten,
-    validate_endpoint,
+    Address, AddressType, EndpointList, EndpointPort, EndpointRef, Shared, is_dns_label, is_fqdn, is_label_value,
+    shorten, validate_endpoint,
 };
 use crate::pack::{self, Existing, Plan};
 
@@ -200,8 +200,8 @@ pub(crate) fn check_published(endpoint: EndpointRef<'_>) -> Result<(), Error> {
 }
 
 fn check_endpoint(endpoint: EndpointRef<'_>, family: AddressType) -> Result<(), Error> {
-    validate_endpoint(endpoint, Some(family))?;
-    check_names(endpoint)
+    check_names(endpoint)?;
+    validate_endpoint(endpoint, Some(family))
 }
 
 fn check(service: &Service, managed_by: &str) -> Result<(), Error> {
@@ -227,11 +227,12 @@ pub(crate) fn check_managed_by(managed_by: &str) -> Result<(), Error> {
     Err(Error::invalid(format!("{:?} {trouble}", shorten(managed_by))).in_field("managed_by"))
 }
 
-/// No top-level domain is a number: `10.0.0.300` is a slip and no name, though the API would take it for one.
+/// What is no IP address must be a name. No top-level domain is a number: `10.0.0.300` is a slip and no name, though the API would take it for one.
 fn check_names(endpoint: EndpointRef<'_>) -> Result<(), Error> {
     for (index, address) in endpoint.addresses().enumerate() {
         if let Address::Name(name) = address
-            && name.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()))
+            && (!is_fqdn(name)
+                || name.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit())))
         {
             let message = format!("{:?} is neither an IP address nor a domain name", shorten(name));
             return Err(Error::invalid(message).in_index(index).in_field("addresses"));

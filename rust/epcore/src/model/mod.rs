@@ -35,7 +35,7 @@ pub use members::Members;
 pub use metadata::{MANAGED_BY_LABEL, ObjectMeta, SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION};
 pub(crate) use metadata::{MOVING_ANNOTATION, ROLE_ANNOTATION};
 pub use names::{is_dns_label, is_dns_subdomain};
-pub(crate) use names::{is_label_value, is_subdomain, shorten};
+pub(crate) use names::{is_fqdn, is_label_value, is_subdomain, shorten};
 pub use port::EndpointPort;
 pub(crate) use port::same_ports;
 pub(crate) use print::{NONE as NO_PRINT, Print};

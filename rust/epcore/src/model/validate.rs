@@ -172,7 +172,10 @@ fn check_all_but_hints(endpoint: EndpointRef<'_>, address_type: Option<AddressTy
     }
     let count = endpoint.address_count();
     if count == 0 {
-        found(Error::invalid("at least one address is required").in_field("addresses"));
+        // Whoever spelled the field wrong has it here.
+        let strange = endpoint.unknown().and_then(|unknown| unknown.iter().next());
+        let strange = strange.map(|(name, _)| format!("; {:?} is not known", shorten(name))).unwrap_or_default();
+        found(Error::invalid(format!("at least one address is required{strange}")).in_field("addresses"));
     } else if count > MAX_ADDRESSES {
         found(Error::limit("too many addresses", MAX_ADDRESSES, count).in_field("addresses"));
     }

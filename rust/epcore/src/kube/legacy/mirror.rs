@@ -1,6 +1,6 @@
 //! Slices of Endpoints that somebody wrote, for a Service without selector.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -15,7 +15,7 @@ use crate::kube::slices::Origin;
 use crate::model::{
     Address, AddressType, ByIdentity, Conditions, EndpointList, EndpointPort, EndpointRef, EndpointSlice, Identity,
     MANAGED_BY_LABEL, ObjectMeta, SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION, check_endpoint, check_metadata,
-    check_ports, keeps,
+    check_ports, keeps, shorten,
 };
 use crate::pack::{self, Event, Existing, Naming, Plan, Policy, Replace, Verb, WriteReason, WriteReasons};
 use crate::wire::json;
@@ -163,7 +163,7 @@ fn annotations(owner: &ObjectMeta) -> BTreeMap<String, String> {
 /// Addresses that are not mirrored.
 #[derive(Default)]
 struct Tally {
-    invalid: usize,
+    invalid: BTreeSet<String>,
     too_many: usize,
 }
 
@@ -171,17 +171,32 @@ impl Tally {
     fn events(&self, limit: usize) -> Vec<Event> {
         let mut events = Vec::new();
         let mut warn = |reason, message| events.push(Event { is_warning: true, reason, message });
-        if self.invalid > 0 {
-            warn(
-                "InvalidIPAddress",
-                format!("{} addresses are none that a slice may have: not mirrored", self.invalid),
-            );
+        if !self.invalid.is_empty() {
+            let what = if self.invalid.len() == 1 { "is no address" } else { "are no addresses" };
+            let message = format!("{} {what} that a slice may have: not mirrored", named(&self.invalid));
+            warn("InvalidIPAddress", message);
         }
         if self.too_many > 0 {
-            let message = format!("{} addresses above {limit} of a subset are not mirrored", self.too_many);
+            let (what, are) = if self.too_many == 1 { ("address", "is") } else { ("addresses", "are") };
+            let message = format!("{} {what} above {limit} of a subset {are} not mirrored", self.too_many);
             warn("TooManyAddressesToMirror", message);
         }
         events
+    }
+}
+
+/// The first few of some texts, and how many others there are.
+fn named(texts: &BTreeSet<String>) -> String {
+    const FEW: usize = 3;
+    let mut named: Vec<String> = texts.iter().take(FEW).map(|text| format!("{:?}", shorten(text))).collect();
+    match texts.len().saturating_sub(FEW) {
+        0 => {}
+        1 => named.push("1 other".to_owned()),
+        others => named.push(format!("{others} others")),
+    }
+    match named.split_last() {
+        Some((last, before)) if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        _ => named.concat(),
     }
 }
 
@@ -293,7 +308,7 @@ fn add(families: &mut [Groups; 2], subset: &EndpointSubset, limit: usize, tally:
             Address::Name(_) => usize::MAX,
         };
         if family > 1 || address.address().validate().is_err() {
-            tally.invalid += 1;
+            tally.invalid.insert(address.address().to_string());
             continue;
         }
         taken += 1;
