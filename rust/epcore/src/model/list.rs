@@ -176,14 +176,15 @@ impl EndpointList {
 
     /// Append `endpoint` with other hints, as canonical JSON; `""` takes all away, also those of a newer API.
     pub(crate) fn push_with_hints(&mut self, endpoint: EndpointRef<'_>, hints: &str) -> Result<(), Error> {
-        self.push(endpoint)?;
-        let hints = self.text.intern(hints)?;
         let mut rare = endpoint.rare().cloned();
-        if let Some(record) = self.records_mut().pop() {
-            if let Some(rare) = rare.as_mut().filter(|_| hints.is_empty()) {
-                rare.hints_unknown = Members::default();
-            }
-            self.push_record(Record { rare: 0, hints, ..record }, rare)?;
+        if let Some(rare) = rare.as_mut().filter(|_| hints.is_empty()) {
+            rare.hints_unknown = Members::default();
+        }
+        let record = Record { hints: Text::default(), ..*endpoint.record };
+        self.push_with_rare(EndpointRef { record: &record, ..endpoint }, rare)?;
+        let hints = self.text.intern(hints)?;
+        if let Some(record) = self.records_mut().last_mut() {
+            record.hints = hints;
         }
         Ok(())
     }
@@ -214,8 +215,7 @@ impl EndpointList {
 
     /// Append `endpoint`, with the fields of a newer API that `kept` has and `endpoint` doesn't name.
     pub(crate) fn push_over(&mut self, endpoint: EndpointRef<'_>, kept: EndpointRef<'_>) -> Result<(), Error> {
-        self.push(endpoint)?;
-        let Some(before) = kept.rare() else { return Ok(()) };
+        let Some(before) = kept.rare() else { return self.push(endpoint) };
         let mut rare = endpoint.rare().cloned().unwrap_or_default();
         rare.unknown = rare.unknown.over(&before.unknown);
         rare.conditions_unknown = rare.conditions_unknown.over(&before.conditions_unknown);
@@ -225,10 +225,7 @@ impl EndpointList {
         if endpoint.hints().is_some() || endpoint.hints_unknown().is_some() {
             rare.hints_unknown = rare.hints_unknown.over(&before.hints_unknown);
         }
-        if let Some(record) = self.records_mut().pop() {
-            self.push_record(Record { rare: 0, ..record }, Some(rare))?;
-        }
-        Ok(())
+        self.push_with_rare(endpoint, Some(rare))
     }
 
     /// Take all endpoints away, and keep the room for others.
@@ -436,5 +433,26 @@ impl Eq for EndpointList {}
 impl std::fmt::Debug for EndpointList {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_list().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::json;
+
+    #[test]
+    fn what_few_endpoints_have_is_kept_once() {
+        let text = br#"[{"addresses": ["10.0.0.1"], "new": 1, "hints": {"forZones": [{"name": "a"}], "new": 1}}]"#;
+        let endpoints = json::read_endpoints(text).expect("endpoints");
+        let endpoint = endpoints.get(0).expect("an endpoint");
+        let mut list = EndpointList::default();
+        list.push_over(endpoint, endpoint).expect("room");
+        list.push_with_hints(endpoint, "").expect("room");
+        list.push_with_hints(endpoint, r#"{"forZones":[{"name":"b"}]}"#).expect("room");
+        let hints: Vec<_> = list.iter().map(|one| (one.hints(), one.hints_unknown().is_some())).collect();
+        let (a, b) = (r#"{"forZones":[{"name":"a"}]}"#, r#"{"forZones":[{"name":"b"}]}"#);
+        assert_eq!(hints, [(Some(a), true), (None, false), (Some(b), true)]);
+        assert_eq!(list.rare.len(), list.len());
     }
 }
