@@ -125,3 +125,9 @@ def test_a_field_is_a_cohort(cohort: str) -> None:
         part = part[name]
     assert epcore.cohort_of([FULL, {"addresses": ["10.0.0.2"]}], cohort) == [part, None]
     assert epcore.pack([FULL], template=TEMPLATE, cohort=cohort).stats.writes == 1
+
+
+def test_a_word_that_is_no_other_cohort_names_a_further_field() -> None:
+    further = {"addresses": ["10.0.0.1"], "nodeName": "n", "rack": ["r", 1]}
+    assert epcore.cohort_of([further, FULL], "rack") == ['["r",1]', None]
+    assert epcore.cohort_of([further, FULL], "nod") == [None, None]

@@ -439,7 +439,10 @@ def pack(
     :param policy: ``"balanced"``, ``"dense"``, ``"lean"``, ``"lifecycle"`` (endpoints that take no traffic may move,
         for fewer writes over time), ``"upstream"`` (Kubernetes' counts exactly) or a :class:`Policy`.
     :param cohort: which endpoints are likely to change together and should share a slice where that costs no write:
-        ``"auto"``, ``"node"``, ``"zone"``, ``"revision"``, a field path such as ``"targetRef.namespace"``, or ``None``.
+        ``"auto"``, ``"node"``, ``"zone"``, ``"revision"``, a field path (``"nodeName"``, ``"hostname"``,
+        ``"targetRef.kind"``, ``"targetRef.namespace"``, ``"targetRef.name"``), or ``None``. Any other word is the name
+        of a further field: endpoints that do not have it are in no cohort, so a slip goes unnoticed (see
+        :func:`cohort_of`).
     :param compaction: permission to move live endpoints.
     :param address_reuse: ``"ordered"`` lets an address leave its old target in an earlier write than it comes back in,
         where that costs no write; ``"strict"`` always, with a further write if it must.
@@ -455,7 +458,7 @@ def pack(
 
     Raises ``InvalidInputError`` for input that the API would refuse, slices of another namespace or writer, a
     negative number, or a missing template; ``LimitError`` for a limit of the API or of the caller; ``ValueError`` for
-    an unknown word; ``TypeError`` for a wrong type.
+    an unknown word, but for ``cohort``; ``TypeError`` for a wrong type.
     Source: upstream ``reconcileByPortMapping``; the optimum is argued in ``DESIGN.md``.
     """
 
@@ -996,7 +999,10 @@ def most_untouched(classes: Sequence[tuple[int, int]], slices: int, *, max_endpo
     """
 
 def cohort_of(endpoint: EndpointsInput, cohort: CohortName | str = "auto") -> list[str | None]:
-    """The cohort that :func:`pack` gives to each endpoint."""
+    """The cohort that :func:`pack` gives to each endpoint; ``None`` for one that does not have the field.
+
+    Raises ``InvalidInputError`` as :func:`pack`, also for a path that names no text of an endpoint.
+    """
 
 WatchInput: TypeAlias = JsonBytes | Mapping[str, Any] | Sequence[Any]
 """Watch events (``{"type": "ADDED", "object": {...}}``): one, several, or JSON lines; or slices that are there."""

@@ -4,6 +4,19 @@ use crate::Error;
 use crate::model::EndpointRef;
 
 /// What makes two endpoints likely to change together. It never costs a write.
+///
+/// # Examples
+///
+/// ```
+/// use epcore::pack::{Cohort, Field};
+/// use epcore::wire::json;
+///
+/// let endpoints = json::read_endpoints(br#"[{"addresses": ["10.0.0.5"], "targetRef": {"namespace": "shop", "name": "web-1"}}]"#)?;
+/// let cohorts = endpoints.iter().map(|endpoint| Cohort::Field(Field::TargetNamespace).of(endpoint).0);
+/// assert!(cohorts.eq([Some("shop")]));
+/// assert_eq!(Cohort::parse("targetRef.namespace")?, Cohort::Field(Field::TargetNamespace));
+/// # Ok::<(), epcore::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Cohort {
     /// The revision, within it the node of what is ready; nothing new joins endpoints that are leaving.
@@ -21,7 +34,7 @@ pub enum Cohort {
     Off,
 }
 
-/// A text field of an endpoint.
+/// A field of an endpoint, as a cohort. The name of the node and the zone have words of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Field {
     /// `hostname`
@@ -38,6 +51,8 @@ pub enum Field {
 
 impl Cohort {
     /// The cohort that a word or a field path names: `auto`, `node`, `zone`, `revision`, `nodeName`, `hostname`, `targetRef.name` ...
+    ///
+    /// Any other word is the name of a further field, of which endpoints that do not have it are in no cohort.
     ///
     /// # Errors
     ///

@@ -37,7 +37,7 @@ mod write;
 
 pub(crate) use canonical::canonical_order;
 pub use chance::{Alike, most_untouched};
-pub use cohort::Cohort;
+pub use cohort::{Cohort, Field};
 pub(crate) use combine::Combination;
 pub use generic::{Assigned, Item, assign};
 pub(crate) use group::same_annotations_and_owners;
