@@ -9,7 +9,7 @@
 //! | [`pack`] | what should be there + what is there -> ordered writes |
 //! | [`kube`] | what Kubernetes wants the slices of a Service to be |
 //! | [`diff`] | two sets of slices -> what changed for each endpoint |
-//! | [`engine`] | the stateful forms: a view that follows events |
+//! | [`engine`] | the stateful forms: a view that follows events, a packer that plans what changed |
 //!
 //! Beside them stands [`interrupt`]: long calls that can be told to stop.
 //!
