@@ -231,6 +231,7 @@ def test_all_errors_of_a_slice_come_at_once() -> None:
 def test_handles_can_be_linted() -> None:
     found = epcore.lint(epcore.SliceSet.from_objects([ONE, ONE]))
     assert [one.rule for one in found] == ["duplicate-endpoint"]
+    assert repr(found[0]).startswith("<Finding warning duplicate-endpoint: ")
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,6 @@ impl Finding {
     }
 
     fn __repr__(&self) -> String {
-        format!("<epcore.Finding {} {}: {:?}>", self.severity(), self.rule(), self.__str__())
+        format!("<Finding {} {}: {:?}>", self.severity(), self.rule(), self.__str__())
     }
 }
