@@ -43,7 +43,7 @@ pub use generic::{Assigned, Item, assign};
 pub(crate) use group::same_annotations_and_owners;
 pub use late::LateSlice;
 pub(crate) use late::Replaced;
-pub(crate) use naming::name as name_slice;
+pub(crate) use naming::{fnv1a, name as name_slice};
 pub use notes::{Event, HintState, Notes};
 pub use options::{
     AddressReuse, Compaction, CompactionOrder, IdleMoves, Lifecycle, Naming, Options, Policy, Prices, Replace,

@@ -77,7 +77,14 @@ pub(crate) fn hash(texts: &[&str]) -> u128 {
     hash.0
 }
 
-/// FNV-1a of 128 bits: the same on every platform and in every release.
+/// FNV-1a of one text.
+pub(crate) fn fnv1a(bytes: &[u8]) -> u128 {
+    let mut hash = Fnv::default();
+    hash.write(bytes);
+    hash.0
+}
+
+/// FNV-1a of 128 bits (draft-eastlake-fnv): the same on every platform and in every release.
 struct Fnv(u128);
 
 impl Default for Fnv {
@@ -111,8 +118,9 @@ mod tests {
 
     #[test]
     fn the_hash_is_the_published_one() {
-        let mut hash = Fnv::default();
-        hash.write(b"a");
-        assert_eq!(hash.0, 0xd228_cb69_6f1a_8caf_7891_2b70_4e4a_8964);
+        // Test vectors of the draft.
+        assert_eq!(fnv1a(b""), 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d);
+        assert_eq!(fnv1a(b"a"), 0xd228_cb69_6f1a_8caf_7891_2b70_4e4a_8964);
+        assert_eq!(fnv1a(b"foobar"), 0x343e_1662_793c_64bf_6f0d_3597_ba44_6f18);
     }
 }

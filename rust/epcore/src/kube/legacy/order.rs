@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use super::EndpointSubset;
 use crate::model::{EndpointList, EndpointPort, EndpointRef};
+use crate::pack::fnv1a;
 
 /// The place of a port among others.
 pub(super) fn of_port(port: &EndpointPort) -> u128 {
@@ -86,24 +87,4 @@ fn print_port(text: &mut String, port: &EndpointPort) {
         port.port.unwrap_or(0),
         port.protocol
     );
-}
-
-/// FNV-1a with 128 bits (draft-eastlake-fnv).
-fn fnv1a(bytes: &[u8]) -> u128 {
-    const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
-    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
-    bytes.iter().fold(OFFSET, |hash, &byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_hash_is_fnv_1a() {
-        // Test vectors of the draft.
-        assert_eq!(fnv1a(b""), 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d);
-        assert_eq!(fnv1a(b"a"), 0xd228_cb69_6f1a_8caf_7891_2b70_4e4a_8964);
-        assert_eq!(fnv1a(b"foobar"), 0x343e_1662_793c_64bf_6f0d_3597_ba44_6f18);
-    }
 }
