@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::interrupt::point;
+use crate::model::MAX_ENDPOINTS;
 
 /// Endpoints of which nobody can tell which ones will change: any `changing` of the `members`, each choice as likely as another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,8 +15,6 @@ pub struct Alike {
 
 /// Most endpoints of one question.
 const MOST: usize = 1_000_000;
-/// Most endpoints that the API allows in a slice.
-const MOST_OF_A_SLICE: usize = 1000;
 
 /// The most endpoints that are expected to be in slices in which nothing changes, over all ways to put the endpoints into so many slices.
 ///
@@ -52,8 +51,8 @@ pub fn most_untouched(classes: &[Alike], slices: usize, max: usize) -> Result<f6
 }
 
 fn check(classes: &[Alike], slices: usize, max: usize) -> Result<(), Error> {
-    if !(1..=MOST_OF_A_SLICE).contains(&max) {
-        return Err(Error::limit("must be from 1 to 1000", MOST_OF_A_SLICE, max).in_field("max_endpoints"));
+    if !(1..=MAX_ENDPOINTS).contains(&max) {
+        return Err(Error::limit("must be from 1 to 1000", MAX_ENDPOINTS, max).in_field("max_endpoints"));
     }
     if let Some(at) = classes.iter().position(|class| class.changing > class.members) {
         return Err(Error::invalid("more change than there are").in_index(at).in_field("classes"));
