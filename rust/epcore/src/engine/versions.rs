@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use hashbrown::{Equivalent, HashMap};
 
+use crate::model::version_number as number;
+
 /// Deletions that are remembered, so that a late event does not bring an object back.
 const MOST_TOMBSTONES: usize = 10_000;
 
@@ -37,12 +39,6 @@ pub(super) struct Versions {
 struct Tombstone {
     version: String,
     number: u64,
-}
-
-/// Versions are whole numbers of any length (enhancement proposal 5504); anything else is not comparable.
-fn number(version: &str) -> Option<(usize, &str)> {
-    let digits = version.trim_start_matches('0');
-    (!version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit())).then_some((digits.len(), digits))
 }
 
 /// True if both are numbers, and the first one is the lower.

@@ -3,22 +3,26 @@
 use std::collections::BTreeMap;
 
 use crate::kube::Service;
-use crate::model::{AddressType, EndpointPort, EndpointSlice, MANAGED_BY_LABEL, ObjectMeta, SERVICE_NAME_LABEL};
+use crate::model::{
+    AddressType, EndpointPort, EndpointSlice, HEADLESS_LABEL, MANAGED_BY_LABEL, ObjectMeta, SERVICE_NAME_LABEL,
+};
 use crate::wire::json;
-
-/// Label of slices of headless Services.
-pub(crate) const HEADLESS_LABEL: &str = "service.kubernetes.io/headless";
 
 /// Labels of the slices of a Service: its own, but for three that are the controller's (upstream `setEndpointSliceLabels`).
 pub(crate) fn labels(service: &Service, manager: &str) -> BTreeMap<String, String> {
     let mut labels = (*service.metadata.labels).clone();
     labels.insert(SERVICE_NAME_LABEL.to_owned(), service.metadata.name.clone());
     labels.insert(MANAGED_BY_LABEL.to_owned(), manager.to_owned());
+    tell_headless(&mut labels, service);
+    labels
+}
+
+/// Let labels say whether the Service is headless, whatever they said.
+pub(crate) fn tell_headless(labels: &mut BTreeMap<String, String>, service: &Service) {
     labels.remove(HEADLESS_LABEL);
     if service.is_headless() {
         labels.insert(HEADLESS_LABEL.to_owned(), String::new());
     }
-    labels
 }
 
 /// The object that slices are made for: a Service, or legacy Endpoints.
@@ -78,18 +82,15 @@ impl Origin {
         if self.uid.is_empty() {
             return !has_owner(slice);
         }
-        owners(slice).iter().any(|owner| owner.uid == self.uid && owner.kind == self.kind && owner.api_version == "v1")
+        let is_ours =
+            |owner: &json::Owner| owner.uid == self.uid && owner.kind == self.kind && owner.api_version == "v1";
+        json::owners(&slice.metadata).iter().any(is_ours)
     }
 }
 
 /// True if anything owns the slice.
 pub(crate) fn has_owner(slice: &EndpointSlice) -> bool {
-    !owners(slice).is_empty()
-}
-
-/// The owners of a slice. What is no list of them has none.
-pub(crate) fn owners(slice: &EndpointSlice) -> Vec<json::Owner> {
-    json::read_owners(slice.metadata.unknown.get("ownerReferences").unwrap_or("[]")).unwrap_or_default()
+    !json::owners(&slice.metadata).is_empty()
 }
 
 /// True if a slice is just what a placeholder would be; a label `""` is none (upstream `placeholderSliceCompare`).

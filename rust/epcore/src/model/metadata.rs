@@ -8,6 +8,8 @@ use crate::model::{Members, Shared};
 pub const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";
 /// Label that names the writer of a slice.
 pub const MANAGED_BY_LABEL: &str = "endpointslice.kubernetes.io/managed-by";
+/// Label of slices, and of legacy Endpoints, of headless Services.
+pub(crate) const HEADLESS_LABEL: &str = "service.kubernetes.io/headless";
 /// Annotation with the time of the change that led to the last write (RFC 3339).
 pub const TRIGGER_TIME_ANNOTATION: &str = "endpoints.kubernetes.io/last-change-trigger-time";
 
@@ -40,6 +42,12 @@ pub struct ObjectMeta {
     pub unknown: Members,
 }
 
+/// A `resourceVersion` as a whole number of any length, to compare it (enhancement proposal 5504); anything else is no number.
+pub(crate) fn version_number(version: &str) -> Option<(usize, &str)> {
+    let digits = version.trim_start_matches('0');
+    (!version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit())).then_some((digits.len(), digits))
+}
+
 impl ObjectMeta {
     /// The Service that the labels name, `""` if none.
     #[must_use]
@@ -62,10 +70,12 @@ impl ObjectMeta {
         self.unknown.get("generation").and_then(|number| number.parse().ok()).unwrap_or(0)
     }
 
-    /// Versions compare as whole numbers of any length (enhancement proposal 5504).
-    pub(crate) fn version(&self) -> (usize, &str) {
-        let digits = self.resource_version.trim_start_matches('0');
-        (digits.len(), digits)
+    /// Become that of an object which is there, and is written over.
+    pub(crate) fn take_identity(&mut self, of: &Self) {
+        self.name.clone_from(&of.name);
+        self.uid.clone_from(&of.uid);
+        self.resource_version.clone_from(&of.resource_version);
+        self.creation_timestamp.clone_from(&of.creation_timestamp);
     }
 
     /// Metadata of a new object made like this one. What belongs to one object alone is left out; of an existing object (as opposed to a

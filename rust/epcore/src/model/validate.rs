@@ -325,7 +325,7 @@ pub(crate) fn check_submitted_metadata(metadata: &ObjectMeta, found: &mut Found<
 }
 
 fn check_owners(metadata: &ObjectMeta, found: &mut Found<'_>) {
-    let owners = match json::read_owners(metadata.unknown.get("ownerReferences").unwrap_or("[]")) {
+    let owners = match json::read_owners(metadata) {
         Ok(owners) => owners,
         Err(error) => return found(error),
     };

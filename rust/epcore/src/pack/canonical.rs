@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::interrupt::point;
-use crate::model::{ByIdentity, EndpointList, EndpointSlice, Identity, Print, preferred};
+use crate::model::{ByIdentity, EndpointList, EndpointSlice, Identity, Print, preferred, version_number};
 
 /// The slices that are there to stay, by name; of two versions of one slice the newer. With the index in the input.
 pub(crate) fn canonical_order(existing: &[Arc<EndpointSlice>]) -> Vec<(usize, &Arc<EndpointSlice>)> {
@@ -34,7 +34,7 @@ fn name_order(slice: &EndpointSlice) -> (bool, &str) {
 /// Equal names: by version, the newest first, and then by content, so that the order of the input does not show.
 fn newest_of_each_name(slices: &mut Vec<(usize, &Arc<EndpointSlice>)>) {
     slices.sort_by_cached_key(|(_, slice)| {
-        let version = std::cmp::Reverse(slice.metadata.version());
+        let version = std::cmp::Reverse(version_number(&slice.metadata.resource_version));
         (name_order(slice), version, crate::wire::json::write_slice(slice))
     });
     slices.dedup_by(|later, first| !first.1.metadata.name.is_empty() && first.1.metadata.name == later.1.metadata.name);
@@ -76,6 +76,26 @@ impl<'a> Numbers<'a> {
         match self {
             Self::Index(wanted) => wanted.index()?.find(wanted, endpoint, print),
             Self::Items(numbers) => numbers.get(&endpoint).copied(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_that_is_no_number_is_older_than_any() {
+        let versions = ["", "junk", "9", "007", "10"].map(|version| {
+            let mut slice = EndpointSlice::empty();
+            slice.metadata.name = "web".to_owned();
+            slice.metadata.resource_version = version.to_owned();
+            Arc::new(slice)
+        });
+        for count in 3..=versions.len() {
+            let (_, newest) = canonical_order(&versions[..count])[0];
+            let expected = ["9", "9", "10"][count - 3];
+            assert_eq!(newest.metadata.resource_version, expected);
         }
     }
 }

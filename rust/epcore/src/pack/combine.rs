@@ -66,11 +66,7 @@ impl Combination {
         part.verb = Verb::Update;
         part.slot = slot;
         part.reasons = part.reasons.with(WriteReason::Ports, true);
-        let metadata = &mut part.slice.metadata;
-        metadata.name.clone_from(&old.metadata.name);
-        metadata.uid.clone_from(&old.metadata.uid);
-        metadata.resource_version.clone_from(&old.metadata.resource_version);
-        metadata.creation_timestamp.clone_from(&old.metadata.creation_timestamp);
+        part.slice.metadata.take_identity(&old.metadata);
         self.writes.remove(delete);
         self.counts.write_floor = self.counts.write_floor.saturating_sub(1);
     }

@@ -10,19 +10,16 @@ use hashbrown::HashMap;
 use crate::Error;
 use crate::interrupt::point;
 use crate::model::{
-    Address, ByIdentity, EndpointList, EndpointRef, EndpointSlice, Identity, MANAGED_BY_LABEL, MOVING_ANNOTATION,
-    NO_PRINT, ObjectMeta, SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION, keeps,
+    Address, ByIdentity, EndpointList, EndpointRef, EndpointSlice, HEADLESS_LABEL, Identity, MANAGED_BY_LABEL,
+    MOVING_ANNOTATION, NO_PRINT, ObjectMeta, SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION, keeps,
 };
 use crate::pack::canonical::{Numbers, canonical_order};
 use crate::pack::items::Stages;
 use crate::pack::settle::{Bin, Held, settle};
 use crate::pack::stage::Role;
-use crate::pack::summary::OWN_ANNOTATIONS;
+use crate::pack::summary::same_annotations;
 use crate::pack::{Options, Policy};
 use crate::wire::json;
-
-/// Label of slices of headless Services.
-const HEADLESS_LABEL: &str = "service.kubernetes.io/headless";
 
 /// So many wanted endpoints are many.
 const MANY: usize = 64;
@@ -345,16 +342,11 @@ fn template(
 /// True if a slice has the template's annotations, and no owner that the template's owner took the place of (upstream
 /// `needRebuildExistingSlices`).
 pub(crate) fn same_annotations_and_owners(metadata: &ObjectMeta, template: &ObjectMeta) -> bool {
-    let counts = |(key, _): &(&String, &String)| !OWN_ANNOTATIONS.contains(&key.as_str());
-    let owners = |metadata: &ObjectMeta| {
-        json::read_owners(metadata.unknown.get("ownerReferences").unwrap_or("[]")).unwrap_or_default()
-    };
-    let wanted = owners(template);
+    let wanted = json::owners(template);
     let replaced = |owner: &json::Owner| {
         wanted.iter().any(|new| new.kind == owner.kind && new.name == owner.name && new.uid != owner.uid)
     };
-    metadata.annotations.iter().filter(counts).eq(template.annotations.iter().filter(counts))
-        && !owners(metadata).iter().any(replaced)
+    same_annotations(metadata, template) && !json::owners(metadata).iter().any(replaced)
 }
 
 /// Set the trigger time of a slice that is to be written.

@@ -51,7 +51,10 @@ impl Summary {
             most_endpoints: lengths().max().unwrap_or(0),
             bounds: Bounds::of(&slices),
             have_one_set_of_labels: slices.iter().all(|slice| slice.metadata.labels == metadata.labels),
-            have_one_set_of_annotations: slices.iter().all(|slice| same_annotations(&slice.metadata, metadata)),
+            have_one_set_of_annotations: slices.iter().all(|slice| {
+                same_annotations(&slice.metadata, metadata)
+                    && slice.metadata.unknown.get("ownerReferences") == metadata.unknown.get("ownerReferences")
+            }),
             is_one_moving: slices.iter().any(|slice| slice.metadata.annotations.contains_key(MOVING_ANNOTATION)),
             digest: OnceLock::new(),
         })
@@ -75,11 +78,10 @@ impl Bounds {
 }
 
 /// Annotations that are ours to set.
-pub(super) const OWN_ANNOTATIONS: [&str; 3] = [TRIGGER_TIME_ANNOTATION, MOVING_ANNOTATION, ROLE_ANNOTATION];
+const OWN_ANNOTATIONS: [&str; 3] = [TRIGGER_TIME_ANNOTATION, MOVING_ANNOTATION, ROLE_ANNOTATION];
 
-/// The same owners, and the same annotations but for our own.
-fn same_annotations(one: &ObjectMeta, other: &ObjectMeta) -> bool {
+/// The same annotations but for our own.
+pub(super) fn same_annotations(one: &ObjectMeta, other: &ObjectMeta) -> bool {
     let counts = |(key, _): &(&String, &String)| !OWN_ANNOTATIONS.contains(&key.as_str());
     one.annotations.iter().filter(counts).eq(other.annotations.iter().filter(counts))
-        && one.unknown.get("ownerReferences") == other.unknown.get("ownerReferences")
 }

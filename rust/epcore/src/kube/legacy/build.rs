@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::{EndpointSubset, Endpoints, OVER_CAPACITY_ANNOTATION, repack, truncate};
 use crate::Error;
 use crate::kube::desired::{Groups, ports_of};
-use crate::kube::slices::HEADLESS_LABEL;
+use crate::kube::slices::tell_headless;
 use crate::kube::{Pod, Service};
-use crate::model::{Address, AddressType, EndpointList, Record, TRIGGER_TIME_ANNOTATION, keeps};
+use crate::model::{Address, AddressType, EndpointList, HEADLESS_LABEL, Record, TRIGGER_TIME_ANNOTATION, keeps};
 use crate::pack::Verb;
 
 /// Label that names the writer of an Endpoints object.
@@ -168,10 +168,7 @@ fn push(list: &mut EndpointList, service: &Service, pod: &Pod, address: Address<
 fn labels(service: &Service) -> BTreeMap<String, String> {
     let mut labels = (*service.metadata.labels).clone();
     labels.insert(MANAGED_BY_LABEL.to_owned(), CONTROLLER.to_owned());
-    labels.remove(HEADLESS_LABEL);
-    if service.is_headless() {
-        labels.insert(HEADLESS_LABEL.to_owned(), String::new());
-    }
+    tell_headless(&mut labels, service);
     labels
 }
 

@@ -227,10 +227,7 @@ impl Run<'_> {
         }
         let mut slice = EndpointSlice { endpoints, ..template };
         if let Some(before) = &before {
-            slice.metadata.name.clone_from(&before.metadata.name);
-            slice.metadata.uid.clone_from(&before.metadata.uid);
-            slice.metadata.resource_version.clone_from(&before.metadata.resource_version);
-            slice.metadata.creation_timestamp.clone_from(&before.metadata.creation_timestamp);
+            slice.metadata.take_identity(&before.metadata);
         } else if self.options.naming == Naming::Deterministic {
             let mut taken = self.plan.before.iter().map(|slice| slice.metadata.name.clone()).collect();
             pack::name_slice(&mut slice, &mut taken)?;

@@ -6,9 +6,9 @@ use hashbrown::HashMap;
 
 use super::{Item, Options, Report, Rule};
 use crate::Error;
-use crate::kube::slices::owners;
 use crate::kube::{Pod, Service};
 use crate::model::{Address, EndpointRef};
+use crate::wire::json;
 
 pub(super) fn check(items: &[Item], options: &Options, report: &mut Report) {
     if let Some(services) = &options.services {
@@ -35,7 +35,7 @@ fn check_service(item: &Item, service: Option<&Service>, report: &mut Report) {
         return report.add(Rule::NoService, item, error.in_field("metadata"));
     };
     let uid = &service.metadata.uid;
-    for (index, owner) in owners(&item.slice).iter().enumerate() {
+    for (index, owner) in json::owners(&item.slice.metadata).iter().enumerate() {
         if owner.kind == "Service" && owner.api_version == "v1" && !uid.is_empty() && owner.uid != *uid {
             let message = format!("owned by a Service with UID {}, the one that is there has {uid}", owner.uid);
             let error = Error::invalid(message).in_index(index).in_field("ownerReferences").in_field("metadata");

@@ -83,10 +83,15 @@ pub(crate) struct Owner {
     pub(crate) is_controller: bool,
 }
 
+/// The owners of an object. What is no list of them has none.
+pub(crate) fn owners(metadata: &ObjectMeta) -> Vec<Owner> {
+    read_owners(metadata).unwrap_or_default()
+}
+
 /// The owners in the JSON of `ownerReferences`.
-pub(crate) fn read_owners(json: &str) -> Result<Vec<Owner>, Error> {
+pub(crate) fn read_owners(metadata: &ObjectMeta) -> Result<Vec<Owner>, Error> {
     let mut owners = Vec::new();
-    let mut reader = Reader::new(json);
+    let mut reader = Reader::new(metadata.unknown.get("ownerReferences").unwrap_or("[]"));
     if reader.null()? {
         return Ok(owners);
     }

@@ -46,7 +46,7 @@ pub use legacy::{read_legacy_endpoints, write_legacy_endpoints};
 pub(crate) use literal::Literal;
 pub use locate::locate;
 pub(crate) use locate::locate_all;
-pub(crate) use metadata::{Owner, owner_reference, read_owners, read_texts, write_metadata};
+pub(crate) use metadata::{Owner, owner_reference, owners, read_owners, read_texts, write_metadata};
 pub use objects::{read_nodes, read_service, read_services};
 pub use parts::{read_endpoint_onto, read_plain_hints, read_slice_around};
 pub use plan::{write_plan, write_stats};
