@@ -1,177 +1,183 @@
-//! The optimiser: items into containers. It knows no Kubernetes.
+//! The optimiser for anything that keeps keyed items in containers, such as `CiliumEndpointSlice` or `PolicyEndpoint`.
 
-use crate::pack::Policy;
-use crate::pack::choose::{Clean, choose};
-use crate::pack::compact::compact;
-use crate::pack::lifecycle::renew;
-use crate::pack::place::{FillOrder, Target, place};
-use crate::pack::problem::{Assignment, Filled, Problem};
-use crate::pack::settle::Bin;
+use std::cmp::Ordering;
 
-/// Solve one step: fill what must be written, then what is cheapest.
-pub(crate) fn solve(problem: &Problem<'_>, bins: Vec<Bin>) -> Assignment {
-    let mut solution = Assignment::default();
-    let mut waiting = vec![true; problem.items.count()];
-    for (index, bin) in bins.into_iter().enumerate() {
-        let (filled, evicted) = problem.take_in(bin);
-        for kept in &filled.kept {
-            waiting[kept.item as usize] = false;
-        }
-        solution.moved.extend(evicted.into_iter().map(|item| (item, index)));
-        solution.bins.push(filled);
-    }
-    let mut pending: Vec<u32> = (0u32..).zip(&waiting).filter(|(_, waiting)| **waiting).map(|(item, _)| item).collect();
-    pending.sort_by(|&left, &right| problem.items.compare(left, right));
-    solution.write_floor = problem.write_floor(&solution.bins, pending.len());
-    if let Some(lifecycle) = problem.moves_idle() {
-        renew(problem, lifecycle, &mut solution, &pending);
-    } else if problem.max_bytes.is_some() {
-        problem.first_fit(&mut solution.bins, pending);
-    } else {
-        problem.fill(&mut solution.bins, &pending);
-    }
-    if let Some(compaction) = problem.compaction {
-        compact(problem, compaction, &mut solution);
-    }
-    solution.bins.retain(|bin| !(bin.is_new && bin.is_deleted()));
-    if problem.recycles {
-        recycle(&mut solution.bins);
-    }
-    solution
+use hashbrown::HashMap;
+
+use crate::Error;
+use crate::pack::choose::Bytes;
+use crate::pack::problem::{CohortIds, Filled, Items, Problem};
+use crate::pack::settle::{Held, settle};
+use crate::pack::solve::solve;
+use crate::pack::stage::Stage;
+use crate::pack::{Compaction, Policy};
+
+/// Something to be kept in one of the containers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// What makes two items the same.
+    pub key: String,
+    /// Stands for the content: an item whose fingerprint changed must be written again.
+    pub fingerprint: u64,
+    /// Bytes that it takes.
+    pub size: usize,
+    /// Items of one cohort are likely to change together.
+    pub cohort: Option<String>,
 }
 
-impl Problem<'_> {
-    /// Turn a settled container into one to be filled. If it holds too much, what does not fit behind those before it is evicted.
-    fn take_in(&self, bin: Bin) -> (Filled, Vec<u32>) {
-        let base_bytes = bin.base_bytes;
-        let mut filled = Filled {
-            expendable: bin.expendable,
-            recyclable: bin.recyclable,
-            role: bin.role,
-            kept: bin.kept,
-            dirty: bin.dirty,
-            lost: bin.lost,
-            closed: bin.closed,
-            bytes: base_bytes,
-            ..Filled::default()
-        };
-        if self.max_bytes.is_some() {
-            filled.bytes += filled.kept.iter().map(|kept| self.size(kept.item)).sum::<usize>();
+/// Where each item goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Assigned {
+    /// For each container, existing ones first and in their order, the indexes of its items among the wanted ones. A deleted one is empty.
+    pub containers: Vec<Vec<usize>>,
+    /// Containers that must be written, created or deleted.
+    pub written: Vec<usize>,
+    /// Those of them that go away.
+    pub deleted: Vec<usize>,
+    /// Items that left a container in which they could not or need not stay.
+    pub moved: Vec<usize>,
+    /// Fewest writes of any plan.
+    pub write_floor: usize,
+}
+
+/// Put `wanted` into containers with the fewest writes: an item that is there stays, one with another fingerprint makes its container dirty,
+/// containers that must be written take new items first, and the rest goes where `policy` finds it cheapest, exactly.
+///
+/// `max_bytes` is the most bytes of items in one container. Where it can bite, placement is first-fit and no optimum.
+///
+/// # Errors
+///
+/// `InvalidInput` for a key that is wanted twice; `Limit` for `max_items` of zero, more items than 2^32, or an item larger than `max_bytes`.
+///
+/// # Examples
+///
+/// ```
+/// use epcore::pack::{Item, Policy, assign};
+///
+/// let item = |key: &str| Item { key: key.into(), fingerprint: 1, size: 100, cohort: None };
+/// let existing = vec![vec![item("a"), item("gone")], vec![item("b")]];
+/// let assigned = assign(&[item("b"), item("a"), item("new")], &existing, 10, None, Policy::BALANCED, None)?;
+/// assert_eq!(assigned.containers, [vec![1, 2], vec![0]]);
+/// assert_eq!(assigned.written, [0]);
+/// # Ok::<(), epcore::Error>(())
+/// ```
+pub fn assign(
+    wanted: &[Item],
+    existing: &[Vec<Item>],
+    max_items: usize,
+    max_bytes: Option<usize>,
+    policy: Policy,
+    compaction: Option<Compaction>,
+) -> Result<Assigned, Error> {
+    if max_items == 0 {
+        return Err(Error::limit("must be at least 1", 1, 0).in_field("max_items"));
+    }
+    let table = Table::read(wanted, max_bytes)?;
+    let held: Vec<Vec<Held>> = existing.iter().map(|container| table.held(container)).collect();
+    let bins = settle(&held, &vec![false; held.len()], wanted.len(), max_items, policy == Policy::Upstream);
+    let per_item = wanted.iter().map(|item| item.size).sum::<usize>() as f64 / wanted.len().max(1) as f64;
+    let largest = wanted.iter().map(|item| item.size).max().unwrap_or(0);
+    let problem = Problem {
+        items: &table,
+        max_items,
+        max_bytes: max_bytes.filter(|&most| largest.saturating_mul(max_items) > most),
+        new_bytes: 0,
+        moving_bytes: 0,
+        policy,
+        recycles: policy == Policy::Upstream,
+        compaction,
+        bytes: Bytes { per_container: 0.0, per_item },
+    };
+    let solution = solve(&problem, bins);
+    let indexes = |pick: &dyn Fn(&Filled) -> bool| -> Vec<usize> {
+        solution.bins.iter().enumerate().filter(|(_, bin)| pick(bin)).map(|(index, _)| index).collect()
+    };
+    Ok(Assigned {
+        containers: solution.bins.iter().map(|bin| bin.items().map(|item| item as usize).collect()).collect(),
+        written: indexes(&Filled::is_written),
+        deleted: indexes(&Filled::is_deleted),
+        moved: solution.moved.iter().map(|(item, _)| *item as usize).collect(),
+        write_floor: solution.write_floor,
+    })
+}
+
+struct Table<'a> {
+    wanted: &'a [Item],
+    numbers: HashMap<&'a str, u32>,
+    cohorts: Vec<u32>,
+}
+
+impl<'a> Table<'a> {
+    fn read(wanted: &'a [Item], max_bytes: Option<usize>) -> Result<Self, Error> {
+        if u32::try_from(wanted.len()).is_err() {
+            return Err(Error::limit("too many items", u32::MAX as usize, wanted.len()).in_field("wanted"));
         }
-        let mut evicted = Vec::new();
-        // Kubernetes never shrinks a slice (upstream only ever fills up to the maximum).
-        let max_items = if self.policy == Policy::Upstream { usize::MAX } else { self.max_items };
-        let too_many = filled.kept.len() > max_items;
-        if too_many || self.max_bytes.is_some_and(|most| filled.bytes > most) {
-            filled.overfull = true;
-            filled.bytes = base_bytes;
-            for kept in std::mem::take(&mut filled.kept) {
-                let bytes = filled.bytes + self.size(kept.item);
-                if filled.kept.len() < max_items && self.max_bytes.is_none_or(|most| bytes <= most) {
-                    filled.bytes = bytes;
-                    filled.kept.push(kept);
-                } else {
-                    evicted.push(kept.item);
-                }
+        let mut table = Self { wanted, numbers: HashMap::new(), cohorts: Vec::with_capacity(wanted.len()) };
+        let mut names: Vec<&str> = wanted.iter().filter_map(|item| item.cohort.as_deref()).collect();
+        names.sort_unstable();
+        names.dedup();
+        for (number, item) in (0u32..).zip(wanted) {
+            if table.numbers.insert(&item.key, number).is_some() {
+                let shown = crate::model::shorten(&item.key);
+                return Err(Error::invalid(format!("{shown:?} is wanted twice"))
+                    .in_field("key")
+                    .in_index(number as usize)
+                    .in_field("wanted"));
             }
-        }
-        (filled, evicted)
-    }
-
-    fn write_floor(&self, bins: &[Filled], pending: usize) -> usize {
-        let dirty = bins.iter().filter(|bin| bin.must_be_written());
-        let room = |bin: &Filled| {
-            if bin.closed && bin.recyclable { self.max_items } else { self.room(bin) }
-        };
-        let (count, room) = dirty.fold((0, 0), |(count, total), bin| (count + 1, total + room(bin)));
-        count + pending.saturating_sub(room).div_ceil(self.max_items)
-    }
-
-    /// True if a container that must be written takes part in the filling. Kubernetes leaves those out that lost everything.
-    fn is_filled(&self, bin: &Filled) -> bool {
-        let emptied = bin.kept.is_empty() && bin.is_deleted();
-        bin.must_be_written() && self.room(bin) > 0 && !(emptied && self.policy == Policy::Upstream)
-    }
-
-    /// The optimum where no container is short of bytes.
-    fn fill(&self, bins: &mut Vec<Filled>, pending: &[u32]) {
-        let forced: Vec<usize> = (0..bins.len()).filter(|&index| self.is_filled(&bins[index])).collect();
-        let room: usize = forced.iter().map(|&index| self.room(&bins[index])).sum();
-        let clean: Vec<Clean> = (0..bins.len())
-            .filter(|&index| !bins[index].must_be_written())
-            .map(|bin| Clean { bin, count: bins[bin].count() })
-            .collect();
-        let choice =
-            choose(pending.len().saturating_sub(room), &clean, self.max_items, self.policy_for(bins.len()), self.bytes);
-        let first_new = bins.len();
-        bins.extend((0..choice.new).map(|_| self.new_bin()));
-        let mut others: Vec<usize> = choice.clean.into_iter().chain(first_new..first_new + choice.new).collect();
-        if self.policy == Policy::Upstream {
-            others.sort_by_key(|&bin| bin < first_new);
-        }
-        let target = |(bin, forced): (usize, bool)| Target { bin, room: self.room(&bins[bin]), forced };
-        let mut targets: Vec<Target> = forced
-            .into_iter()
-            .map(|bin| (bin, true))
-            .chain(others.into_iter().map(|bin| (bin, false)))
-            .map(target)
-            .collect();
-        let order = if self.policy == Policy::Upstream { FillOrder::FullestFirst } else { FillOrder::RoomiestFirst };
-        let residents = |bin: usize| bins[bin].kept.iter().map(|kept| kept.item).collect();
-        let placed = place(self.items, pending, &mut targets, &residents, order);
-        for (item, target) in placed {
-            bins[targets[target].bin].added.push(item);
-        }
-    }
-
-    /// While slices are too many for a bound that was asked for, room is used before a new slice is opened.
-    fn policy_for(&self, containers: usize) -> Policy {
-        match self.compaction {
-            Some(compaction) if containers + 1 > compaction.limit(self.items.count(), self.max_items) => Policy::DENSE,
-            _ => self.policy,
-        }
-    }
-
-    /// Where bytes are short: the largest item first, into the first container that has room for it. Not an optimum: that is bin packing.
-    fn first_fit(&self, bins: &mut Vec<Filled>, mut pending: Vec<u32>) {
-        pending.sort_by_key(|&item| std::cmp::Reverse(self.items.size(item)));
-        let mut order: Vec<usize> = (0..bins.len()).filter(|&index| self.room(&bins[index]) > 0).collect();
-        order.sort_by_key(|&index| (!bins[index].must_be_written(), bins[index].bytes));
-        let mut first_with_room = 0;
-        for item in pending {
-            while order.get(first_with_room).is_some_and(|&index| self.room(&bins[index]) == 0) {
-                first_with_room += 1;
+            if let Some(most) = max_bytes
+                && item.size > most
+            {
+                return Err(Error::limit("larger than a container may be, in bytes", most, item.size)
+                    .in_field("size")
+                    .in_index(number as usize)
+                    .in_field("wanted"));
             }
-            let size = self.size(item);
-            let fits = |index: &usize| self.room(&bins[*index]) > 0 && self.has_bytes(&bins[*index], size);
-            let found = order[first_with_room..].iter().copied().find(fits);
-            let index = found.unwrap_or_else(|| {
-                bins.push(self.new_bin());
-                order.push(bins.len() - 1);
-                bins.len() - 1
-            });
-            self.put(&mut bins[index], item);
+            // Numbered by name, so that they don't depend on the order of the items.
+            let cohort = item.cohort.as_deref().and_then(|name| names.binary_search(&name).ok());
+            table.cohorts.push(cohort.and_then(|at| u32::try_from(at + 1).ok()).unwrap_or(0));
         }
+        Ok(table)
+    }
+
+    fn held(&self, container: &[Item]) -> Vec<Held> {
+        let find = |item: &Item| {
+            let number = *self.numbers.get(&*item.key)?;
+            Some((number, self.wanted[number as usize].fingerprint != item.fingerprint))
+        };
+        container.iter().map(find).collect()
     }
 }
 
-/// Kubernetes makes one update of a delete and a create (upstream `finalize`): the last new one gets the first deleted name.
-fn recycle(bins: &mut Vec<Filled>) {
-    let deleted: Vec<usize> =
-        (0..bins.len()).filter(|&index| bins[index].is_deleted() && bins[index].recyclable).collect();
-    for index in deleted {
-        match bins.pop() {
-            Some(last) if last.is_new => {
-                let bin = &mut bins[index];
-                bin.added = last.added;
-                bin.dirty.metadata |= bin.closed;
-                bin.closed = false;
-            }
-            Some(last) => {
-                bins.push(last);
-                return;
-            }
-            None => return,
-        }
+impl Items for Table<'_> {
+    fn count(&self) -> usize {
+        self.wanted.len()
+    }
+
+    fn compare(&self, left: u32, right: u32) -> Ordering {
+        self.wanted[left as usize].key.cmp(&self.wanted[right as usize].key)
+    }
+
+    fn size(&self, item: u32) -> usize {
+        self.wanted[item as usize].size
+    }
+
+    fn cohort(&self, item: u32) -> CohortIds {
+        (self.cohorts[item as usize], 0)
+    }
+
+    fn is_leaving(&self, _item: u32) -> bool {
+        false
+    }
+
+    fn stage(&self, _item: u32) -> Stage {
+        Stage::Settled
+    }
+
+    fn is_idle(&self, _item: u32) -> bool {
+        false
+    }
+
+    fn leaves_from(&self, _item: u32) -> &[usize] {
+        &[]
     }
 }

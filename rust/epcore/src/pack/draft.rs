@@ -26,7 +26,7 @@ pub(crate) fn draft(group: &Group<'_>, assignment: &Assignment, options: &Option
 }
 
 /// A write before its place in the order is known.
-pub(super) struct Draught {
+pub(super) struct DraftWrite {
     pub(super) bin: usize,
     pub(super) verb: Verb,
     pub(super) slice: Arc<EndpointSlice>,
@@ -42,7 +42,7 @@ pub(super) struct Draft<'a, 'g> {
     pub(super) origin: HashMap<u32, usize>,
     /// The final state of each container.
     pub(super) slices: Vec<Option<Arc<EndpointSlice>>>,
-    pub(super) writes: Vec<Draught>,
+    pub(super) writes: Vec<DraftWrite>,
     pub(super) counts: Stats,
 }
 
@@ -195,7 +195,7 @@ impl<'a, 'g> Draft<'a, 'g> {
         self.count();
         let moves = self.moves();
         let writes = self.writes.drain(..);
-        let write = |Draught { bin, verb, slice, reasons }| Write { verb, slice: slice.into(), reasons, slot: bin };
+        let write = |DraftWrite { bin, verb, slice, reasons }| Write { verb, slice: slice.into(), reasons, slot: bin };
         Plan {
             writes: writes.map(write).collect(),
             moves,

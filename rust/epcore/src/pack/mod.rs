@@ -12,7 +12,6 @@ mod cohort;
 mod combine;
 mod compact;
 mod draft;
-mod generic;
 mod group;
 mod items;
 mod late;
@@ -30,16 +29,17 @@ mod settle;
 mod settled;
 mod shelf;
 mod sizes;
+mod solve;
 mod stage;
 mod summary;
 mod walk;
 mod write;
 
+pub use assign::{Assigned, Item, assign};
 pub(crate) use canonical::canonical_order;
 pub use chance::{Alike, most_untouched};
 pub use cohort::{Cohort, Field};
 pub(crate) use combine::Combination;
-pub use generic::{Assigned, Item, assign};
 pub(crate) use group::same_annotations_and_owners;
 pub use late::LateSlice;
 pub(crate) use late::Replaced;
@@ -114,6 +114,6 @@ fn solved(mut group: Group<'_>, options: &Options, recycles: bool) -> Result<Pla
     group.find_all();
     let mut bins = std::mem::take(&mut group.bins);
     let problem = group.problem(&mut bins)?;
-    let assignment = assign::solve(&Problem { recycles, ..problem }, bins);
+    let assignment = solve::solve(&Problem { recycles, ..problem }, bins);
     draft::draft(&group, &assignment, options)
 }

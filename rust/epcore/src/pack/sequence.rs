@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::model::{EndpointSlice, MOVING_ANNOTATION};
-use crate::pack::draft::{Draft, Draught};
+use crate::pack::draft::{Draft, DraftWrite};
 use crate::pack::order::{Before, order};
 use crate::pack::problem::Filled;
 use crate::pack::{AddressReuse, CompactionOrder, Verb, WriteReason, WriteReasons};
@@ -24,7 +24,7 @@ impl Draft<'_, '_> {
                 (None, None) => continue,
             };
             let reasons = self.reasons(bin, filled, verb);
-            self.writes.push(Draught { bin, verb, slice, reasons });
+            self.writes.push(DraftWrite { bin, verb, slice, reasons });
         }
         let mut edges = self.edges_of_moves(&write_of);
         edges.extend(self.edges_of_reuse(&write_of));
@@ -37,7 +37,7 @@ impl Draft<'_, '_> {
         } else {
             self.counts.address_reuse_unordered = unordered.len();
         }
-        let mut by_place: Vec<Option<Draught>> = std::mem::take(&mut self.writes).into_iter().map(Some).collect();
+        let mut by_place: Vec<Option<DraftWrite>> = std::mem::take(&mut self.writes).into_iter().map(Some).collect();
         self.writes = ordered.into_iter().filter_map(|write| by_place[write].take()).collect();
     }
 
@@ -149,7 +149,7 @@ impl Draft<'_, '_> {
         }
         self.writes[first].slice = Arc::new(early);
         let reasons = WriteReasons::default().with(WriteReason::AddressReuse, true);
-        self.writes.push(Draught { bin, verb: Verb::Update, slice: last, reasons });
+        self.writes.push(DraftWrite { bin, verb: Verb::Update, slice: last, reasons });
         let second = self.writes.len() - 1;
         edges.push(Before { first, second, must: true });
         Some(second)
@@ -171,7 +171,7 @@ impl Draft<'_, '_> {
             self.writes[made].slice = Arc::new(moving);
             let touch = self.writes.len();
             let reasons = WriteReasons::default().with(WriteReason::Touch, true);
-            self.writes.push(Draught { bin, verb: Verb::Update, slice: last, reasons });
+            self.writes.push(DraftWrite { bin, verb: Verb::Update, slice: last, reasons });
             edges.push(Before { first: made, second: touch, must: true });
             for item in &self.assignment.bins[bin].added {
                 if let Some(&source) = self.origin.get(item).and_then(|origin| write_of.get(origin)) {
