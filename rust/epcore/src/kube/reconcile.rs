@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
 use crate::Error;
 use crate::kube::desired::desired;
@@ -72,15 +72,12 @@ pub fn reconcile<P: Borrow<Pod>, N: Borrow<Node>>(
         run.forget_hints(run.plan.before[slot].address_type);
     }
     for &family in &families {
-        let mut errors = Vec::new();
-        let groups = desired(service, &pods, &by_name, family, &mut errors)?;
+        let groups = desired(service, &pods, &by_name, family, &mut run.notes.errors)?;
         run.family(family, groups.into_iter().map(Group::from).collect())?;
-        // Each family meets the same Pods.
-        let told: HashSet<&String> = run.notes.errors.iter().collect();
-        errors.retain(|error| !told.contains(error));
-        drop(told);
-        run.notes.errors.extend(errors);
     }
+    // Each family meets the same Pods, in whatever order they were given.
+    run.notes.errors.sort_unstable();
+    run.notes.errors.dedup();
     for slot in unsupported {
         run.delete(slot);
     }
