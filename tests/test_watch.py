@@ -303,6 +303,19 @@ def test_a_kubeconfig_that_cannot_be_read_is_named(tmp_path: Path, capsys: pytes
         assert f"kubeconfig {tmp_path / name}: " in capsys.readouterr().err
 
 
+def test_inside_of_a_pod_its_account_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("kubernetes.config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "none"))
+    assert main(["watch"]) == 2
+    assert f"kubeconfig {tmp_path / 'none'}: " in capsys.readouterr().err
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "1")
+    monkeypatch.setattr("kubernetes.config.incluster_config.SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    assert main(["watch"]) == 2
+    assert "account of the Pod: Service token file does not exist" in capsys.readouterr().err
+
+
 def test_without_the_client_a_cluster_cannot_be_read_and_that_is_said(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,6 @@ straight into the engine.
 
 import asyncio
 import json
-import os
 import time
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -20,6 +19,7 @@ from kubernetes.aio import client, config
 
 from epcore.controller.limits import Bucket
 from epcore.errors import EpcoreError
+from epcore.kubeconfig import has_kubeconfig, is_in_pod
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -261,9 +261,9 @@ class Api:
             if self._kubeconfig is not None:
                 # The client takes a file that is not there for an empty one.
                 await asyncio.to_thread(_read, self._kubeconfig)
-            if self._kubeconfig is None and _is_in_pod():
+            if self._kubeconfig is None and is_in_pod(config.KUBE_CONFIG_DEFAULT_LOCATION):
                 config.load_incluster_config(client_configuration=made)  # type: ignore[no-untyped-call]
-            elif self._kubeconfig is None and not _has_kubeconfig():
+            elif self._kubeconfig is None and not has_kubeconfig(config.KUBE_CONFIG_DEFAULT_LOCATION):
                 raise ApiError(0, f"there is no kubeconfig at {config.KUBE_CONFIG_DEFAULT_LOCATION}")
             else:
                 loading = config.load_kube_config(self._kubeconfig, self._context, made, persist_config=False)  # type: ignore[no-untyped-call]
@@ -289,16 +289,6 @@ def _has_proxy(host: str) -> bool:
 def _read(path: str) -> None:
     with Path(path).open("rb") as file:
         file.read(1)
-
-
-def _is_in_pod() -> bool:
-    """Tell whether there is an account of a Pod, and no kubeconfig."""
-    return "KUBERNETES_SERVICE_HOST" in os.environ and not _has_kubeconfig()
-
-
-def _has_kubeconfig() -> bool:
-    """Tell whether there is one in the usual place, or in one of those that ``KUBECONFIG`` names."""
-    return any(Path(one).expanduser().exists() for one in config.KUBE_CONFIG_DEFAULT_LOCATION.split(os.pathsep))
 
 
 async def _refused(response: aiohttp.ClientResponse) -> ApiError:

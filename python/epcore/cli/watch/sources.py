@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from epcore import SliceSet
 from epcore.cli.failure import CommandError
 from epcore.cli.inputs import lines
+from epcore.kubeconfig import is_in_pod
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -114,11 +115,16 @@ class Cluster:
         except ModuleNotFoundError:
             message = "a cluster is read with the kubernetes client: pip install '.[cli,kubernetes]' from a checkout"
             raise CommandError(message) from None
+        places = config.KUBE_CONFIG_DEFAULT_LOCATION
+        in_pod = kubeconfig is None and is_in_pod(places)
         try:
-            config.load_config(config_file=kubeconfig, context=context)  # type: ignore[no-untyped-call]
+            if in_pod:
+                config.load_incluster_config()  # type: ignore[no-untyped-call]
+            else:
+                config.load_kube_config(kubeconfig, context)  # type: ignore[no-untyped-call]
         except (config.ConfigException, OSError) as error:
-            where = kubeconfig or config.KUBE_CONFIG_DEFAULT_LOCATION
-            raise CommandError(f"kubeconfig {where}: {error}") from None
+            where = "account of the Pod" if in_pod else f"kubeconfig {kubeconfig or places}"
+            raise CommandError(f"{where}: {error}") from None
         api = client.DiscoveryV1Api()
         namespaces = {namespace} if namespace else {of for of, _ in services}
         self._options: dict[str, Any] = {"_preload_content": False}
