@@ -566,8 +566,12 @@ def test_what_is_wrong_in_a_list_or_an_answer_is_refused() -> None:
         packer.replace([SERVICE], kind="Pod")
     with pytest.raises(ValueError, match="kind must be one of"):
         packer.replace([], kind="Secret")  # type: ignore[arg-type]
-    with pytest.raises(epcore.InvalidInputError, match="not the slice that was written"):
-        packer.answer(write, "accepted", {**made(write, "", 6)})
+    elsewhere = made(write, "db-x", 6)
+    elsewhere["metadata"]["namespace"] = "other"
+    for answer, field in ((made(write, "", 6), "name"), (elsewhere, "namespace")):
+        with pytest.raises(epcore.InvalidInputError, match="not that of the slice that was written") as caught:
+            packer.answer(write, "accepted", answer)
+        assert caught.value.path == f"object.metadata.{field}"
     with pytest.raises(ValueError, match="outcome must be one of"):
         packer.answer(write, "lost")  # type: ignore[arg-type]
     with pytest.raises(epcore.LimitError):

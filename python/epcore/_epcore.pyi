@@ -403,7 +403,10 @@ class Plan:
     def prefix(self, writes: int) -> SliceSet:
         """The slices after the first ``writes`` writes, or after all if there are fewer."""
     def to_json(self) -> bytes:
-        """``{"writes": [{"verb", "namespace", "name", "reasons", "object"}], "stats": {...}}``."""
+        """Give ``{"writes": [{"verb", "namespace", "name", "reasons", "object"}], "stats": {...}}``.
+
+        A create that the API server is to name has no ``name``.
+        """
     def to_dict(self) -> dict[str, Any]: ...
     def __bool__(self) -> bool: ...
     def __len__(self) -> int: ...

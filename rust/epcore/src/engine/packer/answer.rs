@@ -70,9 +70,11 @@ impl Packer {
     /// Take a slice for what the API server made of one that was written, under this name or under none.
     fn take_written(&mut self, written: &Name, slice: Arc<EndpointSlice>) -> Result<(), Error> {
         let (namespace, name) = (&slice.metadata.namespace, &slice.metadata.name);
-        if name.is_empty() || *namespace != written.0 || !(written.1.is_empty() || written.1 == *name) {
-            let why = format!("is {name:?} and not the slice that was written");
-            return Err(Error::invalid(why).in_field("name").in_field("metadata").in_field("object"));
+        let is_other_name = name.is_empty() || !(written.1.is_empty() || written.1 == *name);
+        let others = [("namespace", namespace, *namespace != written.0), ("name", name, is_other_name)];
+        if let Some((field, found, _)) = others.into_iter().find(|(_, _, is_other)| *is_other) {
+            let why = format!("is {found:?} and not that of the slice that was written");
+            return Err(Error::invalid(why).in_field(field).in_field("metadata").in_field("object"));
         }
         let name = self.named(namespace, name);
         let object = Object::EndpointSlice(slice);
