@@ -508,6 +508,18 @@ def test_services_without_selector_and_endpoints_are_left_alone() -> None:
     assert [write.verb for write in packer.plan("db", namespace="shop").writes] == ["delete"], "none was asked for"
 
 
+def test_slices_of_a_service_whose_endpoints_are_forgotten_are_left_alone() -> None:
+    packer = packer_of("10.9.0.1")
+    (create,) = packer.plan("db", namespace="shop").writes
+    packer.answer(create, "accepted", made(create, "db-x", 6))
+    packer.forget("db", namespace="shop")
+    packer.forget("web", namespace="shop")
+    assert not packer.plan("db", namespace="shop")
+    assert packer.dirty == []
+    packer.publish("db", ["10.9.0.2"], namespace="shop")
+    assert [write.name for write in packer.plan("db", namespace="shop").writes] == ["db-x"], "they are there still"
+
+
 @pytest.mark.parametrize("tell", ["publish", "upsert"])
 @pytest.mark.parametrize("other", [{}, {"y": 1}])
 def test_a_null_that_is_told_later_takes_a_field_away(tell: str, other: Json) -> None:

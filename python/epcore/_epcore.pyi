@@ -1346,6 +1346,12 @@ class Packer:
         """
     def remove(self, service: str, endpoints: PublishedInput, *, namespace: str) -> None:
         """Take endpoints from outside away, by addresses and ports; those that are not there are passed over."""
+    def forget(self, service: str, *, namespace: str) -> None:
+        """Forget the endpoints from outside of a Service, as if none had ever been given.
+
+        Its slices are left alone from now on; ``publish`` of none takes them away. Of a Service that is gone nothing is
+        kept then.
+        """
     @property
     def dirty(self) -> list[tuple[str, str]]:
         """Namespace and name of each Service that may need writes and does not wait for news."""

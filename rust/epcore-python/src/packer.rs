@@ -136,6 +136,15 @@ impl Packer {
         self.outside(py, (namespace, service), endpoints, |_, _| 0, remove)
     }
 
+    /// Forget the endpoints from outside of a Service.
+    #[pyo3(signature = (service, *, namespace))]
+    fn forget(&self, service: &str, namespace: &str) -> PyResult<()> {
+        let mut state = self.0.lock()?;
+        let (packer, name) = state.of(namespace, service);
+        packer.forget(name);
+        Ok(())
+    }
+
     #[getter]
     fn dirty(&self) -> PyResult<Vec<(String, String)>> {
         Ok(self.0.lock()?.packer.dirty().into_iter().cloned().collect())

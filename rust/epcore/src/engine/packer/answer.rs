@@ -46,11 +46,11 @@ impl Packer {
             }
             Answer::Accepted(None) if write.verb != Verb::Delete => self.wait(service, name, write),
             Answer::Accepted(_) => {
-                self.forget(name, write);
+                self.take_gone(name, write);
                 self.settle(write, service);
             }
             Answer::Gone => {
-                self.forget(name, write);
+                self.take_gone(name, write);
                 if write.verb == Verb::Delete {
                     self.settle(write, service);
                 } else {
@@ -113,7 +113,7 @@ impl Packer {
     }
 
     /// The slice that was written is gone. One of its name that was made since is another one.
-    fn forget(&mut self, name: &Name, write: &Write) {
+    fn take_gone(&mut self, name: &Name, write: &Write) {
         let known = self.cluster.slice(name).map(|slice| slice.metadata.resource_version.clone());
         let version = known.unwrap_or_default();
         if is_older(&write.slice.metadata().resource_version, &version) {

@@ -196,6 +196,18 @@ impl Packer {
         }
     }
 
+    /// Forget the endpoints from outside of a Service, as if none had ever been given: its slices are left alone from now on. Nothing is kept of a
+    /// Service that is gone.
+    pub fn forget(&mut self, service: &Name) {
+        let Some(entry) = self.entries.get_mut(service) else { return };
+        if entry.outside.take().is_some() {
+            self.mark(service);
+        }
+        if !self.cluster.knows(service) {
+            self.is_clean(service);
+        }
+    }
+
     /// How many endpoints from outside are known of a Service.
     #[must_use]
     pub fn count_outside(&self, service: &Name) -> usize {
@@ -435,6 +447,11 @@ mod tests {
             assert_eq!(packer.dirty(), [&name]);
             assert!(packer.plan(&name, None).expect("a plan").writes().is_empty());
         }
+        let given = Published::from(crate::model::EndpointList::default());
+        let name = ("shop".to_owned(), "db".to_owned());
+        packer.publish(&name, &given).expect("no endpoints");
+        assert_eq!(packer.dirty(), [&name]);
+        packer.forget(&name);
         assert!(packer.entries.is_empty() && packer.dirty.is_empty() && packer.news.is_empty());
     }
 }
