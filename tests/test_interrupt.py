@@ -81,10 +81,11 @@ def a_list(services: int) -> Callable[[], object]:
     return feed
 
 
-def wanted_of(services: int) -> bytes:
+def wanted_of(services: int, block: int = 10) -> bytes:
     """20,000 endpoints for each."""
     numbers = range(1, 20_000 * services + 1)
-    return b"[%s]" % b",".join(b'{"addresses":["10.%d.%d.%d"]}' % (n >> 16, n >> 8 & 255, n & 255) for n in numbers)
+    one = b'{"addresses":["%d.%d.%d.%d"]}'
+    return b"[%s]" % b",".join(one % (block, n >> 16, n >> 8 & 255, n & 255) for n in numbers)
 
 
 SERVICE = {"metadata": {"name": "db", "namespace": "shop"}, "spec": {"ports": [{"port": 80}]}}
@@ -92,14 +93,17 @@ SERVICE = {"metadata": {"name": "db", "namespace": "shop"}, "spec": {"ports": [{
 
 def a_pack(services: int) -> Callable[[], object]:
     template = {"metadata": {"generateName": "web-"}, "addressType": "IPv4", "endpoints": [], "ports": []}
+    others = epcore.pack(wanted_of(services, 11), template=template, naming="deterministic").result()
     # Each call has a handle of its own, in which nothing is known yet.
     handles = iter([epcore.EndpointSet.from_json(wanted_of(services)) for _ in range(3)])
-    return lambda: epcore.pack(next(handles), template=template)
+    return lambda: epcore.pack(next(handles), others, template=template)
 
 
 def a_publish(services: int) -> Callable[[], object]:
+    options: Any = {"managed_by": "db-sync", "naming": "deterministic"}
+    others = epcore.publish(SERVICE, wanted_of(services, 11), **options).result()
     endpoints = epcore.EndpointSet.from_json(wanted_of(services))
-    return lambda: epcore.publish(SERVICE, endpoints, managed_by="db-sync")
+    return lambda: epcore.publish(SERVICE, endpoints, others, **options)
 
 
 def a_packer(services: int) -> Callable[[], object]:

@@ -76,7 +76,7 @@ pub fn reconcile<P: Borrow<Pod>, N: Borrow<Node>>(
         run.family(family, groups.into_iter().map(Group::from).collect())?;
     }
     // Each family meets the same Pods, in whatever order they were given.
-    run.notes.errors.sort_unstable();
+    run.notes.errors.sort();
     run.notes.errors.dedup();
     for slot in unsupported {
         run.delete(slot);
