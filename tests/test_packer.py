@@ -423,6 +423,20 @@ def test_a_slice_that_is_as_it_was_is_news_for_who_waits_for_it() -> None:
     assert packer.dirty == packer.take_news() == [("shop", "db")]
 
 
+@pytest.mark.parametrize("is_first", [False, True])
+def test_a_slice_that_says_what_a_create_makes_is_no_second_one(is_first: Any) -> None:
+    packer = packer_of("10.9.0.1")
+    (write,) = packer.plan("db", namespace="shop").writes
+    other = {"type": "ADDED", "object": made(write, "db-other", 7)}
+    if is_first:
+        packer.apply(other, kind="EndpointSlice")
+    packer.answer(write, "accepted", made(write, "db-mine", 8))
+    if not is_first:
+        packer.apply(other, kind="EndpointSlice")
+    assert packer.dirty == [("shop", "db")]
+    assert [one.verb for one in packer.plan("db", namespace="shop").writes] == ["delete"]
+
+
 def test_a_create_that_was_lost_is_known_again_whatever_was_planned_since() -> None:
     packer = packer_of("10.9.0.1", "10.9.0.2", max_endpoints=1)
     first, second = packer.plan("db", namespace="shop").writes

@@ -63,8 +63,20 @@ def test_the_plan_of_what_changed_is_the_plan_of_everything(
         same(plan, whole)
 
 
-PLACES = [f"10.9.0.{number}{port}" for number in range(1, 25) for port in ("", "", ":5433", ":5434")]
-"""Addresses, many of them with several sets of ports."""
+PLACES = [
+    f"10.9.0.{number}{rest}" for number in range(1, 25) for rest in ("", "", ":5433", ":5434", ":5432+vm", "+more")
+]
+"""Addresses, many of them with several sets of ports, or in several endpoints of one."""
+
+
+def at_place(place: str) -> Json:
+    address, _, more = place.partition("+")
+    address, _, port = address.partition(":")
+    others: dict[str, Json] = {
+        "more": {"addresses": [address, "10.9.1.1"]},
+        "vm": {"targetRef": {"kind": "VM", "name": "v"}},
+    }
+    return {"addresses": [address], **({"port": int(port)} if port else {}), **others.get(more, {})}
 
 
 @given(
@@ -76,23 +88,21 @@ PLACES = [f"10.9.0.{number}{port}" for number in range(1, 25) for port in ("", "
     st.sampled_from(["balanced", "dense", "lean"]),
     st.sampled_from([3, 8]),
 )
-def test_so_it_is_where_an_address_has_several_sets_of_ports(
+def test_so_it_is_where_an_address_has_several_endpoints_and_sets_of_ports(
     begin: list[str], steps: list[tuple[str, list[str], bool]], policy: Any, max_endpoints: int
 ) -> None:
     options: Any = {"policy": policy, "max_endpoints": max_endpoints}
-    packer = packer_of(*begin, **options)
-    wanted: dict[str, Json | str] = dict(zip(begin, begin, strict=True))
+    wanted = {place: at_place(place) for place in begin}
+    packer = packer_of(*wanted.values(), **options)  # type: ignore[arg-type]
     versions = count(11)
     write(packer, "db", versions)
     for verb, places, is_written in steps:
+        given = {place: at_place(place) for place in places}
         if verb == "remove":
-            packer.remove("db", places, namespace="shop")
-            wanted = {place: endpoint for place, endpoint in wanted.items() if place not in places}
+            packer.remove("db", list(given.values()), namespace="shop")
+            wanted = {place: endpoint for place, endpoint in wanted.items() if place not in given}
         else:
-            given: dict[str, Json] = {}
-            for place in places:
-                address, _, port = place.partition(":")
-                given[place] = {"address": address, "zone": "z", **({"port": int(port)} if port else {})}
+            given = {place: {**endpoint, "zone": "z"} for place, endpoint in given.items()}
             packer.upsert("db", list(given.values()), namespace="shop")
             wanted |= given
         slices = packer.slices("db", namespace="shop")

@@ -215,6 +215,25 @@ def test_an_endpoint_of_a_slice_that_changes_hands_is_removed_once() -> None:
     for wanted in (["10.0.0.1", "10.0.0.2:1"], ["10.0.0.2:1"], ["10.0.0.2:1", "10.0.0.3:2", "10.0.0.4:3"]):
         stats = published(wanted, two, BARE, max_endpoints=1).stats
         assert (stats.endpoints_removed, stats.endpoints_added) == (2, len(wanted))
+    other = held("b")
+    other["metadata"]["labels"]["z"] = "1"
+    stats = published(["10.0.0.3", "10.0.0.7:5433"], [held("a", "10.0.0.7"), other], BARE, max_endpoints=1).stats
+    assert stats.endpoints_removed == 1
+
+
+@pytest.mark.parametrize("reuse", ["ordered", "strict"])
+def test_a_slice_that_nobody_may_take_is_not_given_away(reuse: Any) -> None:
+    wanted = [{"address": "10.0.0.1", **VM}, "10.0.0.2:5433"]
+    plan = published(wanted, [held("a", "10.0.0.1", "10.0.0.2")], BARE, address_reuse=reuse)
+    assert "delete" not in [write.verb for write in plan.writes]
+    for number in range(len(plan) + 1):
+        places = [
+            (port["port"], *e["addresses"])
+            for one in plan.prefix(number).to_dicts()
+            for port in one["ports"] or ()
+            for e in one["endpoints"] or ()
+        ]
+        assert len(places) == len(set(places)), "no address is there twice at a port"
 
 
 @given(st.integers(1, 20), st.integers(500, 1_000), st.sampled_from(["generate", "deterministic"]))
@@ -227,6 +246,9 @@ def test_slices_are_no_larger_than_they_may_be_with_their_time(count: int, max_b
         return
     assert max(len(one.to_json()) for one in plan.result()) <= max_bytes
     assert not published(wanted, plan.result(), **options)
+    # A time is nothing for slices that need not be written.
+    bare = published(wanted, max_bytes=max_bytes, naming=naming).result()
+    assert not published(wanted, bare, **options)
 
 
 addresses = st.sampled_from([*(f"10.0.0.{n}" for n in range(1, 9)), "2001:db8::1", "2001:db8::2", "a.example.org"])

@@ -223,6 +223,19 @@ def test_a_removal_is_kept_back_until_it_is_due() -> None:
     assert [change.address for change in view.checkout(130).removed] == ["10.0.0.1"]
 
 
+def test_what_is_kept_back_outlives_any_number_of_restarts() -> None:
+    view = epcore.View(hold=10)
+    view.replace([web("a", "10.0.0.1", "10.0.0.2")], now=0)
+    for number, left in enumerate((["10.0.0.2"], [])):
+        view.feed(event("MODIFIED", web("a", *left)))
+        for _ in range(3):
+            view = epcore.View.restore(view.snapshot(), hold=10)
+        if number == 0:
+            assert not view.checkout(1)
+    assert not view.checkout(2)
+    assert [change.address for change in view.checkout(20).removed] == ["10.0.0.1", "10.0.0.2"]
+
+
 @pytest.mark.parametrize("hold", [-1, float("nan"), float("inf"), 1e300])
 def test_a_time_that_is_none_is_refused(hold: float) -> None:
     with pytest.raises(ValueError, match="seconds"):

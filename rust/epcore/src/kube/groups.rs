@@ -87,9 +87,11 @@ impl Run<'_> {
             self.plan.add(plan, &slots);
         }
         let left: HashSet<usize> = stale.iter().copied().collect();
-        for slot in of_none.into_iter().filter(|slot| !left.contains(slot)) {
+        for &slot in of_none.iter().filter(|slot| !left.contains(*slot)) {
             self.plan.counts.endpoints_removed += self.plan.before[slot].endpoints.len();
         }
+        let of_none: HashSet<usize> = of_none.into_iter().collect();
+        self.counted.extend(left.difference(&of_none));
         Ok(())
     }
 
@@ -160,6 +162,10 @@ impl Run<'_> {
                 continue;
             }
             for slot in self.refilled(&plans[index]) {
+                // Nobody could take it.
+                if !self.is_usable(slot, &mut offer.is_usable) {
+                    continue;
+                }
                 let slots = plans[index].own().filter(|&other| other != slot).collect();
                 let without = self.pack_slots(family, group, slots, Replace::Recycle)?;
                 if without.plan.writes.len() < plans[index].plan.writes.len() {
@@ -183,6 +189,7 @@ impl Run<'_> {
             let by_identity = |endpoint| ByIdentity { endpoint, identity: Identity::Stable };
             let held: HashSet<ByIdentity<'_>> = before.iter().map(by_identity).collect();
             write.verb == Verb::Update
+                && !self.gave_away(write)
                 && !write.slice.endpoints.iter().any(|endpoint| held.contains(&by_identity(endpoint)))
         };
         planned.plan.writes.iter().filter(refilled).map(|write| planned.slots[write.slot]).collect()
@@ -197,14 +204,15 @@ impl Run<'_> {
             let deleted = plan.writes.iter().filter(|write| write.verb == Verb::Delete && !self.gave_away(write));
             deleted.filter_map(move |write| Some((Some(other), *slots.get(write.slot)?)))
         });
-        let mut may_be_given = |slot: usize| {
-            let is_usable = is_usable.entry(slot);
-            !released.contains(&(group, slot))
-                && *is_usable
-                    .or_insert_with(|| self.options.recycles() || self.holds_nothing_wanted(&self.plan.before[slot]))
-        };
         let free = stale.iter().map(|&slot| (None, slot)).chain(deleted);
+        let mut may_be_given = |slot| !released.contains(&(group, slot)) && self.is_usable(slot, is_usable);
         free.filter(|&(_, slot)| may_be_given(slot)).take(most).collect()
+    }
+
+    /// True if a slot may be given other content without anybody missing an endpoint. What is known of slots is remembered.
+    fn is_usable(&self, slot: usize, known: &mut HashMap<usize, bool>) -> bool {
+        let is_usable = || self.options.recycles() || self.holds_nothing_wanted(&self.plan.before[slot]);
+        *known.entry(slot).or_insert_with(is_usable)
     }
 
     /// True if idle endpoints have left a slice for another of its group: they leave before they come in, which a slice that takes over

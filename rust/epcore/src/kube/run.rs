@@ -42,6 +42,8 @@ pub(super) struct Run<'a> {
     names_taken: OnceCell<Arc<BTreeSet<String>>>,
     pub(super) plan: Combination,
     pub(super) notes: Notes,
+    /// Slots that a group has left, and whose endpoints it has counted.
+    pub(super) counted: HashSet<usize>,
     wanted: Wanted,
 }
 
@@ -99,6 +101,7 @@ impl<'a> Run<'a> {
             names_taken: OnceCell::new(),
             plan: Combination::new(ours),
             notes: Notes::default(),
+            counted: HashSet::new(),
             wanted: Wanted::default(),
         }
     }
@@ -236,7 +239,9 @@ impl<'a> Run<'a> {
 
     pub(super) fn delete(&mut self, slot: usize) {
         let slice = self.plan.before[slot].clone();
-        self.plan.counts.endpoints_removed += slice.endpoints.len();
+        if !self.counted.contains(&slot) {
+            self.plan.counts.endpoints_removed += slice.endpoints.len();
+        }
         self.plan.counts.write_floor += 1;
         self.plan.push(Verb::Delete, slot, slice, WriteReasons::default().with(WriteReason::Replaced, true));
     }

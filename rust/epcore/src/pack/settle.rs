@@ -19,8 +19,10 @@ pub(crate) struct Bin {
     pub(crate) recyclable: bool,
     /// Which items it is meant for.
     pub(crate) role: Role,
-    /// Bytes of the container without any item.
+    /// Bytes of the container without any item, once it is written.
     pub(crate) base_bytes: usize,
+    /// As it is it is not too large, whatever it would be once it is written.
+    pub(crate) fits_as_it_is: bool,
 }
 
 /// An item that stays where it is.

@@ -28,6 +28,7 @@ impl Group<'_> {
         if needs_bytes {
             for (slice, bin) in self.existing.iter().zip(bins) {
                 bin.base_bytes = slice_size(&as_created(self.rewritten(slice)));
+                bin.fits_as_it_is = slice_size(&as_created(EndpointSlice::clone(slice))) <= limit;
                 // What is meant for a new slice may end in this one.
                 if bin.recyclable {
                     new_bytes = new_bytes.max(bin.base_bytes + moving_bytes);

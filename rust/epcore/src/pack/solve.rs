@@ -62,7 +62,9 @@ impl Problem<'_> {
         // Kubernetes never shrinks a slice (upstream only ever fills up to the maximum).
         let max_items = if self.policy == Policy::Upstream { usize::MAX } else { self.max_items };
         let too_many = filled.kept.len() > max_items;
-        if too_many || self.max_bytes.is_some_and(|most| filled.bytes > most) {
+        // What a slice gets when it is written, such as a time, is nothing for one that need not be.
+        let stays = bin.fits_as_it_is && !bin.dirty.any() && !bin.closed;
+        if too_many || !stays && self.max_bytes.is_some_and(|most| filled.bytes > most) {
             filled.overfull = true;
             filled.bytes = base_bytes;
             for kept in std::mem::take(&mut filled.kept) {

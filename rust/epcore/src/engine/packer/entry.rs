@@ -44,9 +44,36 @@ pub(super) struct Changes {
 #[derive(Clone, Debug)]
 pub(super) struct Sent {
     epoch: u64,
-    left: Vec<(Verb, LateSlice)>,
+    left: Vec<Left>,
     hints: HintState,
     changes: Option<Changes>,
+}
+
+/// A write that has not been answered.
+#[derive(Clone, Debug)]
+struct Left {
+    verb: Verb,
+    slice: LateSlice,
+    /// The name under which the slice of a create without one was heard of: of two, one is a second one.
+    heard: Option<String>,
+}
+
+impl Left {
+    /// True if a slice, `None` if it is gone, is what the write makes of the one of its name.
+    fn makes(&mut self, name: &str, slice: Option<&EndpointSlice>) -> bool {
+        let Self { verb, slice: wanted, heard } = self;
+        let its = &wanted.metadata().name;
+        let is_nameless = its.is_empty() && *verb == Verb::Create;
+        let is_it = its == name || is_nameless && heard.as_ref().is_none_or(|heard| heard == name);
+        let is_made = match slice {
+            None => is_it && *verb == Verb::Delete,
+            Some(slice) => is_it && *verb != Verb::Delete && says_the_same(wanted, slice),
+        };
+        if is_made && is_nameless {
+            *heard = Some(name.to_owned());
+        }
+        is_made
+    }
 }
 
 impl Changes {
@@ -119,7 +146,11 @@ impl Entry {
         // Nearly always there is the list of the last plan.
         let mut left = self.sent.take().map_or_else(Vec::new, |sent| sent.left);
         left.clear();
-        left.extend(plan.writes().iter().map(|write| (write.verb, write.slice.clone())));
+        left.extend(plan.writes().iter().map(|write| Left {
+            verb: write.verb,
+            slice: write.slice.clone(),
+            heard: None,
+        }));
         self.sent = Some(Sent { epoch: self.epoch, left, hints, changes });
         false
     }
@@ -127,7 +158,7 @@ impl Entry {
     /// A write is done. True if it was the last one of a plan and nothing else happened, so that there is nothing to do.
     pub(super) fn settle(&mut self, write: &Write) -> bool {
         let Some(sent) = &mut self.sent else { return false };
-        sent.left.retain(|(_, slice)| !slice.is(&write.slice));
+        sent.left.retain(|left| !left.slice.is(&write.slice));
         if !sent.left.is_empty() {
             return false;
         }
@@ -140,16 +171,8 @@ impl Entry {
     }
 
     /// True if a slice, `None` if it is gone, is now what a plan, all that happened since, wanted it to be.
-    pub(super) fn wanted(&self, name: &str, slice: Option<&EndpointSlice>) -> bool {
-        let Some(sent) = &self.sent else { return false };
-        sent.left.iter().any(|(verb, wanted)| match slice {
-            None => *verb == Verb::Delete && wanted.metadata().name == name,
-            Some(slice) => {
-                let its = &wanted.metadata().name;
-                let is_it = its == name || (its.is_empty() && *verb == Verb::Create);
-                *verb != Verb::Delete && is_it && says_the_same(wanted, slice)
-            }
-        })
+    pub(super) fn wanted(&mut self, name: &str, slice: Option<&EndpointSlice>) -> bool {
+        self.sent.as_mut().is_some_and(|sent| sent.left.iter_mut().any(|left| left.makes(name, slice)))
     }
 
     /// Plan nothing until there are news of the slice of a write.

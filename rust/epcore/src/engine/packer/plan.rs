@@ -12,7 +12,7 @@ use crate::engine::packer::part::Part;
 use crate::engine::packer::{Entry, Packer};
 use crate::engine::versions::Name;
 use crate::kube::{self, Pod, Ports, Service};
-use crate::model::{Address, EndpointPort, EndpointSlice, same_ports};
+use crate::model::{Address, ByIdentity, EndpointPort, EndpointRef, EndpointSlice, Identity, same_ports};
 use crate::pack::{self, Options, Plan};
 
 impl Packer {
@@ -109,30 +109,34 @@ fn held_by_pod(slices: &[Arc<EndpointSlice>]) -> BTreeMap<&str, Vec<Address<'_>>
     pods
 }
 
-/// Endpoints from outside that changed, or that some slices hold: all of an address that changed; of any other those at the ports of a slice that
-/// holds it, since what is at other ports is in other slices. In the order of their keys. `None` for ports that the Service does not have.
+/// Endpoints from outside that changed, or that some slices hold: all of an address that changed; of any other those that one of the slices holds,
+/// at its ports, since the others are in other slices. In the order of their keys. `None` for ports that the Service does not have.
 fn wanted<'a>(
     slices: &[Arc<EndpointSlice>],
     changes: &Changes,
     outside: &'a Outside,
     ports_of: impl Fn(&Ports) -> Result<Vec<EndpointPort>, Error>,
 ) -> Option<Vec<&'a Content>> {
-    let mut held: BTreeMap<OwnedAddress, Vec<&EndpointSlice>> = BTreeMap::new();
+    let mut held: BTreeMap<OwnedAddress, Vec<(&EndpointSlice, EndpointRef<'_>)>> = BTreeMap::new();
     for slice in slices {
-        slice.endpoints.iter().for_each(|one| held.entry(one.address().into()).or_default().push(slice));
+        slice.endpoints.iter().for_each(|one| held.entry(one.address().into()).or_default().push((slice, one)));
     }
     for address in &changes.addresses {
         held.entry(address.clone()).or_default();
     }
     let mut wanted = Vec::with_capacity(held.len());
-    for (address, slices) in &held {
+    for (address, held) in &held {
         if outside.only(address).is_some() || changes.addresses.contains(address) {
             wanted.extend(outside.with_address(address));
             continue;
         }
         for content in outside.with_address(address) {
-            let ports = ports_of(&content.1).ok()?;
-            wanted.extend(slices.iter().any(|slice| same_ports(&ports, &slice.ports)).then_some(content));
+            let (endpoint, identity, ports) = (content.0.get(), Identity::Stable, ports_of(&content.1).ok()?);
+            let is_it = |(slice, held): &(&EndpointSlice, EndpointRef<'_>)| {
+                let (held, endpoint) = (ByIdentity { endpoint: *held, identity }, ByIdentity { endpoint, identity });
+                held == endpoint && same_ports(&ports, &slice.ports)
+            };
+            wanted.extend(held.iter().any(is_it).then_some(content));
         }
     }
     Some(wanted)

@@ -1,6 +1,6 @@
 //! What is handed out of a view: what changed since the last time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -124,25 +124,32 @@ impl View {
     }
 
     /// What a snapshot has beside the slices: each slice that changed since the last checkout, as it was then.
-    pub(crate) fn pending(&self) -> &BTreeMap<Name, Option<Arc<EndpointSlice>>> {
-        &self.pending
+    pub(crate) fn pending(&self) -> impl Iterator<Item = (&Name, &Option<Arc<EndpointSlice>>)> {
+        self.pending.iter().filter(|((_, name), _)| !name.starts_with(HELD))
     }
 
-    /// Endpoints that are gone but not told yet, each in a slice of its own, of a name that no slice can have.
+    /// Endpoints that are gone but not told yet, each in a slice of its own, of a name that no slice can have; those of the snapshot that this view
+    /// comes from too, until the next checkout.
     pub(crate) fn held_back(&self) -> Vec<EndpointSlice> {
-        let entries = self.held.iter().flat_map(|[held, _]| held.entries()).enumerate();
-        let alone = entries.filter_map(|(index, (slice, place))| {
+        let entries = self.held.iter().flat_map(|[held, _]| held.entries());
+        let alone = entries.filter_map(|(slice, place)| {
             let mut alone = EndpointSlice { endpoints: EndpointList::default(), ..EndpointSlice::clone(slice) };
-            alone.metadata.name = format!("held {index}");
             alone.endpoints.push(slice.endpoints.get(place.endpoint as usize)?).ok()?;
             if let Some(port) = place.port {
                 alone.ports = vec![slice.ports[port as usize].clone()].into();
             }
             Some(alone)
         });
-        alone.collect()
+        let before = self.pending.iter().filter(|((_, name), _)| name.starts_with(HELD));
+        let before = before.filter_map(|(_, old)| Some(EndpointSlice::clone(old.as_ref()?)));
+        let mut all: Vec<EndpointSlice> = alone.chain(before).collect();
+        all.iter_mut().enumerate().for_each(|(index, alone)| alone.metadata.name = format!("{HELD}{index}"));
+        all
     }
 }
+
+/// How names begin that no slice can have.
+const HELD: &str = "held ";
 
 fn endpoint_at(place: Option<(&Arc<EndpointSlice>, usize)>) -> Option<EndpointRef<'_>> {
     let (slice, index) = place?;
