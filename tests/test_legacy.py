@@ -124,6 +124,18 @@ def test_merging_leaves_out_what_is_going_and_what_is_of_the_other_family() -> N
     assert caught.value.path == "family"
 
 
+@pytest.mark.parametrize("policy", ["balanced", "upstream"])
+def test_a_port_name_with_two_numbers_makes_two_slices_in_whatever_subsets(policy: PolicyName) -> None:
+    ports = [[{"name": "a", "port": number}] for number in (80, 81)]
+    apart = {**ENDPOINTS, "subsets": [{"addresses": [{"ip": "10.0.0.1"}], "ports": some} for some in ports]}
+    together = {**ENDPOINTS, "subsets": [{"addresses": [{"ip": "10.0.0.1"}], "ports": ports[0] + ports[1]}]}
+    forms: list[Any] = [apart, together, epcore.LegacyEndpoints.from_object(apart).repack()]
+    for form in forms:
+        plan = epcore.mirror(WITHOUT_SELECTOR, form, policy=policy)
+        held = [[port["port"] for port in one["ports"] or ()] for one in plan.result().to_dicts()]
+        assert sorted(held) == [[80], [81]]
+
+
 def with_all_fields(endpoint: Json, number: int) -> Json:
     """The same with what Endpoints have no word for, and a target with all of its fields."""
     more = {

@@ -46,7 +46,7 @@ pub use slice::{EndpointSlice, MAX_ADDRESSES, MAX_ENDPOINTS, MAX_PORTS};
 pub(crate) use text::{Ascii, Text, same_text};
 pub(crate) use time::{rfc3339, timestamp};
 pub(crate) use validate::{
-    Valid, are_valid, are_valid_hints, check_endpoint, check_metadata, check_ports, check_slice,
+    Valid, are_valid, are_valid_hints, check_each_port, check_endpoint, check_metadata, check_slice,
     check_submitted_metadata, validate_family, validate_slice_around_endpoints,
 };
 pub use validate::{validate_endpoint, validate_slice};

@@ -247,16 +247,27 @@ fn check_hints(hints: &str, found: &mut Found<'_>) {
 }
 
 pub(crate) fn check_ports(ports: &[EndpointPort], found: &mut Found<'_>) {
+    check_each_port(ports, found);
+    if ports.len() > MAX_PORTS {
+        return;
+    }
+    let mut names = BTreeSet::new();
+    for (index, port) in ports.iter().enumerate().filter(|(_, port)| is_port_name(&port.name)) {
+        if !names.insert(&port.name) {
+            let error = Error::invalid(format!("a second port has the name {:?}", port.name));
+            found(error.in_field("name").in_index(index));
+        }
+    }
+}
+
+/// The same of ports of which several may have one name, as in legacy Endpoints.
+pub(crate) fn check_each_port(ports: &[EndpointPort], found: &mut Found<'_>) {
     if ports.len() > MAX_PORTS {
         return found(Error::limit("too many ports", MAX_PORTS, ports.len()));
     }
-    let mut names = BTreeSet::new();
     for (index, port) in ports.iter().enumerate() {
-        if !port.name.is_empty() && !is_dns_label(&port.name) {
+        if !is_port_name(&port.name) {
             found(bad_name(&port.name, LABEL).in_field("name").in_index(index));
-        } else if !names.insert(&port.name) {
-            let error = Error::invalid(format!("a second port has the name {:?}", port.name));
-            found(error.in_field("name").in_index(index));
         }
         if !matches!(&*port.protocol, "TCP" | "UDP" | "SCTP") {
             found(bad_name(&port.protocol, "TCP, UDP or SCTP").in_field("protocol").in_index(index));
@@ -265,6 +276,10 @@ pub(crate) fn check_ports(ports: &[EndpointPort], found: &mut Found<'_>) {
             found(bad_name(&port.app_protocol, QUALIFIED).in_field("appProtocol").in_index(index));
         }
     }
+}
+
+fn is_port_name(name: &str) -> bool {
+    name.is_empty() || is_dns_label(name)
 }
 
 pub(crate) fn check_metadata(metadata: &ObjectMeta, found: &mut Found<'_>) {

@@ -14,8 +14,8 @@ use crate::kube::run::{Group, Rules, Run};
 use crate::kube::slices::Origin;
 use crate::model::{
     Address, AddressType, ByIdentity, Conditions, EndpointList, EndpointPort, EndpointRef, EndpointSlice, Identity,
-    MANAGED_BY_LABEL, ObjectMeta, SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION, check_endpoint, check_metadata,
-    check_ports, keeps, shorten,
+    MANAGED_BY_LABEL, ObjectMeta, SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION, check_each_port, check_endpoint,
+    check_metadata, keeps, shorten,
 };
 use crate::pack::{self, Event, Existing, Naming, Plan, Policy, Replace, Verb, WriteReason, WriteReasons};
 use crate::wire::json;
@@ -359,7 +359,7 @@ fn check(endpoints: &Endpoints) -> Result<(), Error> {
                 check_endpoint(address, None, &mut |error| found(error.in_index(index).in_field(field)));
             }
         }
-        check_ports(&subset.ports, &mut |error| found(error.in_field("ports")));
+        check_each_port(&subset.ports, &mut |error| found(error.in_field("ports")));
     }
     first.map_or(Ok(()), |error| Err(error.in_field("endpoints")))
 }
