@@ -7,13 +7,14 @@ import json
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from inspect import getclosurevars
 from typing import Any, Self
 
 import pytest
 
 import epcore
+from signals import signalled_after
 
 LONG = 1.0
 """Seconds of a call that is worth ending."""
@@ -29,16 +30,9 @@ def document(service: str) -> bytes:
     return b"[%s]" % b",".join(slices)
 
 
-@contextmanager
-def interrupted_after(seconds: float) -> Iterator[None]:
+def interrupted_after(seconds: float) -> AbstractContextManager[None]:
     """Raise in this thread, as Ctrl-C does, when the process has worked for so long."""
-    before = signal.signal(signal.SIGPROF, signal.default_int_handler)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
+    return signalled_after(seconds, signal.default_int_handler)
 
 
 def seconds_of(call: Callable[[], object]) -> float:
@@ -164,14 +158,8 @@ def test_a_signal_handler_that_asks_what_is_at_work_is_refused(make: Callable[[i
     def ask(*_: object) -> None:
         repr(engine)
 
-    before = signal.signal(signal.SIGPROF, ask)
-    signal.setitimer(signal.ITIMER_PROF, 0.05)
-    try:
-        with pytest.raises(RuntimeError, match="signal handler"):
-            call()
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
+    with pytest.raises(RuntimeError, match="signal handler"), signalled_after(0.05, ask):
+        call()
     assert "<" in repr(engine)
     assert call()
 

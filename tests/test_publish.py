@@ -1,9 +1,6 @@
 """``publish``: a Service without selector, whose endpoints come from outside."""
 
 import json
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -13,6 +10,7 @@ from hypothesis import strategies as st
 import epcore
 from epcore.types import PolicyName
 from kube_model import stored
+from signals import signalled_after
 
 Json = dict[str, Any]
 
@@ -148,20 +146,8 @@ def test_slices_of_many_groups_change_hands_at_no_more_cost() -> None:
     assert plan.stats.slices_after == 10_000 + 4_999
 
 
-@contextmanager
-def at_most(seconds: float) -> Iterator[None]:
-    """Work that never ends is ended."""
-
-    def end(*_: object) -> None:
-        raise TimeoutError
-
-    before = signal.signal(signal.SIGPROF, end)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
+def end(*_: object) -> None:
+    raise TimeoutError
 
 
 def held(name: str, *addresses: str, note: str | None = None) -> Json:
@@ -205,7 +191,7 @@ LARGE = [{"addresses": [f"10.0.{n // 250}.{n % 250 + 1}"], "x": "y" * 1300} for 
     ids=["strict", "bytes", "many bytes", "touch"],
 )
 def test_slices_do_not_go_to_and_fro_between_groups(wanted: Any, existing: list[Json], options: Any) -> None:
-    with at_most(10):
+    with signalled_after(10, end):
         plan = published(wanted, existing, BARE, **options)
     assert sum(map(len, plan.result())) == len(wanted)
 

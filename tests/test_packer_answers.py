@@ -1,0 +1,145 @@
+"""What becomes of writes of a packer: answers that are lost or late, and slices that are not what was wanted."""
+
+from typing import Any
+
+import pytest
+
+import epcore
+from epcore.types import Outcome
+from packer_parts import MANAGED_BY, SERVICE, Json, made, packer_of
+
+
+def test_a_create_whose_answer_was_lost_waits_for_news_and_is_not_sent_twice() -> None:
+    packer = packer_of("10.9.0.1")
+    (write,) = packer.plan("db", namespace="shop").writes
+    packer.answer(write, "unknown")
+    assert (packer.dirty, packer.waiting) == ([], [("shop", "db")])
+    packer.apply({"type": "ADDED", "object": made(write, "db-x", 6)}, kind="EndpointSlice")
+    assert packer.waiting == []
+    assert not packer.plan("db", namespace="shop")
+    lost = packer_of("10.9.0.1")
+    (write,) = lost.plan("db", namespace="shop").writes
+    lost.answer(write, "unknown")
+    lost.replace([], kind="EndpointSlice")
+    assert lost.dirty == [("shop", "db")], "the list says that it was never made"
+
+
+def test_a_refused_write_waits_for_news_of_its_slice() -> None:
+    packer = packer_of("10.9.0.1", naming="deterministic")
+    (write,) = packer.plan("db", namespace="shop").writes
+    assert write.name is not None
+    packer.answer(write, "conflict")
+    assert packer.waiting == [("shop", "db")]
+    packer.apply({"type": "ADDED", "object": made(write, write.name, 6)}, kind="EndpointSlice")
+    assert packer.waiting == []
+    assert not packer.plan("db", namespace="shop")
+
+
+@pytest.mark.parametrize("outcome", ["conflict", "unknown", "accepted"])
+@pytest.mark.parametrize("naming", ["generate", "deterministic"])
+def test_news_of_a_create_that_came_before_its_answer_are_not_waited_for(outcome: Outcome, naming: Any) -> None:
+    packer = packer_of("10.9.0.1", naming=naming)
+    (write,) = packer.plan("db", namespace="shop").writes
+    packer.apply({"type": "ADDED", "object": made(write, write.name or "db-x", 6)}, kind="EndpointSlice")
+    packer.answer(write, outcome)
+    assert packer.waiting == []
+    assert not packer.plan("db", namespace="shop"), "nothing is made twice"
+    packer.upsert("db", ["10.9.0.2"], namespace="shop")
+    assert [one.verb for one in packer.plan("db", namespace="shop").writes] == ["update"]
+
+
+@pytest.mark.parametrize("is_deletion", [False, True])
+@pytest.mark.parametrize("outcome", ["conflict", "accepted"])
+def test_news_of_a_slice_that_came_before_the_answer_are_not_waited_for(outcome: Outcome, is_deletion: Any) -> None:
+    packer = packer_of("10.9.0.1")
+    (create,) = packer.plan("db", namespace="shop").writes
+    packer.answer(create, "accepted", made(create, "db-x", 6))
+    packer.upsert("db", ["10.9.0.2"], namespace="shop")
+    (update,) = packer.plan("db", namespace="shop").writes
+    event = "DELETED" if is_deletion else "MODIFIED"
+    packer.apply({"type": event, "object": made(create, "db-x", 7)}, kind="EndpointSlice")
+    packer.answer(update, outcome)
+    assert packer.waiting == []
+    (again,) = packer.plan("db", namespace="shop").writes
+    assert (again.verb, len(again.slice)) == ("create" if is_deletion else "update", 2)
+
+
+def test_a_slice_that_is_as_it_was_is_news_for_who_waits_for_it() -> None:
+    packer = packer_of("10.9.0.1")
+    (create,) = packer.plan("db", namespace="shop").writes
+    held = made(create, "db-x", 6)
+    packer.answer(create, "accepted", held)
+    packer.upsert("db", ["10.9.0.2"], namespace="shop")
+    (update,) = packer.plan("db", namespace="shop").writes
+    packer.answer(update, "conflict")
+    assert packer.waiting == [("shop", "db")]
+    packer.take_news()
+    packer.apply(held, kind="EndpointSlice")
+    assert packer.waiting == []
+    assert packer.dirty == packer.take_news() == [("shop", "db")]
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+def test_a_slice_that_says_what_a_create_makes_is_no_second_one(is_first: Any) -> None:
+    packer = packer_of("10.9.0.1")
+    (write,) = packer.plan("db", namespace="shop").writes
+    other = {"type": "ADDED", "object": made(write, "db-other", 7)}
+    if is_first:
+        packer.apply(other, kind="EndpointSlice")
+    packer.answer(write, "accepted", made(write, "db-mine", 8))
+    if not is_first:
+        packer.apply(other, kind="EndpointSlice")
+    assert packer.dirty == [("shop", "db")]
+    assert [one.verb for one in packer.plan("db", namespace="shop").writes] == ["delete"]
+
+
+def test_a_create_that_was_lost_is_known_again_whatever_was_planned_since() -> None:
+    packer = packer_of("10.9.0.1", "10.9.0.2", max_endpoints=1)
+    first, second = packer.plan("db", namespace="shop").writes
+    for write in (first, second):
+        packer.answer(write, "unknown")
+    packer.publish("db", ["10.9.0.3"], namespace="shop")
+    assert len(packer.plan("db", namespace="shop")) == 1
+    packer.apply({"type": "ADDED", "object": made(first, "db-x", 6)}, kind="EndpointSlice")
+    assert packer.waiting == [("shop", "db")], "one of them is lost still"
+    packer.apply({"type": "ADDED", "object": made(second, "db-y", 7)}, kind="EndpointSlice")
+    assert packer.waiting == []
+    assert {write.verb for write in packer.plan("db", namespace="shop").writes} == {"delete", "update"}
+
+
+@pytest.mark.parametrize("other", [{"deletionTimestamp": "2026-01-02T03:04:05Z"}, {"ownerReferences": []}])
+@pytest.mark.parametrize("by_event", [False, True])
+def test_a_slice_that_is_not_what_was_wanted_leaves_its_service_dirty(other: Json, by_event: Any) -> None:
+    packer = epcore.Packer(managed_by=MANAGED_BY)
+    packer.apply({**SERVICE, "metadata": {**SERVICE["metadata"], "uid": "u"}})
+    packer.publish("db", ["10.9.0.1"], namespace="shop")
+    (write,) = packer.plan("db", namespace="shop").writes
+    answer, changed = made(write, "db-x", 6), made(write, "db-x", 7)
+    changed["metadata"] |= other
+    if by_event:
+        packer.apply([answer, changed], kind="EndpointSlice")
+    packer.answer(write, "accepted", answer if by_event else changed)
+    assert packer.dirty == [("shop", "db")]
+
+
+def test_a_slice_that_was_made_anew_outlives_the_answer_to_the_old_ones_delete() -> None:
+    packer = packer_of("10.9.0.1")
+    (create,) = packer.plan("db", namespace="shop").writes
+    packer.answer(create, "accepted", made(create, "db-x", 6))
+    packer.publish("db", [], namespace="shop")
+    (delete,) = packer.plan("db", namespace="shop").writes
+    anew = {"type": "ADDED", "object": made(create, "db-x", 20)}
+    packer.apply([{"type": "DELETED", "object": made(create, "db-x", 8)}, anew], kind="EndpointSlice")
+    outcomes: list[Outcome] = ["accepted", "gone"]
+    for outcome in outcomes:
+        packer.answer(delete, outcome)
+        (held,) = packer.slices("db", namespace="shop").to_dicts()
+        assert held["metadata"]["resourceVersion"] == "20"
+    assert [write.verb for write in packer.plan("db", namespace="shop").writes] == ["delete"]
+
+
+def test_a_create_that_was_refused_for_the_name_it_was_given_gets_another_one() -> None:
+    packer = packer_of("10.9.0.1")
+    (write,) = packer.plan("db", namespace="shop").writes
+    packer.answer(write, "conflict")
+    assert (packer.dirty, packer.waiting) == ([("shop", "db")], [])
