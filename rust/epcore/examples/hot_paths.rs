@@ -55,10 +55,8 @@ fn turn_of(path: &str, endpoints: usize) -> Box<dyn FnMut(usize)> {
         "write protobuf" => {
             Box::new(move |_| drop(black_box(proto::write_slices(slices.iter().map(|slice| &**slice)))))
         }
-        "read the same list again" => {
-            let listing = json::Listing::read(Arc::new(text.clone().into_bytes())).expect("slices");
-            Box::new(move |_| drop(black_box(listing.next(Arc::new(text.clone().into_bytes())))))
-        }
+        "read the same list again" => read_again(&text, text.clone()),
+        "read a list with one percent changed" => read_again(&text, one_not_ready(&text)),
         "pack without change" => Box::new(move |_| drop(black_box(pack::pack(&endpoints, &slices, &options)))),
         "pack slices that are known without change" => {
             let existing = pack::Existing::from(Arc::new(slices));
@@ -189,9 +187,21 @@ fn shuffled(endpoints: &EndpointList) -> EndpointList {
 
 /// The same slices, but for an endpoint of each.
 fn one_percent(text: &str) -> Vec<Arc<EndpointSlice>> {
+    cluster::read(&one_not_ready(text))
+}
+
+/// The next list: one endpoint of each slice is not ready.
+fn one_not_ready(text: &str) -> String {
     let (first, rest) = text.split_once(r#""endpoints":["#).expect("a slice");
     let changed = rest.split(r#""endpoints":["#).map(|slice| slice.replacen(r#""ready":true"#, r#""ready":false"#, 1));
-    cluster::read(&[first.to_owned()].into_iter().chain(changed).collect::<Vec<_>>().join(r#""endpoints":["#))
+    [first.to_owned()].into_iter().chain(changed).collect::<Vec<_>>().join(r#""endpoints":["#)
+}
+
+/// Read the next list by the last one.
+fn read_again(text: &str, next: String) -> Box<dyn FnMut(usize)> {
+    let listing = json::Listing::read(Arc::new(text.as_bytes().to_vec())).expect("slices");
+    let next = Arc::new(next.into_bytes());
+    Box::new(move |_| drop(black_box(listing.next(next.clone()))))
 }
 
 /// From the bytes of Pods, Nodes and the slices that they want to a plan of no writes.

@@ -13,6 +13,7 @@ use cap::Cap;
 use epcore::engine::WatchEvent;
 use epcore::model::EndpointSlice;
 use epcore::pack::{self, Options};
+use epcore::wire::json::Listing;
 use epcore::wire::{json, proto};
 use epcore::{diff, kube};
 
@@ -28,6 +29,8 @@ const VIEW: usize = 160;
 const PACKER: usize = 560;
 /// How many times as much endpoints from outside may take that were told again and again.
 const WORN: usize = 3;
+/// Most bytes for each endpoint of a slice of which some change from list to list, beside its document.
+const CARRIED: usize = 240;
 /// Most bytes for each Service of ten endpoints, beside its slice.
 const SERVICE_IN_VIEW: usize = 2_400;
 const SERVICE_IN_PACKER: usize = 4_000;
@@ -68,6 +71,7 @@ fn memory_is_bounded_for_each_endpoint_and_does_not_grow_with_calls() {
     what_a_thread_remembers_of_pods_in_protobuf_is_bounded();
     ten_thousand_calls_leave_nothing_behind();
     what_is_told_again_and_again_keeps_little_of_what_was_told_before();
+    lists_that_are_read_again_and_again_keep_little_of_what_they_had_before();
 }
 
 /// From the bytes of 100,000 endpoints to a plan. First of all, since the peak is that of the whole process.
@@ -296,4 +300,39 @@ fn what_is_told_again_and_again_keeps_little_of_what_was_told_before() {
     }
     let now = new + ALLOCATOR.allocated() - before;
     assert!(now <= WORN * new, "{new} bytes of what was told once became {now}");
+}
+
+/// In each list one endpoint of a slice is another one, and every tenth comes or goes.
+fn lists_that_are_read_again_and_again_keep_little_of_what_they_had_before() {
+    const ENDPOINTS: usize = 100;
+    let endpoint = |number: usize| {
+        format!(
+            r#"{{"addresses":["10.0.{}.{}"],"conditions":{{"ready":true}},"nodeName":"node-{}","zone":"zone-{}","targetRef":{{"kind":"Pod","name":"web-7d9c5f6b8d-{number:05}","uid":"{number:036}"}}}}"#,
+            number / 250 % 250,
+            number % 250,
+            number % 10,
+            number % 3
+        )
+    };
+    let mut endpoints: Vec<String> = (0..ENDPOINTS).map(endpoint).collect();
+    let document = |endpoints: &[String]| {
+        let endpoints = endpoints.join(",");
+        let slice =
+            format!(r#"{{"metadata":{{"name":"web"}},"addressType":"IPv4","endpoints":[{endpoints}],"ports":[]}}"#);
+        Arc::new(slice.into_bytes())
+    };
+    let mut listing = Listing::read(document(&endpoints)).expect("a slice");
+    for number in ENDPOINTS..2_000 {
+        let place = number * 37 % ENDPOINTS;
+        match number % 20 {
+            0 => endpoints.push(endpoint(number)),
+            10 => drop(endpoints.remove(place)),
+            _ => endpoints[place] = endpoint(number),
+        }
+        let document = document(&endpoints);
+        let (next, bytes) = kept(|| listing.next(document.clone()).expect("a slice"));
+        assert!(bytes <= CARRIED * ENDPOINTS, "{bytes} bytes after {number} changes");
+        assert_eq!(**next.slices(), read(&String::from_utf8_lossy(&document)));
+        listing = next;
+    }
 }

@@ -336,6 +336,26 @@ impl EndpointList {
         self.records_mut().push(*record);
     }
 
+    /// A copy of these endpoints with all texts and rare parts of another list, to which [`EndpointList::push_range_of`] can append.
+    pub(crate) fn onto_text_of(&self, other: &Self) -> Result<Self, Error> {
+        let mut list = other.with_room(1);
+        list.records.clear();
+        list.wasted += other.text.len();
+        self.iter().try_for_each(|endpoint| list.push(endpoint))?;
+        Ok(list)
+    }
+
+    /// Append endpoints of the list whose text this one has.
+    pub(crate) fn push_range_of(&mut self, other: &Self, places: Range<usize>) {
+        self.wasted -= places.len() * (other.text.len() / other.len());
+        self.records_mut().extend_from_slice(&other.records[places]);
+    }
+
+    /// True if much of its text is of endpoints that are no longer there.
+    pub(crate) fn is_wasteful(&self) -> bool {
+        self.wasted > self.text.len() / 4
+    }
+
     /// An address as records of this list have it.
     pub(crate) fn store(&mut self, address: Address<'_>) -> Result<StoredAddress, Error> {
         if let Address::Name(name) = address {

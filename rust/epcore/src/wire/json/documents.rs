@@ -57,16 +57,10 @@ pub(super) fn read_slices_by(
 ) -> Result<(Vec<Arc<EndpointSlice>>, String), Error> {
     let mut fold = Fold::default();
     let version = each_slice(document, |reader, event| {
-        let mut past = past.as_deref_mut().filter(|_| event.is_none());
-        if let Some(slice) = past.as_deref_mut().and_then(|past| past.step_over(reader)) {
-            fold.apply(event, slice);
-            return Ok(1);
-        }
-        let start = reader.clone();
-        let slice = Arc::new(read_valid_slice(reader, templates)?);
-        if let Some(past) = past {
-            past.note(start.position()..reader.position(), start.depth(), &slice);
-        }
+        let slice = match past.as_deref_mut().filter(|_| event.is_none()) {
+            Some(past) => past.read(reader, templates)?,
+            None => Arc::new(read_valid_slice(reader, templates)?),
+        };
         fold.apply(event, slice);
         Ok(1)
     })?;

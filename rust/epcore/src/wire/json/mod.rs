@@ -5,6 +5,7 @@
 
 mod again;
 mod alike;
+mod carry;
 mod delta;
 mod documents;
 mod endpoint;

@@ -24,7 +24,8 @@ use crate::wire::json::template::Templates;
 /// # Ok::<(), epcore::Error>(())
 /// ```
 pub fn read_slice_around(document: &[u8], endpoints: EndpointList) -> Result<EndpointSlice, Error> {
-    let mut slice = whole(text_of(document)?, |reader| Templates::kept(|templates| read_slice(reader, templates)))?;
+    let mut slice =
+        whole(text_of(document)?, |reader| Templates::kept(|templates| read_slice(reader, templates, None)))?;
     if !slice.endpoints.is_empty() {
         return Err(Error::invalid("endpoints are there twice").in_field("endpoints"));
     }

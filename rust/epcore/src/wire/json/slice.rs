@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::model::{AddressType, EndpointList, EndpointPort, EndpointSlice, Members, ObjectMeta};
 use crate::wire::json::alike::{endpoints_size, write_endpoints_into};
+use crate::wire::json::carry::Before;
 use crate::wire::json::locate::locate_in;
 use crate::wire::json::metadata::{read_metadata_by, write_metadata};
 use crate::wire::json::reader::{Reader, Seen};
@@ -14,23 +15,37 @@ pub(crate) const KIND: &str = "EndpointSlice";
 
 /// Read one slice, and check it as the API server does.
 pub(crate) fn read_valid_slice(reader: &mut Reader<'_>, templates: &mut Templates) -> Result<EndpointSlice, Error> {
+    read_valid_slice_after(reader, templates, None)
+}
+
+/// The same of a slice that was there before.
+pub(super) fn read_valid_slice_after(
+    reader: &mut Reader<'_>,
+    templates: &mut Templates,
+    before: Option<Before<'_>>,
+) -> Result<EndpointSlice, Error> {
     let start = reader.clone();
-    let slice = read_slice(reader, templates)?;
+    let slice = read_slice(reader, templates, before)?;
     templates.validate(&slice).map_err(|error| locate_in(start, error))?;
     Ok(slice)
 }
 
 /// Read one slice. Nothing but its form is checked.
-pub(crate) fn read_slice(reader: &mut Reader<'_>, templates: &mut Templates) -> Result<EndpointSlice, Error> {
-    let (mut slice, address_type) = read_slice_of_any_type(reader, templates)?;
+pub(super) fn read_slice(
+    reader: &mut Reader<'_>,
+    templates: &mut Templates,
+    before: Option<Before<'_>>,
+) -> Result<EndpointSlice, Error> {
+    let (mut slice, address_type) = read_slice_of_any_type(reader, templates, before)?;
     slice.address_type = address_type?;
     Ok(slice)
 }
 
 /// Read one slice and, apart from it, its address type, which may be none that the API knows.
-pub(crate) fn read_slice_of_any_type(
+pub(super) fn read_slice_of_any_type(
     reader: &mut Reader<'_>,
     templates: &mut Templates,
+    before: Option<Before<'_>>,
 ) -> Result<(EndpointSlice, Result<AddressType, Error>), Error> {
     let mut metadata = ObjectMeta::default();
     let mut address_type: Option<Result<AddressType, Error>> = None;
@@ -65,7 +80,7 @@ pub(crate) fn read_slice_of_any_type(
             if reader.null()? {
                 return Ok(());
             }
-            templates.read_endpoints(reader, &mut endpoints)
+            templates.read_endpoints(reader, &mut endpoints, before)
         }
         "ports" => {
             seen.once(5)?;

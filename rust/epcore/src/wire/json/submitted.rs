@@ -55,7 +55,7 @@ fn is_of_other_kind(mut reader: Reader<'_>) -> bool {
 
 fn read_one(reader: &mut Reader<'_>) -> Result<(EndpointSlice, Vec<Error>), Error> {
     let start = reader.clone();
-    let (mut slice, address_type) = Templates::kept(|templates| read_slice_of_any_type(reader, templates))?;
+    let (mut slice, address_type) = Templates::kept(|templates| read_slice_of_any_type(reader, templates, None))?;
     let mut violations = Vec::new();
     let address_type = address_type.map_err(|error| violations.push(error)).ok();
     slice.address_type = address_type.unwrap_or(slice.address_type);

@@ -14,6 +14,7 @@ use crate::model::{
     validate_slice_around_endpoints,
 };
 use crate::wire::json::again::Again;
+use crate::wire::json::carry::{Before, Places};
 use crate::wire::json::endpoint::read_endpoint;
 use crate::wire::json::forms::canonical_like_others;
 use crate::wire::json::kept::Kept;
@@ -31,6 +32,9 @@ const SHORTEST: usize = r#"{"addresses":["10.0.0.1"]}"#.len();
 const PRICE: usize = 32;
 /// Endpoints that are read before somebody may say that it is enough.
 const MOST_AT_ONCE: usize = 1024;
+/// Endpoints of the last document that are looked for at a place, and those that are read before none is looked for any more.
+const MOST_AHEAD: usize = 2;
+const MOST_MISSED: usize = 3;
 /// Objects and arrays within each other in what is learned: it is right wherever there is room for so many.
 pub(super) const LEVELS: usize = 8;
 
@@ -52,6 +56,8 @@ pub(crate) struct Templates {
     room: (usize, usize),
     /// The end of endpoints of this document of which one is not in ASCII, so that none of them is tried again.
     plain_until: usize,
+    /// Of the endpoints of the slice that is read.
+    pub(super) places: Places,
 }
 
 impl Templates {
@@ -66,6 +72,7 @@ impl Templates {
             kept: Kept::new(),
             room: (0, 0),
             plain_until: 0,
+            places: Places::default(),
         }
     }
 
@@ -75,7 +82,7 @@ impl Templates {
         templates.forget();
         templates.plain_until = 0;
         let outcome = read(&mut templates);
-        templates.valid = Valid::default();
+        (templates.valid, templates.places) = (Valid::default(), Places::default());
         KEPT.set(Some(templates));
         outcome
     }
@@ -112,17 +119,52 @@ impl Templates {
         if self.is_learning { self.ports.read(reader, read_ports) } else { read_ports(reader).map(Shared::from) }
     }
 
-    /// Read an array of endpoints onto the end of an empty list.
-    pub(crate) fn read_endpoints(&mut self, reader: &mut Reader<'_>, list: &mut EndpointList) -> Result<(), Error> {
+    /// Read an array of endpoints onto the end of an empty list. Many are likely to be those that were there before.
+    pub(crate) fn read_endpoints(
+        &mut self,
+        reader: &mut Reader<'_>,
+        list: &mut EndpointList,
+        before: Option<Before<'_>>,
+    ) -> Result<(), Error> {
         self.forget();
+        reader.peek();
+        self.places.push(reader.position());
         if self.is_learning {
             let rest = reader.bytes().len() - reader.position();
             list.reserve((self.room.0.min(rest / SHORTEST), self.room.1.min(rest)));
         }
-        reader.runs(|reader, _| self.read_some(reader, list))?;
+        match before {
+            Some(before) => self.read_others_than(before, reader, list)?,
+            None => reader.runs(|reader, _| self.read_some(reader, list))?,
+        }
         self.room = list.size();
         list.shrink();
         Ok(())
+    }
+
+    /// Read the endpoints that were not there before.
+    fn read_others_than(
+        &mut self,
+        before: Before<'_>,
+        reader: &mut Reader<'_>,
+        list: &mut EndpointList,
+    ) -> Result<(), Error> {
+        let (mut is_carried, mut expected, mut missed) = (false, 0, 0);
+        reader.runs(|reader, _| {
+            let among = if missed > MOST_MISSED { 0..0 } else { expected..expected + missed + MOST_AHEAD };
+            let Some(run) = before.run(among, reader) else {
+                missed += 1;
+                return self.read_most(reader, list, if missed > MOST_MISSED { MOST_AT_ONCE } else { 1 });
+            };
+            if !is_carried {
+                *list = before.list(list)?;
+                self.kept.forget();
+                self.kept.are_sound &= before.are_sound();
+            }
+            (is_carried, expected, missed) = (true, run.end, 0);
+            before.carry(run.clone(), reader, list, &mut self.places);
+            Ok(run.len())
+        })
     }
 
     /// Read an endpoint, and of an array those behind it that fit, onto the end of a list. The answer is how many they are.
@@ -171,6 +213,7 @@ impl Templates {
         let start = reader.clone();
         self.kept.are_sound = false;
         read_endpoint(reader, list)?;
+        self.places.push(reader.position());
         if self.is_learning && list.get(list.len() - 1).is_some_and(|endpoint| endpoint.rare().is_none()) {
             self.learn(&start);
         }
@@ -189,9 +232,11 @@ impl Templates {
         let mut next = Some(end);
         while let Some(after) = next.and_then(|at| self.find(reader, at, list)) {
             end = after;
+            self.places.push(end);
             next = if list.len() - before < most { reader.next_item(end) } else { None };
         }
         if !self.kept.end(list) {
+            self.places.take_back(list.len() - before);
             list.truncate(before);
             self.plain_until = end;
             return 0;
@@ -301,7 +346,7 @@ mod tests {
             let endpoints: Vec<String> = (0..40).map(|number| text(number, is_ready(number))).collect();
             let (document, mut list) = (format!("[{}]", endpoints.join(",")), EndpointList::default());
             templates.kept.forget();
-            templates.read_endpoints(&mut Reader::new(&document), &mut list).unwrap();
+            templates.read_endpoints(&mut Reader::new(&document), &mut list, None).unwrap();
             list.text().all().to_vec()
         };
         texts(|number| number > 10);
@@ -318,7 +363,7 @@ mod tests {
         // Another zone is kept while the text before it was not looked at yet.
         let document = format!("[{}]", [&*right, &right, &wrong, &one("n-12", "b"), &right].join(","));
         let (mut templates, mut list) = (Templates::new(), EndpointList::default());
-        templates.read_endpoints(&mut Reader::new(&document), &mut list).unwrap();
+        templates.read_endpoints(&mut Reader::new(&document), &mut list, None).unwrap();
         assert_eq!(list.get(2).unwrap().node_name(), Some(r"n-\"));
         let again = format!("{right}{}", " ".repeat(16));
         let mut reader = Reader::new(&again);
@@ -366,7 +411,7 @@ mod tests {
     fn the_plain_reader_learns_nothing() {
         let mut templates = Templates::none();
         let text = r#"[{"addresses":["10.0.0.1"]},{"addresses":["10.0.0.2"]},{"addresses":["10.0.0.3"]}]"#;
-        templates.read_endpoints(&mut Reader::new(text), &mut EndpointList::default()).unwrap();
+        templates.read_endpoints(&mut Reader::new(text), &mut EndpointList::default(), None).unwrap();
         assert!(templates.learned.is_empty());
     }
 }

@@ -84,7 +84,7 @@ pub fn read_view(document: &[u8]) -> Result<View, Error> {
             "held" => {
                 seen.once(6)?;
                 reader.array(|reader, _| {
-                    held.push(Arc::new(Templates::kept(|templates| read_slice(reader, templates))?));
+                    held.push(Arc::new(Templates::kept(|templates| read_slice(reader, templates, None))?));
                     Ok(())
                 })
             }
