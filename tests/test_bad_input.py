@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -165,6 +166,26 @@ def test_what_the_api_refuses_is_refused_with_path_and_byte(change: Json, path: 
     value, _ = json.JSONDecoder().raw_decode(text[error.offset :].decode())
     assert value is not None
     assert refused(lambda: epcore.SliceSet.from_objects({**SAMPLE, **change})).offset is None
+
+
+@pytest.mark.parametrize(
+    ("document", "path"),
+    [
+        (b'{"kind": "ServiceList", "items": []}', "kind"),
+        (b'{"kind": "List", "items": 3}', "items"),
+        (b'{"type": "GONE", "object": {}}', "type"),
+        (b"", ""),
+    ],
+)
+def test_what_is_wrong_with_a_document_is_told_of_that_one(document: bytes, path: str) -> None:
+    calls = [
+        (read, path),
+        (epcore.SliceSet.from_json(b"[]").refresh, path),
+        (lambda data: epcore.diff(data, b"[]"), ".".join(filter(None, ["before", path]))),
+        (lambda data: epcore.diff(b"[]", data), ".".join(filter(None, ["after", path]))),
+    ]
+    for call, expected in calls:
+        assert refused(partial(call, document)).path == expected
 
 
 def test_limits_of_the_api_are_limit_errors_with_both_numbers() -> None:

@@ -111,7 +111,8 @@ class SliceSet(Sequence[EndpointSlice]):
         what it was. An object with the same bytes as in the list of this set costs their comparison, wherever
         the list has grown or shrunk, and its record is shared by both sets. Of a slice that changed, an endpoint with
         the same bytes costs their comparison and a copy of what is known of it. The first ``refresh`` after
-        ``from_json`` reads everything, as only a refreshed set keeps its document (``bytes`` and ``str`` without a copy).
+        ``from_json`` reads everything, as only a refreshed set keeps its document (``bytes`` and ``str`` without a
+        copy).
         """
     def to_json(self) -> bytes:
         """Write an ``EndpointSliceList`` with every field that was read, in canonical form.

@@ -79,12 +79,15 @@ impl Document {
     }
 }
 
+/// What slices are called where there is one document of them.
+const SLICES: &str = "slices";
+
 /// Slices and, for the place of later errors, the document they were in.
 pub(crate) type Slices = (Arc<Vec<Arc<Slice>>>, Option<Document>);
 
 /// Slices from bytes, handles or objects.
 pub(crate) fn slices(source: &Bound<'_, PyAny>) -> PyResult<Slices> {
-    slices_at(source, "slices")
+    slices_at(source, SLICES)
 }
 
 /// The same, with paths of errors that begin with `root`.
@@ -103,7 +106,7 @@ pub(crate) fn slice_list(source: &Bound<'_, PyAny>, root: &'static str) -> PyRes
     let document = document(source, root)?;
     match document.read(source.py(), wire::read_slice_list)? {
         Ok((slices, version)) => Ok(((Arc::new(slices), Some(document)), version)),
-        Err(error) => Err(document.exception(error.with_root(root))),
+        Err(error) => Err(document.exception(if root == SLICES { error } else { error.with_root(root) })),
     }
 }
 

@@ -91,11 +91,14 @@ impl Error {
         self
     }
 
-    /// The same error with the outermost step of its path renamed, for example `slices` to `before`.
+    /// The same error in a document that is called `root`, for example `before` instead of `slices`. What is no item of the document is below it:
+    /// `before.kind`.
     #[must_use]
     pub fn with_root(mut self, root: &'static str) -> Self {
-        if let Some(Segment::Field(field)) = self.0.steps.last_mut() {
-            *field = Cow::Borrowed(root);
+        const ITEMS: [&str; 3] = ["slices", "objects", "events"];
+        match self.0.steps.last_mut() {
+            Some(Segment::Field(field)) if ITEMS.contains(&&**field) => *field = Cow::Borrowed(root),
+            _ => self = self.in_field(root),
         }
         self
     }

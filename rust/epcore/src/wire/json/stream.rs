@@ -190,6 +190,9 @@ fn read_list(
             if reader.null()? {
                 return Ok(());
             }
+            if reader.peek() != Some(b'[') {
+                return Err(reader.expected("an array"));
+            }
             reader.items_of_array(item).map_err(|error| failed.insert(error).clone())
         }
         "metadata" => {
