@@ -12,6 +12,7 @@ import pytest
 from controller_world import cluster, pod, service, test, until
 from epcore.cli import main
 from fake_cluster import FakeCluster
+from ports import free_port
 
 EPCORE = [sys.executable, "-m", "epcore"]
 
@@ -69,14 +70,16 @@ def test_a_run_that_cannot_do_all_does_the_rest_and_says_so(tmp_path: Path) -> N
     test(scenario)
 
 
-def test_the_controller_serves_how_it_is_and_ends_by_a_signal(tmp_path: Path) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", ""])
+def test_the_controller_serves_how_it_is_and_ends_by_a_signal(host: str, tmp_path: Path) -> None:
     async def scenario() -> None:
         server, source = shop(tmp_path)
         async with server.serving(tmp_path) as config:
             process = await asyncio.create_subprocess_exec(
                 *EPCORE,
                 *("controller", "--kubeconfig", config, *source, "--log-format", "json"),
-                *("--metrics-address", "127.0.0.1:0"),
+                # Without a host each family would get a port of its own.
+                *("--metrics-address", f"{host}:{0 if host else free_port()}"),
                 stderr=asyncio.subprocess.PIPE,
             )
             assert process.stderr is not None

@@ -17,8 +17,9 @@ from google.protobuf import json_format
 
 import epcore
 from epcore.proxy import envoy
+from ports import free_port
 from programs import needs, program
-from test_real_proxies import PATIENCE, PORT, Envoy, batches, free_port, running
+from test_real_proxies import PATIENCE, PORT, Envoy, batches, running
 
 Json: TypeAlias = dict[str, Any]
 

@@ -20,6 +20,7 @@ from typing import Any, Protocol, Self, TypeAlias
 
 import epcore
 from epcore.proxy import ServicePort, envoy, haproxy, usable
+from ports import free_port
 from programs import needs, program
 
 Json: TypeAlias = dict[str, Any]
@@ -241,13 +242,6 @@ def running(*command: str, folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 async def until(is_done: Callable[[], bool]) -> None:

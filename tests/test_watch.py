@@ -21,8 +21,8 @@ from api_server import GONE, Script, serving
 from epcore.cli import main
 from epcore.cli.watch import sources, targets
 from epcore.proxy import ServicePort, haproxy
+from ports import free_port
 from programs import needs, program
-from test_real_proxies import free_port
 
 Json = dict[str, Any]
 PATIENCE = 30.0

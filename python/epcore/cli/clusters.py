@@ -195,7 +195,7 @@ def run_controller(
     sources: "Sequence[Assigned]",
     sharing: Sharing | None = None,
     *,
-    address: tuple[str, int] | None,
+    address: tuple[str | None, int] | None,
     log_format: LogForm = "console",
     log_level: LogLevel = "info",
 ) -> None:
@@ -277,11 +277,12 @@ def _own_namespace() -> str:
         return "default"
 
 
-def _address(text: str) -> tuple[str, int]:
+def _address(text: str) -> tuple[str | None, int]:
+    """Read where to serve; without a host on all addresses of both families, which ``::`` is not for asyncio."""
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004 - the largest port
         raise CommandError(f"--metrics-address {text}: not HOST:PORT")
-    return host.strip("[]") or "::", int(port)
+    return host.strip("[]") or None, int(port)
 
 
 def _stops_at(number: signal.Signals, stop: asyncio.Event) -> None:

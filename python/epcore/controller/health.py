@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def serving(
-    host: str, port: int, registry: "CollectorRegistry", is_ready: "Callable[[], bool]"
+    host: str | None, port: int, registry: "CollectorRegistry", is_ready: "Callable[[], bool]"
 ) -> "AsyncIterator[int]":
-    """Serve while the block runs; yields the port. Raises ``OSError`` where it cannot listen.
+    """Serve while the block runs, on all addresses without a host; yields the port. Raises ``OSError``.
 
     ``/healthz`` is right as long as the event loop turns; ``/readyz`` is 503 until ``is_ready``.
     """
