@@ -157,8 +157,9 @@ def test_a_list_whose_pages_are_gone_is_read_anew(tmp_path: Path) -> None:
     test(scenario)
 
 
-@pytest.mark.parametrize("kind", ["pods", "endpointslices", "services"])
-def test_a_page_that_is_no_list_is_not_taken_for_an_empty_one(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("answer", ["junk", (200, {})])
+@pytest.mark.parametrize("kind", ["pods", "nodes", "endpointslices", "services"])
+def test_a_page_that_is_no_list_is_not_taken_for_an_empty_one(kind: str, answer: Fault, tmp_path: Path) -> None:
     async def scenario() -> None:
         server = web()
         async with running(server, tmp_path):
@@ -168,7 +169,7 @@ def test_a_page_that_is_no_list_is_not_taken_for_an_empty_one(kind: str, tmp_pat
             def junk(request: Request) -> Fault | None:
                 if request.plural != kind or not left:
                     return None
-                return left.pop() and (410 if request.method == "WATCH" else "junk")
+                return left.pop() and (410 if request.method == "WATCH" else answer)
 
             server.fault = junk
             server.put(kind, next(iter(server.objects[kind].values())))

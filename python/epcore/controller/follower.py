@@ -112,9 +112,13 @@ class Follower:
             page = await self.api.request("GET", self.resource.path(self.namespace), query=query)
             pages.append(page)
             metadata = _metadata_of(page)
+            version = str(metadata.get("resourceVersion") or "")
+            if not version:
+                # Every list has one. What has none is not for us, and to take it for an empty list would empty slices.
+                raise ApiError(0, "an answer that is no list: it has no resourceVersion")
             following = str(metadata.get("continue") or "")
             if not following:
-                return Pages(pages, str(metadata.get("resourceVersion") or ""))
+                return Pages(pages, version)
 
     async def _watch(self) -> None:
         query = [
