@@ -28,7 +28,7 @@ def once(fault: Fault, *, method: str = "", plural: str = "endpointslices") -> C
     return of
 
 
-FAULTS: list[Fault] = ["lost", "cut", 500, 503, 504, (429, {"Retry-After": "0"}), (500, {"Retry-After": "0"})]
+FAULTS: list[Fault] = ["lost", "cut", "junk", 500, 503, 504, (429, {"Retry-After": "0"}), (500, {"Retry-After": "0"})]
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -1,5 +1,6 @@
 """Plans carried out: one write after the other, and never a second time before it is known what became of the first."""
 
+import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -41,14 +42,22 @@ class Writer:
 
     async def _write(self, write: "Write", may_go_on: "Callable[[], bool]", wrote: "Callable[[Write], None]") -> End:
         try:
-            content = await self._send(write, may_go_on)
+            self._accepted(write, await self._send(write, may_go_on))
         except WithheldError:
             return "not-ours"
         except ApiError as error:
             return await self._failed(write, error)
-        self._state.answer(write, "accepted", None if write.verb == "delete" else content)
         wrote(write)
         return "done"
+
+    def _accepted(self, write: "Write", content: bytes) -> None:
+        """Take the answer to a write in. What is none of an API server's, as a page of a proxy, tells nothing."""
+        try:
+            if write.verb == "delete":
+                json.loads(content)["kind"]
+            self._state.answer(write, "accepted", None if write.verb == "delete" else content)
+        except (ValueError, TypeError, KeyError) as error:
+            raise _nonsense(error) from None
 
     async def _failed(self, write: "Write", error: ApiError) -> End:
         if error.status == HTTPStatus.NOT_FOUND and write.verb != "create":
@@ -71,8 +80,11 @@ class Writer:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
             self._state.answer(write, "gone")
-        else:
+            return
+        try:
             self._state.saw(content)
+        except (ValueError, TypeError, KeyError) as error:
+            raise _nonsense(error) from None
 
     async def _send(self, write: "Write", may_send: "Callable[[], bool]") -> bytes:
         if write.verb == "delete":
@@ -98,6 +110,10 @@ def _deletion(write: "Write") -> "Mapping[str, Any]":
     metadata = write.to_dict().get("metadata", {})
     conditions = {key: metadata[key] for key in ("uid", "resourceVersion") if metadata.get(key)}
     return {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": conditions}
+
+
+def _nonsense(error: Exception) -> ApiError:
+    return ApiError(0, f"what it answered cannot be taken: {error}")
 
 
 def _is_ending(error: ApiError) -> bool:
