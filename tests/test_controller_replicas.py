@@ -13,7 +13,7 @@ from epcore.controller import Api, ApiError, ControllerOptions
 from epcore.controller.api import WithheldError
 from epcore.controller.membership import Timing
 from epcore.controller.replica import Replica
-from fake_cluster import FakeCluster
+from fake_cluster import FakeCluster, Fault, Request
 
 TIMING = Timing(duration=2, period=0.2, guard=0.8)
 NAMES = [f"web{number}" for number in range(12)]
@@ -107,6 +107,30 @@ def test_what_a_killed_replica_had_is_taken_after_its_time(tmp_path: Path) -> No
                     server.put("pods", pod(name, 2))
                 await until(lambda: all_right(server, 2), 20)
                 assert len(two.owned()) == len(NAMES)
+
+    test(scenario)
+
+
+@pytest.mark.parametrize("answer", ["junk", (200, {})])
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_nonsense_in_the_place_of_leases_ends_no_replica(method: str, answer: Fault, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = shop()
+        async with server.serving(tmp_path) as config, replica(config, 4) as one:
+            await until(lambda: all_right(server, 1) and len(one.owned()) == len(NAMES), 20)
+            left = [answer]
+
+            def fault(request: Request) -> Fault | None:
+                is_it = request.plural == "leases" and request.method == method
+                return left.pop() if is_it and left else None
+
+            server.fault = fault
+            await until(lambda: not left or one.task.done())
+            for name in NAMES:
+                server.put("pods", pod(name, 2))
+            await until(lambda: all_right(server, 2), 20)
+            assert len(one.owned()) == len(NAMES)
+            await one.end()
 
     test(scenario)
 

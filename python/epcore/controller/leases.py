@@ -4,12 +4,16 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, TypeVar
 
 from epcore.controller.api import ApiError, Resource
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from epcore.controller.api import Api
+
+T = TypeVar("T")
 
 LEASES: Final = Resource("Lease", "/apis/coordination.k8s.io/v1", "leases")
 GROUP_LABEL: Final = "epcore.dev/replicas"
@@ -72,8 +76,9 @@ class Leases:
         """List all Leases of the group, as they are after the call began."""
         # Without a resourceVersion: the answer is as new as can be, and not of a cache.
         query = [("labelSelector", f"{GROUP_LABEL}={self.group}")]
-        items = json.loads(await self.api.request("GET", LEASES.path(self.namespace), query=query)).get("items") or []
-        return [lease for lease in map(_read, items) if lease is not None]
+        content = await self.api.request("GET", LEASES.path(self.namespace), query=query)
+        found = _parsed(content, lambda answer: [_read(item) for item in answer["items"] or []])
+        return [lease for lease in found if lease is not None]
 
     async def read(self, lease: Lease) -> Lease:
         """Read one."""
@@ -115,11 +120,19 @@ class Leases:
 
     @staticmethod
     def _taken(content: bytes) -> Lease:
-        lease = _read(json.loads(content))
+        lease = _parsed(content, _read)
         if lease is None:
             # Somebody has a Lease of this name for something else, or has taken ours over.
             raise ApiError(HTTPStatus.CONFLICT, "a Lease of this name has not our labels")
         return lease
+
+
+def _parsed(content: bytes, read: "Callable[[Any], T]") -> T:
+    """Read an answer. Raises ``ApiError`` for what is none of an API server's, as a page of a proxy."""
+    try:
+        return read(json.loads(content))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ApiError(0, f"an answer that cannot be read: {type(error).__name__}: {error}") from None
 
 
 def _read(item: dict[str, Any]) -> Lease | None:
