@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -264,6 +265,34 @@ def test_while_the_api_is_away_everybody_stops_and_goes_on_with_the_same_afterwa
         assert world.handovers > handovers, "what was passed over is looked at"
 
     calm(test, 3)
+
+
+def test_what_a_replica_takes_while_it_dies_is_not_its_own_under_another_name() -> None:
+    async def test(world: World) -> None:
+        first, second = world.alive
+        former, update, taken = first.shards.identity, first.wire.update, asyncio.Event()
+
+        async def answered_late(lease: Lease) -> Lease:
+            written = await update(lease)
+            if lease.role == "bucket" and lease.holder == former:
+                taken.set()
+                while first.shards.is_valid:  # noqa: ASYNC110 - the time is made up
+                    await asyncio.sleep(0.1)
+            return written
+
+        first.wire.update = answered_late  # type: ignore[method-assign]
+        await second.kill()
+        async with asyncio.timeout(3 * TIMING.duration):
+            await taken.wait()
+        world.server.update(replace(world.server.leases[f"g-{former}"], state="dead"))
+        world.add()
+        for _ in range(1000 * TIMING.duration):
+            await asyncio.sleep(0.002)
+            world.check()
+        assert first.shards.identity not in {"", former}
+        assert owners(world) == wanted(world)
+
+    calm(test, 2)
 
 
 def test_one_bucket_makes_one_leader() -> None:

@@ -72,6 +72,7 @@ class Membership:
     ) -> None:
         self._store, self._group, self._timing, self._clock, self._identities = store, group, timing, clock, identities
         self.identity = ""
+        """``""`` from the moment on in which it is taken for dead, until it has another."""
         self._own: Lease | None = None
         self._ends = 0.0
         self._is_leaving = False
@@ -188,7 +189,8 @@ class Membership:
 
     def _died(self) -> bool:
         _log.warning("this replica was taken for dead", extra={"identity": self.identity})
-        self._own = None
+        # What is still answered to it under this name is not for the next one.
+        self._own, self.identity = None, ""
         return False
 
     def _stated(self, own: Lease) -> Lease:

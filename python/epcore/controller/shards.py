@@ -94,7 +94,7 @@ class Shards:
 
     @property
     def identity(self) -> str:
-        """Name of this replica, until it is taken for dead."""
+        """Name of this replica, until it is taken for dead; then ``""`` until it has another."""
         return self._membership.identity
 
     @property
