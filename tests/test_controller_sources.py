@@ -122,3 +122,40 @@ def test_endpoints_that_no_longer_fit_their_service_are_told_and_stay_as_they_ar
             await until(lambda: server.slices("db")[0]["ports"][0]["name"] == "sql")
 
     test(scenario)
+
+
+def test_endpoints_that_do_not_fit_their_service_are_taken_once_it_has_changed(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = cluster(("services", service("db", selector=False)))
+        source = Told(Found(["10.9.0.1"]))
+        async with running(server, tmp_path, [Assigned("shop", "db", source)]):
+            await until(lambda: server.addresses("db") == ["10.9.0.1"])
+            source.news.put_nowait(Found([{"address": "10.9.0.2", "ports": {"sql": 8080}}]))
+            source.news.put_nowait(Failed("away"))
+            await until(lambda: len(server.objects["events"]) == 2)
+            assert server.addresses("db") == ["10.9.0.1"]
+            renamed = service("db", selector=False)
+            renamed["spec"]["ports"][0]["name"] = "sql"
+            server.put("services", renamed)
+            await until(lambda: server.addresses("db") == ["10.9.0.2"])
+
+    test(scenario)
+
+
+def test_endpoints_that_do_not_fit_are_forgotten_once_the_source_tells_others(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = cluster(("services", service("db", selector=False)))
+        misfit = Found([{"address": "10.9.0.2", "ports": {"sql": 8080}}])
+        source = Told(Found(["10.9.0.1"]))
+        async with running(server, tmp_path, [Assigned("shop", "db", source)]):
+            await until(lambda: server.addresses("db") == ["10.9.0.1"])
+            for news in (misfit, Found([]), misfit, Found(["10.9.0.3"])):
+                source.news.put_nowait(news)
+            await until(lambda: server.addresses("db") == ["10.9.0.3"])
+            renamed = service("db", selector=False)
+            renamed["spec"]["ports"][0]["name"] = "sql"
+            server.put("services", renamed)
+            await until(lambda: server.slices("db")[0]["ports"][0]["name"] == "sql")
+            assert server.addresses("db") == ["10.9.0.3"]
+
+    test(scenario)

@@ -71,6 +71,8 @@ class Controller:
             if name in self._sources:
                 raise ValueError(f"two sources for the Service {'/'.join(name)}")
             self._sources[name] = assigned
+        self._refused: dict[Name, Found] = {}
+        """What sources told that did not fit their Services; it may once these have changed."""
         self._state = State(options, self._sources, self._complain)
         self._worker = Worker(api, options, self._state, self.metrics, owns)
         self._background: set[asyncio.Task[None]] = set()
@@ -156,13 +158,17 @@ class Controller:
                 self._worker.due(name)
         # What a list or another writer says is no event of which anybody knows when it was.
         since = None if is_list or kind == "EndpointSlice" else time.time()
-        delay = 0.0
-        if kind == "Pod" and not is_list:
-            delay = self.options.batch_period
-        elif kind == "EndpointSlice" and not is_list:
-            delay = max(_SLICE_DELAY, self.options.batch_period)
+        delay = 0.0 if is_list else self._delay(kind)
         for name in self._state.take_news():
             self._worker.due(name, delay, since)
+            if kind == "Service" and name in self._refused:
+                self._take(self._sources[name], self._refused[name])
+
+    def _delay(self, kind: str) -> float:
+        """Seconds for which events are collected before anything is done about them."""
+        if kind == "Pod":
+            return self.options.batch_period
+        return max(_SLICE_DELAY, self.options.batch_period) if kind == "EndpointSlice" else 0.0
 
     def _resources(self) -> "list[Resource]":
         return [SERVICES, SLICES, *([ENDPOINTS] if self.options.mirror else [])]
@@ -246,13 +252,16 @@ class Controller:
         if isinstance(news, Failed):
             trouble = news.message
         elif not news.endpoints and not assigned.may_empty:
+            self._refused.pop(name, None)
             trouble = "the source has no endpoints, and may not empty the Service"
         else:
             try:
                 self._state.found(name, news.endpoints)
             except (*UNREADABLE, TypeError) as error:
+                self._refused[name] = news
                 trouble = str(error)
             else:
+                self._refused.pop(name, None)
                 self._worker.source_works(name)
                 for changed in self._state.take_news():
                     self._worker.due(changed, self.options.batch_period, time.time())
