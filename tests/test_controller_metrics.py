@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from controller_world import pod, running, test, until, web
+from controller_world import pod, running, service, test, until, web
 from epcore.controller import Controller
 from fake_cluster import FakeCluster
 
@@ -59,5 +59,34 @@ def test_sizes_follow_what_there_is(tmp_path: Path, seed: int) -> None:
                 await until(lambda: told(controller) == there(server))
             server.delete("services", ("shop", "web"))
             await until(lambda: told(controller) == {"endpoints": 0, "slices": 0, "ideal": 0, "fill": 1})
+
+    test(scenario)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sizes_follow_what_there_is_though_others_write_and_writes_fail(tmp_path: Path, seed: int) -> None:
+    async def scenario() -> None:
+        server, dice = web(10), random.Random(seed)
+        server.fault = lambda request: 500 if request.is_write and dice.random() < 0.3 else None
+        async with running(server, tmp_path, max_endpoints=MAXIMUM) as controller:
+            await until(lambda: len(server.addresses("web")) == 10)
+            for number in range(10, 14):
+                for name in dice.sample(sorted(server.objects["endpointslices"]), 2):
+                    server.delete("endpointslices", name)
+                server.put("pods", pod("web", number))
+                await until(lambda number=number: len(server.addresses("web")) == number + 1)  # type: ignore[misc]
+                await until(lambda: told(controller) == there(server))
+
+    test(scenario)
+
+
+def test_a_service_that_does_not_ask_any_more_is_not_counted(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = web(10)
+        async with running(server, tmp_path) as controller:
+            await until(lambda: told(controller)["endpoints"] == 10)
+            server.put("services", service("web", labels={}))
+            await until(lambda: told(controller) == {"endpoints": 0, "slices": 0, "ideal": 0, "fill": 1})
+            assert len(server.addresses("web")) == 10
 
     test(scenario)

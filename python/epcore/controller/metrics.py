@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from epcore import Plan
     from epcore.controller.objects import Name
@@ -57,7 +57,7 @@ class Metrics:
         self.delay = histogram("event_delay_seconds", "Seconds from an event until all is written", _SECONDS, of=ours)
         self.fill.set_function(self._fill)
 
-    def planned(self, name: "Name", plan: "Plan", endpoints_before: int) -> None:
+    def planned(self, plan: "Plan") -> None:
         """Count what a plan says that was carried out."""
         stats = plan.stats
         self.added.observe(stats.endpoints_added)
@@ -66,23 +66,18 @@ class Metrics:
         self.floor.inc(stats.write_floor)
         self.moves.inc(stats.endpoints_moved)
         self.resent.inc(stats.endpoints_resent)
-        endpoints = endpoints_before + stats.endpoints_added - stats.endpoints_removed
-        self.sized(name, endpoints, stats.slices_after, stats.slices_ideal)
 
-    def sized(self, name: "Name", endpoints: int, slices: int, ideal: int) -> None:
-        """Note how large a Service is."""
+    def sized(self, name: "Name", plans: "Sequence[Plan]") -> None:
+        """Note how large a Service is whose plans were carried out; counted anew, since others change slices too."""
+        endpoints = sum(len(slice_) for plan in plans for slice_ in plan.result())
+        slices, ideal = sum(plan.stats.slices_after for plan in plans), sum(plan.stats.slices_ideal for plan in plans)
         before = self._sizes.get(name, (0, 0, 0))
         self._sizes[name] = (endpoints, slices, ideal)
         for gauge, was, is_ in zip(self._gauges(), before, self._sizes[name], strict=True):
             gauge.inc(is_ - was)
 
-    def size(self, name: "Name") -> int | None:
-        """Tell how many endpoints a Service has, if it was noted."""
-        found = self._sizes.get(name)
-        return None if found is None else found[0]
-
     def forget(self, name: "Name") -> None:
-        """A Service is gone, or another replica's."""
+        """A Service is gone, not ours any more, or another replica's."""
         for gauge, was in zip(self._gauges(), self._sizes.pop(name, (0, 0, 0)), strict=True):
             gauge.dec(was)
 

@@ -139,17 +139,17 @@ class Worker:
         if known is not None and known.trouble:
             self.tell(name, "Warning", "ServiceNotUsable", known.trouble)
         trigger = _rfc3339(since) if since is not None and self._options.trigger_time else None
-        for plan in self._state.plans(name, trigger):
+        plans = self._state.plans(name, trigger)
+        for plan in plans:
             self._tell_of(name, plan)
-            before = self._metrics.size(name)
-            if before is None:
-                before = sum(len(slice_) for slice_ in self._state.slices(name))
             end = await self._writer.carry_out(plan, lambda: self.is_ours(name), self._noting(name, changes))
             if end != "done":
                 return end
-            self._metrics.planned(name, plan, before)
-        if known is None:
+            self._metrics.planned(plan)
+        if known is None or known.role is None:
             self._metrics.forget(name)
+        else:
+            self._metrics.sized(name, plans)
         return "done"
 
     async def _look_at(self, name: "Name") -> None:
