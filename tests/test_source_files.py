@@ -7,19 +7,22 @@ import os
 import random
 import threading
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from watchfiles import awatch
+from watchfiles._rust_notify import WatchfilesRustInternalError
 
 from epcore.controller.sources import SourceError
 from epcore.controller.sources.contents import read_endpoints
 from epcore.controller.sources.document import checked, endpoints_in
 from epcore.controller.sources.files import File
 from epcore.controller.sources.notices import Notices
+from epcore.controller.sources.text import source_of
 from told_by import Told, told_by
 
 
@@ -359,6 +362,36 @@ def test_one_watcher_serves_many_sources_and_word_comes_before_the_next_look(tmp
     run(test())
 
 
+def test_files_as_people_name_them_share_one_watcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watchers, most = 0, 0
+
+    async def counted(*folders: Path, **options: Any) -> AsyncIterator[set[Any]]:
+        nonlocal watchers, most
+        watchers += 1
+        most = max(most, watchers)
+        try:
+            async for changes in awatch(*folders, **options):
+                yield changes
+        finally:
+            watchers -= 1
+
+    monkeypatch.setattr("epcore.controller.sources.notices.awatch", counted)
+    files = [tmp_path / f"{number}.json" for number in range(3)]
+
+    async def test() -> None:
+        async with AsyncExitStack() as stack:
+            for file in files:
+                file.write_text("[]")
+                told = await stack.enter_async_context(told_by(source_of(str(file), {"interval": 600, "settle": 0.05})))
+                assert await told.found() == []
+            await asyncio.sleep(1)
+            replace(files[-1], '["10.0.0.1"]')
+            assert await told.found() == ["10.0.0.1"]
+        assert most == 1
+
+    run(test())
+
+
 def test_a_log_beside_the_file_wakes_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looks = 0
     see = File.look
@@ -387,11 +420,16 @@ def test_a_log_beside_the_file_wakes_nobody(tmp_path: Path, monkeypatch: pytest.
     run(test())
 
 
+@pytest.mark.parametrize("error", [OSError(24, "limit reached"), WatchfilesRustInternalError("Too many open files")])
 def test_without_word_from_the_system_files_are_followed_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    asked = 0
+
     def refused(*_: object, **__: object) -> None:
-        raise OSError(24, "inotify instance limit reached")
+        nonlocal asked
+        asked += 1
+        raise error
 
     monkeypatch.setattr("epcore.controller.sources.notices.awatch", refused)
     file = tmp_path / "a.json"
@@ -402,5 +440,7 @@ def test_without_word_from_the_system_files_are_followed_all_the_same(
             assert await told.found() == []
             replace(file, '["10.0.0.1"]')
             assert await told.found() == ["10.0.0.1"]
+            await asyncio.sleep(0.5)
+            assert asked == 1, "the system is not asked again at each look"
 
     run(test())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from epcore.controller.sources import SourceError
 from epcore.controller.sources.contents import LARGEST, State, Whole, state_of
-from epcore.controller.sources.notices import Notices
+from epcore.controller.sources.notices import Notices, notices_of_loop
 from epcore.controller.sources.polled import Look, Polled
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ class File(Polled):
 
     :param interval: seconds between two looks where the system tells of no change by itself.
     :param largest: most bytes of one file.
-    :param notices: shared by sources, so that one watcher serves them all.
+    :param notices: shared by sources, so that one watcher serves them all; left out, by all of the event loop.
     """
 
     path: Path
     interval: float = 1.0
     settle: float = 0.25
     largest: int = LARGEST
-    notices: Notices = field(default_factory=Notices)
+    notices: Notices | None = None
     _seen: State | None = field(default=None, init=False)
     _seen_at: float = field(default=0.0, init=False)
     _restless_since: float = field(default=0.0, init=False)
@@ -70,7 +70,8 @@ class File(Polled):
 
     async def wait(self, seconds: float) -> None:
         """Wait, or until something happens to it or to what it links to."""
-        await self.notices.wait({self.path.absolute(), self.path.resolve()}, seconds)
+        notices = notices_of_loop() if self.notices is None else self.notices
+        await notices.wait({self.path.absolute(), self.path.resolve()}, seconds)
 
     def _whole(self, state: State) -> Whole | None:
         """Read it; ``None`` if it is not any more as it was."""

@@ -5,6 +5,7 @@ import logging
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
 
 from watchfiles import awatch
 
@@ -39,7 +40,7 @@ class Notices:
         for path in paths:
             self._waiting.setdefault(path, set()).add(woken)
         try:
-            if self._task is None or self._task.done():
+            if self._task is None:
                 self._task = asyncio.create_task(self._follow())
             if not self._watched.issuperset(_folders(paths)):
                 self._is_stale.set()
@@ -57,14 +58,21 @@ class Notices:
         self._watched = frozenset()
 
     async def _follow(self) -> None:
+        try:
+            await self._follow_all()
+        finally:
+            # Nothing of its event loop is kept.
+            self._task, self._is_stale = None, asyncio.Event()
+
+    async def _follow_all(self) -> None:
         while True:
             await asyncio.sleep(_PAUSE)
             self._waiting = {path: waiting for path, waiting in self._waiting.items() if waiting}
             self._watched = _folders(self._waiting)
             self._is_stale = stale = asyncio.Event()
             if self._watched:
-                # Where it cannot watch, nobody is woken: they look by themselves.
-                with suppress(OSError):
+                # Where it cannot watch, nobody is woken: they look by themselves. Of the system's errors it makes both.
+                with suppress(OSError, RuntimeError):
                     await self._tell(stale)
             await stale.wait()
 
@@ -76,6 +84,17 @@ class Notices:
                     if _concerns(changed, path):
                         for woken in waiting:
                             woken.set()
+
+
+_OF_LOOPS: "Final[WeakKeyDictionary[asyncio.AbstractEventLoop, Notices]]" = WeakKeyDictionary()
+
+
+def notices_of_loop() -> Notices:
+    """Give the one that serves all sources of this event loop."""
+    loop = asyncio.get_running_loop()
+    if loop not in _OF_LOOPS:
+        _OF_LOOPS[loop] = Notices()
+    return _OF_LOOPS[loop]
 
 
 def _folders(paths: "Iterable[Path]") -> frozenset[Path]:
