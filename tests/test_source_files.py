@@ -6,6 +6,7 @@ import json
 import os
 import random
 import threading
+import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from watchfiles import awatch
 from watchfiles._rust_notify import WatchfilesRustInternalError
 
 from epcore.controller.sources import SourceError
-from epcore.controller.sources.contents import read_endpoints
+from epcore.controller.sources.contents import State, read_endpoints, state_of
 from epcore.controller.sources.document import checked, endpoints_in
 from epcore.controller.sources.files import File
 from epcore.controller.sources.notices import Notices
@@ -360,6 +361,44 @@ def test_one_watcher_serves_many_sources_and_word_comes_before_the_next_look(tmp
             assert await told.found() == ["10.0.0.1"]
 
     run(test())
+
+
+def test_files_that_hang_are_told_and_keep_neither_others_back_nor_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = threading.Event()
+
+    def hangs(path: Path) -> State:
+        if path.name.startswith("hangs"):
+            goes_on.wait(20)
+        return state_of(path)
+
+    monkeypatch.setattr("epcore.controller.sources.files.state_of", hangs)
+    monkeypatch.setattr("epcore.controller.sources.files._HANGING", 0.2)
+    # More than the event loop has threads.
+    files = [tmp_path / f"hangs-{number}.json" for number in range(40)]
+
+    async def test() -> None:
+        async with AsyncExitStack() as stack:
+            every = [await stack.enter_async_context(following(file)) for file in files]
+            for told in every:
+                assert "has not answered in 0.2 seconds" in await told.failed()
+            for file in (*files, tmp_path / "other.json"):
+                file.write_text("[]")
+            assert await (await stack.enter_async_context(following(tmp_path / "other.json"))).found() == []
+            assert threading.active_count() < 2 * len(files), "one thread for each"
+            goes_on.set()
+            assert await every[0].found() == []
+            goes_on.clear()
+            replace(files[0], '["10.0.0.1"]')
+            await asyncio.sleep(0.2)
+
+    began = time.monotonic()
+    try:
+        run(test())
+        assert time.monotonic() - began < 10
+    finally:
+        goes_on.set()
 
 
 def test_files_as_people_name_them_share_one_watcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,6 +136,22 @@ def test_a_call_that_hangs_is_told_and_no_other_is_begun_beside_it() -> None:
     run(test())
 
 
+def test_endpoints_that_are_made_when_they_are_asked_for_hang_as_the_call_does() -> None:
+    goes_on = threading.Event()
+
+    def hangs(address: str) -> str:
+        goes_on.wait(20)
+        return address
+
+    async def test() -> None:
+        async with told_by(function(lambda: map(hangs, ["10.0.0.1"]))) as told:
+            assert await told.failed() == "python:x:y: has not answered in 0.3 seconds"
+            goes_on.set()
+            assert await told.found() == ["10.0.0.1"]
+
+    run(test())
+
+
 def test_an_asynchronous_call_that_hangs_is_told() -> None:
     async def hangs() -> None:
         await asyncio.sleep(60)
@@ -195,7 +211,7 @@ def test_an_asynchronous_generator_is_closed_when_nobody_follows_it_any_more(
         async with told_by(source) as told:
             assert await told.found() == ["10.0.0.1"]
             if step == "the check":
-                monkeypatch.setattr(asyncio, "to_thread", forever)
+                monkeypatch.setattr("epcore.controller.sources.functions.in_thread", forever)
             elif step == "the wait":
                 monkeypatch.setattr(source, "wait", forever)
             if step != "the item":

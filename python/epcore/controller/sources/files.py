@@ -10,6 +10,7 @@ from epcore.controller.sources import SourceError
 from epcore.controller.sources.contents import LARGEST, State, Whole, state_of
 from epcore.controller.sources.notices import Notices, notices_of_loop
 from epcore.controller.sources.polled import Look, Polled
+from epcore.controller.sources.threads import OneCall
 
 if TYPE_CHECKING:
     from epcore.controller.sources import PublishedEndpoint
@@ -18,6 +19,8 @@ _UNENDED: Final = 5.0
 """Seconds for which a last line without end is taken for one that is being written."""
 _RESTLESS: Final = 30.0
 """Seconds after which a file that keeps changing is trouble."""
+_HANGING: Final = 60.0
+"""The same for a look that does not end, as where a network's file system hangs."""
 
 
 @dataclass
@@ -41,6 +44,9 @@ class File(Polled):
     _seen: State | None = field(default=None, init=False)
     _seen_at: float = field(default=0.0, init=False)
     _restless_since: float = field(default=0.0, init=False)
+    _places: set[Path] = field(default_factory=set, init=False)
+    """Where it is, by its name and by its links."""
+    _call: OneCall[Look] = field(default_factory=OneCall, init=False)
     _known: "tuple[State, list[PublishedEndpoint] | SourceError] | None" = field(default=None, init=False)
 
     @property
@@ -50,7 +56,15 @@ class File(Polled):
 
     async def look(self) -> Look:
         """See whether anything changed, and read it once it rests."""
-        state = await asyncio.to_thread(state_of, self.path)
+        return await self._call.result(self._looked, str(self.path), _HANGING)
+
+    async def close(self) -> None:
+        """Leave a look that hangs to itself."""
+        self._call.forget()
+
+    def _looked(self) -> Look:
+        self._places = {self.path.absolute(), self.path.resolve()}
+        state = state_of(self.path)
         if self._known is None or self._known[0] != state:
             now = time.monotonic()
             if state != self._seen:
@@ -58,11 +72,11 @@ class File(Polled):
                 self._seen, self._seen_at = state, now
             if (rest := now - self._seen_at) < self.settle:
                 return self._unsettled(now, self.settle - rest)
-            whole = await asyncio.to_thread(self._whole, state)
+            whole = self._whole(state)
             if whole is None or (whole.is_unended and rest < _UNENDED):
                 return self._unsettled(now, self.settle)
             self._restless_since = 0.0
-            self._known = state, await asyncio.to_thread(_outcome, whole)
+            self._known = state, _outcome(whole)
         known = self._known[1]
         if isinstance(known, SourceError):
             raise known
@@ -70,8 +84,12 @@ class File(Polled):
 
     async def wait(self, seconds: float) -> None:
         """Wait, or until something happens to it or to what it links to."""
+        if self._call.is_under_way:
+            # It hangs, and whoever asks for its links would hang with it.
+            await asyncio.sleep(seconds)
+            return
         notices = notices_of_loop() if self.notices is None else self.notices
-        await notices.wait({self.path.absolute(), self.path.resolve()}, seconds)
+        await notices.wait(self._places, seconds)
 
     def _whole(self, state: State) -> Whole | None:
         """Read it; ``None`` if it is not any more as it was."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import importlib
-import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any, Final, TypeAlias
 from epcore.controller.sources import SourceError
 from epcore.controller.sources.document import checked
 from epcore.controller.sources.polled import Look, Polled, told_in_one_line
+from epcore.controller.sources.threads import OneCall, in_thread
 
 GROUP: Final = "epcore.sources"
 """Entry points by which packages offer sources."""
@@ -25,9 +25,9 @@ _OVER: Final = object()
 class Function(Polled):
     """A callable, called every ``interval`` seconds, or one that makes a generator, each item of which is a whole set.
 
-    Code that is not asynchronous runs in a thread of its own. A call that takes longer than ``timeout`` seconds is
-    trouble, and no other is made before it ends; a generator may take as long as it likes. One that ends, or fails, is
-    begun again after a while.
+    Code that is not asynchronous runs in a thread of its own. A call that takes longer than ``timeout`` seconds, with
+    what it leaves for later as ``map`` does, is trouble, and no other is made before it ends; a generator may take as
+    long as it likes. One that ends, or fails, is begun again after a while.
 
     :param name: for people.
     :param arguments: by name, for each call.
@@ -39,7 +39,7 @@ class Function(Polled):
     interval: float = 30.0
     timeout: float = 30.0
     _items: "Generator[object] | AsyncGenerator[object] | None" = field(default=None, init=False)
-    _under_way: "asyncio.Future[object] | None" = field(default=None, init=False)
+    _call: OneCall[object] = field(default_factory=OneCall, init=False)
 
     @property
     def patience(self) -> float:
@@ -49,21 +49,19 @@ class Function(Polled):
     async def look(self) -> Look:
         """Call it, or wait for the next item."""
         try:
-            given = await self._next()
+            return await self._next()
         except SourceError:
             raise
         except Exception as error:
             raise SourceError(f"{self.name}: {told_in_one_line(error)}") from error
-        if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
-            raise SourceError(f"{self.name}: expected a list of endpoints, found {type(given).__name__}")
-        endpoints = await asyncio.to_thread(checked, given, self.name)
-        return Look(endpoints, 0.0 if self._items is not None else self.interval)
 
-    async def _next(self) -> object:
+    async def _next(self) -> Look:
         if self._items is None:
             made = await self._called()
-            if not isinstance(made, Generator | AsyncGenerator):
+            if isinstance(made, Look):
                 return made
+            if not isinstance(made, Generator | AsyncGenerator):
+                return await in_thread(lambda: self._drawn(made, self.interval), self.name)
             self._items = made
         try:
             item = await self._item(self._items)
@@ -73,17 +71,11 @@ class Function(Polled):
         if item is _OVER:
             await self.close()
             raise SourceError(f"{self.name}: the generator has ended; it begins again")
-        return item
+        return await in_thread(lambda: self._drawn(item, 0.0), self.name)
 
     async def _called(self) -> object:
         """Call it, or go on waiting for the call that has not ended yet."""
-        if self._under_way is None:
-            self._under_way = _in_thread(lambda: self.call(**self.arguments), self.name)
-        done, _ = await asyncio.wait([self._under_way], timeout=self.timeout)
-        if not done:
-            raise SourceError(f"{self.name}: has not answered in {self.timeout:g} seconds")
-        under_way, self._under_way = self._under_way, None
-        made = under_way.result()
+        made = await self._call.result(self._made, self.name, self.timeout)
         if not isinstance(made, Awaitable):
             return made
         try:
@@ -93,10 +85,21 @@ class Function(Polled):
         except TimeoutError:
             raise SourceError(f"{self.name}: has not answered in {self.timeout:g} seconds") from None
 
+    def _made(self) -> object:
+        made = self.call(**self.arguments)
+        is_to_come = isinstance(made, Awaitable | Generator | AsyncGenerator)
+        return made if is_to_come else self._drawn(made, self.interval)
+
+    def _drawn(self, given: object, seconds: float) -> Look:
+        """Look at each endpoint, which may take its time: they may be made only when they are asked for."""
+        if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+            raise SourceError(f"{self.name}: expected a list of endpoints, found {type(given).__name__}")
+        return Look(checked(given, self.name), seconds)
+
     async def _item(self, items: "Generator[object] | AsyncGenerator[object]") -> object:
         if isinstance(items, AsyncGenerator):
             return await anext(items, _OVER)
-        return await _in_thread(lambda: next(items, _OVER), self.name)
+        return await in_thread(lambda: next(items, _OVER), self.name)
 
     async def close(self) -> None:
         """End a generator, as far as it lets itself be ended: one that waits in its thread does not."""
@@ -137,33 +140,3 @@ def _offered(name: str) -> Provider:
     if not callable(found):
         raise SourceError(f"python:{name}: is not callable")
     return found  # type: ignore[no-any-return]
-
-
-def _in_thread(call: Callable[[], object], name: str) -> "asyncio.Future[object]":
-    """Call in a thread that nothing waits for: neither other sources nor the end of the program."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[object] = loop.create_future()
-
-    def settle(result: object, error: BaseException | None) -> None:
-        if future.cancelled():
-            return
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
-
-    def run() -> None:
-        result: object = None
-        failure: BaseException | None = None
-        try:
-            result = call()
-        except StopIteration as error:  # which no future takes
-            failure = RuntimeError(f"StopIteration: {error}")
-        except BaseException as error:  # noqa: BLE001 - told by who waits
-            failure = error if isinstance(error, Exception) else RuntimeError(told_in_one_line(error))
-        # The loop may be over already.
-        with suppress(RuntimeError):
-            loop.call_soon_threadsafe(settle, result, failure)
-
-    threading.Thread(target=run, name=name, daemon=True).start()
-    return future
