@@ -5,6 +5,7 @@ import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from os import truncate
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -112,6 +113,56 @@ def test_inside_of_a_pod_its_account_is_used_and_its_token_read_again(
                 rotate(server, token, "first")
                 async with Api(qps=1000, burst=1000) as api:
                     await works_on_with_another_token(api, server, token)
+
+    test(scenario)
+
+
+@pytest.mark.parametrize("content", ["", "a: [b", "[]", "\x00"])
+def test_a_kubeconfig_that_is_none_is_told_with_its_place(content: str, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        file = tmp_path / "kubeconfig"
+        file.write_text(content)
+        async with Api(kubeconfig=str(file)) as api:
+            with pytest.raises(ApiError, match=re.escape(f"kubeconfig: {file} cannot be read: ")):
+                await api.connect()
+
+    test(scenario)
+
+
+def test_a_kubeconfig_that_is_being_written_while_a_token_is_rotated_is_read_once_it_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        server = web()
+        server.token = "first"  # noqa: S105 - no secret
+        async with server.serving(tmp_path) as config, Api(kubeconfig=config) as api:
+            assert await api.request("GET", "/api/v1/services")
+            rotate(server, tmp_path / "token", "second")
+            address = address_of(config)
+            truncate(config, 0)
+            with pytest.raises(ApiError, match="cannot be read"):
+                await api.request("GET", "/api/v1/services")
+            kubeconfig(tmp_path, address, "second")
+            assert await api.request("GET", "/api/v1/services")
+
+    monkeypatch.setattr("epcore.controller.api._BETWEEN_LOGINS", 0.0)
+    test(scenario)
+
+
+def test_a_program_that_hangs_while_it_logs_in_holds_no_watch_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        server = web()
+        server.token = "first"  # noqa: S105 - no secret
+        async with server.serving(tmp_path) as config, Api(kubeconfig=config, timeout=0.2) as api:
+            await api.connect()
+            server.token = "second"  # noqa: S105 - no secret
+            monkeypatch.setattr("epcore.controller.api._BETWEEN_LOGINS", 0.0)
+            monkeypatch.setattr("kubernetes.aio.config.load_kube_config", lambda *_, **__: asyncio.Event().wait())
+            with pytest.raises(ApiError):
+                async with api.stream("/api/v1/services", query=[("watch", "true")]):
+                    pass
 
     test(scenario)
 

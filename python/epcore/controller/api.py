@@ -244,11 +244,16 @@ class Api:
         return self._client
 
     async def _renew(self, stale: client.ApiClient) -> None:
-        """Read the credentials again, unless somebody just did."""
+        """Read the credentials again, unless somebody just did. Raises :class:`ApiError`, also where that hangs."""
         async with self._login:
             if self._client is not stale or time.monotonic() - self._logged_in < _BETWEEN_LOGINS:
                 return
-            fresh = await self._logged_on()
+            try:
+                # A program that logs in may hang, and a watch has no limit of its own.
+                async with asyncio.timeout(self._timeout.total):
+                    fresh = await self._logged_on()
+            except TimeoutError as error:
+                raise _lost(error) from None
             # What runs on the one before may go on; it is closed when the next is replaced.
             former, self._former, self._client = self._former, stale, fresh
             if former is not None:
@@ -256,28 +261,37 @@ class Api:
 
     async def _logged_on(self) -> client.ApiClient:
         self._logged_in = time.monotonic()
-        made = client.Configuration()
+        place = self._kubeconfig or config.KUBE_CONFIG_DEFAULT_LOCATION
         try:
-            if self._kubeconfig is not None:
-                # The client takes a file that is not there for an empty one.
-                await asyncio.to_thread(_read, self._kubeconfig)
-            if self._kubeconfig is None and is_in_pod(config.KUBE_CONFIG_DEFAULT_LOCATION):
-                config.load_incluster_config(client_configuration=made)  # type: ignore[no-untyped-call]
-            elif self._kubeconfig is None and not has_kubeconfig(config.KUBE_CONFIG_DEFAULT_LOCATION):
-                raise ApiError(0, f"there is no kubeconfig at {config.KUBE_CONFIG_DEFAULT_LOCATION}")
-            else:
-                loading = config.load_kube_config(self._kubeconfig, self._context, made, persist_config=False)  # type: ignore[no-untyped-call]
-                await loading
+            session = client.ApiClient(await self._configured())
+        except ApiError:
+            raise
         except OSError as error:
-            raise ApiError(0, f"kubeconfig: {error.filename or ''}: {error.strerror or error}") from None
-        except (config.ConfigException, ValueError) as error:
+            raise ApiError(0, f"kubeconfig: {error.filename or place}: {error.strerror or error}") from None
+        except config.ConfigException as error:
             raise ApiError(0, f"kubeconfig: {' '.join(str(error).split())}") from None
+        except Exception as error:  # noqa: BLE001 - whatever the client stumbles over in what is none, or half of one
+            said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise ApiError(0, f"kubeconfig: {place} cannot be read: {said}") from None
+        session.user_agent = "epcore"
+        return session
+
+    async def _configured(self) -> client.Configuration:
+        made = client.Configuration()
+        if self._kubeconfig is not None:
+            # The client takes a file that is not there for an empty one.
+            await asyncio.to_thread(_read, self._kubeconfig)
+        if self._kubeconfig is None and is_in_pod(config.KUBE_CONFIG_DEFAULT_LOCATION):
+            config.load_incluster_config(client_configuration=made)  # type: ignore[no-untyped-call]
+        elif self._kubeconfig is None and not has_kubeconfig(config.KUBE_CONFIG_DEFAULT_LOCATION):
+            raise ApiError(0, f"there is no kubeconfig at {config.KUBE_CONFIG_DEFAULT_LOCATION}")
+        else:
+            loading = config.load_kube_config(self._kubeconfig, self._context, made, persist_config=False)  # type: ignore[no-untyped-call]
+            await loading
         if not _has_proxy(made.host):
             # Else the client asks the environment for one before each request, in a thread.
             made.client_session_kwargs = {"trust_env": False}
-        session = client.ApiClient(made)
-        session.user_agent = "epcore"
-        return session
+        return made
 
 
 def _has_proxy(host: str) -> bool:
