@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from controller_world import cluster, pod, running, service, test, until
+from controller_world import Told, cluster, pod, running, service, test, until
 from epcore.controller import Api, ApiError, Controller, ControllerOptions
 from epcore.controller.limits import Bucket, WorkQueue
+from epcore.controller.sources import Assigned, Failed, Found
 from fake_cluster import FakeCluster, Fault, Request
 
 
@@ -282,3 +283,27 @@ def test_options_that_make_no_sense_are_refused() -> None:
     for wrong in ({"concurrency": 0}, {"concurrency": 51}, {"batch_period": -1.0}, {"page": 0}, {"managed_by": ""}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             ControllerOptions(**wrong)
+
+
+def test_slices_do_not_wait_behind_all_that_is_to_be_told(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        names = [f"db{number}" for number in range(40)]
+        server = cluster(*(("services", service(name, selector=False)) for name in names))
+        sources = {name: Told() for name in names}
+        stop = asyncio.Event()
+        async with server.serving(tmp_path) as config, Api(kubeconfig=config, qps=50, burst=1) as api:
+            assigned = [Assigned("shop", name, source) for name, source in sources.items()]
+            controller = Controller(api, ControllerOptions(), sources=assigned)
+            task = asyncio.create_task(controller.run(stop))
+            await until(lambda: controller.is_ready)
+            for source in sources.values():
+                source.news.put_nowait(Failed("away"))
+            await until(lambda: server.writes("events"))
+            sources["db7"].news.put_nowait(Found(["10.9.0.1"]))
+            await until(lambda: server.addresses("db7"))
+            assert len(server.writes("events")) < 10
+            await until(lambda: len(server.objects["events"]) == len(names))
+            stop.set()
+            await task
+
+    test(scenario)

@@ -24,6 +24,8 @@ _MOST: Final = 4096
 """Events, and Services, that are remembered; of more the oldest are forgotten."""
 _PATIENCE: Final = 3.0
 """Seconds for which Events that are on their way are waited for at the end: with the grace of plans less than 30."""
+_AT_ONCE: Final = 2
+"""Events that wait for a turn at a time: writes of slices wait behind these alone, however many there are to tell."""
 _LONGEST: Final = 1024
 """Most characters of a message (``ValidateEvent``)."""
 
@@ -39,6 +41,7 @@ class Recorder:
         """When each was sent last, and how often it happened since it was first."""
         self._buckets: dict[Name, Bucket] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._turns = asyncio.Semaphore(_AT_ONCE)
 
     def tell(self, name: "Name", uid: str, type_: str, reason: str, message: str) -> None:
         """Tell something about a Service, at once or never."""
@@ -91,7 +94,8 @@ class Recorder:
             "count": count,
         }
         try:
-            await self._put(namespace, event, body)
+            async with self._turns:
+                await self._put(namespace, event, body)
         except ApiError as error:
             about = {"namespace": namespace, "service": service, "reason": reason, "error": str(error)}
             _log.warning("an Event was not written", extra=about)
