@@ -104,6 +104,33 @@ def test_the_controller_serves_how_it_is_and_ends_by_a_signal(host: str, tmp_pat
     test(scenario)
 
 
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_of_either_kind_ends_at_once(second: signal.Signals, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server, source = shop(tmp_path)
+        server.fault = lambda request: "hang" if request.method == "POST" else None
+        async with server.serving(tmp_path) as config, aiohttp.ClientSession() as http:
+            process = await asyncio.create_subprocess_exec(
+                *EPCORE,
+                *("controller", "--kubeconfig", config, *source, "--log-format", "json"),
+                *("--metrics-address", "127.0.0.1:0"),
+                stderr=asyncio.subprocess.PIPE,
+            )
+            assert process.stderr is not None
+            address = f"http://127.0.0.1:{json.loads(await process.stderr.readline())['port']}/readyz"
+            await until(server.writes, 30)
+            process.send_signal(signal.SIGINT)
+            is_ready = True
+            while is_ready:
+                async with http.get(address) as answer:
+                    is_ready = answer.status == 200
+            process.send_signal(second)
+            async with asyncio.timeout(10):
+                assert await process.wait() != 0
+
+    test(scenario)
+
+
 def test_sync_with_watch_goes_on_until_it_is_interrupted(tmp_path: Path) -> None:
     async def scenario() -> None:
         server, source = shop(tmp_path)

@@ -213,8 +213,7 @@ def run_controller(
             await api.connect()
             configure_logs(log_format, log_level)
             stop = asyncio.Event()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                _stops_at(number, stop)
+            _stops_by_signals(stop)
             if sharing is None:
                 controller = Controller(api, options, sources=sources)
                 work = controller.run
@@ -285,13 +284,15 @@ def _address(text: str) -> tuple[str | None, int]:
     return host.strip("[]") or None, int(port)
 
 
-def _stops_at(number: signal.Signals, stop: asyncio.Event) -> None:
-    """Let a signal stop; the next one ends at once, as if nobody had asked."""
-    loop = asyncio.get_running_loop()
+def _stops_by_signals(stop: asyncio.Event) -> None:
+    """Let SIGTERM and SIGINT stop; the next of either ends at once, as if nobody had asked."""
+    loop, numbers = asyncio.get_running_loop(), (signal.SIGTERM, signal.SIGINT)
 
     def heard() -> None:
         stop.set()
-        loop.remove_signal_handler(number)
+        for number in numbers:
+            loop.remove_signal_handler(number)
 
     with suppress(NotImplementedError):
-        loop.add_signal_handler(number, heard)
+        for number in numbers:
+            loop.add_signal_handler(number, heard)

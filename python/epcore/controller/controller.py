@@ -279,6 +279,7 @@ class Controller:
 
     async def _close_at(self, stop: asyncio.Event) -> None:
         await stop.wait()
+        self._is_stopping = True
         self._worker.stop()
 
     def _spawn(self, work: "Coroutine[None, None, None]") -> None:
