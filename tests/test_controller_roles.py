@@ -39,6 +39,9 @@ def test_a_service_is_ours_by_its_label_its_annotation_its_source_or_an_option()
 
 def test_what_cannot_be_is_told() -> None:
     assert role(service("db")) == ("pods", "has a selector, so that its endpoints cannot come from a source")
+    external = service("db", selector=False)
+    external["spec"]["type"] = "ExternalName"
+    assert role(external) == (None, "is of type ExternalName, so that its endpoints cannot come from a source")
     assert role(annotated("web", "app in (web)")) == (
         None,
         "the annotation epcore.dev/selector is not LABEL=VALUE,...: app in (web)",

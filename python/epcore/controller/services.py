@@ -50,6 +50,8 @@ def service_of(item: "Json", options: "ControllerOptions", sources: "Container[N
     role: Role | None = None
     if spec.get("type") == "ExternalName" or trouble:
         role = None
+        if name in sources and not trouble:
+            trouble = "is of type ExternalName, so that its endpoints cannot come from a source"
     elif spec.get("selector"):
         role = "pods" if asks or options.with_selector else None
         if name in sources:
