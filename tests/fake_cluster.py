@@ -66,6 +66,8 @@ class FakeCluster:
     """Asked of each request."""
     on_write: Callable[[Request], None] = lambda _: None
     """Called before each write."""
+    gone: set[str] = field(default_factory=set)
+    """Namespaces that are not there any more."""
     token: str = ""
     """Where set, the only one that is let in."""
     slowness: float = 0.0
@@ -173,15 +175,20 @@ class FakeCluster:
             return await self._watch(http, request, namespace) if request.is_watch else self._list(request, namespace)
         held = self.objects[plural].get(key)
         if http.method == "POST":
-            item = await _body(http)
-            if name_of(item) in self.objects[plural]:
-                return _status(409, "already exists")
-            return web.json_response(self.put(plural, item), status=201)
+            return await self._create(http, plural, namespace)
         if held is None:
             return _status(404, "not found")
         if http.method == "GET":
             return web.json_response(held)
         return await self._change(http, plural, held)
+
+    async def _create(self, http: web.Request, plural: str, namespace: str) -> web.Response:
+        item = await _body(http)
+        if namespace in self.gone:
+            return _status(404, f'namespaces "{namespace}" not found')
+        if name_of(item) in self.objects[plural]:
+            return _status(409, "already exists")
+        return web.json_response(self.put(plural, item), status=201)
 
     async def _change(self, http: web.Request, plural: str, held: Json) -> web.Response:
         content, is_ = await _body(http), held["metadata"]

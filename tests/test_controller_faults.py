@@ -328,11 +328,21 @@ def test_an_api_server_that_is_away_for_a_while_is_waited_for(tmp_path: Path) ->
 def test_in_a_namespace_that_goes_away_nothing_is_tried_again(tmp_path: Path) -> None:
     async def scenario() -> None:
         server = web()
-        server.fault = lambda request: 404 if request.method == "POST" else None
+        server.gone.add("shop")
         async with running(server, tmp_path):
             await until(server.writes)
             await asyncio.sleep(0.3)
             assert len(server.writes()) == 1
+
+    test(scenario)
+
+
+def test_a_page_that_a_proxy_does_not_find_is_no_namespace_that_is_gone(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = web()
+        server.fault = once(404, method="POST")
+        async with running(server, tmp_path):
+            await until(lambda: len(held(server)) == 3)
 
     test(scenario)
 

@@ -119,4 +119,5 @@ def _nonsense(error: Exception) -> ApiError:
 def _is_ending(error: ApiError) -> bool:
     """Tell whether nothing can be created since the namespace goes away (upstream ``finalize`` gives up as well)."""
     is_refused = error.status == HTTPStatus.FORBIDDEN and b"NamespaceTerminating" in error.body
-    return is_refused or error.status == HTTPStatus.NOT_FOUND
+    # Any other page that is not found is one of somebody between.
+    return is_refused or (error.status == HTTPStatus.NOT_FOUND and b"namespaces" in error.body)
