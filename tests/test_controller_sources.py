@@ -159,3 +159,20 @@ def test_endpoints_that_do_not_fit_are_forgotten_once_the_source_tells_others(tm
             assert server.addresses("db") == ["10.9.0.3"]
 
     test(scenario)
+
+
+def test_endpoints_that_come_one_by_one_empty_no_service(tmp_path: Path) -> None:
+    class Streams:
+        async def follow(self) -> AsyncIterator[Found | Failed]:
+            for addresses in (["10.9.0.1"], [], ["10.9.0.2"], []):
+                yield Found(iter(addresses))  # type: ignore[arg-type]
+            await asyncio.Event().wait()
+
+    async def scenario() -> None:
+        server = cluster(("services", service("db", selector=False)))
+        async with running(server, tmp_path, [Assigned("shop", "db", Streams())]):
+            await until(lambda: server.addresses("db") == ["10.9.0.2"])
+            await until(lambda: server.objects["events"])
+            assert server.addresses("db") == ["10.9.0.2"]
+
+    test(scenario)

@@ -20,6 +20,10 @@ class Found:
 
     endpoints: list[PublishedEndpoint]
 
+    def __post_init__(self) -> None:
+        """Keep a list of its own: what comes one by one comes once, and who made a list may go on changing it."""
+        object.__setattr__(self, "endpoints", [*self.endpoints])
+
 
 @dataclass(frozen=True)
 class Failed:
