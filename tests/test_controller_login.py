@@ -1,11 +1,11 @@
 """How a controller gets in: tokens that are rotated, the account of a Pod, certificates, proxies."""
 
 import asyncio
+import os
 import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from os import truncate
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ import trustme
 
 from controller_world import address_of, held, pod, test, until, web
 from epcore.controller import Api, ApiError, Controller, ControllerOptions
+from epcore.kubeconfig import is_in_pod
 from fake_cluster import FakeCluster, kubeconfig
 
 
@@ -139,7 +140,7 @@ def test_a_kubeconfig_that_is_being_written_while_a_token_is_rotated_is_read_onc
             assert await api.request("GET", "/api/v1/services")
             rotate(server, tmp_path / "token", "second")
             address = address_of(config)
-            truncate(config, 0)
+            os.truncate(config, 0)
             with pytest.raises(ApiError, match="cannot be read"):
                 await api.request("GET", "/api/v1/services")
             kubeconfig(tmp_path, address, "second")
@@ -192,6 +193,27 @@ def test_one_of_several_kubeconfigs_is_enough(tmp_path: Path, monkeypatch: pytes
                 assert await Controller(api, ControllerOptions()).changes()
 
     test(scenario)
+
+
+def test_inside_of_a_pod_the_home_of_another_user_is_no_place_for_a_kubeconfig(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: object, **_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", refused)
+        found = is_in_pod("/root/.kube/config")
+    assert found
+
+
+def test_inside_of_a_pod_a_user_without_home_has_no_kubeconfig(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(uid: int) -> None:
+        raise KeyError(f"uid not found: {uid}")
+
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    assert is_in_pod("~/.kube/config")
 
 
 def test_a_server_with_a_certificate_of_somebody_else_is_told_nothing(
