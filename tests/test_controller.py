@@ -120,6 +120,22 @@ def test_what_became_of_a_service_that_is_gone_is_not_told_of_a_new_one_of_its_n
     test(scenario)
 
 
+def test_the_same_trouble_of_a_service_that_is_made_anew_is_told_again(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        broken = service("web", selector=False, annotations={"epcore.dev/selector": "app in (web)"})
+        server = cluster(("services", broken))
+        async with running(server, tmp_path):
+            await until(lambda: len(server.objects["events"]) == 1)
+            server.delete("services", ("shop", "web"))
+            made = server.put("services", broken)
+            await until(lambda: len(server.objects["events"]) == 2)
+        concerned = {event["involvedObject"]["uid"] for event in server.objects["events"].values()}
+        assert made["metadata"]["uid"] in concerned
+        assert len(concerned) == 2
+
+    test(scenario)
+
+
 def test_a_source_may_empty_a_service_where_it_is_allowed(tmp_path: Path) -> None:
     async def scenario() -> None:
         server = cluster(("services", service("db", selector=False)))

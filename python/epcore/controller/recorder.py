@@ -37,7 +37,7 @@ class Recorder:
 
     def __init__(self, api: "Api") -> None:
         self._api = api
-        self._told: dict[tuple[Name, str, str], tuple[float, int]] = {}
+        self._told: dict[tuple[str, str, str], tuple[float, int]] = {}
         """When each was sent last, and how often it happened since it was first."""
         self._buckets: dict[Name, Bucket] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -45,7 +45,8 @@ class Recorder:
 
     def tell(self, name: "Name", uid: str, type_: str, reason: str, message: str) -> None:
         """Tell something about a Service, at once or never."""
-        key = (name, reason, message[:_LONGEST])
+        # A Service that is made anew is another one, which has no Events yet.
+        key = (uid, reason, message[:_LONGEST])
         sent, count = self._told.pop(key, (0.0, 0))
         now = time.monotonic()
         bucket = self._buckets.pop(name, None) or Bucket(_RATE, _BURST)
