@@ -520,55 +520,72 @@ def test_threads_may_feed_and_ask_at_once() -> None:
     assert packer.plan("db", namespace="shop").stats.endpoints_added == 200
 
 
-def test_an_empty_slice_goes_with_the_last_pod_that_wants_it_whatever_else_changes() -> None:
-    """A Pod without address of the family still asks for a slice of its ports, which none of its addresses leads to."""
+HTTP = [{"name": "http", "protocol": "TCP", "containerPort": 8080}]
 
-    def pod(name: str, version: int, ip: str, *, ready: bool = True, ports: Sequence[Json] = ()) -> Json:
-        return {
-            "kind": "Pod",
-            "metadata": {
-                "name": name,
-                "namespace": "shop",
-                "uid": f"u-{name}",
-                "labels": {"app": "web"},
-                "resourceVersion": str(version),
-            },
-            "spec": {"nodeName": "node-0", "containers": [{"name": "main", "ports": [*ports]}]},
-            "status": {
-                "phase": "Running",
-                "podIP": ip,
-                "podIPs": [{"ip": ip}],
-                "conditions": [{"type": "Ready", "status": str(ready)}],
-            },
-        }
 
-    def carried_out(packer: epcore.Packer) -> list[tuple[str, str | None]]:
-        plan = packer.plan("web", namespace="shop")
-        for number, write in enumerate(plan.writes):
-            packer.answer(
-                write, "accepted", None if write.verb == "delete" else made(write, write.name or f"web-{number}", 6)
-            )
-        return [(write.verb, write.name) for write in plan.writes]
+def pod_of_web(name: str, version: int, ip: str, *, ready: bool = True, ports: Sequence[Json] = ()) -> Json:
+    return {
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": "shop",
+            "uid": f"u-{name}",
+            "labels": {"app": "web"},
+            "resourceVersion": str(version),
+        },
+        "spec": {"nodeName": "node-0", "containers": [{"name": "main", "ports": [*ports]}]},
+        "status": {
+            "phase": "Running",
+            "podIP": ip,
+            "podIPs": [{"ip": ip}],
+            "conditions": [{"type": "Ready", "status": str(ready)}],
+        },
+    }
 
-    http = [{"name": "http", "protocol": "TCP", "containerPort": 8080}]
+
+def carried_out(packer: epcore.Packer, most: int | None = None) -> list[tuple[str, str | None]]:
+    writes = packer.plan("web", namespace="shop").writes[:most]
+    for number, write in enumerate(writes):
+        packer.answer(
+            write, "accepted", None if write.verb == "delete" else made(write, write.name or f"web-{number}", 6)
+        )
+    return [(write.verb, write.name) for write in writes]
+
+
+def service_of_web(*families: str, cluster_ip: str = "10.96.0.1") -> Json:
     spec = {
         "selector": {"app": "web"},
-        "clusterIP": "10.96.0.1",
-        "ipFamilies": ["IPv4"],
+        "clusterIP": cluster_ip,
+        "ipFamilies": [*families],
         "ports": [{"name": "http", "protocol": "TCP", "port": 80, "targetPort": "http"}],
     }
+    return {"kind": "Service", "metadata": {"name": "web", "namespace": "shop", "uid": "u-web"}, "spec": spec}
+
+
+def test_an_empty_slice_goes_with_the_last_pod_that_wants_it_whatever_else_changes() -> None:
+    """A Pod without address of the family still asks for a slice of its ports, which none of its addresses leads to."""
     packer = epcore.Packer()
-    packer.replace([{"metadata": {"name": "web", "namespace": "shop", "uid": "u-web"}, "spec": spec}], kind="Service")
-    packer.replace([{"metadata": {"name": "node-0"}}], kind="Node")
-    packer.replace([pod("six", 1, "fd00::1")], kind="Pod")
+    packer.apply([service_of_web("IPv4"), {"kind": "Node", "metadata": {"name": "node-0"}}])
+    packer.apply(pod_of_web("six", 1, "fd00::1"))
     assert carried_out(packer) == [("create", None)], "a placeholder without ports"
-    packer.apply({"type": "ADDED", "object": pod("four", 2, "10.0.0.1", ports=http)})
+    packer.apply({"type": "ADDED", "object": pod_of_web("four", 2, "10.0.0.1", ports=HTTP)})
     (write,) = packer.plan("web", namespace="shop").writes
     packer.answer(write, "accepted", made(write, "web-9", 7))
     packer.apply(
         [
-            {"type": "DELETED", "object": pod("six", 3, "fd00::1")},
-            {"type": "MODIFIED", "object": pod("four", 4, "10.0.0.1", ready=False, ports=http)},
+            {"type": "DELETED", "object": pod_of_web("six", 3, "fd00::1")},
+            {"type": "MODIFIED", "object": pod_of_web("four", 4, "10.0.0.1", ready=False, ports=HTTP)},
         ]
     )
     assert carried_out(packer) == [("update", "web-9"), ("delete", "web-0")]
+
+
+def test_a_plan_that_is_half_done_is_finished_though_what_is_left_holds_no_endpoint() -> None:
+    packer = epcore.Packer()
+    packer.apply([service_of_web("IPv4", "IPv6"), {"kind": "Node", "metadata": {"name": "node-0"}}])
+    assert carried_out(packer) == [("create", None), ("create", None)], "two placeholders"
+    packer.apply(service_of_web("IPv4", "IPv6", cluster_ip="None"))
+    assert carried_out(packer) == [], "their labels are not compared"
+    packer.apply(pod_of_web("four", 2, "10.0.0.1"))
+    assert carried_out(packer, 1) == [("update", "web-0")]
+    assert carried_out(packer) == [("update", "web-1")], "it is the slice of a group, whose labels are"

@@ -8,7 +8,7 @@ use crate::engine::packer::common::Common;
 use crate::engine::packer::outside::{self, Outside};
 use crate::kube::Pod;
 use crate::model::{Address, EndpointSlice};
-use crate::pack::{HintState, LateSlice, Plan, Verb, Write};
+use crate::pack::{HintState, LateSlice, Plan, Verb, Write, WriteReason};
 
 /// One Service.
 #[derive(Clone, Debug, Default)]
@@ -143,6 +143,9 @@ impl Entry {
             self.sent = None;
             return true;
         }
+        if !plan.writes().iter().all(is_of_addresses) {
+            self.changes = None;
+        }
         // Nearly always there is the list of the last plan.
         let mut left = self.sent.take().map_or_else(Vec::new, |sent| sent.left);
         left.clear();
@@ -217,6 +220,20 @@ impl Entry {
     pub(super) fn is_empty(&self) -> bool {
         self.outside.is_none() && self.hints.says_nothing() && self.sent.is_none() && !self.is_waiting()
     }
+}
+
+/// True if the addresses that changed tell what is left to do as long as a write is not done. They lead to no slice without endpoints, and to
+/// none that is to say something else of itself.
+fn is_of_addresses(write: &Write) -> bool {
+    const REASONS: [WriteReason; 6] = [
+        WriteReason::EndpointsAdded,
+        WriteReason::EndpointsUpdated,
+        WriteReason::EndpointsRemoved,
+        WriteReason::Emptied,
+        WriteReason::AddressReuse,
+        WriteReason::Hints,
+    ];
+    write.reasons.is_only(&REASONS)
 }
 
 /// True if two slices differ in nothing but what the API server adds.
