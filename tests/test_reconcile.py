@@ -273,3 +273,20 @@ def test_hints_for_two_zones_are_right_while_both_have_room() -> None:
     first["hints"] = {"forZones": [{"name": "a"}, {"name": "b"}]}
     assert not epcore.reconcile(service, pods, nodes, slices)
     assert not epcore.reconcile(service, pods, nodes, slices, policy="upstream")
+
+
+@given(st.permutations(range(6)), policies)
+def test_hints_by_zone_do_not_depend_on_the_order_of_the_pods(order: list[int], policy: Any) -> None:
+    nodes: list[Json] = [
+        {
+            "metadata": {"name": f"n{number}", "labels": {"topology.kubernetes.io/zone": "ab"[number]}},
+            "status": {"conditions": [{"type": "Ready", "status": "True"}], "allocatable": {"cpu": "4"}},
+        }
+        for number in range(2)
+    ]
+    pods = [pod(number + 1) for number in range(6)]
+    metadata = {**SERVICE["metadata"], "annotations": {TOPOLOGY_MODE: "Auto"}}
+    service = {**SERVICE, "metadata": metadata}
+    plan = epcore.reconcile(service, pods, nodes, policy=policy)
+    other = epcore.reconcile(service, [pods[number] for number in order], nodes, policy=policy)
+    assert other.to_json() == plan.to_json()

@@ -62,7 +62,11 @@ pub fn reconcile<P: Borrow<Pod>, N: Borrow<Node>>(
     run.notes.hints = options.hints.clone();
     let namespace = &service.metadata.namespace;
     let in_namespace = pods.iter().map(Borrow::borrow).filter(|pod| *pod.namespace == **namespace);
-    let pods = selected(in_namespace, &service.selector);
+    let mut pods = selected(in_namespace, &service.selector);
+    if run.source == Source::Topology {
+        // Those that come first keep the hints that not all can keep.
+        pods.sort_by(|one, other| (&one.name, &one.uid).cmp(&(&other.name, &other.uid)));
+    }
     let by_name: HashMap<&str, &Node> = nodes.iter().map(|node| (&*node.name, *node)).collect();
     run.nodes = nodes;
     let families = service.address_types();
