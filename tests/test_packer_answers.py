@@ -143,3 +143,14 @@ def test_a_create_that_was_refused_for_the_name_it_was_given_gets_another_one() 
     (write,) = packer.plan("db", namespace="shop").writes
     packer.answer(write, "conflict")
     assert (packer.dirty, packer.waiting) == ([("shop", "db")], [])
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_creates_may_be_answered_in_any_order(step: int) -> None:
+    packer = packer_of(*[f"10.9.0.{number + 1}" for number in range(20)], max_endpoints=1)
+    writes = list(enumerate(packer.plan("db", namespace="shop").writes))
+    for number, write in writes[::step]:
+        assert packer.dirty == [("shop", "db")]
+        packer.answer(write, "accepted", made(write, f"db-{number}", 10 + number))
+    assert packer.dirty == []
+    assert not packer.plan("db", namespace="shop")

@@ -41,7 +41,7 @@ impl Packer {
     fn take_answer(&mut self, service: &Name, name: &Name, write: &Write, answer: Answer) -> Result<(), Error> {
         match answer {
             Answer::Accepted(Some(object)) if write.verb != Verb::Delete => {
-                self.take_written(name, object)?;
+                self.take_written(name, object, write)?;
                 self.settle(write, service);
             }
             Answer::Accepted(None) if write.verb != Verb::Delete => self.wait(service, name, write),
@@ -68,7 +68,7 @@ impl Packer {
     }
 
     /// Take a slice for what the API server made of one that was written, under this name or under none.
-    fn take_written(&mut self, written: &Name, slice: Arc<EndpointSlice>) -> Result<(), Error> {
+    fn take_written(&mut self, written: &Name, slice: Arc<EndpointSlice>, write: &Write) -> Result<(), Error> {
         let (namespace, name) = (&slice.metadata.namespace, &slice.metadata.name);
         let is_other_name = name.is_empty() || !(written.1.is_empty() || written.1 == *name);
         let others = [("namespace", namespace, *namespace != written.0), ("name", name, is_other_name)];
@@ -80,7 +80,7 @@ impl Packer {
         let object = Object::EndpointSlice(slice);
         if !self.cluster.is_stale(&name, &object) {
             self.cluster.versions(Kind::EndpointSlice).raise(&name);
-            self.set_slice(&name, object.as_slice());
+            self.set_slice(&name, object.as_slice(), Some(write));
         }
         self.room.push(name);
         Ok(())
@@ -120,6 +120,6 @@ impl Packer {
             return;
         }
         self.cluster.versions(Kind::EndpointSlice).bury(name, &version);
-        self.set_slice(name, None);
+        self.set_slice(name, None, Some(write));
     }
 }

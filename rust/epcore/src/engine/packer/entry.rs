@@ -44,6 +44,7 @@ pub(super) struct Changes {
 #[derive(Clone, Debug)]
 pub(super) struct Sent {
     epoch: u64,
+    /// The last write first: answers nearly always come in the order of the plan.
     left: Vec<Left>,
     hints: HintState,
     changes: Option<Changes>,
@@ -56,6 +57,12 @@ struct Left {
     slice: LateSlice,
     /// The name under which the slice of a create without one was heard of: of two, one is a second one.
     heard: Option<String>,
+}
+
+impl Sent {
+    fn place_of(&self, write: &Write) -> Option<usize> {
+        self.left.iter().rposition(|left| left.slice.is(&write.slice))
+    }
 }
 
 impl Left {
@@ -149,7 +156,7 @@ impl Entry {
         // Nearly always there is the list of the last plan.
         let mut left = self.sent.take().map_or_else(Vec::new, |sent| sent.left);
         left.clear();
-        left.extend(plan.writes().iter().map(|write| Left {
+        left.extend(plan.writes().iter().rev().map(|write| Left {
             verb: write.verb,
             slice: write.slice.clone(),
             heard: None,
@@ -161,7 +168,9 @@ impl Entry {
     /// A write is done. True if it was the last one of a plan and nothing else happened, so that there is nothing to do.
     pub(super) fn settle(&mut self, write: &Write) -> bool {
         let Some(sent) = &mut self.sent else { return false };
-        sent.left.retain(|left| !left.slice.is(&write.slice));
+        if let Some(place) = sent.place_of(write) {
+            sent.left.remove(place);
+        }
         if !sent.left.is_empty() {
             return false;
         }
@@ -173,9 +182,15 @@ impl Entry {
         is_all
     }
 
-    /// True if a slice, `None` if it is gone, is now what a plan, all that happened since, wanted it to be.
-    pub(super) fn wanted(&mut self, name: &str, slice: Option<&EndpointSlice>) -> bool {
-        self.sent.as_mut().is_some_and(|sent| sent.left.iter_mut().any(|left| left.makes(name, slice)))
+    /// True if a slice, `None` if it is gone, is now what a plan, all that happened since, wanted it to be. `answered` is the write that made it so,
+    /// where that is known: it is looked at before the others.
+    pub(super) fn wanted(&mut self, name: &str, slice: Option<&EndpointSlice>, answered: Option<&Write>) -> bool {
+        let Some(sent) = &mut self.sent else { return false };
+        if let Some(place) = answered.and_then(|write| sent.place_of(write)) {
+            let next = sent.left.len() - 1;
+            sent.left.swap(place, next);
+        }
+        sent.left.iter_mut().rev().any(|left| left.makes(name, slice))
     }
 
     /// Plan nothing until there are news of the slice of a write.

@@ -22,7 +22,7 @@ use crate::Error;
 use crate::engine::versions::Name;
 use crate::kube::{Pod, Published, check_managed_by};
 use crate::model::EndpointSlice;
-use crate::pack::{self, Plan};
+use crate::pack::{self, Plan, Write};
 use cluster::{Cluster, Names};
 use direct::Direct;
 use entry::Entry;
@@ -310,7 +310,7 @@ impl Packer {
     /// Make an object so, `None` if it is not there.
     fn set(&mut self, kind: Kind, name: &Name, object: Option<&Object>) {
         match kind {
-            Kind::EndpointSlice => self.set_slice(name, object.and_then(Object::as_slice)),
+            Kind::EndpointSlice => self.set_slice(name, object.and_then(Object::as_slice), None),
             Kind::Service => {
                 let concerned = self.cluster.set_service(name, object.and_then(Object::as_service));
                 self.mark_all(&concerned);
@@ -333,11 +333,12 @@ impl Packer {
         }
     }
 
-    fn set_slice(&mut self, name: &Name, slice: Option<&Arc<EndpointSlice>>) {
+    /// Make a slice so, `None` if it is not there; `answered` is the write that made it so, where that is known.
+    fn set_slice(&mut self, name: &Name, slice: Option<&Arc<EndpointSlice>>, answered: Option<&Write>) {
         let concerned = self.cluster.set_slice(name, slice);
         for of in concerned.iter().flatten() {
             let service = self.named(&name.0, of.metadata.service());
-            self.take_slice(&service, &name.1, slice.map(|slice| &**slice));
+            self.take_slice(&service, &name.1, slice.map(|slice| &**slice), answered);
             self.room.push(service);
         }
         if let ([None, None], Some(slice)) = (concerned, slice) {
@@ -363,9 +364,9 @@ impl Packer {
     }
 
     /// News of a slice.
-    fn take_slice(&mut self, service: &Name, name: &str, slice: Option<&EndpointSlice>) {
+    fn take_slice(&mut self, service: &Name, name: &str, slice: Option<&EndpointSlice>, answered: Option<&Write>) {
         let entry = entry_of(&mut self.entries, service);
-        if !entry.wanted(name, slice) {
+        if !entry.wanted(name, slice, answered) {
             entry.mark();
         }
         entry.hear(name, slice);
