@@ -145,6 +145,35 @@ def test_a_create_that_was_refused_for_the_name_it_was_given_gets_another_one() 
     assert (packer.dirty, packer.waiting) == ([("shop", "db")], [])
 
 
+@pytest.mark.parametrize("is_gone", [False, True])
+@pytest.mark.parametrize("by_event", ["before", "after", "listed"])
+def test_a_name_that_a_slice_of_another_service_has_is_no_reason_to_conflict_for_ever(
+    by_event: str,
+    is_gone: bool,  # noqa: FBT001
+) -> None:
+    packer = packer_of("10.9.0.1", naming="deterministic")
+    (write,) = packer.plan("db", namespace="shop").writes
+    taken = made(write, str(write.name), 6)
+    taken["metadata"]["labels"] = {**taken["metadata"]["labels"], "kubernetes.io/service-name": "other"}
+    event = {"type": "DELETED" if is_gone else "ADDED", "object": {**taken, "kind": "EndpointSlice"}}
+    if by_event == "before":
+        packer.apply(event)
+    packer.answer(write, "conflict")
+    if by_event == "after":
+        assert (packer.dirty, packer.waiting) == ([], [("shop", "db")])
+        assert packer.take_news() == []
+        packer.apply(event)
+        assert ("shop", "db") in packer.take_news()
+    elif by_event == "listed" or is_gone:
+        packer.replace([] if is_gone else [taken], kind="EndpointSlice")
+    assert ("shop", "db") in packer.dirty
+    (again,) = packer.plan("db", namespace="shop").writes
+    assert (again.verb, again.name == write.name) == ("create", is_gone)
+    slices = [] if is_gone else [taken]
+    whole = epcore.publish(SERVICE, ["10.9.0.1"], slices, managed_by=MANAGED_BY, naming="deterministic")
+    assert whole.to_json() == packer.plan("db", namespace="shop").to_json()
+
+
 @pytest.mark.parametrize("step", [1, -1])
 def test_creates_may_be_answered_in_any_order(step: int) -> None:
     packer = packer_of(*[f"10.9.0.{number + 1}" for number in range(20)], max_endpoints=1)

@@ -197,8 +197,8 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn names_taken(&self) -> &Arc<BTreeSet<String>> {
-        let names = || Arc::new(self.existing.slices().iter().map(|slice| slice.metadata.name.clone()).collect());
-        self.names_taken.get_or_init(names)
+        let given = self.existing.slices().iter().map(|slice| &slice.metadata.name);
+        self.names_taken.get_or_init(|| Arc::new(given.chain(&*self.options.names_taken).cloned().collect()))
     }
 
     pub(super) fn slices(&self, slots: &[usize]) -> Vec<Arc<EndpointSlice>> {

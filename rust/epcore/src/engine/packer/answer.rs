@@ -96,6 +96,9 @@ impl Packer {
     fn wait(&mut self, service: &Name, name: &Name, write: &Write) {
         if !self.is_heard_of(service, name, write) {
             entry_of(&mut self.entries, service).wait(write);
+            if write.verb == Verb::Create && !name.1.is_empty() {
+                self.conflicts.insert(name.clone(), service.clone());
+            }
         }
         self.mark(service);
     }

@@ -57,6 +57,8 @@ pub struct Packer {
     dirty: Names,
     /// Services that something happened to since somebody asked.
     news: Names,
+    /// Services by the name of a slice that is said to be there already, of whatever Service it may be.
+    conflicts: BTreeMap<Name, Name>,
     expired: BTreeSet<Kind>,
     /// Names that are nobody's, of which no more are made than one call needs.
     room: Vec<Name>,
@@ -78,6 +80,7 @@ impl Packer {
             entries: HashMap::new(),
             dirty: Names::new(),
             news: Names::new(),
+            conflicts: BTreeMap::new(),
             expired: BTreeSet::new(),
             room: Vec::new(),
         })
@@ -136,6 +139,7 @@ impl Packer {
         self.cluster.versions(kind).see_list(version);
         self.expired.remove(&kind);
         if kind == Kind::EndpointSlice {
+            self.conflicts.clear();
             let were_waiting = self.entries.iter_mut().filter_map(|(name, entry)| entry.hear_all().then_some(name));
             self.news.extend(were_waiting.cloned());
         }
@@ -343,6 +347,17 @@ impl Packer {
         }
         if let ([None, None], Some(slice)) = (concerned, slice) {
             self.hear_again(name, slice);
+        }
+        if !self.conflicts.is_empty() {
+            self.hear_of_conflict(name, slice.map(|slice| &**slice));
+        }
+    }
+
+    /// News of a slice whose name a create of another Service may have been refused for.
+    fn hear_of_conflict(&mut self, name: &Name, slice: Option<&EndpointSlice>) {
+        let Some(service) = self.conflicts.remove(name) else { return };
+        if self.entries.get_mut(&service).is_some_and(|entry| entry.hear(&name.1, slice)) {
+            self.note(&service);
         }
     }
 

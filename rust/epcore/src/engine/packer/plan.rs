@@ -13,16 +13,39 @@ use crate::engine::packer::{Entry, Packer};
 use crate::engine::versions::Name;
 use crate::kube::{self, Pod, Ports, Service};
 use crate::model::{Address, ByIdentity, EndpointPort, EndpointRef, EndpointSlice, Identity, same_ports};
-use crate::pack::{self, Options, Plan};
+use crate::pack::{self, Options, Plan, Verb};
 
 impl Packer {
+    /// The plan, which gives no slice the name of another one, of whatever Service that is.
     pub(super) fn planned(&self, name: &Name, trigger_time: Option<&str>) -> Result<Plan, Error> {
+        let mut names_taken = Arc::default();
+        loop {
+            let plan = self.planned_beside(name, trigger_time, &names_taken)?;
+            let created = plan.writes.iter().filter(|write| write.verb == Verb::Create);
+            let named = created.map(|write| &write.slice.metadata().name).filter(|name| !name.is_empty());
+            let taken: Vec<String> = named
+                .filter(|slice| self.cluster.slice(&(name.0.clone(), (*slice).clone())).is_some())
+                .cloned()
+                .collect();
+            if taken.is_empty() {
+                return Ok(plan);
+            }
+            Arc::<BTreeSet<String>>::make_mut(&mut names_taken).extend(taken);
+        }
+    }
+
+    fn planned_beside(
+        &self,
+        name: &Name,
+        trigger_time: Option<&str>,
+        names_taken: &Arc<BTreeSet<String>>,
+    ) -> Result<Plan, Error> {
         let (Some(service), Some(entry)) = (self.cluster.service(name), self.entries.get(name)) else {
             return Ok(pack::Combination::default().finish());
         };
         let timed = |options: &Options| {
             let trigger_time = trigger_time.map(str::to_owned).or_else(|| options.trigger_time.clone());
-            Options { trigger_time, ..options.clone() }
+            Options { trigger_time, names_taken: names_taken.clone(), ..options.clone() }
         };
         if service.selects_pods() {
             return self.reconciled(name, service, entry, timed(&self.options.reconcile));
