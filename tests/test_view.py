@@ -324,6 +324,19 @@ def test_duplicates_are_explained() -> None:
     assert view.endpoints("web", "http", namespace="shop")[0].slice == "b"
 
 
+def test_times_that_are_one_moment_are_no_reason_for_a_duplicate() -> None:
+    written = {"a": "2026-01-01T00:00:00Z", "b": "2026-01-01T00:00:00.000Z", "c": "2026-01-01T01:00:00+01:00"}
+    slices = [web(name, "10.0.0.1") for name in written]
+    for one, time in zip(slices, written.values(), strict=True):
+        one["metadata"]["annotations"] = {"endpoints.kubernetes.io/last-change-trigger-time": time}
+        one["metadata"]["creationTimestamp"] = time
+    view = epcore.View()
+    view.replace(slices)
+    (found,) = view.explain_duplicates()
+    assert [entry.slice for entry in found.entries] == ["a", "b", "c"]
+    assert found.reason == "the name of its slice comes first"
+
+
 def test_an_address_is_found_in_every_service() -> None:
     other = web("db-1", "10.0.0.1")
     other["metadata"]["labels"] = {"kubernetes.io/service-name": "db"}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::diff::{Place, precedence, side};
 use crate::engine::port_endpoint::PortEndpoint;
-use crate::model::{AddressType, EndpointSlice};
+use crate::model::{AddressType, EndpointSlice, timestamp};
 
 /// Entries that claim to be one endpoint.
 #[derive(Clone, Debug)]
@@ -48,9 +48,9 @@ impl Duplicate {
         let [one, other] = [first, second].map(|entry| &entry.slice().metadata);
         if is_terminating(first) != is_terminating(second) {
             "the other is terminating"
-        } else if one.trigger_time() != other.trigger_time() {
+        } else if timestamp(one.trigger_time()) != timestamp(other.trigger_time()) {
             "its slice has the newer trigger time"
-        } else if one.creation_timestamp != other.creation_timestamp {
+        } else if timestamp(&one.creation_timestamp) != timestamp(&other.creation_timestamp) {
             "its slice is newer"
         } else if one.name != other.name {
             "the name of its slice comes first"
