@@ -167,6 +167,34 @@ def test_prices_and_names_find_the_cheapest_of_all_choices(policy: Any) -> None:
         assert sorted(one for many in found.containers for one in many) == sorted(one[0] for one in wanted)
 
 
+@pytest.mark.parametrize("prices", [{"slice": 50}, {"slice": 3}, {"slice": 3, "byte": 0.01}, {"slice": 0}])
+def test_by_prices_a_slice_that_lost_everything_is_filled_again_only_where_nothing_is_cheaper(
+    prices: dict[str, float],
+) -> None:
+    """Two slices lost everything and one lost one endpoint; what is new goes there, into clean slices, or new ones."""
+    price = {"write": 5, "byte": 0, "watchers": 1, **prices}
+    clean = [3, 8]
+    items = [[(f"{at}-{n}", 1, 100, None) for n in range(count)] for at, count in enumerate([*clean, 7, 4, 6])]
+    for new in range(1, 60):
+        wanted = [one for many in (*items[:2], items[2][1:]) for one in many]
+        wanted += [(f"new-{n}", 1, 100, None) for n in range(new)]
+        found = epcore.assign(wanted, items, max_items=10, policy=epcore.Policy(**price))  # type: ignore[arg-type]
+
+        def cost(chosen: list[int], kept: int, made: int) -> float:
+            sent = 100 * sum(clean[at] for at in chosen)
+            return price["write"] * (len(chosen) + made) + price["byte"] * sent + price["slice"] * (kept + made)
+
+        best = min(
+            cost(some, kept, max(0, -(-(new - 4 - 10 * kept - sum(10 - clean[at] for at in some)) // 10)))
+            for some in ([], [0], [1], [0, 1])
+            for kept in range(3)
+        )
+        chosen = [at for at in found.written if at < len(clean)]
+        kept = sum(bool(found.containers[at]) for at in (3, 4))
+        assert cost(chosen, kept, len(found.containers) - len(items)) == pytest.approx(best)
+        assert sorted(one for many in found.containers for one in many) == sorted(one[0] for one in wanted)
+
+
 def test_a_plan_as_json_says_what_its_parts_say() -> None:
     plan = epcore.pack([{"addresses": ["10.0.0.1"]}], template=TEMPLATE, trigger_time="2026-01-01T00:00:00Z")
     told = json.loads(plan.to_json())

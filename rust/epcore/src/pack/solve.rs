@@ -97,14 +97,20 @@ impl Problem<'_> {
 
     /// The optimum where no container is short of bytes.
     fn fill(&self, bins: &mut Vec<Filled>, pending: &[u32]) {
-        let forced: Vec<usize> = (0..bins.len()).filter(|&index| self.is_filled(&bins[index])).collect();
+        let policy = self.policy_for(bins.len());
+        // By prices, one that lost everything may better go.
+        let may_go = |bin: &Filled| matches!(policy, Policy::Prices(_)) && bin.is_deleted();
+        let filled = (0..bins.len()).filter(|&index| self.is_filled(&bins[index]));
+        let (emptied, mut forced): (Vec<usize>, Vec<usize>) = filled.partition(|&index| may_go(&bins[index]));
         let room: usize = forced.iter().map(|&index| self.room(&bins[index])).sum();
         let clean: Vec<Clean> = (0..bins.len())
             .filter(|&index| !bins[index].must_be_written())
             .map(|bin| Clean { bin, count: bins[bin].count() })
             .collect();
-        let choice =
-            choose(pending.len().saturating_sub(room), &clean, self.max_items, self.policy_for(bins.len()), self.bytes);
+        let overflow = pending.len().saturating_sub(room);
+        let choice = choose(overflow, emptied.len(), &clean, self.max_items, policy, self.bytes);
+        forced.extend(&emptied[..choice.refilled]);
+        forced.sort_unstable();
         let first_new = bins.len();
         bins.extend((0..choice.new).map(|_| self.new_bin()));
         let mut others: Vec<usize> = choice.clean.into_iter().chain(first_new..first_new + choice.new).collect();

@@ -44,6 +44,12 @@ impl Part<'_> {
             return None;
         }
         let mut planned = plan(&concerned)?;
+        // By prices, one that lost everything may better go, and what is new into one that nobody looked at.
+        let counts = planned.counts;
+        if matches!(self.options.policy, Policy::Prices(_)) && counts.endpoints_added.min(counts.endpoints_removed) > 0
+        {
+            return None;
+        }
         if planned.writes.iter().any(asks_for_more) {
             let added = planned.counts.endpoints_added;
             // The other policies look at every slice.
