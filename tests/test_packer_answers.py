@@ -1,5 +1,6 @@
 """What becomes of writes of a packer: answers that are lost or late, and slices that are not what was wanted."""
 
+from itertools import count
 from typing import Any
 
 import pytest
@@ -183,3 +184,22 @@ def test_creates_may_be_answered_in_any_order(step: int) -> None:
         packer.answer(write, "accepted", made(write, f"db-{number}", 10 + number))
     assert packer.dirty == []
     assert not packer.plan("db", namespace="shop")
+
+
+def test_compaction_goes_on_until_a_plan_writes_nothing() -> None:
+    """Two moves a plan: no change of the Service has to come for the next ones."""
+    addresses = [f"10.9.0.{number + 1}" for number in range(40)]
+    packer = packer_of(*addresses, max_endpoints=4, compaction=epcore.Compaction(epsilon=0, max_moves=2))
+    for number, write in enumerate(packer.plan("db", namespace="shop").writes):
+        packer.answer(write, "accepted", made(write, f"db-{number}", 10))
+    assert packer.dirty == [("shop", "db")]
+    assert not packer.plan("db", namespace="shop")
+    assert packer.dirty == []
+    packer.publish("db", addresses[::4], namespace="shop")
+    versions = count(11)
+    while packer.take_news():
+        for write in packer.plan("db", namespace="shop").writes:
+            after = None if write.verb == "delete" else made(write, str(write.name), next(versions))
+            packer.answer(write, "accepted", after)
+    assert packer.dirty == []
+    assert len(packer.slices("db", namespace="shop")) <= 10 / 4 + 2

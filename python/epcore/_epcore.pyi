@@ -1387,7 +1387,8 @@ class Packer:
         ``accepted`` with the object that the API server gave back (a delete has none; without it an event must come
         first); ``conflict``: refused, since the slice is another or there already (409); ``gone``: it is not there
         (404); ``unknown``: the answer was lost. After the last accepted write of a plan a Service is clean, unless
-        something else happened. Raises ``InvalidInputError`` for an object that is not the one of the write.
+        something else happened, or ``compaction`` may go on: then it is once a plan writes nothing. Raises
+        ``InvalidInputError`` for an object that is not the one of the write.
         """
     def slices(self, service: str, *, namespace: str) -> SliceSet:
         """List the slices of a Service as they are known."""

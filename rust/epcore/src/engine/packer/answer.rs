@@ -87,7 +87,13 @@ impl Packer {
     }
 
     fn settle(&mut self, write: &Write, service: &Name) {
-        if self.entries.get_mut(service).is_some_and(|entry| entry.settle(write)) {
+        if !self.entries.get_mut(service).is_some_and(|entry| entry.settle(write)) {
+            return;
+        }
+        // One plan may not be all of a compaction: the last one writes nothing.
+        if [&self.options.reconcile, &self.options.publish].iter().any(|options| options.compaction.is_some()) {
+            self.note(service);
+        } else {
             self.is_clean(service);
         }
     }
