@@ -53,6 +53,12 @@ def held(slots: epcore.Slots) -> dict[Target, int]:
     return {(one.address, one.port): index for index, one in enumerate(slots.servers()) if one is not None}
 
 
+def key_of(one: epcore.PortEndpoint) -> str:
+    """What a change of it has for its key."""
+    port = "*" if one.port is None else one.port
+    return f"{one.namespace}/{one.service} {one.address} {one.port_name} {one.protocol} {port}"
+
+
 def targets(step: list[Json | None], *kinds: Json) -> set[Target]:
     return {(f"10.0.0.{number}", 80) for number, conditions in enumerate(step) if conditions in kinds}
 
@@ -136,6 +142,36 @@ def test_after_a_reload_with_more_slots_all_fit_and_none_moved(given: list[Any],
     assert slots.fits
     assert before.items() <= held(slots).items()
     assert slots.replace(view) == []
+
+
+@given(steps)
+def test_a_view_that_keeps_removals_back_lists_what_its_deltas_add_up_to(given: list[Any]) -> None:
+    view, slots = epcore.View(hold=1.5), slots_of(8)
+    told: dict[str, epcore.Endpoint] = {}
+    for now, step in enumerate([*given, [], [], []]):
+        delta = view.replace(slices_of(step) if step else [], now=now)
+        for change in delta.removed:
+            del told[change.key]
+        told |= {change.key: change.after for change in (*delta.added, *delta.updated) if change.after}
+        listed = {key_of(one): one for one in view.endpoints()}
+        assert {key: one.endpoint for key, one in listed.items()} == told
+        services = sorted({(one.namespace or "", one.service or "") for one in listed.values()})
+        assert set(services) <= set(view.services())
+        assert [one.address for of, name in services for one in view.endpoints(name, namespace=of)] == [
+            one.address for one in view.endpoints()
+        ]
+        slots.apply(delta)
+        assert not slots.replace(view)
+    assert not told
+
+
+def test_what_is_back_before_it_was_told_is_listed_once_as_it_is() -> None:
+    view = epcore.View(hold=10)
+    view.replace([slice_of("a", [{"addresses": ["10.0.0.1"]}])], now=0)
+    view.replace([], now=1)
+    assert view.services() == [("shop", "web")]
+    view.feed_list([slice_of("b", [{"addresses": ["10.0.0.1"], "conditions": IDLE}])])
+    assert [(one.address, one.ready, one.slice) for one in view.endpoints("web")] == [("10.0.0.1", False, "b")]
 
 
 def test_a_server_whose_port_changes_is_retargeted() -> None:

@@ -223,6 +223,23 @@ def test_changes_are_collected_and_removals_held_back(tmp_path: Path) -> None:
     assert len(log.read_text().splitlines()) <= 3, "four events at once are one change"
 
 
+@pytest.mark.parametrize("output", ["envoy", "haproxy", "nginx", "prometheus", "hosts", "dns"])
+def test_what_is_held_back_stays_in_the_file_whatever_else_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str
+) -> None:
+    written: list[str] = []
+    monkeypatch.setattr(targets, "write_atomically", lambda _, text: written.append(text))
+    gone = {"type": "DELETED", "object": slice_of("web-1", 1, 2)}
+    events = [
+        added(slice_of("web-1", 1, 2)),
+        gone,
+        *(added(slice_of(f"db-{one}", one, service="db")) for one in (8, 9)),
+    ]
+    log = save(tmp_path / "log", [{**event, "t": seconds} for seconds, event in enumerate(events)])
+    assert main(["watch", log, "-o", output, "--to", str(tmp_path / "file"), "--hold", "10"]) == 0
+    assert ["10.0.0.1" in text for text in written] == [True, True, True, False]
+
+
 def test_a_cluster_is_followed_through_cuts_errors_and_a_list_that_is_needed_again(tmp_path: Path) -> None:
     script = Script()
     for number in range(1, 6):

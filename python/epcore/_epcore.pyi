@@ -1136,13 +1136,16 @@ class View:
     def slices(self) -> SliceSet:
         """All slices, by namespace and name."""
     def services(self) -> list[tuple[str, str]]:
-        """Namespace and name of each Service that has slices; ``""`` where not set."""
+        """Namespace and name of each Service that has slices, or endpoints kept back; ``""`` where not set."""
     def ports(self) -> list[tuple[str, str, str, str]]:
         """List namespace, Service, name and protocol of each port of the slices, whether it has endpoints or not."""
     def endpoints(
         self, service: str | None = None, port: str | None = None, *, namespace: str | None = None
     ) -> list[PortEndpoint]:
-        """List endpoints, each once for each of its ports; of all Services, namespaces or ports where none is given."""
+        """List endpoints, each once for each of its ports; of all Services, namespaces or ports where none is given.
+
+        One whose removal is kept back is listed as it was told last, and so may still be reached. Costs what is listed.
+        """
     def find(self, address: str) -> SliceSet:
         """Find the slices that hold an address, whatever their Service."""
     def reachable(

@@ -2,6 +2,7 @@
 
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +54,14 @@ impl Held {
     /// The entries, each with the slice that held it and its place there.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&Arc<EndpointSlice>, Place)> {
         self.entries.values().map(|(slice, place, _)| (slice, *place))
+    }
+
+    /// Those of a Service.
+    pub(crate) fn of(&self, namespace: &str, service: &str) -> impl Iterator<Item = (&Arc<EndpointSlice>, Place)> {
+        let start = format!("{namespace}/{service} ");
+        let following = self.entries.range::<str, _>((Bound::Included(&*start), Bound::Unbounded));
+        let own = following.take_while(move |(key, _)| key.starts_with(&*start));
+        own.map(|(_, (slice, place, _))| (slice, *place))
     }
 
     /// When the first of them is due.
@@ -270,9 +279,10 @@ impl Delta {
         }
     }
 
+    /// What makes it the same one, the Service first.
     fn key_text(&self, changed: &Changed) -> String {
         let (service, ..) = changed.full_key(&self.before, &self.after, self.key);
-        format!("{} {}", service.2.as_str(), Change { delta: self, changed }.key())
+        format!("{} {}", Change { delta: self, changed }.key(), service.2.as_str())
     }
 
     /// A place among the slices before, for one that was held back.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 
-use crate::diff::{Counts, Delta, Fields, Key, Options, ServicePort, Transition, TriggerTime};
+use crate::diff::{Counts, Delta, Fields, Held, Key, Options, ServicePort, Transition, TriggerTime};
 use crate::engine::versions::Name;
 use crate::engine::view::{View, service_of};
 use crate::model::{EndpointList, EndpointRef, EndpointSlice};
@@ -21,7 +21,7 @@ impl View {
     pub fn checkout_at(&mut self, now: Duration) -> Delta {
         let (before, after) = self.changed();
         let counted = Options { key: Key::AddressPort, fields: Fields::Proxy };
-        let is_counted = self.options.key == counted.key && self.options.fields >= counted.fields;
+        let is_counted = self.counts_what_it_tells();
         // Whoever interrupts the work finds everything as it was before.
         let mut delta = Delta::of_some(&before, &after, self.options);
         let mut other = (!is_counted).then(|| Delta::of_some(&before, &after, counted));
@@ -37,6 +37,16 @@ impl View {
         self.pending.clear();
         self.beside.clear();
         delta
+    }
+
+    /// What is handed out tells what each service port has.
+    fn counts_what_it_tells(&self) -> bool {
+        self.options.key == Key::AddressPort && self.options.fields >= Fields::Proxy
+    }
+
+    /// Removals that are kept back, by port.
+    pub(super) fn kept_back(&self) -> Option<&Held> {
+        self.held.as_ref().map(|held| &held[usize::from(!self.counts_what_it_tells())])
     }
 
     /// True if something was taken in that may change what was handed out.

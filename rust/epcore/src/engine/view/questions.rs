@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::diff::{Fold, Key};
+use crate::diff::{Fold, Held, Key, Place};
 use crate::engine::duplicate::Duplicate;
 use crate::engine::port_endpoint::PortEndpoint;
 use crate::engine::view::{View, service_of};
@@ -26,12 +26,15 @@ impl View {
         slices
     }
 
-    /// Namespace and name of each Service that has slices, in order.
+    /// Namespace and name of each Service that has slices, or endpoints whose removal is kept back, in order.
     #[must_use]
     pub fn services(&self) -> Vec<(&str, &str)> {
         let mut services: Vec<(&str, &str)> =
             self.services.keys().map(|(namespace, name)| (&**namespace, &**name)).collect();
+        let held = self.kept_back().into_iter().flat_map(Held::entries);
+        services.extend(held.map(|(slice, _)| (&*slice.metadata.namespace, slice.metadata.service())));
         services.sort_unstable();
+        services.dedup();
         services
     }
 
@@ -47,24 +50,36 @@ impl View {
         all.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// The endpoints of a Service, each once for each of its ports, by family, port and address.
+    /// The endpoints of a Service, each once for each of its ports, by family, port and address; those too whose removal is kept back, as they
+    /// were told last.
     #[must_use]
     pub fn endpoints(&self, namespace: &str, service: &str) -> Vec<PortEndpoint> {
         let slices = self.slices_of(namespace, service);
         let places = Fold::of_all(&slices, Key::AddressPort).entries.into_iter().filter_map(|entry| entry.places[1]);
         let mut entries: Vec<PortEndpoint> = places.map(|place| PortEndpoint::at(&slices, place)).collect();
         entries.sort_by(|left, right| left.order().cmp(&right.order()));
+        for (slice, place) in self.kept_back().into_iter().flat_map(|held| held.of(namespace, service)) {
+            let entry = PortEndpoint::at(std::slice::from_ref(slice), Place { slice: 0, ..place });
+            // One that is back is there already; the next checkout tells so.
+            if let Err(index) = entries.binary_search_by(|other| other.order().cmp(&entry.order())) {
+                entries.insert(index, entry);
+            }
+        }
         entries
     }
 
-    /// Services with slices that have this namespace and this name, where they are given.
+    /// Services that have this namespace and this name, where they are given; of both given the one, whether it has slices or not.
     pub fn matching<'a>(
         &'a self,
         namespace: Option<&'a str>,
         service: Option<&'a str>,
     ) -> impl Iterator<Item = (&'a str, &'a str)> {
         let is = |wanted: Option<&str>, found: &str| wanted.is_none_or(|wanted| wanted == found);
-        self.services().into_iter().filter(move |(of, name)| is(namespace, of) && is(service, name))
+        let services = match namespace.zip(service) {
+            Some(named) => vec![named],
+            None => self.services(),
+        };
+        services.into_iter().filter(move |(of, name)| is(namespace, of) && is(service, name))
     }
 
     /// Slices that hold an address, whatever their Service, by namespace and name.
