@@ -187,6 +187,20 @@ def test_a_port_that_cannot_be_is_refused_where_it_is_made() -> None:
     assert pickle.loads(pickle.dumps(HTTP)) == HTTP
 
 
+@pytest.mark.parametrize("number", [-1, 0, 65_536, 2**31 - 1])
+def test_a_port_number_that_no_packet_can_have_is_told_to_no_proxy(number: int) -> None:
+    view = view_of(slice_of("web-1", endpoint(1, LEAVING)))
+    services = [("shop", "web")]
+    before = [*texts(view)[:-3], names.records(view, services).count("SRV")]
+    odd = slice_of("web-2", endpoint(2), ports=[{"name": "http", "port": number}])
+    delta = view.apply({"type": "ADDED", "object": odd})
+    assert [*texts(view)[:-3], names.records(view, services).count("SRV")] == before
+    assert not envoy.delta_leds(delta, authority=AUTHORITY)["resources"]
+    backend = haproxy.Backend(HTTP, block=2)
+    assert "10.0.0.2" not in str(backend.replace(view)) + backend.section()
+    assert "10.0.0.2" in names.hosts(view, services), "a name needs no port"
+
+
 def test_one_text_is_not_taken_for_lines() -> None:
     assert "\n    least_conn;\n" in nginx.upstream(epcore.View(), HTTP, options=("least_conn",))
     with pytest.raises(TypeError, match="a list of lines"):
@@ -233,7 +247,7 @@ def test_prometheus_reads_its_file_and_finds_every_endpoint(slices: list[Json], 
     (folder / "prometheus.yml").write_text(json.dumps(config))
     checked = run("promtool", "check", "service-discovery", "--timeout=1s", "prometheus.yml", "web", folder=folder)
     found = {one["labels"]["instance"] for one in json.loads(checked.stdout) or []}
-    assert found == {f"{one.address}:{one.port}" for one in view.endpoints() if one.port}
+    assert found == {f"{one.address}:{one.port}" for one in view.endpoints() if one.port in range(1, 65_536)}
 
 
 @needs("nginx")

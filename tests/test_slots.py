@@ -34,6 +34,7 @@ def slices_of(step: list[Json | None], port: int = 80) -> list[Json]:
         slice_of("web-udp", [other], protocol="UDP"),
         slice_of("db-1", [other], service="db"),
         slice_of("web-all-ports", [other], port=None),
+        *(slice_of(f"web-of-{port}", [other], port=port) for port in (-1, 0, 65_536)),
         {**slice_of("web-v6", [{"addresses": ["fd00::9"]}]), "addressType": "IPv6"},
     ]
 

@@ -1162,8 +1162,9 @@ class View:
         """List the endpoints that a node sends traffic for a service port to, as kube-proxy does.
 
         Those that are ready: by node or zone where every ready endpoint has such hints and one is for us; on the node
-        itself with ``policy="Local"``. If there is none, those that still serve while they terminate. Ports without
-        number are passed over. Each family is looked at by itself.
+        itself with ``policy="Local"``. If there is none, those that still serve while they terminate. Ports without a
+        number from 1 to 65535 are passed over; the API takes others, and kube-proxy too. Each family is looked at by
+        itself.
         Source: ``CategorizeEndpoints`` of kube-proxy 1.37.
 
         :param port: name of the port, ``""`` for one without.
@@ -1223,7 +1224,7 @@ class Slots:
     An endpoint keeps its slot for as long as it is there. One that is not ready and terminates drains, and takes
     traffic only while none is ready; one that does not serve keeps its slot in maintenance until another needs it. A
     new one takes a slot that was given up in the same step, else a free one, the lowest first: no other slot changes
-    than must. Endpoints of ports without number are passed over, since no proxy can be told where they are.
+    than must. Endpoints of ports without a number from 1 to 65535 are passed over: no proxy can be told where they are.
 
     :param port: name of the port, ``""`` for one without.
     :param capacity: how many slots there are; at least as many as there are ``servers``.

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Final
 
+from epcore.proxy.ports import PORT_NUMBERS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -48,7 +50,7 @@ def records(view: "View", services: "Iterable[tuple[str, str]]", *, domain: str 
             found.add((zone, kind, address))
             found.update((f"{name}.{zone}", kind, address) for name in hostnames or [_dashed(address)])
         for endpoint in _ready(view, namespace, service):
-            if endpoint.port_name and endpoint.port:
+            if endpoint.port_name and endpoint.port in PORT_NUMBERS:
                 name = endpoint.endpoint.hostname or _dashed(endpoint.address)
                 of = f"_{endpoint.port_name}._{(endpoint.protocol or 'TCP').lower()}.{zone}"
                 found.add((of, "SRV", f"0 100 {endpoint.port} {name}.{zone}"))

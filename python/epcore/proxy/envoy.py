@@ -8,7 +8,7 @@ import json
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from epcore.proxy.ports import NOWHERE, Locality, ServicePort, touched, usable
+from epcore.proxy.ports import NOWHERE, PORT_NUMBERS, Locality, ServicePort, touched, usable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -125,7 +125,7 @@ def delta_leds(delta: "Delta", *, authority: str) -> Message:
 def _resource(change: "Change", authority: str, *, is_after: bool) -> tuple[str, Message] | None:
     """Return name and content of the endpoint on one side of a change, if it is there and has a number of a port."""
     endpoint = change.after if is_after else change.before
-    if endpoint is None or not change.port:
+    if endpoint is None or change.port is None or change.port not in PORT_NUMBERS:
         return None
     ready = endpoint.ready is not False
     leaving = bool(endpoint.terminating) and endpoint.serving is not False
@@ -137,7 +137,7 @@ def _resource(change: "Change", authority: str, *, is_after: bool) -> tuple[str,
 
 def _all(view: "View", port: ServicePort) -> "list[PortEndpoint]":
     found = view.endpoints(port.service, port.name, namespace=port.namespace)
-    return [endpoint for endpoint in found if endpoint.protocol == port.protocol and endpoint.port]
+    return [endpoint for endpoint in found if endpoint.protocol == port.protocol and endpoint.port in PORT_NUMBERS]
 
 
 def _leaving(view: "View", port: ServicePort) -> "list[PortEndpoint]":

@@ -8,6 +8,9 @@ if TYPE_CHECKING:
 
     from epcore import Delta, PortEndpoint, View
 
+PORT_NUMBERS: Final = range(1, 65_536)
+"""Those that a proxy takes. The API takes others too, and one of them makes a proxy refuse all that it is told."""
+
 _PROTOCOLS: Final = ("TCP", "UDP", "SCTP")
 _TEXT: Final = re.compile(rf"([^/:\s]+)/([^/:\s]+)(?::([^/:\s]*)(?:/({'|'.join(_PROTOCOLS)}))?)?")
 

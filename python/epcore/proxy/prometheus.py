@@ -3,7 +3,7 @@
 import json
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from epcore.proxy.ports import ServicePort, socket_address
+from epcore.proxy.ports import PORT_NUMBERS, ServicePort, socket_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +28,7 @@ def target_groups(view: "View", ports: "Iterable[ServicePort]") -> list[TargetGr
     groups: dict[str, TargetGroup] = {}
     for port in sorted(set(ports)):
         for endpoint in view.endpoints(port.service, port.name, namespace=port.namespace):
-            if endpoint.protocol != port.protocol or not endpoint.port:
+            if endpoint.protocol != port.protocol or endpoint.port not in PORT_NUMBERS:
                 continue
             labels = _labels(port, endpoint)
             group = groups.setdefault(json.dumps(labels), {"targets": [], "labels": labels})

@@ -1,7 +1,7 @@
 //! Which endpoints a node sends traffic to, as kube-proxy computes it.
 
 use crate::engine::{PortEndpoint, View};
-use crate::model::AddressType;
+use crate::model::{AddressType, PORT_NUMBERS};
 use crate::wire::json;
 
 /// `internalTrafficPolicy` or `externalTrafficPolicy` of a Service.
@@ -28,7 +28,7 @@ pub struct Reachable {
 impl View {
     /// Endpoints that a node sends traffic for a service port to (upstream kube-proxy's `CategorizeEndpoints`): the ready ones, by node or
     /// zone where every ready endpoint has such hints and one is for us; those on the node with [`TrafficPolicy::Local`]; if there are none,
-    /// those that still serve while they terminate. Ports without number are passed over. Each family is looked at by itself.
+    /// those that still serve while they terminate. Ports without a number from 1 to 65535 are passed over. Each family is looked at by itself.
     #[must_use]
     pub fn reachable(
         &self,
@@ -50,10 +50,13 @@ impl View {
         found
     }
 
-    /// The endpoints that have a number of a port, as kube-proxy passes over the others.
+    /// The endpoints that something can be sent to. As in kube-proxy not those of ports without number; and unlike it not those of numbers that
+    /// the API takes and no packet can have, as one of them makes a proxy refuse all that it is told.
     fn numbered(&self, namespace: &str, service: &str) -> Vec<PortEndpoint> {
         let mut entries = self.endpoints(namespace, service);
-        entries.retain(|entry| entry.port().is_some_and(|(_, _, number)| number.unwrap_or(0) != 0));
+        entries.retain(|entry| {
+            entry.port().is_some_and(|(_, _, number)| number.is_some_and(|number| PORT_NUMBERS.contains(&number)))
+        });
         entries
     }
 

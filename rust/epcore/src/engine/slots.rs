@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use crate::Error;
 use crate::diff::{Delta, Outcome};
 use crate::engine::View;
-use crate::model::{AddressType, EndpointRef};
+use crate::model::{AddressType, EndpointRef, PORT_NUMBERS};
 
 /// The port of a Service, in one family, whose endpoints a proxy serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -262,7 +262,7 @@ impl Slots {
         let (name, protocol, number) = port?;
         let is_ours = (family, service.0, service.1, name, protocol)
             == (ours.family, &*ours.namespace, &*ours.service, &*ours.port_name, &*ours.protocol);
-        let number = number.filter(|&number| is_ours && number != 0)?;
+        let number = number.filter(|number| is_ours && PORT_NUMBERS.contains(number))?;
         Some((endpoint.address().to_string(), number))
     }
 

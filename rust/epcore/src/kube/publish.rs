@@ -9,8 +9,8 @@ use crate::kube::reconcile::CONTROLLER;
 use crate::kube::run::{Group, Rules, Run};
 use crate::kube::slices::Origin;
 use crate::model::{
-    Address, AddressType, EndpointList, EndpointPort, EndpointRef, Shared, is_dns_label, is_fqdn, is_label_value,
-    shorten, validate_endpoint,
+    Address, AddressType, EndpointList, EndpointPort, EndpointRef, PORT_NUMBERS, Shared, is_dns_label, is_fqdn,
+    is_label_value, shorten, validate_endpoint,
 };
 use crate::pack::{self, Existing, Plan};
 
@@ -308,12 +308,12 @@ pub(crate) fn split_port(text: &str) -> Result<(&str, Option<i32>), Error> {
 fn parse_port(text: &str) -> Result<i32, Error> {
     let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
     let trouble = || Error::invalid(format!("{:?} is no port: 1 to 65535", shorten(text)));
-    number.filter(|number| (1..=65_535).contains(number)).ok_or_else(trouble)
+    number.filter(|number| PORT_NUMBERS.contains(number)).ok_or_else(trouble)
 }
 
 /// Check a port that was given as a number, or with its name.
 pub(crate) fn check_port(number: i32, name: &str) -> Result<(), Error> {
-    if !(1..=65_535).contains(&number) {
+    if !PORT_NUMBERS.contains(&number) {
         return Err(Error::invalid(format!("{number} is no port: 1 to 65535")));
     }
     if !name.is_empty() && !is_dns_label(name) {

@@ -37,7 +37,7 @@ pub use metadata::{MANAGED_BY_LABEL, ObjectMeta, SERVICE_NAME_LABEL, TRIGGER_TIM
 pub use names::{is_dns_label, is_dns_subdomain};
 pub(crate) use names::{is_fqdn, is_label_value, is_subdomain, shorten};
 pub use port::EndpointPort;
-pub(crate) use port::same_ports;
+pub(crate) use port::{PORT_NUMBERS, same_ports};
 pub(crate) use print::{NONE as NO_PRINT, Print};
 pub(crate) use record::{Rare, Record, StoredAddress};
 pub use shared::Shared;

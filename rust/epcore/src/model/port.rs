@@ -1,6 +1,11 @@
 //! Ports of a slice.
 
+use std::ops::RangeInclusive;
+
 use crate::model::{Members, same_text};
+
+/// Numbers of ports that something can listen on. The API takes others too.
+pub(crate) const PORT_NUMBERS: RangeInclusive<i32> = 1..=65_535;
 
 /// One port. Unset `name` and `protocol` are held as the API server defaults them: `""` and `TCP`.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use super::{Item, Options, Report, Rule};
 use crate::Error;
-use crate::model::{AddressType, MANAGED_BY_LABEL, SERVICE_NAME_LABEL};
+use crate::model::{AddressType, MANAGED_BY_LABEL, PORT_NUMBERS, SERVICE_NAME_LABEL};
 use crate::wire::json;
 
 /// Default of etcd's `--max-request-bytes`.
@@ -52,7 +52,7 @@ fn check_ports(item: &Item, add: &mut dyn FnMut(Rule, Error)) {
     for (index, port) in item.slice.ports.iter().enumerate() {
         let (rule, error) = match port.port {
             None => (Rule::PortWithoutNumber, Error::invalid("no number: stands for all ports")),
-            Some(number) if !(1..=65_535).contains(&number) => {
+            Some(number) if !PORT_NUMBERS.contains(&number) => {
                 (Rule::PortOutOfRange, Error::invalid(format!("{number} is no port: 1 to 65535")).in_field("port"))
             }
             Some(_) => continue,
