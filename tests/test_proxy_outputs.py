@@ -231,6 +231,12 @@ def test_dns_records_are_those_of_a_headless_service() -> None:
             f"0 100 80 {name}.web.shop.svc" for name in ("10-0-0-2", "fd00--1", "web-0")
         ],
     }
+    # Two at one address, of which one has a name: what SRV points to is there.
+    shared = view_of(
+        slice_of("web-1", endpoint(1, hostname="a")), slice_of("web-2", endpoint(1), ports=[{"name": "x", "port": 81}])
+    )
+    said = names.records(shared, [("shop", "web")]).splitlines()
+    assert {line.split()[-1] for line in said if " SRV " in line} <= {line.split()[0] for line in said if " A " in line}
     lines = names.hosts(view, [("shop", "web")]).splitlines()
     assert [str(ipaddress.ip_address(line.split()[0])) for line in lines] == ["10.0.0.1", "10.0.0.2", "fd00::1"]
     assert all("web.shop.svc.cluster.local" in line.split() for line in lines)

@@ -45,15 +45,13 @@ def records(view: "View", services: "Iterable[tuple[str, str]]", *, domain: str 
     found: set[tuple[str, str, str]] = set()
     for namespace, service in services:
         zone = f"{service}.{namespace}.svc.{domain}."
-        for address, hostnames in _addresses(view, namespace, service):
-            kind = "AAAA" if ":" in address else "A"
-            found.add((zone, kind, address))
-            found.update((f"{name}.{zone}", kind, address) for name in hostnames or [_dashed(address)])
         for endpoint in _ready(view, namespace, service):
+            kind = "AAAA" if ":" in endpoint.address else "A"
+            name = f"{endpoint.endpoint.hostname or _dashed(endpoint.address)}.{zone}"
+            found |= {(zone, kind, endpoint.address), (name, kind, endpoint.address)}
             if endpoint.port_name and endpoint.port in PORT_NUMBERS:
-                name = endpoint.endpoint.hostname or _dashed(endpoint.address)
                 of = f"_{endpoint.port_name}._{(endpoint.protocol or 'TCP').lower()}.{zone}"
-                found.add((of, "SRV", f"0 100 {endpoint.port} {name}.{zone}"))
+                found.add((of, "SRV", f"0 100 {endpoint.port} {name}"))
     return "".join(f"{name} {ttl} IN {kind} {value}\n" for name, kind, value in sorted(found))
 
 
