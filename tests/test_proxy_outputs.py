@@ -201,6 +201,20 @@ def test_a_port_number_that_no_packet_can_have_is_told_to_no_proxy(number: int) 
     assert "10.0.0.2" in names.hosts(view, services), "a name needs no port"
 
 
+def test_the_names_of_two_ports_differ_whatever_label_a_slice_has() -> None:
+    # No Service can be called so, but whoever makes slices writes what they like into the label.
+    labels = st.from_regex(r"[A-Za-z0-9]([-_.A-Za-z0-9]{0,3}[A-Za-z0-9])?", fullmatch=True)
+    ports = st.builds(ServicePort, st.sampled_from("ab"), labels, st.sampled_from(["", "a", "b"]), st.just("TCP"))
+
+    @given(ports, ports)
+    def differ(one: ServicePort, other: ServicePort) -> None:
+        for separator in "_/":
+            assert (one.joined(separator) == other.joined(separator)) == (one == other)
+
+    differ()
+    assert ServicePort("shop", "web_http").joined("_") != HTTP.joined("_")
+
+
 def test_one_text_is_not_taken_for_lines() -> None:
     assert "\n    least_conn;\n" in nginx.upstream(epcore.View(), HTTP, options=("least_conn",))
     with pytest.raises(TypeError, match="a list of lines"):

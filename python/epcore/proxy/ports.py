@@ -55,12 +55,15 @@ class ServicePort(_Port):
         return cls(found[1], found[2], found[3] or "", found[4] or "TCP")
 
     def joined(self, separator: str) -> str:
-        """Join namespace, Service and port: a name that differs for different ports.
+        """Join namespace, Service and port: a name that differs for different ports, as a separator in them is doubled.
 
         >>> ServicePort("shop", "web", "http").joined("_")
         'shop_web_http'
+        >>> ServicePort("shop", "web_http").joined("_")
+        'shop_web__http'
         """
-        return separator.join(part for part in (self.namespace, self.service, self.name) if part)
+        parts = (self.namespace, self.service, self.name)
+        return separator.join(part.replace(separator, separator * 2) for part in parts if part)
 
 
 class Locality(NamedTuple):
