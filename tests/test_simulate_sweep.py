@@ -22,11 +22,14 @@ from epcore.simulate import (
     KUBERNETES,
     ClusterLoad,
     Flapping,
+    Outcome,
     Plan,
     Replacement,
     Row,
     Settings,
+    Sync,
     TraceFile,
+    Written,
     run,
     study,
     sweep,
@@ -135,6 +138,15 @@ def test_the_bounds_are_told_only_where_everybody_is_asked_at_the_same_moments()
         found = study(replace(PLAN, settings=settings, copies=1, seeds=(1,)))
         titles = {one.row.title for one in found.outcomes}
         assert [title in titles for title in BOUNDS] == [told, told]
+
+
+def test_slices_count_from_when_they_are_written_in_whatever_order_syncs_end() -> None:
+    written = [Written(1, 1, 3), Written(1, 1, 5)]
+    syncs = [Sync(0.0, 8.0, "a", written[0], 30, (1.0,)), Sync(1.0, 2.0, "b", written[1], 10, (1.0,))]
+    outcome = Outcome("load", 1, ROWS[0], syncs)
+    assert [(point.time, point.slices) for point in outcome.series] == [(0.0, 0), (2.0, 5), (8.0, 8)]
+    assert outcome.measures.slices_mean == 5 * 6 / 8
+    assert outcome.measures.fill == pytest.approx(10 / (5 * ROWS[0].max_endpoints), abs=1e-4)
 
 
 def test_measures_follow_from_the_syncs() -> None:

@@ -3,7 +3,6 @@
 from bisect import bisect_right
 from html import escape
 from importlib.resources import files
-from itertools import accumulate
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Final
@@ -144,8 +143,7 @@ def _over_time(shown: "dict[str, Outcome]", marks: dict[str, Mark]) -> "list[str
 
 def _sample(series: "Sequence[Point]", times: "Sequence[float]") -> "list[Point]":
     """Take what was there at each moment."""
-    ends = list(accumulate((point.time for point in series), max))
-    return [series[bisect_right(ends, time) - 1] for time in times]
+    return [series[bisect_right(series, time, key=lambda point: point.time) - 1] for time in times]
 
 
 def _fill(point: "Point", most: int) -> float | None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
+from itertools import pairwise
 from math import exp, log
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -57,11 +57,11 @@ class Outcome:
 
     @cached_property
     def series(self) -> list[Point]:
-        """Totals after each sync; the first point is the beginning."""
+        """Totals after each sync, in the order in which they were written; the first point is the beginning."""
         begin = [sync for sync in self.syncs if sync.time < 0]
         held = {sync.service: (sync.written.slices, sync.endpoints) for sync in begin}
         points = [Point(0.0, 0, 0, sum(one for one, _ in held.values()), sum(one for _, one in held.values()))]
-        for sync in self.syncs[len(begin) :]:
+        for sync in sorted(self.syncs[len(begin) :], key=lambda sync: sync.end):
             slices, endpoints = held.get(sync.service, (0, 0))
             held[sync.service] = sync.written.slices, sync.endpoints
             last = points[-1]
@@ -114,10 +114,7 @@ def _over_time(points: "Sequence[Point]", value: "Callable[[Point], int]") -> fl
     """Take the mean over time, from 0 to the last point."""
     if len(points) == 1 or not points[-1].time:
         return float(value(points[-1]))
-    # Syncs of several Services may end in another order than they began.
-    ends = list(accumulate((point.time for point in points), max))
-    spans = zip(points, ends, ends[1:], strict=False)
-    return sum(value(point) * (until - since) for point, since, until in spans) / ends[-1]
+    return sum(value(point) * (then.time - point.time) for point, then in pairwise(points)) / points[-1].time
 
 
 def geometric_mean(ratios: "Iterable[float | None]") -> float | None:
