@@ -33,6 +33,7 @@ from epcore.simulate import (
     Settings,
     TraceFile,
     Workload,
+    baselines,
     build_load,
     read_recording,
     read_trace,
@@ -423,6 +424,16 @@ def test_what_a_recording_tells_before_the_first_pause_was_there() -> None:
     spec = {"selector": {"app": "web"}, "ports": [{"port": 80}]}
     service = {"metadata": {"name": "web", "namespace": "shop"}, "spec": spec}
     lines = [json.dumps({"t": 0.0, "kind": "Service", "type": "ADDED", "object": service})]
+def test_domain_names_are_simulated_though_no_endpoints_object_can_hold_them() -> None:
+    event = json.loads(recorded(1.0, "ADDED", "a", []))
+    event["object"] |= {"addressType": "FQDN", "endpoints": [{"addresses": ["db.example.org"]}]}
+    lines = [recorded(0.0, "ADDED", "b", [1]), recorded(0.5, "MODIFIED", "b", [1, 2]), json.dumps(event)]
+    load = read_recording("shop", lines)
+    for row in baselines(100):
+        written = [sync.written for sync in run(load, row.writer(), Settings()) if sync.time >= 0]
+        assert sum(one.writes for one in written) == (1 if row.kind == "endpoints" else 2)
+
+
     for number, time in enumerate((0.01, 0.02, 1.0)):
         metadata = {"name": f"web-{number}", "namespace": "shop", "labels": {"app": "web"}}
         status = {"podIPs": [{"ip": f"10.0.0.{number + 1}"}], "conditions": [{"type": "Ready", "status": "True"}]}

@@ -196,7 +196,9 @@ class EndpointsWriter:
         self._objects: dict[str, bytes] = {}
 
     def sync(self, service: str, template: bytes, wanted: "Mapping[str, bytes]") -> Written:
-        """Write the object if it says something else than before."""
+        """Write the object if it says something else than before; none of domain names, which it cannot hold."""
+        if b'"addressType":"FQDN"' in template:
+            return Written(0, 0, 0)
         before = self._objects.get(service)
         held = _Chunked(sort_and_chunk(list(wanted), self.most), dict(wanted))
         slices = [held.object(place, template) for place in held.chunks]
