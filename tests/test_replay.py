@@ -3,6 +3,7 @@
 import gzip
 import json
 import lzma
+import math
 import re
 import subprocess
 import sys
@@ -246,6 +247,23 @@ def test_a_watch_that_began_anew_changes_nothing(tmp_path: Path) -> None:
     assert replay_of(plane, tmp_path).to_dict() == before
 
 
+def test_what_is_deleted_and_was_never_there_changes_nothing(tmp_path: Path) -> None:
+    plane = churned(2)
+    before = replay_of(plane, tmp_path).to_dict()
+    last = next(line for line in reversed(plane.lines) if line["kind"] == "EndpointSlice")
+    unknown: Dict = {**last["object"], "metadata": {**last["object"]["metadata"], "name": "unknown"}}
+    plane.lines.append({**last, "type": "DELETED", "object": unknown})
+    assert replay_of(plane, tmp_path).to_dict() == before
+
+
+def test_a_generation_that_is_not_set_is_none(tmp_path: Path) -> None:
+    for number, generation in enumerate(({}, {"generation": None}, {"generation": 0})):
+        event = json.loads(event_of(FINE))
+        event["object"]["metadata"] |= generation
+        (tmp_path / str(number)).write_text(json.dumps(event))
+        assert main(["replay", str(tmp_path / str(number))]) == 0
+
+
 def test_events_need_neither_time_nor_kind(tmp_path: Path) -> None:
     plane = churned(2)
     rows = replay_of(plane, tmp_path).to_dict()["rows"]
@@ -347,6 +365,19 @@ def test_the_report_is_one_file_that_needs_no_network_and_is_always_the_same(
     assert all(title in own for title in ("recorded controller", "epcore lean", "All recordings"))
 
 
+def event_of(endpoint: Dict, **more: object) -> bytes:
+    """A line of a recording."""
+    slice_ = {"metadata": {"name": "web-1", "namespace": "shop"}, "addressType": "IPv4", "endpoints": [endpoint]}
+    return json.dumps({"kind": "EndpointSlice", "type": "ADDED", "object": slice_, **more}).encode()
+
+
+FINE: Dict = {"addresses": ["10.0.0.1"]}
+ODD: list[tuple[Dict, object]] = [
+    ({"addresses": []}, 0),
+    *((FINE, time) for time in (None, "x", math.nan, math.inf, -math.inf, 1e300, 10**400)),
+]
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
@@ -356,6 +387,8 @@ def test_the_report_is_one_file_that_needs_no_network_and_is_always_the_same(
         (b"[1]\n", "line 1 is no event"),
         (b'{"kind": "EndpointSlice", "type": "ADDED", "object": {"metadata": {}}}\n', "line 1 has no 'name'"),
         (b'\n{"kind": "EndpointSlice", "type": "ADDED", "object": 3}\n', "line 2 is malformed"),
+        *((event_of(one, t=one_time), "line 1 is malformed") for one, one_time in ODD),
+        (event_of({"addresses": ["no address"]}), "endpoints[0].addresses[0]"),
         # gzip writes the time down, and a test's name must be the same in each process that collects it.
         pytest.param(gzip.compress(b"x" * 10_000)[:-10], "ended before", id="gzip-cut"),
         pytest.param(lzma.compress(b"x" * 10_000)[:-10], "ended before", id="xz-cut"),

@@ -374,6 +374,10 @@ REFUSED = (
         (b"0,web,a,add\n\xff", "line 2 is not UTF-8"),
         (b"\xfd7zXZ\x00broken", "bad"),
         (REFUSED, "line 1 is refused: "),
+        *(
+            (b'{"t": %s, "kind": "Pod"}\n' % one, "line 1 is refused: ")
+            for one in (b"NaN", b"-Infinity", b"1e300", b'"x"')
+        ),
     ],
 )
 def test_a_bad_file_is_told_with_name_and_line(tmp_path: Path, content: bytes, complaint: str) -> None:
@@ -420,10 +424,6 @@ def test_slices_of_a_recording_tell_what_comes_and_goes_whichever_slice_holds_it
     assert [sync.written.writes for sync in syncs if sync.time >= 0] == [1, 1, 1, 1, 1]
 
 
-def test_what_a_recording_tells_before_the_first_pause_was_there() -> None:
-    spec = {"selector": {"app": "web"}, "ports": [{"port": 80}]}
-    service = {"metadata": {"name": "web", "namespace": "shop"}, "spec": spec}
-    lines = [json.dumps({"t": 0.0, "kind": "Service", "type": "ADDED", "object": service})]
 def test_domain_names_are_simulated_though_no_endpoints_object_can_hold_them() -> None:
     event = json.loads(recorded(1.0, "ADDED", "a", []))
     event["object"] |= {"addressType": "FQDN", "endpoints": [{"addresses": ["db.example.org"]}]}
@@ -434,6 +434,10 @@ def test_domain_names_are_simulated_though_no_endpoints_object_can_hold_them() -
         assert sum(one.writes for one in written) == (1 if row.kind == "endpoints" else 2)
 
 
+def test_what_a_recording_tells_before_the_first_pause_was_there() -> None:
+    spec = {"selector": {"app": "web"}, "ports": [{"port": 80}]}
+    service = {"metadata": {"name": "web", "namespace": "shop"}, "spec": spec}
+    lines = [json.dumps({"t": 0.0, "kind": "Service", "type": "ADDED", "object": service})]
     for number, time in enumerate((0.01, 0.02, 1.0)):
         metadata = {"name": f"web-{number}", "namespace": "shop", "labels": {"app": "web"}}
         status = {"podIPs": [{"ip": f"10.0.0.{number + 1}"}], "conditions": [{"type": "Ready", "status": "True"}]}

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import os
 import random
 import re
@@ -80,6 +81,13 @@ def addresses(path: Path) -> list[str]:
 
 def is_said(path: Path, wanted: list[str]) -> bool:
     return addresses(path) == wanted
+
+
+def nested(levels: int) -> object:
+    value: object = 0
+    for _ in range(levels):
+        value = [value]
+    return value
 
 
 def send(process: "subprocess.Popen[str]", *events: Json) -> None:
@@ -167,6 +175,8 @@ def test_of_a_port_that_is_named_no_other_port_is_told(
         ('{"type": "CHANGED", "object": {"kind": "EndpointSlice"}}', "line 2: events[0].type"),
         (json.dumps(added({**slice_of("a", 1), "addressType": "IPv9"})), "line 2: events[0].object.addressType"),
         (json.dumps(added(slice_of("", 1))), "line 2: events[0].object.metadata.name"),
+        (json.dumps({**added(slice_of("b", 1)), "x": nested(200)}), "line 2: events[0].x"),
+        *((json.dumps({**added(slice_of("b", 1)), "t": t}), "line 2: ") for t in (math.nan, math.inf, 1e300, 10**400)),
     ],
 )
 def test_garbage_in_a_log_is_told_with_its_line_and_the_file_stays_as_it_was(

@@ -15,6 +15,7 @@ from epcore.cli.catalog import Catalog, compact
 from epcore.cli.failure import CommandError
 from epcore.cli.inputs import lines
 from epcore.cli.witness import Ports, Witness, port_key
+from epcore.recorded import seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,7 +113,8 @@ class Recording:
         seen = str(metadata.get("resourceVersion", order))
         known = self._revisions.get((namespace, name))
         if verb == "delete":
-            self._revisions.pop((namespace, name), None)
+            if self._revisions.pop((namespace, name), None) is None:
+                return  # it was gone before the recording began to tell of it
         elif known == seen:
             return  # a watch that began anew tells again what is there
         else:
@@ -146,7 +148,7 @@ class Recording:
                 overhead=len(compact(metadata)) - len(compact(written)),
                 trigger=(metadata.get("annotations") or {}).get(TRIGGER),
                 revision=int(seen) if seen.isdecimal() else 0,
-                generation=metadata.get("generation", 0),
+                generation=int(metadata.get("generation") or 0),
             )
         )
 
@@ -158,8 +160,8 @@ def read_recording(name: str, watch: "Watch | None" = None) -> Recording:
         try:
             item = event["object"]
             kind = event.get("kind") or item.get("kind") or ""
-            recording.add(order, float(event.get("t", 0.0)), kind, event["type"], item)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            recording.add(order, seconds_of(event.get("t", 0.0)), kind, event["type"], item)
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
             what = f"has no {error}" if isinstance(error, KeyError) else f"is malformed ({error})"
             raise CommandError(f"{name}: the event in line {number} {what}") from None
     if not recording.lanes:

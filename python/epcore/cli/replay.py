@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from epcore.cli.baselines import FirstFit, LegacyEndpoints, SortAndChunk
+from epcore.cli.failure import CommandError
 from epcore.cli.syncs import find_syncs
 from epcore.cli.tally import Tally
 from epcore.cli.timeline import steps
 from epcore.cli.writers import EngineWriter, RecordedWriter
+from epcore.errors import EpcoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -81,8 +83,21 @@ def replay(
         if more.
     :param progress: is told how many of how many steps are done.
 
-    Raises ``CommandError`` if the slices of a writer do not hold exactly what was wanted after some step.
+    Raises ``CommandError`` if the slices of a writer do not hold exactly what was wanted after some step, and for what
+    the engine refuses.
     """
+    try:
+        return _replayed(recording, policies, max_endpoints, progress)
+    except EpcoreError as error:
+        raise CommandError(f"{recording.name}: {error}") from None
+
+
+def _replayed(
+    recording: "Recording",
+    policies: "Mapping[str, PolicyName | Policy]",
+    max_endpoints: int | None,
+    progress: "Callable[[int, int], None]",
+) -> Replay:
     most = max_endpoints or max(DEFAULT_MAX, recording.largest)
     syncs = find_syncs(recording)
     control_max = _control_max(recording, syncs, most)

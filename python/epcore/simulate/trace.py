@@ -10,12 +10,11 @@ import json
 import lzma
 import zlib
 from dataclasses import dataclass, field
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from epcore import View, reconcile
-from epcore.errors import EpcoreError
+from epcore.recorded import seconds_of
 from epcore.simulate.load import Change, Endpoints, Event, Load, LoadError, template_of
 
 if TYPE_CHECKING:
@@ -98,11 +97,9 @@ def _event(columns: "Sequence[str]", cells: "Sequence[str]") -> Event:
         raise LoadError(f"has {len(cells)} columns, not {', '.join(columns)}")
     named = dict(zip(columns, cells, strict=False))
     try:
-        time = float(named["time"])
+        time = seconds_of(named["time"])
     except ValueError:
-        time = float("nan")
-    if not isfinite(time):
-        raise LoadError(f"has no number of seconds in column time: {named['time']!r}")
+        raise LoadError(f"has no number of seconds in column time: {named['time']!r}") from None
     event: EventName = named["event"]  # type: ignore[assignment]  # what it may be is checked where it is used
     return Event(time, named["service"], named["key"], event, named.get("node", ""))
 
@@ -126,9 +123,10 @@ def read_recording(name: str, lines: "Iterable[str]") -> Load:
         try:
             event = json.loads(line)
             kind = event.get("kind") or event["object"].get("kind")
-            recording.add(float(event.get("t", 0.0)), kind, event["type"], event["object"])
+            recording.add(seconds_of(event.get("t", 0.0)), kind, event["type"], event["object"])
         except (ValueError, RecursionError) as error:
-            what = f"is refused: {error}" if isinstance(error, EpcoreError) else "is no JSON of an event"
+            is_json = not isinstance(error, json.JSONDecodeError | RecursionError)
+            what = f"is refused: {error}" if is_json else "is no JSON of an event"
             raise LoadError(f"line {number} {what}") from None
         except (KeyError, TypeError, AttributeError):
             raise LoadError(f"line {number} is no event with t, kind, type and object") from None

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from epcore import InvalidInputError, View
+from epcore import EpcoreError, InvalidInputError, View
 from epcore.atomic import replaceable, write_atomically
 from epcore.cli.failure import CommandError
 from epcore.cli.watch.sources import Listed, Trouble
@@ -108,7 +108,7 @@ class Follower:
         else:
             try:
                 self.view.feed(message.event)
-            except (InvalidInputError, TypeError) as error:
+            except (EpcoreError, TypeError) as error:
                 raise CommandError(f"{message.where}: {error}") from None
 
     def _tell(self, now: float, moment: float) -> None:

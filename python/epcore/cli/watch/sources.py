@@ -11,6 +11,7 @@ from epcore import SliceSet
 from epcore.cli.failure import CommandError
 from epcore.cli.inputs import lines
 from epcore.kubeconfig import is_in_pod
+from epcore.recorded import seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -71,8 +72,15 @@ def log(name: str) -> "Iterator[Told]":
             raise CommandError(f"{where}: no watch event: it has no object")
         kind = event.get("kind") if "object" in event else None
         if (kind or item.get("kind") or "EndpointSlice") in {"EndpointSlice", "Status"}:
-            seconds = event.get("t")
-            yield Told(text, where, float(seconds) if isinstance(seconds, int | float) else None)
+            yield Told(text, where, _seconds_of(event, where))
+
+
+def _seconds_of(event: "dict[str, Any]", where: str) -> float | None:
+    seconds = event.get("t")
+    try:
+        return seconds_of(seconds) if isinstance(seconds, int | float) else None
+    except ValueError as error:
+        raise CommandError(f"{where}: {error}") from None
 
 
 def _documents(name: str) -> "Iterator[tuple[int, bytes]]":
