@@ -270,6 +270,7 @@ TROUBLE: dict[str, tuple[list[str], str]] = {
     "no recording": (["replay"], "replay needs a recording"),
     "a recording of nothing": (["replay", "good.json"], "good.json: "),
     "stdin twice": (["diff", "-", "-"], "stdin (-) can be read once only"),
+    "a report in place of a folder": (["replay", "recording.jsonl", "--html", "."], "epcore: .: Is a directory"),
     "a report to nowhere": (
         ["replay", "recording.jsonl", "--html", "no/such/dir.html"],
         "epcore: no/such/dir.html: No such",

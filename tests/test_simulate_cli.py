@@ -195,6 +195,15 @@ def test_trouble_is_one_clear_line_and_exit_code_2(
     assert not captured.out
 
 
+def test_a_report_that_cannot_be_written_is_told_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("epcore.simulate.study", lambda *_: pytest.fail("worked for nothing"))
+    for place in (tmp_path, tmp_path / "no" / "page.html"):
+        assert main(["simulate", *FLAPPING, "--html", str(place)]) == 2
+        assert capsys.readouterr().err.startswith(f"epcore: {place}: ")
+
+
 @pytest.mark.parametrize(("address", "why"), [("foo", "missing port"), ("x://a:1", "unknown address scheme")])
 def test_what_is_no_address_of_a_scheduler_is_one_line_and_nothing_comes_after_it(address: str, why: str) -> None:
     command = [sys.executable, "-m", "epcore", "simulate", "flapping", "--dask", address]

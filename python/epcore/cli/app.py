@@ -15,7 +15,7 @@ from epcore.cli.inputs import STDIN, read_endpoints, read_slices
 from epcore.cli.laboratory import advise, simulate
 from epcore.cli.manifests import sync
 from epcore.cli.options import DIFFERENT, SAME, File, Maximum, Output, read_policy
-from epcore.cli.output import Form, meter, print_data, print_people
+from epcore.cli.output import Form, meter, print_data, print_people, refuse_unwritable
 from epcore.errors import EpcoreError
 from epcore.testing import judge
 from epcore.types import AddressReuse, DiffKey, FamilyName, FieldMask, Naming, PolicyName, Replace, Severity
@@ -231,6 +231,7 @@ def replay(
     if not recordings:
         raise CommandError("replay needs a recording: epcore replay FILE...")
     _read_once(*recordings)
+    refuse_unwritable(html)
     policies = {name: read_policy(name) for name in policy or POLICIES}
     with meter() as progress:
         replays = [

@@ -6,7 +6,7 @@ from cyclopts import Parameter, validators
 
 from epcore.cli.failure import CommandError
 from epcore.cli.options import SAME, Count, File, Maximum, Output, Seconds
-from epcore.cli.output import meter, print_data, print_people
+from epcore.cli.output import meter, print_data, print_people, refuse_unwritable
 
 
 def simulate(  # noqa: PLR0913 - a command line has options
@@ -66,6 +66,7 @@ def simulate(  # noqa: PLR0913 - a command line has options
     )
     from epcore.simulate import Plan, Settings, study  # noqa: PLC0415
 
+    refuse_unwritable(html)
     settings = Settings(batch_period=batch_period, qps=qps, burst=burst, latency=latency)
     plan = Plan(
         sources=read_sources(loads, set_ or []),

@@ -1,8 +1,10 @@
 """What a command prints: tables for people, JSON or YAML for programs."""
 
+import os
 import sys
 from contextlib import contextmanager
 from io import StringIO
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Literal, TypeAlias
 
 from rich import box
@@ -11,6 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from epcore.cli.failure import CommandError
 from epcore.manifest import to_json, to_yaml
 
 if TYPE_CHECKING:
@@ -62,6 +65,18 @@ def _shown(cell: object) -> str:
     if cell is None:
         return "–"  # noqa: RUF001 - a dash, as in printed tables
     return f"{cell:,}" if isinstance(cell, int) else str(cell)
+
+
+def refuse_unwritable(path: str | None) -> None:
+    """Tell before the work, not after it, that a file cannot be written. Raises ``CommandError``."""
+    if path is None:
+        return
+    place = Path(path)
+    reason = "Is a directory" if place.is_dir() else "No such directory" if not place.parent.is_dir() else None
+    if reason is None and not os.access(place if place.exists() else place.parent, os.W_OK):
+        reason = "Permission denied"
+    if reason:
+        raise CommandError(f"{path}: {reason}")
 
 
 class Meter:
