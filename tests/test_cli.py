@@ -373,6 +373,21 @@ def test_an_interrupt_is_quiet() -> None:
     assert (process.returncode, error) == (128 + signal.SIGINT, b"")
 
 
+@pytest.mark.parametrize("control", ["\x1b[31m", "\x1b]0;x\x07", "\r", "\x9b2J", "\x7f", "\n"])
+def test_nothing_that_others_wrote_moves_the_cursor(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], control: str
+) -> None:
+    target: Dict = {"kind": "Pod", "namespace": f"a{control}", "name": f"b{control}"}
+    there = save(tmp_path / "there.json", [one_slice([{"addresses": ["10.0.0.1"], "targetRef": target}])])
+    bad = save(tmp_path / "bad.json", [one_slice(endpoints(1), name=f"a{control}b")])
+    none = save(tmp_path / "none.json", [])
+    for arguments in (["lint", bad], ["diff", none, bad], ["diff", none, there, "--key", "target"]):
+        assert main(arguments) != 0
+        said = "".join(capsys.readouterr())
+        assert not [letter for letter in said if letter != "\n" and not letter.isprintable()]
+        assert f"a{control}" not in said
+
+
 def test_a_missing_library_is_told_with_the_extra_that_brings_it() -> None:
     script = "import sys; sys.modules['cyclopts'] = None; from epcore.cli import main; sys.exit(main(['--help']))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from epcore.cli.failure import CommandError
+from epcore.cli.failure import CommandError, visible
 from epcore.manifest import to_json, to_yaml
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def print_people(*parts: "RenderableType", narrowest: int = 0) -> None:
 
 def table(headings: "Mapping[str, bool]", rows: "Sequence[Sequence[object]]", title: str | None = None) -> Table:
     """Make a table. ``headings`` tells for each column whether it holds figures; ``None`` shows as a dash."""
-    shown = None if title is None else Text(title)
+    shown = None if title is None else Text(visible(title))
     made = Table(box=box.SIMPLE, title=shown, title_justify="left", title_style="bold", show_edge=False)
     made.padding = (0, 1, 0, 0)
     for heading, is_figure in headings.items():
@@ -64,7 +64,7 @@ def table(headings: "Mapping[str, bool]", rows: "Sequence[Sequence[object]]", ti
 def _shown(cell: object) -> str:
     if cell is None:
         return "–"  # noqa: RUF001 - a dash, as in printed tables
-    return f"{cell:,}" if isinstance(cell, int) else str(cell)
+    return f"{cell:,}" if isinstance(cell, int) else visible(str(cell))
 
 
 def refuse_unwritable(path: str | None) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from epcore.atomic import replaceable, write_atomically
-from epcore.cli.failure import CommandError
+from epcore.cli.failure import CommandError, visible
 from epcore.proxy import haproxy
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Lines(Target):
         text = [f"{when} {_SIGNS[kind]} {_change(one)}" for kind, changes in chosen.items() for one in changes]
         text += [f"{when} ! {_turn(one)}" for one in turns]
         if text:
-            print("\n".join(text), flush=True)
+            print("\n".join(map(visible, text)), flush=True)
 
     def _is_followed(self, one: "Change | Transition") -> bool:
         return self._selection.has_port(one.namespace, one.service, one.port_name, one.protocol)
