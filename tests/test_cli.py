@@ -373,6 +373,24 @@ def test_an_interrupt_is_quiet() -> None:
     assert (process.returncode, error) == (128 + signal.SIGINT, b"")
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_is_closed_is_like_one_to_nowhere(tmp_path: Path, closed: str) -> None:
+    before, after = (save(tmp_path / name, [one_slice(endpoints(count))]) for name, count in (("a", 1), ("b", 2)))
+    for arguments, code in ((["diff", before, after], 1), (["diff", before, before], 0), (["diff", before, "no"], 2)):
+        command = ["sh", "-c", f'"$@" {closed}', "sh", *EPCORE, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == code
+        assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_what_an_encoding_does_not_have_is_replaced_in_tables(files: dict[str, str]) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [*EPCORE, "diff", files["slices"], files["after"]]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert done.stdout.isascii()
+
+
 @pytest.mark.parametrize("control", ["\x1b[31m", "\x1b]0;x\x07", "\r", "\x9b2J", "\x7f", "\n"])
 def test_nothing_that_others_wrote_moves_the_cursor(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], control: str

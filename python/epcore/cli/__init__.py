@@ -3,6 +3,7 @@
 It needs the extra ``epcore[cli]``; the engine itself needs nothing.
 """
 
+import os
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,7 @@ TROUBLE: Final = 2
 
 def main(arguments: "Sequence[str] | None" = None) -> int:
     """Run one command and return its exit code, as ``diff`` has them: 0 same, 1 different, 2 trouble."""
+    _open_what_was_closed()
     try:
         from epcore.cli.app import run  # noqa: PLC0415 - the libraries may be missing, which is worth a clear line
     except ModuleNotFoundError as error:
@@ -24,3 +26,10 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
         print(f"epcore: the command line needs {error.name}: pip install '.[cli]' from a checkout", file=sys.stderr)
         return TROUBLE
     return run(sys.argv[1:] if arguments is None else arguments)
+
+
+def _open_what_was_closed() -> None:
+    """Stand in for streams that whoever started us has closed, before a file that is opened takes the place of one."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - for as long as we run

@@ -46,7 +46,9 @@ def print_people(*parts: "RenderableType", narrowest: int = 0) -> None:
     console.width = max(console.width, narrowest) if on_terminal else _WIDE
     for part in parts:
         console.print(part)
-    sys.stdout.write("\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n")
+    encoding = sys.stdout.encoding or "utf-8"
+    shown = "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
+    sys.stdout.write(shown.encode(encoding, "replace").decode(encoding))  # not every encoding has lines and dashes
 
 
 def table(headings: "Mapping[str, bool]", rows: "Sequence[Sequence[object]]", title: str | None = None) -> Table:
