@@ -391,6 +391,24 @@ def test_what_an_encoding_does_not_have_is_replaced_in_tables(files: dict[str, s
     assert done.stdout.isascii()
 
 
+@pytest.mark.parametrize("columns", [1, 20, 50, 200])
+def test_no_figure_and_no_column_is_cut_however_narrow_the_terminal(
+    files: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    columns: int,
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "dumb")
+    many = save(tmp_path / "many.json", endpoints(250))
+    assert main(["plan", "--endpoints", many, "--existing", files["slices"], "--max-endpoints", "1000"]) == 1
+    assert re.search(r"update +web-1 +250 +\d\d,\d{3} ", capsys.readouterr().out)
+    assert main(["diff", files["slices"], save(tmp_path / "none.json", [])]) == 1
+    assert re.search(r"shop/web +http +TCP +\d+ +0 +\d+ +0\n", capsys.readouterr().out)
+
+
 @pytest.mark.parametrize("control", ["\x1b[31m", "\x1b]0;x\x07", "\r", "\x9b2J", "\x7f", "\n"])
 def test_nothing_that_others_wrote_moves_the_cursor(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], control: str

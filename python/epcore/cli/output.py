@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Literal, TypeAlias
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -25,6 +26,9 @@ Form: TypeAlias = Literal["table", "json", "yaml"]
 
 _WIDE: Final = 500
 """Columns where nobody looks: a table in a pipe is never folded."""
+_NARROW: Final = 8
+"""Columns below which no text is folded. Figures are not folded at all: a part of one is another one."""
+_BETWEEN: Final = 2
 
 
 def print_data(value: object, form: Form) -> None:
@@ -36,14 +40,15 @@ def print_data(value: object, form: Form) -> None:
 
 
 def print_people(*parts: "RenderableType", narrowest: int = 0) -> None:
-    """Print for people, folded to the width of the terminal but never below ``narrowest``.
+    """Print for people, folded to the width of the terminal, but never below ``narrowest`` and what tables need.
 
     Colors appear on a terminal only, and not if ``NO_COLOR`` is set.
     """
     on_terminal = sys.stdout.isatty()
     text = StringIO()
     console = Console(file=text, force_terminal=on_terminal, highlight=False)
-    console.width = max(console.width, narrowest) if on_terminal else _WIDE
+    needed = [part.min_width or 0 for part in parts if isinstance(part, Table)]
+    console.width = max(console.width, narrowest, *needed) if on_terminal else _WIDE
     for part in parts:
         console.print(part)
     encoding = sys.stdout.encoding or "utf-8"
@@ -58,9 +63,18 @@ def table(headings: "Mapping[str, bool]", rows: "Sequence[Sequence[object]]", ti
     made.padding = (0, 1, 0, 0)
     for heading, is_figure in headings.items():
         made.add_column(heading, justify="right" if is_figure else "left", overflow="fold", no_wrap=is_figure)
-    for row in rows:
-        made.add_row(*(Text(_shown(cell)) for cell in row))  # as text: brackets are no markup
+    shown_rows = [[_shown(cell) for cell in row] for row in rows]
+    for row in shown_rows:
+        made.add_row(*map(Text, row))  # as text: brackets are no markup
+    columns = zip(headings.items(), *shown_rows, strict=True)
+    made.min_width = sum(_needed([heading, *cells], is_figure=is_figure) for (heading, is_figure), *cells in columns)
     return made
+
+
+def _needed(texts: "Sequence[str]", *, is_figure: bool) -> int:
+    """Tell how wide a column must be."""
+    width = max(cell_len(line) for text in texts for line in text.split("\n"))
+    return (width if is_figure else min(width, _NARROW)) + _BETWEEN
 
 
 def _shown(cell: object) -> str:
