@@ -140,6 +140,22 @@ def test_the_bounds_are_told_only_where_everybody_is_asked_at_the_same_moments()
         assert [title in titles for title in BOUNDS] == [told, told]
 
 
+def test_what_could_not_be_told_apart_or_is_nothing_is_refused() -> None:
+    small, large = (Flapping(pods=pods, restless=5, seconds=60.0) for pods in (10, 20))
+    with pytest.raises(ValueError, match="two loads are called 'flapping'"):
+        Plan(sources=[small, large], rows=ROWS[:1])
+    with pytest.raises(ValueError, match="two rows are called 'one'"):
+        Plan(sources=[small], rows=[Row(title="one"), Row(title="one", policy="lean")])
+    with pytest.raises(ValueError, match="two rows are called 'first-fit'"):
+        study(Plan(sources=[small], rows=[Row(title="first-fit")]))
+    for wrong in ({"copies": 0}, {"seeds": ()}):
+        with pytest.raises(ValueError, match="must be"):
+            Plan(sources=[small], rows=ROWS[:1], **wrong)
+    for most in (-1, 0, 1001):
+        with pytest.raises(ValueError, match="max_endpoints must be 1 to 1000"):
+            Row(title="one", kind="first-fit", max_endpoints=most)
+
+
 def test_slices_count_from_when_they_are_written_in_whatever_order_syncs_end() -> None:
     written = [Written(1, 1, 3), Written(1, 1, 5)]
     syncs = [Sync(0.0, 8.0, "a", written[0], 30, (1.0,)), Sync(1.0, 2.0, "b", written[1], 10, (1.0,))]

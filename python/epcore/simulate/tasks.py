@@ -73,7 +73,7 @@ def _run(task: Task) -> list[Sync]:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to simulate."""
+    """What to simulate: loads of different names, in rows of different titles."""
 
     sources: "Sequence[Source]"
     rows: "Sequence[Row]"
@@ -81,6 +81,15 @@ class Plan:
     seeds: "Sequence[int]" = (1,)
     copies: int = 1
     """Services, or groups of them, for each workload."""
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be told apart, and what is nothing. Raises ``ValueError``."""
+        for what, names in (("loads", [one.name for one in self.sources]), ("rows", [one.title for one in self.rows])):
+            twice = [name for name in names if names.count(name) > 1]
+            if twice:
+                raise ValueError(f"two {what} are called {twice[0]!r}: figures are told by name")
+        if self.copies < 1 or not self.seeds:
+            raise ValueError("copies must be 1 or more, and there must be a seed")
 
     def runs(self) -> "list[tuple[Source, int]]":
         """List the loads with their seeds."""
@@ -174,7 +183,8 @@ def study(
 ) -> Study:
     """Simulate the rows of a plan beside all baselines, and the control that fits the first row.
 
-    The bounds are left out where writers are not asked at the same moments, as they are proven moment by moment.
+    The bounds are left out where writers are not asked at the same moments, as they are proven moment by moment. Raises
+    ``ValueError`` for a row that is called as a baseline.
     """
     first, *others = baselines(max_endpoints)
     others = [row for row in others if row.title not in BOUNDS or plan.settings.punctual]

@@ -61,6 +61,11 @@ class Row:
     replace: "Replace" = "safe"
     max_endpoints: int = 100
 
+    def __post_init__(self) -> None:
+        """Refuse a maximum that no slice may have. Raises ``ValueError``."""
+        if not 1 <= self.max_endpoints <= EndpointsWriter.most:
+            raise ValueError(f"max_endpoints must be 1 to {EndpointsWriter.most}, not {self.max_endpoints}")
+
     def writer(self, telling: "Telling" = "node") -> Writer:
         """Make a writer that has written nothing yet. One bound depends on what the load's past tells."""
         if self.kind == "engine":
