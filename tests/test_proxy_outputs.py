@@ -215,6 +215,20 @@ def test_the_names_of_two_ports_differ_whatever_label_a_slice_has() -> None:
     assert ServicePort("shop", "web_http").joined("_") != HTTP.joined("_")
 
 
+def test_a_haproxy_that_was_there_before_is_told_the_state_of_each_slot() -> None:
+    # s1 points to one that went, and is in maintenance; s2 may be draining, since it was leaving and came back.
+    view = view_of(slice_of("web-1", endpoint(2), endpoint(9)))
+    backend = haproxy.Backend(HTTP, servers=[("10.0.0.1", 80), ("10.0.0.2", 80), None])
+    assert backend.replace(view) == [
+        "set server shop_web_http/s2 state ready",
+        "set server shop_web_http/s1 addr 10.0.0.9 port 80",
+        "set server shop_web_http/s1 state ready",
+    ]
+    assert not backend.replace(view)
+    delta = view.apply({"type": "MODIFIED", "object": slice_of("web-1", endpoint(2), endpoint(8))})
+    assert backend.apply(delta) == ["set server shop_web_http/s1 addr 10.0.0.8 port 80"]
+
+
 def test_one_text_is_not_taken_for_lines() -> None:
     assert "\n    least_conn;\n" in nginx.upstream(epcore.View(), HTTP, options=("least_conn",))
     with pytest.raises(TypeError, match="a list of lines"):

@@ -79,6 +79,8 @@ class Backend:
         )
         self._options = lines_of(options)
         self._block = block
+        self._knows_states = not servers
+        """HAProxy said where its slots point to. One may be in maintenance, since the endpoint there has gone."""
 
     def apply(self, delta: "Delta") -> list[str]:
         """Follow what a view tells, and return the commands that make HAProxy follow."""
@@ -113,6 +115,11 @@ class Backend:
 
     def _commands(self, changes: "Sequence[SlotChange]") -> "Iterator[str]":
         """Yield commands, those that bring servers before those that take some away."""
+        if not self._knows_states:
+            changed = {change.index for change in changes}
+            for index, held in enumerate(self.slots.servers()):
+                if held is not None and index not in changed:
+                    yield f"set server {self.name}/s{index + 1} state {held.state}"
         for change in sorted(changes, key=lambda change: change.after is None or change.after.state != "ready"):
             server = f"set server {self.name}/s{change.index + 1}"
             before, after = change.before, change.after
@@ -121,8 +128,9 @@ class Backend:
                 continue
             if before is None or (before.address, before.port) != (after.address, after.port):
                 yield f"{server} addr {after.address} port {after.port}"
-            if before is None or before.state != after.state:
+            if before is None or before.state != after.state or not self._knows_states:
                 yield f"{server} state {after.state}"
+        self._knows_states = True
 
 
 class Runtime:
