@@ -391,6 +391,23 @@ def test_what_an_encoding_does_not_have_is_replaced_in_tables(files: dict[str, s
     assert done.stdout.isascii()
 
 
+@pytest.mark.parametrize("scalar", ["x", "x" * 30_000])
+def test_aliases_that_stand_for_more_than_fits_anywhere_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], scalar: str
+) -> None:
+    lines = [f"a0: &a0 {scalar}", *(f"a{one}: &a{one} [{', '.join([f'*a{one - 1}'] * 9)}]" for one in range(1, 10))]
+    merged = [
+        "a0: &a0 {b: c}",
+        *(f"a{one}: &a{one} {{<<: [{', '.join([f'*a{one - 1}'] * 9)}]}}" for one in range(1, 10)),
+    ]
+    for text in (lines, merged):
+        path = tmp_path / "slices.yaml"
+        path.write_text("\n".join([*text, ""]))
+        for arguments in (["lint", str(path)], ["diff", str(path), str(path)], ["sync", "--dir", str(tmp_path)]):
+            assert main(arguments) == 2
+            assert f"{path}: not YAML at line 1: aliases stand for too much" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("columns", [1, 20, 50, 200])
 def test_no_figure_and_no_column_is_cut_however_narrow_the_terminal(
     files: dict[str, str],

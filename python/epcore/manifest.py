@@ -4,6 +4,7 @@ import gzip
 import json
 import lzma
 import re
+from itertools import chain
 from pathlib import PurePath
 from typing import IO, TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
@@ -32,6 +33,9 @@ _UNPACKERS: "Final[dict[bytes, Callable[[IO[bytes]], IO[bytes]]]]" = {
 MAGIC: Final = 8
 """Bytes that tell whether content is compressed."""
 
+_LARGEST: Final = 64 << 20
+"""Letters that a document with aliases may stand for, if it has not more itself: few bytes could say billions."""
+
 WIDE: Final = 500
 """Columns before YAML folds a text: never, in practice."""
 
@@ -45,7 +49,24 @@ class NotYamlError(EpcoreError, ValueError):
 
 
 class YamlLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Reads times as the text they are, as JSON does."""
+    """Reads times as the text they are, as JSON does, and nothing whose aliases stand for more than fits anywhere."""
+
+    def construct_document(self, node: yaml.Node) -> Any:  # noqa: ANN401 - any value
+        """Make the value of a document. Raises ``yaml.MarkedYAMLError``."""
+        if _written_out(node, {}) > max(_LARGEST, node.end_mark.index - node.start_mark.index):
+            raise yaml.MarkedYAMLError(problem="aliases stand for too much", problem_mark=node.start_mark)
+        return super().construct_document(node)
+
+
+def _written_out(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
+    """Count the letters that there would be without aliases, and without any space."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1 + len(node.value)
+    if node not in known:
+        known[node] = 1  # what is within itself is refused by whoever reads the value
+        parts = chain.from_iterable(node.value) if isinstance(node, yaml.MappingNode) else node.value
+        known[node] = 1 + sum(_written_out(part, known) for part in parts)
+    return known[node]
 
 
 YamlLoader.yaml_implicit_resolvers = {
