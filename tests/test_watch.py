@@ -46,6 +46,10 @@ def added(slice_: Json) -> Json:
     return {"type": "ADDED", "object": slice_}
 
 
+def pod_added() -> Json:
+    return {"type": "ADDED", "object": {"kind": "Pod", "metadata": {"name": "web-0", "namespace": "shop"}}}
+
+
 def save(path: Path, events: list[Json]) -> str:
     path.write_text("".join(json.dumps(event) + "\n" for event in events))
     return str(path)
@@ -231,6 +235,38 @@ def test_changes_are_collected_and_removals_held_back(tmp_path: Path) -> None:
         assert "10.0.0.1" in addresses(tmp_path / "web.conf")
         until(lambda: addresses(tmp_path / "web.conf") == [f"10.0.0.{number}" for number in (2, 3, 4)], process)
     assert len(log.read_text().splitlines()) <= 3, "four events at once are one change"
+
+
+@pytest.mark.parametrize("once", [["--once"], []])
+@pytest.mark.parametrize(
+    "text",
+    ["", "\n", json.dumps({"type": "ERROR", "object": {"kind": "Status", "code": 410}}), json.dumps(pod_added())],
+)
+def test_a_log_that_tells_nothing_is_refused_and_the_file_stays(tmp_path: Path, text: str, once: list[str]) -> None:
+    target, log = tmp_path / "web.conf", tmp_path / "log"
+    target.write_text("as it was")
+    log.write_text(text)
+    arguments = ["-o", "nginx", "--to", str(target), "--service", "shop/web:http", *once]
+    for source in (str(log), "-"):
+        with watching(source, *arguments) as process:
+            _, error = process.communicate(text, timeout=PATIENCE)
+        assert process.returncode == 2
+        assert error == f"epcore: {source}: tells of no EndpointSlice, so that nothing is known\n"
+    assert target.read_text() == "as it was"
+
+
+def test_a_log_in_which_all_slices_go_and_one_with_nothing_new_are_as_good_as_any(tmp_path: Path) -> None:
+    target, state = tmp_path / "web.conf", str(tmp_path / "state")
+    log = save(tmp_path / "log", [added(slice_of("web-1", 1))])
+    arguments = ["-o", "nginx", "--to", str(target), "--state", state]
+    assert main(["watch", log, *arguments]) == 0
+    assert addresses(target) == ["10.0.0.1"]
+    assert main(["watch", save(tmp_path / "none", []), *arguments]) == 0
+    assert addresses(target) == ["10.0.0.1"]
+    assert (
+        main(["watch", save(tmp_path / "gone", [{"type": "DELETED", "object": slice_of("web-1", 1)}]), *arguments]) == 0
+    )
+    assert addresses(target) == []
 
 
 @pytest.mark.parametrize("output", ["envoy", "haproxy", "nginx", "prometheus", "hosts", "dns"])

@@ -54,7 +54,8 @@ def run_watch(settings: Settings) -> None:
     _check(settings)
     selection = Selection(settings.services, settings.namespace)
     target = _target(settings, selection)
-    follower = Follower(target, batch=settings.batch, hold=settings.hold, state=settings.state)
+    source = settings.log or "API server"
+    follower = Follower(target, source, batch=settings.batch, hold=settings.hold, state=settings.state)
     follower.catch_up()
     if settings.log is not None:
         events = log(settings.log)

@@ -31,12 +31,14 @@ _TICK: Final = 1.0
 class Follower:
     """Feeds a view, and hands out what changed at most every ``batch`` seconds.
 
+    :param source: what people call where the messages come from.
     :param batch: seconds for which changes are collected.
     :param state: file in which the view is kept, so that a restart tells what changed in between.
     """
 
-    def __init__(self, target: "Target", *, batch: float, hold: float, state: str | None) -> None:
+    def __init__(self, target: "Target", source: str, *, batch: float, hold: float, state: str | None) -> None:
         self._target = target
+        self._source = source
         self._batch = batch
         self._hold = hold
         self._state = None if state is None else Path(state)
@@ -44,7 +46,8 @@ class Follower:
         self._is_unsaved = False
         self.view = self._restored()
         self._is_first = True
-        self._is_listed = False
+        self._is_known = len(self.view) > 0
+        """What is there was told: by a list, an event, or the state of the process before this one."""
         self._waiting: queue.Queue[Message | BaseException | None] = queue.Queue(_QUEUED)
 
     def catch_up(self) -> None:
@@ -58,8 +61,9 @@ class Follower:
         for message in messages:
             self._feed(message)
             now = max(now, message.time or 0.0)
-            if not once:
+            if not once and self._is_known:
                 self._tell(now, now)
+        self._refuse_silence()
         self._tell(now + self._hold, now)
         self._save()
         self._target.finish()
@@ -82,9 +86,11 @@ class Follower:
                 if message is not None:
                     self._feed(message)
             now = time.monotonic()
-            if due is None and (self.view.pending or (self._is_first and self._is_listed)):
+            if due is None and (self.view.pending or (self._is_first and self._is_known)):
                 due = now + self._batch
             held = self.view.next_due
+            if is_over:
+                self._refuse_silence()
             if is_over or any(moment is not None and moment <= now for moment in (due, held)):
                 self._tell(now, time.time())
                 due = None
@@ -92,6 +98,11 @@ class Follower:
             if is_over or now - self._saved_at >= _TICK:
                 self._save()
         self._target.finish()
+
+    def _refuse_silence(self) -> None:
+        """Raise ``CommandError`` where nobody told what is there, as where ``kubectl`` in a pipe has failed."""
+        if not self._is_known:
+            raise CommandError(f"{self._source}: tells of no EndpointSlice, so that nothing is known")
 
     def _patience(self, due: float | None) -> float:
         """Seconds to wait for the next message."""
@@ -104,10 +115,11 @@ class Follower:
             print(f"epcore: {message.message}", file=sys.stderr)
         elif isinstance(message, Listed):
             self.view.feed_list(message.slices, resource_version=message.resource_version)
-            self._is_listed = True
+            self._is_known = True
         else:
             try:
                 self.view.feed(message.event)
+                self._is_known = self._is_known or self.view.pending
             except (EpcoreError, TypeError) as error:
                 raise CommandError(f"{message.where}: {error}") from None
 
