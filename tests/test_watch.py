@@ -397,6 +397,12 @@ def test_what_a_server_sends_that_is_no_event_ends_the_watch_with_an_error(
     assert "watch: " in capsys.readouterr().err
 
 
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log, target = save(tmp_path / "log", [added(slice_of("web-1", 1))]), tmp_path / "no" / "web.conf"
+    assert main(["watch", log, "-o", "nginx", "--to", str(target)]) == 2
+    assert capsys.readouterr().err == f"epcore: {target}: No such file or directory\n"
+
+
 def test_a_command_that_fails_is_told_and_run_again(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
