@@ -213,7 +213,8 @@ def test_a_cluster_has_groups_of_three_sizes_resized_by_half_and_paced(seed: int
         now[event.service].add(event.key) if event.event == "ready" else now[event.service].discard(event.key)
         peak[event.service] = max(peak[event.service], len(now[event.service]))
     assert all(peak[service] <= size * 3 // 2 for service, size in resized.items())
-    assert len({peak[service] / size for service, size in resized.items()}) > 3
+    # Of five there may be 3 to 7, and the others may all shrink.
+    assert len({peak[service] / size for service, size in resized.items()}) >= 3
 
 
 @pytest.mark.parametrize("size", [1000, 5000, 20_000])
