@@ -435,6 +435,17 @@ def test_domain_names_are_simulated_though_no_endpoints_object_can_hold_them() -
         assert sum(one.writes for one in written) == (1 if row.kind == "endpoints" else 2)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_line_ends_where_a_line_of_json_or_a_spreadsheet_ends(tmp_path: Path, end: str) -> None:
+    event = json.loads(recorded(1.0, "ADDED", "a", [1]))
+    event["object"]["metadata"]["annotations"] = {"note": "one\u2028two\x85three\x0bfour"}
+    path = tmp_path / "recording"
+    path.write_bytes(end.join([json.dumps(event, ensure_ascii=False), recorded(2.0, "MODIFIED", "a", []), ""]).encode())
+    assert [change.content is None for change in TraceFile(str(path)).load().changes] == [False, True]
+    path.write_bytes(end.join(["0,web,a\x85b,add", "1,web,a\x85b,ready", ""]).encode())
+    assert [change.key for change in TraceFile(str(path)).load().changes] == ["a\x85b"] * 2
+
+
 def test_what_a_recording_tells_before_the_first_pause_was_there() -> None:
     spec = {"selector": {"app": "web"}, "ports": [{"port": 80}]}
     service = {"metadata": {"name": "web", "namespace": "shop"}, "spec": spec}

@@ -10,6 +10,7 @@ import json
 import lzma
 import zlib
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
@@ -53,7 +54,7 @@ class TraceFile:
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
             raise LoadError(f"{self.path}: line {line} is not UTF-8") from None
-        lines = text.splitlines()
+        lines = list(StringIO(text, newline=None))  # unlike str.splitlines not at what JSON has within texts
         is_recording = next((line for line in lines if line.strip()), "").lstrip().startswith("{")
         read = read_recording if is_recording else read_trace
         try:
