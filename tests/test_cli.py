@@ -326,6 +326,23 @@ def test_an_empty_file_is_not_taken_for_one_that_says_that_there_is_nothing(
     assert capsys.readouterr().err == f"epcore: {name}: is empty; write [] where there is nothing\n"
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_byte_order_mark_is_passed_over(
+    files: dict[str, str], tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / "marked"
+    content = Path(files["slices"]).read_bytes()
+    event = {"kind": "EndpointSlice", "type": "ADDED", "object": one_slice(endpoints(1))}
+    for text, arguments in (
+        (content, ["diff", str(path), files["slices"]]),
+        (yaml.safe_dump(json.loads(content)).encode(), ["diff", str(path), files["slices"]]),
+        (json.dumps(event).encode(), ["replay", str(path)]),
+        (json.dumps(event).encode(), ["watch", str(path)]),
+    ):
+        path.write_bytes(pack(b"\xef\xbb\xbf" + text))
+        assert main(arguments) == 0
+
+
 @pytest.mark.parametrize("text", ["[]", "items: []", "---\n[]\n"])
 def test_a_list_without_members_says_that_there_is_nothing(tmp_path: Path, files: dict[str, str], text: str) -> None:
     (tmp_path / "none.yaml").write_text(text)

@@ -7,6 +7,7 @@ decompressed as they are read.
 import lzma
 import sys
 import zlib
+from codecs import BOM_UTF8
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias, cast
@@ -48,6 +49,7 @@ def objects_of(name: str) -> bytes | list[Any]:
 def lines(name: str, watch: "Watch | None" = None, *, longest: int = -1) -> "Iterator[bytes]":
     """Yield the lines of a file, with no more of it in memory than one; one that is too long in parts."""
     with _opened(name, watch) as file:
+        yield from filter(None, [file.readline(longest).removeprefix(BOM_UTF8)])
         yield from iter(lambda: file.readline(longest), b"")
 
 
@@ -57,7 +59,7 @@ def read_source(name: str) -> tuple[bytes, list[Any] | None]:
     An empty one is refused, since it looks so too where whatever should have written it has failed.
     """
     with _opened(name, None) as file:
-        content = file.read()
+        content = file.read().removeprefix(BOM_UTF8)  # some editors and shells begin with one
     is_json = form_of(name, content) == "json"
     try:
         documents = [] if is_json else [one for one in read_yaml(content) if one is not None]
