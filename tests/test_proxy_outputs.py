@@ -237,6 +237,12 @@ def test_one_text_is_not_taken_for_lines() -> None:
         haproxy.Backend(HTTP, options="balance leastconn")
 
 
+@pytest.mark.parametrize("block", [0, -1])
+def test_no_slots_at_a_time_are_refused(block: int) -> None:
+    with pytest.raises(ValueError, match="blocks of 1 or more"):
+        haproxy.Backend(HTTP, block=block, servers=[("10.0.0.1", 80)])
+
+
 def test_dns_records_are_those_of_a_headless_service() -> None:
     view = view_of(
         slice_of("web-1", endpoint(1, hostname="web-0"), endpoint(2), endpoint(3, IDLE)),

@@ -67,6 +67,8 @@ class Backend:
         family: "FamilyName" = "IPv4",
         servers: "Sequence[Target | None] | None" = None,
     ) -> None:
+        if block < 1:
+            raise ValueError(f"slots come in blocks of 1 or more, not {block}")
         self.name = name or port.joined("_")
         self.slots = Slots(
             port.service,
