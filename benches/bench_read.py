@@ -66,6 +66,15 @@ def bench_read_protobuf(race: "Race", library: "Library", size: int) -> None:
     assert count(race(lambda: epcore.SliceSet.from_json(data), go)) == size
 
 
+def bench_read_the_same_protobuf_again(race: "Race", library: "Library", size: int) -> None:
+    data = epcore.SliceSet.from_json(listed(size)).to_protobuf()
+    library.ask("keep", protobuf=quoted(data))
+    before = epcore.SliceSet.from_json(b"[]").refresh(data)
+    again = bytes(bytearray(data))
+    go = {"Go": lambda: library.seconds("decode", protobuf=b"true")}
+    assert race(lambda: before.refresh(again), go) == before
+
+
 def bench_read_protobuf_of_small_Services(race: "Race", library: "Library", size: int) -> None:  # noqa: N802
     data = epcore.SliceSet.from_json(small_services(size)).to_protobuf()
     library.ask("keep", protobuf=quoted(data))

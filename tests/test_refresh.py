@@ -24,12 +24,14 @@ LISTS = st.lists(SLICE, max_size=6)
 def documents(slices: list[Json], form: str) -> Any:
     listed = {"kind": "EndpointSliceList", "items": slices}
     data = json.dumps(slices if form == "array" else listed).encode()
+    if form == "protobuf":
+        return epcore.SliceSet.from_json(data).to_protobuf()
     return {"str": data.decode(), "bytearray": bytearray(data), "view": memoryview(data), "objects": slices}.get(
         form, data
     )
 
 
-FORMS = st.sampled_from(["array", "list", "str", "bytearray", "view", "objects"])
+FORMS = st.sampled_from(["array", "list", "str", "bytearray", "view", "objects", "protobuf"])
 
 
 def read(data: Any, before: epcore.SliceSet | None) -> epcore.SliceSet | tuple[str, str, int | None]:

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::thread;
 
-use epcore::wire::json::{self, Listing};
+use epcore::wire::{Listing, json};
 use libfuzzer_sys::fuzz_target;
 
 const BETWEEN: u8 = 0xff;

@@ -3,6 +3,8 @@
 
 #![no_main]
 
+use std::sync::Arc;
+
 use epcore::wire::{self, json, proto};
 use libfuzzer_sys::fuzz_target;
 
@@ -28,6 +30,8 @@ fuzz_target!(|data: &[u8]| {
     let again = proto::read_slices(&written).expect("what was written can be read");
     assert_eq!(again, slices);
     assert_eq!(proto::write_slices(again.iter().map(|slice| &**slice)).as_deref(), Ok(&*written));
+    let listing = wire::Listing::read(Arc::new(written)).and_then(|listing| listing.next(Arc::new(data.to_vec())));
+    assert_eq!(**listing.expect("what was read alone").slices(), slices);
     let text = json::write_slices(slices.iter().map(|slice| &**slice));
     let by_json = json::read_slices(&text).expect("what was read from protobuf can be read from JSON");
     assert_eq!(json::write_slices(by_json.iter().map(|slice| &**slice)), text);

@@ -109,10 +109,10 @@ class SliceSet(Sequence[EndpointSlice]):
 
         The result equals ``SliceSet.from_json(data)``, errors too, whatever ``data`` is, and this set stays
         what it was. An object with the same bytes as in the list of this set costs their comparison, wherever
-        the list has grown or shrunk, and its record is shared by both sets. Of a slice that changed, an endpoint with
-        the same bytes costs their comparison and a copy of what is known of it. The first ``refresh`` after
-        ``from_json`` reads everything, as only a refreshed set keeps its document (``bytes`` and ``str`` without a
-        copy).
+        the list has grown or shrunk, and its record is shared by both sets. Of a slice that changed, in JSON an
+        endpoint with the same bytes costs their comparison and a copy of what is known of it. The first ``refresh``
+        after ``from_json`` reads everything, as only a refreshed set keeps its document (``bytes`` and ``str`` without
+        a copy).
         """
     def to_json(self) -> bytes:
         """Write an ``EndpointSliceList`` with every field that was read, in canonical form.

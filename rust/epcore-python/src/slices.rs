@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use epcore::model::EndpointSlice as Slice;
 use epcore::pack::Existing;
-use epcore::wire::json::{self, Listing};
-use epcore::wire::proto;
+use epcore::wire::{Listing, json, proto};
 use pyo3::exceptions::{PyAssertionError, PyIndexError, PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PySlice};
@@ -88,11 +87,6 @@ impl SliceSet {
             return Ok(Self::of(slices));
         }
         let document = Arc::new(input::document(data, "slices")?);
-        if proto::is_protobuf(document.bytes()) {
-            // Reading it costs little more than comparing would.
-            let read = work::detached(data.py(), || proto::read_slices(document.bytes()))?;
-            return read.map(Self::new).map_err(|error| document.exception(error));
-        }
         let read = work::detached(data.py(), || match &self.listing {
             Some(listing) => listing.next(document.clone()),
             None => Listing::read(document.clone()),

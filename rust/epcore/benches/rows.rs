@@ -15,7 +15,7 @@ use epcore::diff::{self, diff};
 use epcore::engine::WatchEvent;
 use epcore::model::{EndpointList, EndpointSlice};
 use epcore::pack::{self, Options};
-use epcore::wire::{json, proto};
+use epcore::wire::{Listing, json, proto};
 
 /// Time of the processor, to which other work on the machine adds little.
 struct Work;
@@ -101,7 +101,7 @@ fn reading(criterion: &mut Criterion<Work>) {
             black_box(json::read_slices(text.as_bytes()).expect("slices"));
         },
     );
-    let listing = |text: String| json::Listing::read(Arc::new(text.into_bytes())).expect("slices");
+    let listing = |text: String| Listing::read(Arc::new(text.into_bytes())).expect("slices");
     let pair = |size, text: String| (listing(cluster::listed("web", 0, size)), Arc::new(text.into_bytes()));
     row(
         criterion,

@@ -13,7 +13,7 @@ use epcore::engine::{Answer, WatchEvent};
 use epcore::kube;
 use epcore::model::{EndpointList, EndpointSlice, Shared};
 use epcore::pack::{self, Options, Policy};
-use epcore::wire::{json, proto};
+use epcore::wire::{Listing, json, proto};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -199,7 +199,7 @@ fn one_not_ready(text: &str) -> String {
 
 /// Read the next list by the last one.
 fn read_again(text: &str, next: String) -> Box<dyn FnMut(usize)> {
-    let listing = json::Listing::read(Arc::new(text.as_bytes().to_vec())).expect("slices");
+    let listing = Listing::read(Arc::new(text.as_bytes().to_vec())).expect("slices");
     let next = Arc::new(next.into_bytes());
     Box::new(move |_| drop(black_box(listing.next(next.clone()))))
 }

@@ -13,8 +13,7 @@ use cap::Cap;
 use epcore::engine::WatchEvent;
 use epcore::model::EndpointSlice;
 use epcore::pack::{self, Options};
-use epcore::wire::json::Listing;
-use epcore::wire::{json, proto};
+use epcore::wire::{Listing, json, proto};
 use epcore::{diff, kube};
 
 use cluster::encoding::field;

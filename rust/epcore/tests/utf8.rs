@@ -3,7 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test may fail")]
 
 use epcore::Error;
-use epcore::wire::json::{self, Listing};
+use epcore::wire::{Listing, json};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 

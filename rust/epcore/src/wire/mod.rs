@@ -3,6 +3,7 @@
 //! The functions here read a document of either format, which tells by its first bytes what it is.
 
 pub mod json;
+mod listing;
 mod names;
 pub mod proto;
 
@@ -12,6 +13,8 @@ use crate::Error;
 use crate::engine::{Kind, Object, ObjectEvent, WatchEvent};
 use crate::kube::{Node, Pod, Service, legacy};
 use crate::model::{EndpointList, EndpointSlice};
+
+pub use listing::Listing;
 
 macro_rules! either {
     ($(#[doc = $what:literal] $name:ident($($option:ident: $type:ty)?) -> $result:ty $(, by way of JSON as $root:literal)?;)+) => {$(

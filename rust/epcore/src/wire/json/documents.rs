@@ -5,11 +5,13 @@ use std::sync::Arc;
 use crate::Error;
 use crate::model::{EndpointList, EndpointSlice};
 use crate::wire::json::alike::write_endpoints_into;
-use crate::wire::json::relist::Past;
-use crate::wire::json::slice::{API_VERSION, read_valid_slice, slice_size, write_slice_into};
+use crate::wire::json::carry::{Before, Places};
+use crate::wire::json::reader::Reader;
+use crate::wire::json::slice::{API_VERSION, read_valid_slice, read_valid_slice_after, slice_size, write_slice_into};
 use crate::wire::json::stream::{Fold, each_endpoint, each_slice};
 use crate::wire::json::template::Templates;
 use crate::wire::json::writer::{Object, write_array};
+use crate::wire::listing::{Around, Past};
 
 /// Read slices: one EndpointSlice, an `EndpointSliceList`, a `v1` `List`, an array, JSON lines, or watch events, of which the
 /// slices that are there after the last one remain. Each slice is checked as the API server does.
@@ -49,8 +51,19 @@ pub fn read_slices_plainly(document: &[u8]) -> Result<Vec<Arc<EndpointSlice>>, E
     read_slices_by(document, &mut Templates::none(), None).map(|(slices, _)| slices)
 }
 
-/// The same and the list's version, with what is known of the last document.
-pub(super) fn read_slices_by(
+/// The same with what is known of the last document.
+pub(in crate::wire) fn read_slices_after(
+    document: &[u8],
+    past: &mut Past<'_>,
+) -> Result<Vec<Arc<EndpointSlice>>, Error> {
+    Templates::kept(|templates| {
+        templates.places = Places::noted();
+        read_slices_by(document, templates, Some(past)).map(|(slices, _)| slices)
+    })
+}
+
+/// The same and the list's version.
+fn read_slices_by(
     document: &[u8],
     templates: &mut Templates,
     mut past: Option<&mut Past<'_>>,
@@ -58,13 +71,33 @@ pub(super) fn read_slices_by(
     let mut fold = Fold::default();
     let version = each_slice(document, |reader, event| {
         let slice = match past.as_deref_mut().filter(|_| event.is_none()) {
-            Some(past) => past.read(reader, templates)?,
+            Some(past) => read_slice_after(past, reader, templates)?,
             None => Arc::new(read_valid_slice(reader, templates)?),
         };
         fold.apply(event, slice);
         Ok(1)
     })?;
     Ok((fold.into_slices(), version))
+}
+
+/// Read the slice under the reader, as far as it is not as it was.
+fn read_slice_after(
+    past: &mut Past<'_>,
+    reader: &mut Reader<'_>,
+    templates: &mut Templates,
+) -> Result<Arc<EndpointSlice>, Error> {
+    let (start, around) = (reader.position(), Around::Json(reader.depth()));
+    let rest = &reader.bytes()[start..];
+    // An object ends itself: text that begins as this one does begins with it. Deeper, it might be nested too deep.
+    if let Some((slice, length)) = past.same(start, around, |text| rest.starts_with(text)) {
+        reader.jump(start + length);
+        return Ok(slice);
+    }
+    templates.places.clear();
+    let before = past.expected(around).and_then(|(text, places, slice)| Before::new(text, places, slice));
+    let slice = Arc::new(read_valid_slice_after(reader, templates, before)?);
+    past.note(start..reader.position(), around, &slice, templates.places.get());
+    Ok(slice)
 }
 
 /// Read endpoints: an array or lines of endpoints, an object with `endpoints`, or slices in any form that [`read_slices`] takes,

@@ -24,7 +24,6 @@ mod pod_values;
 mod pods;
 mod published;
 mod reader;
-mod relist;
 mod run;
 mod shape;
 mod slice;
@@ -35,6 +34,7 @@ mod view;
 mod writer;
 
 pub use delta::{write_change, write_delta, write_transition};
+pub(super) use documents::read_slices_after;
 pub use documents::{
     read_endpoints, read_endpoints_plainly, read_slice_list, read_slices, read_slices_plainly, slices_size,
     write_endpoints, write_slices, write_slices_by,
@@ -54,7 +54,6 @@ pub use plan::{write_plan, write_stats};
 pub use pods::{read_pods, read_pods_plainly};
 pub use published::{read_published, read_published_plainly};
 pub(crate) use reader::{Reader, canonical, whole};
-pub use relist::Listing;
 pub use slice::write_slice;
 pub(crate) use slice::{API_VERSION, KIND, slice_size};
 pub(super) use stream::{Event, Fold};

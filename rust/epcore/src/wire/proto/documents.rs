@@ -6,6 +6,7 @@ use crate::Error;
 use crate::interrupt::point;
 use crate::model::{EndpointList, EndpointSlice, validate_endpoint};
 use crate::wire::json::{self, Event, Fold};
+use crate::wire::listing::{Around, Past};
 use crate::wire::proto::encoding::{write_bytes, write_message, write_message_of};
 use crate::wire::proto::endpoint::{Learned, read_endpoint};
 use crate::wire::proto::envelope::{each_frame, is_frames, open, write_envelope};
@@ -25,7 +26,15 @@ pub(super) const LIST: &str = "EndpointSliceList";
 ///
 /// The first place that is not protobuf of Kubernetes or that the API would refuse, with path (`slices[3].endpoints[0]`) and byte offset.
 pub fn read_slices(document: &[u8]) -> Result<Vec<Arc<EndpointSlice>>, Error> {
-    read_slices_by(document, Learned::new())
+    read_slices_by(document, Learned::new(), None)
+}
+
+/// The same with what is known of the last document.
+pub(in crate::wire) fn read_slices_after(
+    document: &[u8],
+    past: &mut Past<'_>,
+) -> Result<Vec<Arc<EndpointSlice>>, Error> {
+    read_slices_by(document, Learned::new(), Some(past))
 }
 
 /// The same by the plain reader alone, which takes endpoints of the usual form as any others: slower, and there to be compared with.
@@ -34,10 +43,14 @@ pub fn read_slices(document: &[u8]) -> Result<Vec<Arc<EndpointSlice>>, Error> {
 ///
 /// As [`read_slices`].
 pub fn read_slices_plainly(document: &[u8]) -> Result<Vec<Arc<EndpointSlice>>, Error> {
-    read_slices_by(document, Learned::plain())
+    read_slices_by(document, Learned::plain(), None)
 }
 
-fn read_slices_by<'a>(document: &'a [u8], mut learned: Learned<'a>) -> Result<Vec<Arc<EndpointSlice>>, Error> {
+fn read_slices_by<'a>(
+    document: &'a [u8],
+    mut learned: Learned<'a>,
+    mut past: Option<&mut Past<'_>>,
+) -> Result<Vec<Arc<EndpointSlice>>, Error> {
     if is_frames(document) {
         let mut fold = Fold::default();
         let read = each_frame(document, |frame| match frame.kind {
@@ -53,10 +66,28 @@ fn read_slices_by<'a>(document: &'a [u8], mut learned: Learned<'a>) -> Result<Ve
     }
     let mut slices = Vec::new();
     each_slice(document, "slices", |reader| {
-        slices.push(Arc::new(read_slice(reader, &mut learned)?));
+        slices.push(match &mut past {
+            Some(past) => read_slice_after(past, reader, &mut learned)?,
+            None => Arc::new(read_slice(reader, &mut learned)?),
+        });
         Ok(())
     })?;
     Ok(slices)
+}
+
+/// Read a slice, if it is not as it was.
+fn read_slice_after<'a>(
+    past: &mut Past<'_>,
+    reader: Reader<'a>,
+    learned: &mut Learned<'a>,
+) -> Result<Arc<EndpointSlice>, Error> {
+    let (message, start) = (reader.rest(), reader.position());
+    if let Some((slice, _)) = past.same(start, Around::Protobuf, |bytes| bytes == message) {
+        return Ok(slice);
+    }
+    let slice = Arc::new(read_slice(reader, learned)?);
+    past.note(start..start + message.len(), Around::Protobuf, &slice, &[]);
+    Ok(slice)
 }
 
 /// The same, and the version of the list that the document is, `""` if it is none or does not say.

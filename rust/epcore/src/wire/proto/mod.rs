@@ -31,6 +31,7 @@ mod translation;
 mod usual;
 mod ways;
 
+pub(super) use documents::read_slices_after;
 pub use documents::{
     read_endpoints, read_endpoints_plainly, read_slice_list, read_slices, read_slices_plainly, write_slice,
     write_slices,

@@ -1,4 +1,4 @@
-//! The next list, read by what is kept of the last: objects whose text did not change are not read again.
+//! The next list, read by what is kept of the last: objects whose bytes did not change are not read again.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -7,11 +7,7 @@ use hashbrown::HashMap;
 
 use crate::Error;
 use crate::model::EndpointSlice;
-use crate::wire::json::carry::{Before, Places};
-use crate::wire::json::documents::read_slices_by;
-use crate::wire::json::reader::Reader;
-use crate::wire::json::slice::read_valid_slice_after;
-use crate::wire::json::template::Templates;
+use crate::wire::{json, proto};
 
 /// Slices, and the document that they were read from, to read the next one by.
 ///
@@ -20,7 +16,7 @@ use crate::wire::json::template::Templates;
 /// ```
 /// use std::sync::Arc;
 ///
-/// use epcore::wire::json::Listing;
+/// use epcore::wire::Listing;
 ///
 /// let slice = |name: &str| format!(r#"{{"metadata": {{"name": "{name}"}}, "addressType": "IPv4", "endpoints": [], "ports": []}}"#);
 /// let first = Listing::read(Arc::new(format!("[{},{}]", slice("a"), slice("b"))))?;
@@ -39,33 +35,41 @@ pub struct Listing<D> {
 #[derive(Clone, Debug, Default)]
 struct Contents {
     slices: Vec<Place>,
-    /// The [`Places`] of all endpoints, each counted from the beginning of its slice.
+    /// Places of the endpoints of all slices, each counted from the beginning of its slice.
     endpoints: Vec<usize>,
 }
 
-/// Where a slice is in its document, and how many arrays and objects around it.
+/// Where a slice is in its document.
 #[derive(Clone, Debug)]
 struct Place {
-    text: Range<usize>,
-    depth: usize,
+    bytes: Range<usize>,
+    around: Around,
     slice: Arc<EndpointSlice>,
     /// Which places of endpoints are its own.
     endpoints: Range<usize>,
 }
 
+/// What is around a slice. The same bytes in another place may be no slice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Around {
+    /// So many arrays and objects.
+    Json(usize),
+    Protobuf,
+}
+
 impl<D: AsRef<[u8]>> Listing<D> {
-    /// Read a document as [`read_slices`](crate::wire::json::read_slices) does, and keep it.
+    /// Read a document as [`read_slices`](crate::wire::read_slices) does, and keep it.
     ///
     /// # Errors
     ///
-    /// Those of [`read_slices`](crate::wire::json::read_slices).
+    /// Those of [`read_slices`](crate::wire::read_slices).
     pub fn read(document: Arc<D>) -> Result<Self, Error> {
         Self::by(document, Past::new(&[], &Contents::default()))
     }
 
     /// Read the next document. What comes of it, slices or error, is what [`Listing::read`] makes of it. An object with the same bytes
-    /// as in this document costs their comparison, wherever the list has grown or shrunk, and its slice is the same one; so does an endpoint
-    /// of a slice that changed, and a copy.
+    /// as in this document costs their comparison, wherever the list has grown or shrunk, and its slice is the same one; in JSON so does an
+    /// endpoint of a slice that changed, and a copy.
     ///
     /// # Errors
     ///
@@ -75,10 +79,9 @@ impl<D: AsRef<[u8]>> Listing<D> {
     }
 
     fn by(document: Arc<D>, mut past: Past<'_>) -> Result<Self, Error> {
-        let (slices, _) = Templates::kept(|templates| {
-            templates.places = Places::noted();
-            read_slices_by((*document).as_ref(), templates, Some(&mut past))
-        })?;
+        let bytes = (*document).as_ref();
+        let read = if proto::is_protobuf(bytes) { proto::read_slices_after } else { json::read_slices_after };
+        let slices = read(bytes, &mut past)?;
         Ok(Self { contents: past.found, slices: Arc::new(slices), document })
     }
 
@@ -92,14 +95,14 @@ impl<D: AsRef<[u8]>> Listing<D> {
 impl Contents {
     fn push(
         &mut self,
-        text: Range<usize>,
-        depth: usize,
+        bytes: Range<usize>,
+        around: Around,
         slice: &Arc<EndpointSlice>,
         endpoints: impl Iterator<Item = usize>,
     ) {
         let start = self.endpoints.len();
         self.endpoints.extend(endpoints);
-        self.slices.push(Place { text, depth, slice: slice.clone(), endpoints: start..self.endpoints.len() });
+        self.slices.push(Place { bytes, around, slice: slice.clone(), endpoints: start..self.endpoints.len() });
     }
 }
 
@@ -124,44 +127,41 @@ impl<'a> Past<'a> {
         Self { document, contents, next: 0, by_name: None, found }
     }
 
-    /// Read the slice under the reader, as far as it is not as it was.
-    pub(super) fn read(
+    /// The slice that is at a place of the document, if it is the one that is expected there, or the one behind it, and how many bytes it has.
+    /// `is_here` tells whether these are its bytes.
+    pub(super) fn same(
         &mut self,
-        reader: &mut Reader<'_>,
-        templates: &mut Templates,
-    ) -> Result<Arc<EndpointSlice>, Error> {
-        if let Some(slice) = self.step_over(reader) {
-            return Ok(slice);
-        }
-        let (start, depth) = (reader.position(), reader.depth());
-        templates.places.clear();
-        let slice = Arc::new(read_valid_slice_after(reader, templates, self.expected(depth))?);
-        let endpoints = templates.places.get().iter().map(|place| place - start);
-        self.found.push(start..reader.position(), depth, &slice, endpoints);
-        self.next = self.after(&slice);
-        Ok(slice)
-    }
-
-    /// The slice under the reader, if it is the one that is expected there, or the one behind it; the reader steps over it.
-    fn step_over(&mut self, reader: &mut Reader<'_>) -> Option<Arc<EndpointSlice>> {
-        let (start, depth) = (reader.position(), reader.depth());
-        let rest = &reader.bytes()[start..];
-        // An object ends itself: text that begins as this one does begins with it. Deeper, it might be nested too deep.
-        let is_here = |place: &Place| depth == place.depth && rest.starts_with(&self.document[place.text.clone()]);
-        let ahead = self.contents.slices.get(self.next..)?.iter().take(2).position(is_here)?;
+        start: usize,
+        around: Around,
+        is_here: impl Fn(&[u8]) -> bool,
+    ) -> Option<(Arc<EndpointSlice>, usize)> {
+        let is_same = |place: &Place| place.around == around && is_here(&self.document[place.bytes.clone()]);
+        let ahead = self.contents.slices.get(self.next..)?.iter().take(2).position(is_same)?;
         let place = &self.contents.slices[self.next + ahead];
         self.next += ahead + 1;
-        reader.jump(start + place.text.len());
+        let length = place.bytes.len();
         let endpoints = self.contents.endpoints[place.endpoints.clone()].iter().copied();
-        self.found.push(start..reader.position(), depth, &place.slice, endpoints);
-        Some(place.slice.clone())
+        self.found.push(start..start + length, around, &place.slice, endpoints);
+        Some((place.slice.clone(), length))
     }
 
-    /// The endpoints of the slice that is expected next.
-    fn expected(&self, depth: usize) -> Option<Before<'a>> {
-        let place = self.contents.slices.get(self.next).filter(|place| place.depth == depth)?;
-        let places = &self.contents.endpoints[place.endpoints.clone()];
-        Before::new(&self.document[place.text.clone()], places, &place.slice)
+    /// The bytes of the slice that is expected next, the places of its endpoints, and the slice.
+    pub(super) fn expected(&self, around: Around) -> Option<(&'a [u8], &'a [usize], &'a EndpointSlice)> {
+        let place = self.contents.slices.get(self.next).filter(|place| place.around == around)?;
+        Some((&self.document[place.bytes.clone()], &self.contents.endpoints[place.endpoints.clone()], &place.slice))
+    }
+
+    /// Take note of a slice that was read, and of the places of its endpoints in the document; expect after it what was after the one of that name.
+    pub(super) fn note(
+        &mut self,
+        bytes: Range<usize>,
+        around: Around,
+        slice: &Arc<EndpointSlice>,
+        endpoints: &[usize],
+    ) {
+        let start = bytes.start;
+        self.found.push(bytes, around, slice, endpoints.iter().map(|place| place - start));
+        self.next = self.after(slice);
     }
 
     /// Which slice comes after the one of this name.

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use epcore::wire::json::{Listing, read_slices_plainly};
+use epcore::Error;
+use epcore::model::EndpointSlice;
+use epcore::wire::json::{self, read_slices_plainly};
+use epcore::wire::{Listing, proto};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -19,9 +22,9 @@ fn slice(name: usize, version: usize) -> String {
 }
 
 /// A document of slices in one of the forms that there are.
-fn document(slices: &[(usize, usize)], form: &str) -> String {
+fn document(slices: &[(usize, usize)], form: &str) -> Vec<u8> {
     let texts: Vec<String> = slices.iter().map(|&(name, version)| slice(name, version)).collect();
-    match form {
+    let text = match form {
         "array" => format!("[{}]", texts.join(",")),
         "list" => format!(
             r#"{{"kind":"List","metadata":{{"resourceVersion":"{}"}},"items":[{}]}}"#,
@@ -29,6 +32,10 @@ fn document(slices: &[(usize, usize)], form: &str) -> String {
             texts.join(",\n")
         ),
         "lines" => texts.join("\n"),
+        "protobuf" => {
+            let slices = json::read_slices(texts.join("\n").as_bytes()).unwrap_or_default();
+            return proto::write_slices(slices.iter().map(|slice| &**slice)).unwrap_or_default();
+        }
         "events" => {
             texts.iter().map(|text| format!(r#"{{"type":"ADDED","object":{text}}}"#)).collect::<Vec<_>>().join("\n")
         }
@@ -36,15 +43,21 @@ fn document(slices: &[(usize, usize)], form: &str) -> String {
             let events = texts.iter().skip(1).map(|text| format!(r#"{{"type":"DELETED","object":{text}}}"#));
             texts.iter().take(1).cloned().chain(events).collect::<Vec<_>>().join("\n")
         }
-    }
+    };
+    text.into_bytes()
+}
+
+fn read_alone(document: &[u8]) -> Result<Vec<Arc<EndpointSlice>>, Error> {
+    if proto::is_protobuf(document) { proto::read_slices_plainly(document) } else { read_slices_plainly(document) }
 }
 
 fn documents() -> impl Strategy<Value = Vec<u8>> {
     let slices = prop::collection::vec((0usize..6, 0usize..3), 0..8);
-    let form = select(vec!["array", "array", "array", "list", "list", "lines", "events", "mixed"]);
+    let form =
+        select(vec!["array", "array", "array", "list", "list", "lines", "events", "mixed", "protobuf", "protobuf"]);
     let spoil = prop::option::weighted(0.2, (any::<Index>(), select(b"{}[],:\"\\n1 \xff".to_vec())));
     (slices, form, spoil).prop_map(|(slices, form, spoil)| {
-        let mut bytes = document(&slices, form).into_bytes();
+        let mut bytes = document(&slices, form);
         if let Some((at, byte)) = spoil
             && !bytes.is_empty()
         {
@@ -143,7 +156,7 @@ proptest! {
         for document in documents {
             let before = listing.slices().clone();
             let next = listing.next(Arc::new(document.clone()));
-            let alone = read_slices_plainly(&document);
+            let alone = read_alone(&document);
             prop_assert_eq!(next.as_ref().map(|next| &**next.slices()), alone.as_ref());
             prop_assert!(Arc::ptr_eq(&before, listing.slices()));
             listing = next.unwrap_or(listing);
@@ -154,7 +167,7 @@ proptest! {
     fn what_did_not_change_is_not_read_again(
         names in prop::sample::subsequence((1..30).collect::<Vec<usize>>(), 0..30),
         edits in prop::collection::vec((1usize..30, 0u8..3), 0..6),
-        form in select(vec!["array", "list"]),
+        form in select(vec!["array", "list", "protobuf"]),
     ) {
         let before: Vec<(usize, usize)> = names.iter().map(|&name| (name, 1)).collect();
         let mut after = before.clone();
