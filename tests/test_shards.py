@@ -220,6 +220,29 @@ def test_one_that_stops_leaves_no_lease_though_a_renewal_is_under_way() -> None:
     calm(test, 2)
 
 
+def test_a_bucket_that_is_being_taken_at_a_stop_is_given_free_too() -> None:
+    async def test(world: World) -> None:
+        first, second = world.alive
+        update, was_written = first.wire.update, asyncio.Event()
+
+        async def answered_late(lease: Lease) -> Lease:
+            written = await update(lease)
+            if lease.role == "bucket" and lease.holder is not None:
+                was_written.set()
+                await asyncio.sleep(1)
+            return written
+
+        first.wire.update = answered_late  # type: ignore[method-assign]
+        second.stop.set()
+        await was_written.wait()
+        first.stop.set()
+        await asyncio.sleep(4.5 + TIMING.period)  # the longest write, and no more than that is waited for
+        assert first.is_over
+        assert {lease.holder for lease in world.server.listed() if lease.role == "bucket"} == {None}
+
+    calm(test, 2)
+
+
 def test_what_one_had_that_was_killed_is_taken_when_its_time_is_over_and_no_earlier() -> None:
     async def test(world: World) -> None:
         had = [bucket for bucket in range(BUCKETS) if world.alive[0].owns(bucket)]

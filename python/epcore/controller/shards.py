@@ -89,6 +89,8 @@ class Shards:
         """Since when the Lease of a bucket is not there."""
         self._tasks: dict[int, asyncio.Task[None]] = {}
         """Buckets that are being given free."""
+        self._taking: set[asyncio.Task[bool]] = set()
+        """Buckets that are being taken."""
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._is_stopping = False
 
@@ -123,8 +125,8 @@ class Shards:
                 turns = [group.create_task(self._repeat(turn)) for turn in (self._renew, self._look)]
                 await stop.wait()
                 self._is_stopping = True
+                await asyncio.gather(self._membership.leave(), self._has_taken())
                 turns.pop().cancel()
-                await self._membership.leave()
                 for bucket in [*self._owned]:
                     self._give_free(bucket)
                 await asyncio.gather(*self._tasks.values())
@@ -134,6 +136,11 @@ class Shards:
             for task in self._tasks.values():
                 task.cancel()
         await self._membership.end()
+
+    async def _has_taken(self) -> None:
+        """Wait for what is being taken: to be given free it must be known to be ours."""
+        if self._taking:
+            await asyncio.wait([*self._taking], timeout=self._options.timing.period)
 
     async def _repeat(self, turn: "Callable[[], Coroutine[None, None, None]]") -> None:
         timing = self._options.timing
@@ -205,30 +212,41 @@ class Shards:
             # Somebody took it away: who had it may not know yet.
             return False
         if is_wanted and (holder is None or holder == identity or holder in dead):
-            return await self._take(bucket, lease, identity)
+            take = asyncio.get_running_loop().create_task(self._take(bucket, lease, identity))
+            self._taking.add(take)
+            take.add_done_callback(self._taking.discard)
+            return await take
         if lease is not None and holder == identity:
             # An answer was lost: it is ours, and we never knew, or have done with it; a write may be under way even so.
             self._give_free(bucket)
         return False
 
     async def _take(self, bucket: int, lease: Lease | None, identity: str) -> bool:
-        """Write our name into a free Lease. It is ours once that was answered: a write that comes late is of no use."""
+        """Take a free bucket. It is ours once that was answered: a write that comes late is of no use."""
         async with self._turns:
-            try:
-                if lease is None:
-                    taken = await self._store.create(Lease("bucket", self._name(bucket), identity))
-                else:
-                    taken = await self._store.update(replace(lease, holder=identity))
-            except ApiError as error:
-                if error.status not in {HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND}:
-                    _log.warning("a bucket cannot be taken", extra={"bucket": bucket, "error": str(error)})
-                return False
-        if self._is_stopping or self.identity != identity:
+            taken = await self._inscribed(bucket, lease, identity)
+        if taken is None or self.identity != identity:
             return False
         self._known[bucket] = taken
+        if self._is_stopping:
+            self._give_free(bucket)
+            return False
         self._owned.add(bucket)
         _log.info("a bucket was taken", extra={"bucket": bucket})
         return True
+
+    async def _inscribed(self, bucket: int, lease: Lease | None, identity: str) -> Lease | None:
+        """Write our name into a free Lease, unless we stop; ``None`` if that cannot be."""
+        if self._is_stopping:
+            return None
+        try:
+            if lease is None:
+                return await self._store.create(Lease("bucket", self._name(bucket), identity))
+            return await self._store.update(replace(lease, holder=identity))
+        except ApiError as error:
+            if error.status not in {HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND}:
+                _log.warning("a bucket cannot be taken", extra={"bucket": bucket, "error": str(error)})
+            return None
 
     def _give_free(self, bucket: int) -> None:
         """Stop at once, and give it free when nothing is being written any more."""
