@@ -23,6 +23,11 @@ def told(controller: Controller) -> dict[str, float | None]:
     return {short: registry.get_sample_value(name) for short, name in names.items()}
 
 
+def synced(controller: Controller) -> float:
+    name = "endpoint_slice_controller_syncs_total"
+    return controller.metrics.registry.get_sample_value(name, {"result": "success"}) or 0.0
+
+
 def there(server: FakeCluster) -> dict[str, float]:
     endpoints, slices = len(server.addresses("web")), len(server.slices("web"))
     ideal = -(-endpoints // MAXIMUM)
@@ -88,5 +93,18 @@ def test_a_service_that_does_not_ask_any_more_is_not_counted(tmp_path: Path) -> 
             server.put("services", service("web", labels={}))
             await until(lambda: told(controller) == {"endpoints": 0, "slices": 0, "ideal": 0, "fill": 1})
             assert len(server.addresses("web")) == 10
+
+    test(scenario)
+
+
+def test_a_service_is_counted_though_it_has_endpoints_too_that_are_not_mirrored(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = web(10)
+        async with running(server, tmp_path, max_endpoints=MAXIMUM, mirror=True) as controller:
+            await until(lambda: told(controller)["endpoints"] == 10)
+            before = synced(controller)
+            server.put("endpoints", {"metadata": {"name": "web", "namespace": "shop"}, "subsets": []})
+            await until(lambda: synced(controller) > before)
+            assert told(controller) == there(server)
 
     test(scenario)

@@ -123,19 +123,22 @@ class State:
         return news | {*self._packer.take_news()}
 
     def plans(self, name: "Name", trigger_time: str | None = None) -> "list[Plan]":
-        """Plan a Service: what is to be done, or one plan that says there is nothing.
+        """Plan a Service: by where its endpoints come from, and where there is more to be done, such as to clear up.
 
         Raises as :func:`epcore.publish`, :func:`epcore.reconcile` and :func:`epcore.mirror`.
         """
         namespace, service = name
-        plans = [self._packer.plan(service, namespace=namespace, trigger_time=trigger_time)]
+        own = self._packer.plan(service, namespace=namespace, trigger_time=trigger_time)
+        plans = [own]
         if self._options.mirror:
             known = self._services.get(name)
             mirrored = known.content if known is not None and known.role == "mirror" else None
             endpoints = self._endpoints.get(name)
             if mirrored is not None or endpoints is not None:
                 plans.append(self._mirrored(mirrored, endpoints, name))
-        return [plan for plan in plans if plan or plan.errors or plan.events] or plans[-1:]
+            if mirrored is not None:
+                own = plans[-1]
+        return [plan for plan in plans if plan is own or plan or plan.errors or plan.events]
 
     def _mirrored(self, service: bytes | None, endpoints: LegacyEndpoints | None, name: "Name") -> "Plan":
         options = self._options
