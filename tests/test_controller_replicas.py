@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from controller_world import cluster, pod, service, test, until
-from epcore.controller import Api, ApiError, ControllerOptions
+from controller_world import Told, cluster, pod, service, test, until
+from epcore.controller import Api, ApiError, Controller, ControllerOptions
 from epcore.controller.api import WithheldError
 from epcore.controller.membership import Timing
 from epcore.controller.replica import Replica
+from epcore.controller.sources import Assigned, Failed
 from fake_cluster import FakeCluster, Fault, Request
 
 TIMING = Timing(duration=2, period=0.2, guard=0.8)
@@ -107,6 +108,30 @@ def test_what_a_killed_replica_had_is_taken_after_its_time(tmp_path: Path) -> No
                     server.put("pods", pod(name, 2))
                 await until(lambda: all_right(server, 2), 20)
                 assert len(two.owned()) == len(NAMES)
+
+    test(scenario)
+
+
+def test_trouble_of_a_source_is_an_event_of_the_replica_whose_the_service_is(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server, source, owned = cluster(("services", service("db", selector=False))), Told(Failed("away")), [False]
+        async with server.serving(tmp_path) as config, Api(kubeconfig=config) as api:
+            sources = [Assigned("shop", "db", source)]
+            controller = Controller(api, ControllerOptions(), sources=sources, owns=lambda *_: owned[0])
+            stop = asyncio.Event()
+            task = asyncio.create_task(controller.run(stop))
+            await until(lambda: controller.is_ready)
+            source.news.put_nowait(Failed("still away"))
+            await asyncio.sleep(0.2)
+            assert not server.objects["events"]
+            owned[0] = True
+            controller.reconsider()
+            await until(lambda: server.objects["events"])
+            source.news.put_nowait(Failed("for good"))
+            await until(lambda: len(server.objects["events"]) == 2)
+            stop.set()
+            await task
+        assert {event["message"] for event in server.objects["events"].values()} == {"still away", "for good"}
 
     test(scenario)
 

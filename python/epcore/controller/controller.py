@@ -89,6 +89,7 @@ class Controller:
 
     def reconsider(self) -> None:
         """Look at all Services: which are ours may have changed."""
+        self._worker.tell_late()
         for name in self._state.services():
             self._worker.due(name)
 

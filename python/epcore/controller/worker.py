@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from epcore.controller.metrics import Metrics
     from epcore.controller.objects import Name
     from epcore.controller.options import ControllerOptions
+    from epcore.controller.services import Service
     from epcore.controller.state import State
     from epcore.controller.writer import End
 
@@ -56,7 +57,7 @@ class Worker:
         self._since: dict[Name, float] = {}
         """When the first event came that a Service was not looked at since, as time of day."""
         self._untold: dict[Name, str] = {}
-        """Trouble of sources whose Services are not there, to be told once they are, unless it has passed by then."""
+        """Trouble of sources whose Services are not there, or not ours: told once they are, if it lasts so long."""
         metrics.queue.set_function(lambda: len(self.queue))
 
     def due(self, name: "Name", delay: float = 0.0, since: float | None = None) -> None:
@@ -200,7 +201,7 @@ class Worker:
     def source_failed(self, name: "Name", trouble: str) -> None:
         """Tell people that the source of a Service is in trouble."""
         self.tell(name, "Warning", "SourceFailed", trouble)
-        if self._state.service(name) is None:
+        if self._tells_of(name) is None:
             self._untold[name] = trouble
 
     def source_works(self, name: "Name") -> None:
@@ -208,15 +209,19 @@ class Worker:
         self._untold.pop(name, None)
 
     def tell_late(self) -> None:
-        """Tell by Events of sources that failed before their Services were known, as at the start."""
-        for name in [name for name in self._untold if self._state.service(name) is not None]:
+        """Tell by Events of sources that failed before their Services were known, as at the start, or were ours."""
+        for name in [name for name in self._untold if self._tells_of(name) is not None]:
             self._record(name, "Warning", "SourceFailed", self._untold.pop(name))
 
     def _record(self, name: "Name", type_: str, reason: str, message: str) -> None:
-        service = self._state.service(name)
+        service = self._tells_of(name)
         # What became of one that is gone is nothing for a new one of its name.
         if service is not None:
             self._recorder.tell(name, service.uid, type_, reason, message)
+
+    def _tells_of(self, name: "Name") -> "Service | None":
+        """Give a Service of which this replica writes the Events: of one of another's it would be told twice."""
+        return self._state.service(name) if self.is_ours(name) else None
 
     def _tell_of(self, name: "Name", plan: "Plan") -> None:
         for error in plan.errors:
