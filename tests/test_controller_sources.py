@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from controller_world import Told, cluster, running, service, test, until
 from epcore.controller import Api, Controller, ControllerError, ControllerOptions
 from epcore.controller.sources import Assigned, Failed, Found
+from epcore.controller.sources.functions import Function
 
 
 class Broken:
@@ -176,3 +178,23 @@ def test_endpoints_that_come_one_by_one_empty_no_service(tmp_path: Path) -> None
             assert server.addresses("db") == ["10.9.0.2"]
 
     test(scenario)
+
+
+def test_a_source_that_does_not_let_itself_be_cancelled_holds_no_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("epcore.controller.controller._PARTING", 0.05)
+
+    async def hosts() -> AsyncIterator[list[str]]:
+        yield ["10.9.0.1"]
+        while True:
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+    async def scenario() -> None:
+        server = cluster(("services", service("db", selector=False)))
+        async with running(server, tmp_path, [Assigned("shop", "db", Function(hosts, "python:fleet"))]):
+            await until(lambda: server.addresses("db") == ["10.9.0.1"])
+
+    test(scenario)
+    assert "the source of shop/db does not end" in caplog.text

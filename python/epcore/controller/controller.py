@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _SLICE_DELAY: Final = 1.0
 """Seconds until a Service is looked at of which somebody else wrote a slice (``endpointSliceChangeMinSyncDelay``)."""
 _LONGEST_SOURCE_WAIT: Final = 60.0
+_PARTING: Final = 1.0
+"""Seconds for sources to end: with those of plans and of Events less than the 30 that a Pod is given."""
 _ROLES: "Final[tuple[Role, ...]]" = ("pods", "source", "mirror")
 
 _log = logging.getLogger(__name__)
@@ -103,14 +105,12 @@ class Controller:
         for resource in self._resources():
             self._follow(resource)
         for assigned in self._sources.values():
-            self._spawn(self._follow_source(assigned))
+            self._spawn(self._follow_source(assigned), f"{assigned.namespace}/{assigned.service}")
         try:
             await self._worker.run()
         finally:
             self._is_stopping = True
-            for task in self._background:
-                task.cancel()
-            await asyncio.gather(*self._background, return_exceptions=True)
+            await self._part()
         if self._fault is not None:
             raise self._fault
 
@@ -283,8 +283,18 @@ class Controller:
         self._is_stopping = True
         self._worker.stop()
 
-    def _spawn(self, work: "Coroutine[None, None, None]") -> None:
-        task = asyncio.get_running_loop().create_task(work)
+    async def _part(self) -> None:
+        """End what runs beside the work, or leave it to itself: a source's code may keep its cancellation from us."""
+        for task in self._background:
+            task.cancel()
+        _, late = await asyncio.wait([*self._background], timeout=_PARTING)
+        for task in late:
+            _log.warning("the source of %s does not end", task.get_name())
+            # Else whoever ends the event loop waits for it, as `asyncio.run` does.
+            asyncio._unregister_task(task)  # noqa: SLF001 - public, whatever its name looks like ("Extending" asyncio)
+
+    def _spawn(self, work: "Coroutine[None, None, None]", name: str | None = None) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
         self._background.add(task)
         task.add_done_callback(self._ended)
 
