@@ -263,7 +263,8 @@ class FakeCluster:
                     await news.wait()
             except TimeoutError:
                 bookmark = {"kind": KINDS[request.plural], "metadata": {"resourceVersion": str(self.version)}}
-                if place == len(history):
+                # None of before the version that was asked for, as an API server that was put back to an older state.
+                if place == len(history) and self.version >= int(request.query["resourceVersion"]):
                     await send({"type": "BOOKMARK", "object": bookmark})
         return response
 

@@ -200,6 +200,30 @@ def test_a_watch_that_says_nothing_is_begun_anew(tmp_path: Path) -> None:
     test(scenario)
 
 
+def test_a_server_that_is_put_back_to_an_older_state_is_followed_from_there(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = web()
+        server.version = 100_000
+        async with running(server, tmp_path, watch_silence=0.7):
+            await until(lambda: len(held(server)) == 3)
+            server.put("pods", pod("web", 3))
+            await until(lambda: len(held(server)) == 4)
+            server.fault = lambda request: "cut" if request.method == "WATCH" else None
+            server.version = 200
+            for plural, objects in server.objects.items():
+                server.history[plural] = []
+                for item in [*objects.values()]:
+                    server.put(plural, item)
+            server.delete("pods", ("shop", "web-3"))
+            await asyncio.sleep(0.05)
+            server.fault = lambda _: None
+            await until(lambda: len(held(server)) == 3)
+            server.put("pods", pod("web", 3))
+            await until(lambda: len(held(server)) == 4)
+
+    test(scenario)
+
+
 def test_an_object_that_cannot_be_read_does_not_keep_others_back(tmp_path: Path) -> None:
     async def scenario() -> None:
         server = web()

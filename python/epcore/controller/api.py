@@ -196,12 +196,15 @@ class Api:
     async def stream(
         self, path: str, *, query: "Sequence[tuple[str, str]]", accept: str = JSON, silence: float = 90.0
     ) -> "AsyncIterator[aiohttp.ClientResponse]":
-        """Open a watch. Raises :class:`ApiError`, also after so many seconds of silence; so does reading from it."""
+        """Open a watch. Raises :class:`ApiError`, as reading from it does; 410 after so many seconds of silence."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=silence)
         response = await self._sent("GET", path, query, {"Accept": accept}, None, timeout)
         try:
             yield response
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        except TimeoutError:
+            # A server that was put back to an older state says nothing to who watches from a later one.
+            raise ApiError(HTTPStatus.GONE, f"a watch that says nothing for {silence:g} seconds") from None
+        except (aiohttp.ClientError, OSError) as error:
             raise _lost(error) from None
         finally:
             response.close()

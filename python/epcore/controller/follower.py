@@ -47,7 +47,7 @@ class Follower:
 
     :param selector: only objects with labels that match.
     :param life: seconds after which the server is to end a watch; a new one goes on from there.
-    :param silence: seconds without a byte, bookmarks too, after which a watch is taken for dead.
+    :param silence: seconds without a byte, bookmarks too, after which a watch is taken for dead, and listed anew.
     """
 
     api: "Api"

@@ -36,8 +36,8 @@ class ControllerOptions:
     :param retry_rate: tries again for each second, over all Services, with ``retry_burst`` at once.
     :param source_timeout: seconds that a single run waits for a source to tell its endpoints.
     :param page: objects in one answer of a list.
-    :param watch_silence: seconds without a byte, bookmarks too, after which a watch is taken for dead. The API server
-        sends a bookmark each minute.
+    :param watch_silence: seconds without a byte, bookmarks too, after which a watch is taken for dead and all is listed
+        anew. The API server sends a bookmark each minute.
     """
 
     managed_by: str = MANAGED_BY
