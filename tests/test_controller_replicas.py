@@ -160,17 +160,22 @@ def test_nonsense_in_the_place_of_leases_ends_no_replica(method: str, answer: Fa
     test(scenario)
 
 
-def test_a_request_that_had_to_wait_is_not_sent_once_the_right_to_it_is_gone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", ["0.05", "60"])
+def test_a_request_that_had_to_wait_is_not_sent_once_the_right_to_it_is_gone(
+    seconds: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("epcore.controller.api._BETWEEN_QUESTIONS", 0.02)
+
     async def scenario() -> None:
         server = FakeCluster()
         async with server.serving(tmp_path) as config, Api(kubeconfig=config, qps=20, burst=1) as api:
             rights = [True]
-            server.fault = lambda _: (429, {"Retry-After": "0.05"})
+            server.fault = lambda _: (429, {"Retry-After": seconds})
             asking = asyncio.create_task(api.request("GET", "/api/v1/services", may_send=lambda: rights[0]))
             await until(lambda: server.requests)
             rights[0] = False
             with pytest.raises(WithheldError):
-                await asking
+                await asyncio.wait_for(asking, 10)
             assert len(server.requests) == 1
             with pytest.raises(ApiError):
                 await api.request("GET", "/api/v1/nothing")

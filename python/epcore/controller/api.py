@@ -32,6 +32,8 @@ _MOST_REPEATS: Final = 10
 """How often a request is sent again that the server asked to be sent later, as in ``client-go``."""
 _LONGEST_PAUSE: Final = 60.0
 """Most seconds for which a server is obeyed that asks for time."""
+_BETWEEN_QUESTIONS: Final = 1.0
+"""Seconds after which a request that waits asks again whether it may be sent at all."""
 _BETWEEN_LOGINS: Final = 1.0
 """Seconds in which the credentials are read no second time."""
 
@@ -153,7 +155,8 @@ class Api:
 
         What the server had no time for (429) is sent again when it says so; reading also after its other failures.
 
-        :param may_send: asked each time, when all waiting is over. Raises :class:`WithheldError` if it says no.
+        :param may_send: asked each time, when all waiting is over, and now and then while the server asks for a long
+            wait. Raises :class:`WithheldError` if it says no.
         """
         repeats = 0
         while True:
@@ -171,7 +174,7 @@ class Api:
                 if error.retry_after is None or not is_harmless or repeats == _MOST_REPEATS:
                     raise
                 repeats += 1
-                await asyncio.sleep(min(error.retry_after, _LONGEST_PAUSE))
+                await _pause(min(error.retry_after, _LONGEST_PAUSE), may_send)
 
     async def _once(
         self,
@@ -295,6 +298,14 @@ class Api:
             # Else the client asks the environment for one before each request, in a thread.
             made.client_session_kwargs = {"trust_env": False}
         return made
+
+
+async def _pause(seconds: float, may_send: "Callable[[], bool] | None") -> None:
+    """Wait, but no longer than there is a right to send what waits: somebody may wait for it to be given up."""
+    clock = asyncio.get_running_loop().time
+    ends = clock() + seconds
+    while (left := ends - clock()) > 0 and (may_send is None or may_send()):  # noqa: ASYNC110 - that right tells nobody
+        await asyncio.sleep(min(left, _BETWEEN_QUESTIONS))
 
 
 def _has_proxy(host: str) -> bool:
