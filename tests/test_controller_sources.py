@@ -98,6 +98,18 @@ def test_a_single_run_tells_that_a_selector_is_in_the_way_of_a_source(tmp_path: 
     test(scenario)
 
 
+def test_a_source_whose_service_is_not_there_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        server = cluster(("services", service("db", selector=False)))
+        sources = [Assigned("shop", name, Told(Found(["10.9.0.1"]))) for name in ("db", "bd")]
+        async with running(server, tmp_path, sources):
+            await until(lambda: server.addresses("db"))
+
+    test(scenario)
+    told = [vars(record)["service"] for record in caplog.records if record.message == "a source of no Service"]
+    assert told == ["bd"]
+
+
 def test_a_service_has_no_two_sources() -> None:
     sources = [Assigned("shop", "db", Told()), Assigned("shop", "db", Told())]
     with pytest.raises(ValueError, match="two sources for the Service shop/db"):

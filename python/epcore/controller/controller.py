@@ -153,6 +153,8 @@ class Controller:
                     self._follow(resource)
         if kind == "Service":
             self._worker.tell_late()
+            if is_first:
+                self._warn_of_strangers()
         if is_first:
             # What was told before could not be planned yet.
             for name in self._state.dirty():
@@ -164,6 +166,12 @@ class Controller:
             self._worker.due(name, delay, since)
             if kind == "Service" and name in self._refused:
                 self._take(self._sources[name], self._refused[name])
+
+    def _warn_of_strangers(self) -> None:
+        """Tell of sources whose Services are not there, which may be made later, or have another name."""
+        for namespace, service in self._sources:
+            if self._state.service((namespace, service)) is None:
+                _log.warning("a source of no Service", extra={"namespace": namespace, "service": service})
 
     def _delay(self, kind: str) -> float:
         """Seconds for which events are collected before anything is done about them."""
