@@ -19,7 +19,7 @@ from watchfiles import awatch
 from watchfiles._rust_notify import WatchfilesRustInternalError
 
 from epcore.controller.sources import SourceError
-from epcore.controller.sources.contents import State, read_endpoints, state_of
+from epcore.controller.sources.contents import LARGEST, State, Whole, read_endpoints, state_of
 from epcore.controller.sources.document import checked, endpoints_in
 from epcore.controller.sources.files import File
 from epcore.controller.sources.notices import Notices
@@ -269,6 +269,31 @@ def test_a_last_line_without_end_is_waited_for(tmp_path: Path, monkeypatch: pyte
             assert await told.found() == [{"address": "10.0.0.3"}], "there are files that end so"
 
     run(test())
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("db.jsonl", '{"address": "10.0.0.1"}\n{"address": "10.0.0.2"}'),
+        ("db.yaml", "- {address: 10.0.0.1}\n- {address: 10.0.0.2}"),
+        ("db.yaml", "- address: 10.0.0.1\n  ports: {http: 80}"),
+        ("db.CSV", "address\n10.0.0.1"),
+    ],
+)
+def test_a_bracket_that_is_closed_in_the_last_line_is_no_end_of_it(name: str, text: str, tmp_path: Path) -> None:
+    def is_unended(content: str) -> bool:
+        (tmp_path / name).write_text(content)
+        return Whole.read(tmp_path / name, LARGEST).is_unended
+
+    assert is_unended(text)
+    assert not is_unended(f"{text}\n")
+
+
+@pytest.mark.parametrize("name", ["db.json", "db.yaml"])
+def test_where_brackets_are_around_all_there_need_be_no_end_of_the_line(name: str, tmp_path: Path) -> None:
+    for text in ('["10.0.0.1"]', ' {"endpoints": ["10.0.0.1"]} '):
+        (tmp_path / name).write_text(text)
+        assert not Whole.read(tmp_path / name, LARGEST).is_unended
 
 
 def test_a_file_that_never_rests_is_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

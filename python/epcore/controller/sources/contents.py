@@ -51,14 +51,18 @@ class Whole:
     def is_unended(self) -> bool:
         """Whether a last line may be the half of one. Where brackets must be closed, half a text is no text."""
         return any(
-            not content.endswith(b"\n") and (file.suffix in LINES | TABLES or form_of(file.name, content) == "yaml")
+            not content.endswith(b"\n") and (file.suffix.lower() in LINES | TABLES or _is_open(file, content))
             for file, content in self.contents.items()
-            if not content.lstrip().endswith((b"]", b"}"))
         )
 
     def endpoints(self) -> "list[PublishedEndpoint]":
         """Read the endpoints of all of them, in the order of their names."""
         return [endpoint for file, content in self.contents.items() for endpoint in endpoints_in(str(file), content)]
+
+
+def _is_open(file: Path, content: bytes) -> bool:
+    """Tell whether it is YAML without brackets around all of it."""
+    return form_of(file.name, content) == "yaml" and not content.lstrip().startswith((b"[", b"{"))
 
 
 def state_of(path: Path) -> State:
