@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import lzma
 import os
 import random
 import threading
@@ -227,6 +228,14 @@ def test_a_folder_is_all_its_files_and_one_that_is_broken_stops_all(tmp_path: Pa
                 pass
 
     run(test())
+
+
+def test_packed_files_of_a_folder_are_read_too(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("10.0.0.1\n")
+    (tmp_path / "b.csv.gz").write_bytes(gzip.compress(b"10.0.0.2\n"))
+    (tmp_path / "c.JSON.xz").write_bytes(lzma.compress(b'["10.0.0.3"]'))
+    (tmp_path / "d.tar.gz").write_bytes(b"nothing of ours")
+    assert read_endpoints(tmp_path) == [{"address": "10.0.0.1"}, {"address": "10.0.0.2"}, "10.0.0.3"]
 
 
 @pytest.mark.parametrize("ending", ["csv", "yaml", "jsonl"])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from epcore.controller.sources import SourceError
-from epcore.controller.sources.document import LINES, TABLES, endpoints_in
+from epcore.controller.sources.document import LINES, TABLES, ending_of, endpoints_in
 from epcore.manifest import MAGIC, form_of, unpacker_of
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from epcore.controller.sources import PublishedEndpoint
 
 ENDINGS: Final = {".json", ".yaml", ".yml", *LINES, *TABLES}
-"""Files of a folder that are read; all else is passed over."""
+"""Files of a folder that are read, packed or not; all else is passed over."""
 LARGEST: Final = 64 << 20
 """Bytes of a file, as it is and without its compression."""
 
@@ -88,7 +88,7 @@ def _files(path: Path) -> "Iterator[Path]":
         names = sorted(name for name in os.listdir(path) if not name.startswith("."))  # noqa: PTH208 - names alone
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}") from None
-    files = [path / name for name in names if Path(name).suffix.lower() in ENDINGS]
+    files = [path / name for name in names if ending_of(name) in ENDINGS]
     if not files:
         raise SourceError(f"{path}: has no files of endpoints; one that holds [] says that there are no endpoints")
     yield from files

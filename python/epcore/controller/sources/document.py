@@ -43,9 +43,15 @@ def endpoints_in(name: str, content: bytes) -> "list[PublishedEndpoint]":
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SourceError(f"{name}: not UTF-8 at byte {error.start}") from None
-    if _ending(name) in TABLES:
+    if ending_of(name) in TABLES:
         return checked(_rows(name, text), name)
     return checked([item for document in _documents(name, text) for item in _listed(name, document)], name)
+
+
+def ending_of(name: str) -> str:
+    """Tell by what ending people know the form of a document, in small letters and without that of its packing."""
+    path = PurePath(name)
+    return (path.with_suffix("").suffix if path.suffix.lower() in PACKED else path.suffix).lower()
 
 
 def checked(items: "Iterable[object]", name: str) -> "list[PublishedEndpoint]":
@@ -61,11 +67,6 @@ def checked(items: "Iterable[object]", name: str) -> "list[PublishedEndpoint]":
     return copied
 
 
-def _ending(name: str) -> str:
-    path = PurePath(name)
-    return (path.with_suffix("").suffix if path.suffix in PACKED else path.suffix).lower()
-
-
 def _documents(name: str, text: str) -> "list[Any]":
     if form_of(name, text.encode()[:64]) == "yaml":
         try:
@@ -76,7 +77,7 @@ def _documents(name: str, text: str) -> "list[Any]":
         if not found:
             raise SourceError(f"{name}: is empty; write [] where there are no endpoints")
         return found
-    if _ending(name) not in LINES:
+    if ending_of(name) not in LINES:
         return [_json(name, text)]
     return [[_json(f"{name}: line {number}", line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]]
 
