@@ -10,8 +10,9 @@ import pytest
 
 from controller_world import Told, address_of, cluster, held, pod, running, service, test, until, web
 from epcore import Packer
-from epcore.controller import Api, Controller, ControllerOptions
-from epcore.controller.follower import Pages
+from epcore.controller import Api, ApiError, Controller, ControllerOptions
+from epcore.controller.api import PODS
+from epcore.controller.follower import Follower, Pages
 from epcore.controller.sources import Assigned, Failed, Found
 from epcore.controller.state import State
 from fake_cluster import Fault, Json, Request
@@ -220,6 +221,44 @@ def test_a_server_that_is_put_back_to_an_older_state_is_followed_from_there(tmp_
             await until(lambda: len(held(server)) == 3)
             server.put("pods", pod("web", 3))
             await until(lambda: len(held(server)) == 4)
+
+    test(scenario)
+
+
+class Troubled:
+    """Hears of trouble alone."""
+
+    def __init__(self) -> None:
+        self.troubles: list[str] = []
+
+    def listed(self, pages: Pages) -> None:
+        pass
+
+    def told(self, events: bytes) -> None:
+        pass
+
+    def troubled(self, error: ApiError) -> None:
+        self.troubles.append(error.message)
+
+
+@pytest.mark.parametrize(
+    ("fault", "life", "said"),
+    [
+        ((200, {}), 240, "a watch that ended in the middle of an event"),
+        (None, 0, "a watch that ended at once and told nothing"),
+    ],
+)
+def test_somebody_between_who_knows_no_watches_is_told(
+    fault: Fault | None, life: int, said: str, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        server, hearer = web(), Troubled()
+        server.fault = lambda request: fault if request.is_watch else None
+        async with server.serving(tmp_path) as config, Api(kubeconfig=config) as api:
+            task = asyncio.create_task(Follower(api, PODS, hearer, life=life).run())
+            await until(lambda: hearer.troubles)
+            task.cancel()
+        assert hearer.troubles[0] == said
 
     test(scenario)
 

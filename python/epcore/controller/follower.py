@@ -128,19 +128,23 @@ class Follower:
             ("allowWatchBookmarks", "true"),
             ("timeoutSeconds", str(self.life)),
         ]
-        path = self.resource.path(self.namespace)
+        path, clock = self.resource.path(self.namespace), asyncio.get_running_loop().time
         async with self.api.stream(path, query=query, silence=self.silence) as response:
+            began = clock()
             async for events in whole_lines(response.content.iter_any()):
                 _raise_error(events)
                 self.hearer.told(events)
                 self._last = events
+        if not self._last and clock() - began <= _SHORT:
+            # As `client-go` has it: it may be somebody between who knows no watches, for ever.
+            raise ApiError(0, "a watch that ended at once and told nothing")
 
     def _query(self) -> "list[tuple[str, str]]":
         return [("labelSelector", self.selector)] if self.selector else []
 
 
 async def whole_lines(chunks: "AsyncIterator[bytes]") -> "AsyncIterator[bytes]":
-    """Yield what comes as whole lines, as many as there are. Raises ``ApiError`` for a line without end."""
+    """Yield what comes as whole lines, as many as there are. Raises ``ApiError`` for a line that does not end."""
     rest = bytearray()
     async for chunk in chunks:
         end = chunk.rfind(b"\n") + 1
@@ -150,6 +154,8 @@ async def whole_lines(chunks: "AsyncIterator[bytes]") -> "AsyncIterator[bytes]":
         rest += chunk[end:]
         if len(rest) > LARGEST:
             raise ApiError(0, f"an event of more than {LARGEST:,} bytes")
+    if rest:
+        raise ApiError(0, "a watch that ended in the middle of an event")
 
 
 def _raise_error(events: bytes) -> None:
