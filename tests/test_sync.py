@@ -284,6 +284,26 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.Captu
     assert "no such folder" in capsys.readouterr().err
 
 
+def test_a_folder_below_that_cannot_be_read_is_told_and_not_taken_for_an_empty_one(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (shop / "services").mkdir()
+    (shop / "web.yaml").rename(shop / "services" / "web.yaml")
+    assert [one.verb for one in synced(shop)] == ["create"]
+    scandir = os.scandir
+
+    def refuse(path: str) -> Any:
+        if Path(path).name == "services":
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", refuse)
+        with pytest.raises(FolderError, match="services: Permission denied"):
+            synced(shop)
+    assert addresses_of(shop) == ["10.0.0.1", "10.0.0.2"]
+
+
 def test_a_file_that_changed_since_it_was_read_is_not_overwritten(shop: Path) -> None:
     synced(shop)
     put(shop / "web.yaml", service(), pod(5))

@@ -163,11 +163,17 @@ class Folder:
     def _manifests(self) -> "Iterator[Path]":
         if not self.path.is_dir():
             raise FolderError(f"{self.path}: no such folder")
-        for folder, folders, files in os.walk(self.path):
+        for folder, folders, files in os.walk(self.path, onerror=_refuse):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(files):
                 if not name.startswith(".") and Path(name).suffix in SUFFIXES:
                     yield Path(folder, name)
+
+
+def _refuse(error: OSError) -> None:
+    """Raise for a folder that cannot be read: what is in it would be taken for gone, and its slices for nobody's."""
+    if not isinstance(error, FileNotFoundError):
+        raise FolderError(f"{error.filename}: {error.strerror}") from None
 
 
 def _read(path: Path) -> _File:
