@@ -8,8 +8,8 @@ import os
 import random
 import threading
 import time
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -490,6 +490,37 @@ def test_a_log_beside_the_file_wakes_nobody(tmp_path: Path, monkeypatch: pytest.
             assert looks == before
             replace(file, '["10.0.0.1"]')
             assert await told.found() == ["10.0.0.1"]
+
+    run(test())
+
+
+@contextmanager
+def as_nobody(folder: Path) -> Iterator[None]:
+    """Let nobody look into a folder; the superuser can look into every one."""
+    is_superuser = os.geteuid() == 0
+    folder.chmod(0)
+    if is_superuser:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if is_superuser:
+            os.seteuid(0)
+        folder.chmod(0o755)
+
+
+def test_a_file_in_a_folder_that_may_not_be_looked_into_is_told_and_waited_for(tmp_path: Path) -> None:
+    file = tmp_path / "hosts" / "db.csv"
+    file.parent.mkdir()
+    file.write_text("10.0.0.1\n")
+
+    async def test() -> None:
+        async with following(file) as told:
+            assert await told.found() == [{"address": "10.0.0.1"}]
+            with as_nobody(file.parent):
+                assert await told.failed() == f"{file}: Permission denied"
+                await told.nothing()
+            assert await told.found() == [{"address": "10.0.0.1"}]
 
     run(test())
 

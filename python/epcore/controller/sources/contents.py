@@ -79,9 +79,14 @@ def state_of(path: Path) -> State:
     return tuple(found)
 
 
+def is_folder(path: Path) -> bool:
+    """Tell whether it is a folder, as far as it may be looked at: a `Path` raises for others until Python 3.14."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
 def _files(path: Path) -> "Iterator[Path]":
     """Yield a file, or those of a folder, not of folders below it; a folder without any is one that is not mounted."""
-    if not path.is_dir():
+    if not is_folder(path):
         yield path
         return
     try:

@@ -9,6 +9,8 @@ from weakref import WeakKeyDictionary
 
 from watchfiles import awatch
 
+from epcore.controller.sources.contents import is_folder
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Set as AbstractSet
@@ -99,8 +101,8 @@ def notices_of_loop() -> Notices:
 
 def _folders(paths: "Iterable[Path]") -> frozenset[Path]:
     """Tell what is to be watched: folders themselves, and those of files; what is not there cannot be."""
-    folders = {path if path.is_dir() else path.parent for path in paths}
-    return frozenset(folder for folder in folders if folder.is_dir())
+    folders = {path if is_folder(path) else path.parent for path in paths}
+    return frozenset(folder for folder in folders if is_folder(folder))
 
 
 def _concerns(changed: Path, path: Path) -> bool:
