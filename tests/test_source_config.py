@@ -150,6 +150,17 @@ def test_a_file_says_all_of_it(tmp_path: Path) -> None:
             "services:\n- service: a/b\n  source: dns:x\n  options: {families: [IPv5]}",
             "option families: expected one of IPv4, IPv6",
         ),
+        *(
+            (
+                f"services:\n- service: a/b\n  source: dns:x\n  options:\n    nameservers: ['{text}']",
+                f":5: services[0].options: dns:x: option nameservers: expected name servers as ADDRESS or {said}",
+            )
+            for text, said in [
+                ("ns.example.org", "ADDRESS:PORT; 'ns.example.org' is no address, found"),
+                ("10.0.0.1:99999", "ADDRESS:PORT; '99999' is no port: 1 to 65535, found"),
+                ("[::1]53", "ADDRESS:PORT; '::1]53' is no address, found"),
+            ]
+        ),
         ("services:\n- service: a/b\n  source: dns:x\n- {service: a/b, source: dns:y}", ":4: services[1]: a second"),
         ("services:\n- service: a/b\n  source: !!python/name:os.system x", ":3: services[0].source: "),
     ],

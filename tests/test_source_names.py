@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dns_server import Behaviour, Zone, dns_serving
-from epcore.controller.sources.names import Addresses, Services
+from epcore.controller.sources.names import Addresses, Services, nameserver_of
 from told_by import Told, told_by
 
 QUICK: Any = {"at_least": 0.05, "at_most": 0.1, "timeout": 0.6}
@@ -199,5 +199,28 @@ def test_name_servers_that_cannot_be_reached_are_told() -> None:
     async def test(_: Zone) -> None:
         async with told_by(Addresses(name="db.test", nameservers=("127.0.0.1:1",), **QUICK)) as told:
             assert "db.test A: " in await told.failed()
+
+    run(test, Zone())
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "port"),
+    [
+        ("10.0.0.1", "10.0.0.1", 53),
+        ("10.0.0.1:5353", "10.0.0.1", 5353),
+        ("::1", "::1", 53),
+        ("[::1]", "::1", 53),
+        ("[fe80::1%lo]:5353", "fe80::1%lo", 5353),
+    ],
+)
+def test_name_servers_are_addresses_with_or_without_a_port(text: str, address: str, port: int) -> None:
+    found = nameserver_of(text)
+    assert (found.answer_nameserver(), found.answer_port()) == (address, port)
+
+
+def test_a_name_server_that_cannot_be_one_is_told() -> None:
+    async def test(_: Zone) -> None:
+        async with told_by(Addresses(name="db.test", nameservers=("ns.test",), **QUICK)) as told:
+            assert await told.failed() == "expected name servers as ADDRESS or ADDRESS:PORT; 'ns.test' is no address"
 
     run(test, Zone())

@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import dns.asyncresolver
@@ -33,6 +34,7 @@ _RECORDS: "Final[dict[FamilyName, dns.rdatatype.RdataType]]" = {
 }
 _FOREIGN: Final = re.compile(r"[\s:/\[\]]")
 """What is in no domain name, but in other things that are written in its place, such as an address with a port."""
+MOST_PORT: Final = 65535
 _MOST_TARGETS: Final = 1_000
 _AT_ONCE: Final = 16
 """Questions that are under way at a time."""
@@ -84,7 +86,10 @@ class _Names(Polled):
         except (dns.exception.DNSException, OSError) as error:
             raise SourceError(f"the system's name servers: {error}") from None
         if self.nameservers:
-            resolver.nameservers = [_nameserver(text) for text in self.nameservers]
+            try:
+                resolver.nameservers = [nameserver_of(text) for text in self.nameservers]
+            except ValueError as error:
+                raise SourceError(str(error)) from None
         resolver.lifetime = self.timeout
         resolver.timeout = min(resolver.timeout, max(self.timeout / 3, 0.1))
         return resolver
@@ -215,11 +220,19 @@ def _absolute(name: str) -> dns.name.Name:
         raise SourceError(f"{name!r} is no domain name: {error}") from None
 
 
-def _nameserver(text: str) -> dns.nameserver.Nameserver:
-    address, colon, port = text.rpartition(":")
-    is_plain = not colon or ":" in address.replace("[", "").split("]")[0]
-    host, number = (text, "53") if is_plain and not text.startswith("[") else (address, port)
+def nameserver_of(text: str) -> dns.nameserver.Nameserver:
+    """Read ``ADDRESS`` or ``ADDRESS:PORT``; an address of IPv6 with a port has brackets. Raises ``ValueError``."""
+    host, port = text, "53"
+    if text.startswith("[") and text.endswith("]"):
+        host = text[1:-1]
+    elif text.startswith("["):
+        host, _, port = text[1:].partition("]:")
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
     try:
-        return dns.nameserver.Do53Nameserver(host.strip("[]"), int(number))
+        ip_address(host)
     except ValueError:
-        raise SourceError(f"{text!r} is no name server: ADDRESS or ADDRESS:PORT") from None
+        raise ValueError(f"expected name servers as ADDRESS or ADDRESS:PORT; {host!r} is no address") from None
+    if not (port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= MOST_PORT):
+        raise ValueError(f"expected name servers as ADDRESS or ADDRESS:PORT; {port!r} is no port: 1 to {MOST_PORT}")
+    return dns.nameserver.Do53Nameserver(host, int(port))

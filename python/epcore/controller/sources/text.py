@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 Read: TypeAlias = Callable[[object], Any]
 """Reads the value of an option. Raises ``ValueError``, which says what it should be."""
 
-_MOST_PORT: Final = 65535
-
 
 def assigned_of(text: str, *, may_empty: bool = False) -> Assigned:
     """Read ``NAMESPACE/SERVICE=SOURCE``. Raises :class:`SourceError`."""
@@ -87,11 +85,11 @@ def _file(text: str, rest: str, options: _Options) -> "Source":
 
 
 def _dns(text: str, rest: str, options: _Options) -> "Source":
-    from epcore.controller.sources.names import Addresses, check_name  # noqa: PLC0415
+    from epcore.controller.sources.names import MOST_PORT, Addresses, check_name  # noqa: PLC0415
 
     name, colon, port = rest.partition(":")
-    if colon and not (port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= _MOST_PORT):
-        raise SourceError(f"{text}: {port!r} is no port: 1 to {_MOST_PORT}")
+    if colon and not (port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= MOST_PORT):
+        raise SourceError(f"{text}: {port!r} is no port: 1 to {MOST_PORT}")
     check_name(name)
     return Addresses(name=name, port=int(port) if colon else None, **options.read(_NAMES))
 
@@ -144,6 +142,15 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _nameservers(value: object) -> tuple[str, ...]:
+    from epcore.controller.sources.names import nameserver_of  # noqa: PLC0415
+
+    texts = _texts(value)
+    for text in texts:
+        nameserver_of(text)
+    return texts
+
+
 def _choice(value: object, known: set[str]) -> str:
     if value not in known:
         raise ValueError(f"expected one of {', '.join(sorted(known))}")
@@ -166,7 +173,7 @@ def _mapping(value: object) -> Mapping[str, object]:
 
 _NAMES: Final[dict[str, Read]] = {
     "families": lambda value: _choices(value, {"IPv4", "IPv6"}),
-    "nameservers": _texts,
+    "nameservers": _nameservers,
     "atLeast": _seconds,
     "atMost": _seconds,
     "timeout": _seconds,
