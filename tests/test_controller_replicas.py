@@ -181,3 +181,32 @@ def test_a_request_that_had_to_wait_is_not_sent_once_the_right_to_it_is_gone(
                 await api.request("GET", "/api/v1/nothing")
 
     test(scenario)
+
+
+def test_a_look_at_what_became_of_a_write_keeps_no_service_from_another_replica(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("epcore.controller.api._BETWEEN_QUESTIONS", 0.02)
+
+    async def scenario() -> None:
+        server, owned, looked = shop(), [True], asyncio.Event()
+
+        def fault(request: Request) -> Fault | None:
+            if request.plural != "endpointslices" or (request.method == "GET" and not request.name):
+                return None
+            if request.method == "GET":
+                looked.set()
+            return 503, {"Retry-After": "60"}
+
+        server.fault = fault
+        async with server.serving(tmp_path) as config, Api(kubeconfig=config) as api:
+            controller = Controller(api, ControllerOptions(), owns=lambda *_: owned[0])
+            stop = asyncio.Event()
+            task = asyncio.create_task(controller.run(stop))
+            await looked.wait()
+            owned[0] = False
+            await asyncio.wait_for(controller.finished(lambda *_: True), 10)
+            stop.set()
+            await task
+
+    test(scenario)

@@ -42,11 +42,12 @@ class Writer:
 
     async def _write(self, write: "Write", may_go_on: "Callable[[], bool]", wrote: "Callable[[Write], None]") -> End:
         try:
-            self._accepted(write, await self._send(write, may_go_on))
+            try:
+                self._accepted(write, await self._send(write, may_go_on))
+            except ApiError as error:
+                return await self._failed(write, error, may_go_on)
         except WithheldError:
             return "not-ours"
-        except ApiError as error:
-            return await self._failed(write, error)
         wrote(write)
         return "done"
 
@@ -59,23 +60,23 @@ class Writer:
         except (ValueError, TypeError, KeyError) as error:
             raise _nonsense(error) from None
 
-    async def _failed(self, write: "Write", error: ApiError) -> End:
+    async def _failed(self, write: "Write", error: ApiError, may_look: "Callable[[], bool]") -> End:
         if error.status == HTTPStatus.NOT_FOUND and write.verb != "create":
             self._state.answer(write, "gone")
             return "done" if write.verb == "delete" else "stale"
         if write.verb == "create" and _is_ending(error):
             return "ending"
         if error.status == HTTPStatus.CONFLICT:
-            await self._look(write)
+            await self._look(write, may_look)
             return "stale"
         if error.is_open:
-            await self._look(write)
+            await self._look(write, may_look)
         raise error
 
-    async def _look(self, write: "Write") -> None:
-        """Read the slice of a write: what is there counts, whoever wrote it."""
+    async def _look(self, write: "Write", may_look: "Callable[[], bool]") -> None:
+        """Read the slice of a write: what is there counts, whoever wrote it. Of a Service of another's events tell."""
         try:
-            content = await self._api.request("GET", _path(write), accept=_ACCEPT)
+            content = await self._api.request("GET", _path(write), accept=_ACCEPT, may_send=may_look)
         except ApiError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
