@@ -21,7 +21,7 @@ class Broken:
 
     async def follow(self) -> AsyncIterator[Found | Failed]:
         turn = self.turns.pop(0) if self.turns else None
-        if isinstance(turn, Exception):
+        if isinstance(turn, BaseException):
             raise turn
         if isinstance(turn, Found):
             yield turn
@@ -32,12 +32,12 @@ class Broken:
 def test_a_source_that_breaks_is_told_and_begun_anew(tmp_path: Path) -> None:
     async def scenario() -> None:
         server = cluster(("services", service("db", selector=False)))
-        source = Broken(ZeroDivisionError("oh"), Found(["10.9.0.1"]))
+        source = Broken(ZeroDivisionError("oh"), asyncio.CancelledError("off"), Found(["10.9.0.1"]))
         async with running(server, tmp_path, [Assigned("shop", "db", source)]):
             await until(lambda: server.addresses("db") == ["10.9.0.1"])
-            await until(lambda: len(server.objects["events"]) == 2)
+            await until(lambda: len(server.objects["events"]) == 3)
         said = {event["message"] for event in server.objects["events"].values()}
-        assert said == {"ZeroDivisionError: oh", "the source has ended"}
+        assert said == {"ZeroDivisionError: oh", "CancelledError: off", "the source has ended"}
 
     test(scenario)
 

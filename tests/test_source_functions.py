@@ -6,7 +6,7 @@ import importlib
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +159,44 @@ def test_an_asynchronous_call_that_hangs_is_told() -> None:
     async def test() -> None:
         async with told_by(function(hangs)) as told:
             assert "has not answered in 0.3 seconds" in await told.failed()
+
+    run(test())
+
+
+def test_what_an_asynchronous_call_leaves_for_later_hangs_as_the_call_does() -> None:
+    goes_on = threading.Event()
+
+    def hangs(address: str) -> str:
+        goes_on.wait(60)
+        return address
+
+    async def hosts() -> Iterable[str]:
+        return map(hangs, ["10.0.0.1"])
+
+    async def test() -> None:
+        async with told_by(function(hosts)) as told:
+            assert await told.failed() == "python:x:y: has not answered in 0.3 seconds"
+            goes_on.set()
+            assert await told.found() == ["10.0.0.1"]
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    ("error", "said"), [(asyncio.CancelledError(), "CancelledError"), (SystemExit(3), "python:x:y: SystemExit: 3")]
+)
+def test_a_call_that_cancels_itself_or_wants_to_end_the_program_is_told(error: BaseException, said: str) -> None:
+    turns = [error]
+
+    async def hosts() -> list[str]:
+        if turns:
+            raise turns.pop()
+        return ["10.0.0.1"]
+
+    async def test() -> None:
+        async with told_by(function(hosts)) as told:
+            assert await told.failed() == said
+            assert await told.found() == ["10.0.0.1"]
 
     run(test())
 

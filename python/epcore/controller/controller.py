@@ -11,6 +11,7 @@ from epcore.controller.api import ENDPOINTS, NODES, PODS, SERVICES, SLICES, ApiE
 from epcore.controller.follower import Follower
 from epcore.controller.metrics import Metrics
 from epcore.controller.sources import Failed
+from epcore.controller.sources.polled import is_cancelled
 from epcore.controller.state import UNREADABLE, State
 from epcore.controller.sync import MANAGED_BY_LABEL
 from epcore.controller.worker import Worker
@@ -250,7 +251,9 @@ class Controller:
                     self._take(assigned, news)
                     wait = 1.0
                 self._take(assigned, Failed("the source has ended"))
-            except Exception as error:  # noqa: BLE001 - of somebody else's source
+            except (Exception, asyncio.CancelledError) as error:
+                if is_cancelled(error):
+                    raise
                 self._take(assigned, Failed(f"{type(error).__name__}: {error}"))
             await asyncio.sleep(wait)
             wait = min(_LONGEST_SOURCE_WAIT, wait * 2)

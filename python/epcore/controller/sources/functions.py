@@ -27,7 +27,7 @@ class Function(Polled):
 
     Code that is not asynchronous runs in a thread of its own. A call that takes longer than ``timeout`` seconds, with
     what it leaves for later as ``map`` does, is trouble, and no other is made before it ends; a generator may take as
-    long as it likes. One that ends, or fails, is begun again after a while.
+    long as it likes. One that ends, or fails, is begun again after a while. What wants to end the program has failed.
 
     :param name: for people.
     :param arguments: by name, for each call.
@@ -39,7 +39,7 @@ class Function(Polled):
     interval: float = 30.0
     timeout: float = 30.0
     _items: "Generator[object] | AsyncGenerator[object] | None" = field(default=None, init=False)
-    _call: OneCall[object] = field(default_factory=OneCall, init=False)
+    _call: OneCall[Any] = field(default_factory=OneCall, init=False)
 
     @property
     def patience(self) -> float:
@@ -52,7 +52,7 @@ class Function(Polled):
             return await self._next()
         except SourceError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise SourceError(f"{self.name}: {told_in_one_line(error)}") from error
 
     async def _next(self) -> Look:
@@ -60,8 +60,6 @@ class Function(Polled):
             made = await self._called()
             if isinstance(made, Look):
                 return made
-            if not isinstance(made, Generator | AsyncGenerator):
-                return await in_thread(lambda: self._drawn(made, self.interval), self.name)
             self._items = made
         try:
             item = await self._item(self._items)
@@ -73,11 +71,17 @@ class Function(Polled):
             raise SourceError(f"{self.name}: the generator has ended; it begins again")
         return await in_thread(lambda: self._drawn(item, 0.0), self.name)
 
-    async def _called(self) -> object:
+    async def _called(self) -> "Look | Generator[object] | AsyncGenerator[object]":
         """Call it, or go on waiting for the call that has not ended yet."""
         made = await self._call.result(self._made, self.name, self.timeout)
-        if not isinstance(made, Awaitable):
+        if isinstance(made, Awaitable):
+            made = await self._awaited(made)
+        if isinstance(made, Look | Generator | AsyncGenerator):
             return made
+        drawn: Look = await self._call.result(lambda: self._drawn(made, self.interval), self.name, self.timeout)
+        return drawn
+
+    async def _awaited(self, made: Awaitable[object]) -> object:
         try:
             # Not `wait_for`, which may lose a cancellation (until Python 3.12).
             async with asyncio.timeout(self.timeout):

@@ -49,7 +49,7 @@ class Polled(ABC):
     async def close(self) -> None:  # noqa: B027 - most keep nothing
         """Let go of what a look leaves for the next one: nobody follows any more."""
 
-    def retry_after(self, failures: int, error: Exception) -> float:
+    def retry_after(self, failures: int, error: BaseException) -> float:
         """Seconds before the next look, after so many failures in a row."""
         del error
         longest: float = min(self.patience, _FIRST_RETRY * 2 ** min(failures - 1, _DOUBLINGS))
@@ -64,7 +64,9 @@ class Polled(ABC):
                 now: Found | Failed | None
                 try:
                     look = await self.look()
-                except Exception as error:  # noqa: BLE001 - whatever it is, nothing changes and people are told
+                except (Exception, asyncio.CancelledError) as error:
+                    if is_cancelled(error):
+                        raise
                     failures += 1
                     now, seconds = Failed(told_in_one_line(error)), self.retry_after(failures, error)
                 else:
@@ -76,6 +78,12 @@ class Polled(ABC):
                 await self.wait(seconds)
         finally:
             await self.close()
+
+
+def is_cancelled(error: BaseException) -> bool:
+    """Tell a cancellation of who follows from one that a source's code has made for itself, which is its trouble."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 def told_in_one_line(error: BaseException) -> str:

@@ -72,7 +72,7 @@ class Document(Polled):
         """Look no less often than when all is well."""
         return self.interval
 
-    def retry_after(self, failures: int, error: Exception) -> float:
+    def retry_after(self, failures: int, error: BaseException) -> float:
         """Wait as long as the server asks for, within reason."""
         if isinstance(error, _BusyError):
             return min(max(error.seconds, 1.0), 10 * self.interval)
