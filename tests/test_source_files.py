@@ -398,6 +398,23 @@ def test_one_watcher_serves_many_sources_and_word_comes_before_the_next_look(tmp
     run(test())
 
 
+def test_a_watcher_that_is_ended_before_it_began_begins_again_when_it_is_needed(tmp_path: Path) -> None:
+    async def test() -> None:
+        notices = Notices()
+        first = asyncio.create_task(notices.wait({tmp_path}, 600))
+        await asyncio.sleep(0)
+        notices.close()
+        async with asyncio.timeout(20):
+            while not first.done():
+                second = asyncio.create_task(notices.wait({tmp_path}, 600))
+                await asyncio.wait({first, second}, timeout=0.2)
+                (tmp_path / "a.json").write_text("[]")
+                await asyncio.wait({first, second}, timeout=0.2)
+                second.cancel()
+
+    run(test())
+
+
 def test_files_that_hang_are_told_and_keep_neither_others_back_nor_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,7 +42,7 @@ class Notices:
         for path in paths:
             self._waiting.setdefault(path, set()).add(woken)
         try:
-            if self._task is None:
+            if self._task is None or self._task.done():
                 self._task = asyncio.create_task(self._follow())
             if not self._watched.issuperset(_folders(paths)):
                 self._is_stale.set()
