@@ -2,8 +2,11 @@
 
 import copy
 import json
+import re
+from collections import UserDict
 from collections.abc import Callable, Iterator
 from functools import partial
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -330,6 +333,57 @@ def test_a_value_without_a_form_in_json_is_named() -> None:
 
     assert {path(value) for value in (float("nan"), "\ud800", 10**5000)} == {"endpoints[1].x[1].y"}
     assert refused(lambda: epcore.SliceSet.from_objects({**SAMPLE, "x": float("inf")})).path == "slices[0].x"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (ip_address("10.0.0.1"), "slices[1].x[1].y: IPv4Address has no form in JSON"),
+        ({"z": b""}, "slices[1].x[1].y.z: bytes has no form in JSON"),
+        ({7: ""}, "slices[1].x[1].y: names of members must be str, found int"),
+    ],
+)
+def test_a_type_without_a_form_in_json_is_told_with_its_place(value: object, told: str) -> None:
+    with pytest.raises(TypeError, match=f"^{re.escape(told)}$"):
+        epcore.SliceSet.from_objects([SAMPLE, {**SAMPLE, "x": [0, {"y": value}]}])
+    with pytest.raises(TypeError, match=r"^template: .* found object$"):
+        epcore.pack([], template=object())  # type: ignore[arg-type]
+
+
+class Raiser:
+    """Is asked for a method, or does it, and raises."""
+
+    def __init__(self, name: str, error: BaseException, where: str) -> None:
+        self._name, self._error, self._where = name, error, where
+
+    def __getattr__(self, name: str) -> Any:
+        if name != self._name:
+            raise AttributeError(name)
+        if self._where == "asked":
+            raise self._error
+        return self._raise
+
+    def _raise(self, *_: object, **__: object) -> None:
+        raise self._error
+
+
+@pytest.mark.parametrize("name", ["to_dict", "isoformat"])
+@pytest.mark.parametrize("where", ["asked", "done"])
+def test_what_code_of_an_object_raises_is_raised(name: str, where: str) -> None:
+    for error in (ConnectionError("lost"), KeyboardInterrupt()):
+        value = Raiser(name, error, where)
+        for wrong in (value, [{**SAMPLE, "endpoints": [{"addresses": ["10.0.0.1"], "zone": value}]}]):
+            with pytest.raises(type(error)) as caught:
+                epcore.SliceSet.from_objects(wrong)
+            assert caught.value is error
+
+
+def test_a_mapping_that_has_no_such_attribute_may_say_so_in_its_own_way() -> None:
+    class Attributes(UserDict[str, Any]):
+        def __getattr__(self, name: str) -> Any:
+            return {} if name == "isoformat" else self.data[name]
+
+    assert epcore.SliceSet.from_objects(Attributes(SAMPLE)) == epcore.SliceSet.from_objects(SAMPLE)
 
 
 def test_after_events_were_folded_no_offset_is_told_rather_than_a_wrong_one() -> None:

@@ -89,7 +89,8 @@ class SliceSet(Sequence[EndpointSlice]):
         """Read slices from mappings, sequences of them, and objects with ``to_dict()``.
 
         Lists of dicts are read as they are; anything else becomes JSON first. Raises as :meth:`from_json`, with the
-        path and no byte; ``TypeError`` where something has no form in JSON; and whatever code of the objects raises.
+        path and no byte; ``TypeError``, with the path, where something has no form in JSON; and whatever code of the
+        objects raises.
         """
     @staticmethod
     def from_pages(pages: Iterable[SlicesInput]) -> SliceSet:

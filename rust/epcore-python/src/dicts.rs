@@ -52,7 +52,7 @@ impl From<CastError<'_, '_>> for OtherKind {
 impl From<Failure> for Other {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Input(_) => Self::Kind,
+            Failure::Input(_) | Failure::Type(_) => Self::Kind,
             Failure::Python(error) => Self::Python(error),
         }
     }

@@ -8,7 +8,7 @@ use epcore::pack::Existing;
 use epcore::wire::{self, json};
 use epcore::{Error, ErrorKind, Segment};
 use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyAttributeError, PyKeyError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
@@ -198,11 +198,12 @@ pub(crate) fn document(source: &Bound<'_, PyAny>, root: &'static str) -> PyResul
         || source.is_instance_of::<PyInt>()
         || source.is_instance_of::<PyFloat>()
     {
-        return Err(unsupported(source)?);
+        return Err(PyTypeError::new_err(Error::invalid(unsupported(source)?).in_field(root).to_string()));
     }
     match write_value(source, &mut out, MAX_DEPTH) {
         Ok(()) => Ok(Document::Objects(out)),
         Err(Failure::Input(error)) => Err(to_exception(in_root(error, root))),
+        Err(Failure::Type(error)) => Err(PyTypeError::new_err(in_root(error, root).to_string())),
         Err(Failure::Python(error)) => Err(error),
     }
 }
@@ -217,7 +218,9 @@ fn in_root(error: Error, root: &'static str) -> Error {
 pub(crate) enum Failure {
     /// Something in it that the API does not know; with its place.
     Input(Error),
-    /// What its own code raised, or a type that is no data.
+    /// A type that is no data; with its place.
+    Type(Error),
+    /// What its own code raised.
     Python(PyErr),
 }
 
@@ -238,6 +241,7 @@ impl Failure {
     fn inside(self, place: impl FnOnce(Error) -> Error) -> Self {
         match self {
             Self::Input(error) if error.kind() == ErrorKind::InvalidInput => Self::Input(place(error)),
+            Self::Type(error) => Self::Type(place(error)),
             failure => failure,
         }
     }
@@ -291,7 +295,7 @@ fn write_other(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> Res
         out.extend(json::write_slice(&slice.get().slice()));
     } else if let Ok(endpoint) = value.cast::<Endpoint>() {
         out.extend(endpoint.get().json());
-    } else if let Ok(to_dict) = value.getattr(intern!(py, "to_dict")) {
+    } else if let Some(to_dict) = method(value, intern!(py, "to_dict"))? {
         // The official client's models have `serialize`, which asks for the names of the API instead of Python's.
         let serialize = PyDict::new(py);
         serialize.set_item(intern!(py, "serialize"), true)?;
@@ -300,8 +304,8 @@ fn write_other(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> Res
             called => called?,
         };
         write_value(&dict, out, depth - 1)?;
-    } else if let Ok(time) = value.call_method0(intern!(py, "isoformat")) {
-        json::write_string(out, &time.str()?.to_str()?.replace("+00:00", "Z"));
+    } else if let Some(isoformat) = method(value, intern!(py, "isoformat"))? {
+        json::write_string(out, &isoformat.call0()?.str()?.to_str()?.replace("+00:00", "Z"));
     } else if let Ok(mapping) = value.cast::<PyMapping>() {
         write_members(mapping.items()?.iter().map(|pair| pair.extract()), out, depth)?;
     } else if let Ok(sequence) = value.cast::<PySequence>().map_err(|_| ())
@@ -310,9 +314,25 @@ fn write_other(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> Res
     {
         write_items(sequence.try_iter()?, out, depth)?;
     } else {
-        return Err(unsupported(value)?.into());
+        let is_all = depth == MAX_DEPTH;
+        let message =
+            if is_all { unsupported(value)? } else { format!("{} has no form in JSON", value.get_type().qualname()?) };
+        return Err(Failure::Type(Error::invalid(message)));
     }
     Ok(())
+}
+
+/// A method of an object, if it has one. What else its code raises when it is asked is the caller's to know.
+fn method<'py>(value: &Bound<'py, PyAny>, name: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    match value.getattr(name) {
+        Ok(method) => Ok(Some(method).filter(PyAnyMethods::is_callable)),
+        // A mapping whose members are its attributes may say the latter.
+        Err(error) => {
+            let py = value.py();
+            let has_none = error.is_instance_of::<PyAttributeError>(py) || error.is_instance_of::<PyKeyError>(py);
+            if has_none { Ok(None) } else { Err(error) }
+        }
+    }
 }
 
 /// The members of a dict. Code of an object in it may change it meanwhile, which is an error, as it is in Python.
@@ -340,8 +360,11 @@ pub(crate) fn write_members<'py>(
         if index > 0 {
             out.push(b',');
         }
-        let name = name.cast_into::<PyString>().map_err(|_| PyTypeError::new_err("names of members must be str"))?;
-        let name = text_of(&name)?;
+        let Ok(text) = name.cast::<PyString>() else {
+            let message = format!("names of members must be str, found {}", name.get_type().qualname()?);
+            return Err(Failure::Type(Error::invalid(message)));
+        };
+        let name = text_of(text)?;
         json::write_string(out, name);
         out.push(b':');
         write_value(&value, out, depth - 1).map_err(|error| error.inside(|error| error.in_field(name.to_owned())))?;
@@ -371,9 +394,9 @@ fn text_of<'a>(text: &'a Bound<'_, PyString>) -> Result<&'a str, Error> {
     text.to_str().map_err(|_| Error::invalid("a str with half of a surrogate pair has no form in UTF-8"))
 }
 
-fn unsupported(value: &Bound<'_, PyAny>) -> PyResult<PyErr> {
+fn unsupported(value: &Bound<'_, PyAny>) -> PyResult<String> {
     let name = value.get_type().qualname()?;
-    Ok(PyTypeError::new_err(format!(
+    Ok(format!(
         "expected JSON as bytes or str, an epcore handle, a mapping, a sequence of them or an object with to_dict(), found {name}"
-    )))
+    ))
 }
