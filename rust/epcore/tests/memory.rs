@@ -30,6 +30,7 @@ const PACKER: usize = 560;
 const WORN: usize = 3;
 /// Most bytes for each endpoint of a slice of which some change from list to list, beside its document.
 const CARRIED: usize = 240;
+const CARRIED_UNUSUAL: usize = 600;
 /// Most bytes for each Service of ten endpoints, beside its slice.
 const SERVICE_IN_VIEW: usize = 2_400;
 const SERVICE_IN_PACKER: usize = 4_000;
@@ -71,6 +72,7 @@ fn memory_is_bounded_for_each_endpoint_and_does_not_grow_with_calls() {
     ten_thousand_calls_leave_nothing_behind();
     what_is_told_again_and_again_keeps_little_of_what_was_told_before();
     lists_that_are_read_again_and_again_keep_little_of_what_they_had_before();
+    a_list_that_shrank_keeps_little_of_what_is_gone();
 }
 
 /// From the bytes of 100,000 endpoints to a plan. First of all, since the peak is that of the whole process.
@@ -301,37 +303,61 @@ fn what_is_told_again_and_again_keeps_little_of_what_was_told_before() {
     assert!(now <= WORN * new, "{new} bytes of what was told once became {now}");
 }
 
+/// An endpoint with all that most have.
+fn usual(number: usize) -> String {
+    format!(
+        r#"{{"addresses":["10.0.{}.{}"],"conditions":{{"ready":true}},"nodeName":"node-{}","zone":"zone-{}","targetRef":{{"kind":"Pod","name":"web-7d9c5f6b8d-{number:05}","uid":"{number:036}"}}}}"#,
+        number / 250 % 250,
+        number % 250,
+        number % 10,
+        number % 3
+    )
+}
+
+/// An endpoint with what few have, and nothing else.
+fn unusual(number: usize) -> String {
+    let [high, low] = [number / 250 % 250, number % 250];
+    format!(r#"{{"addresses":["10.0.{high}.{low}","10.1.{high}.{low}"]}}"#)
+}
+
+/// A list of one slice with these endpoints.
+fn one_slice(endpoints: &[String]) -> Arc<Vec<u8>> {
+    let endpoints = endpoints.join(",");
+    let slice = format!(r#"{{"metadata":{{"name":"web"}},"addressType":"IPv4","endpoints":[{endpoints}],"ports":[]}}"#);
+    Arc::new(slice.into_bytes())
+}
+
 /// In each list one endpoint of a slice is another one, and every tenth comes or goes.
 fn lists_that_are_read_again_and_again_keep_little_of_what_they_had_before() {
     const ENDPOINTS: usize = 100;
-    let endpoint = |number: usize| {
-        format!(
-            r#"{{"addresses":["10.0.{}.{}"],"conditions":{{"ready":true}},"nodeName":"node-{}","zone":"zone-{}","targetRef":{{"kind":"Pod","name":"web-7d9c5f6b8d-{number:05}","uid":"{number:036}"}}}}"#,
-            number / 250 % 250,
-            number % 250,
-            number % 10,
-            number % 3
-        )
-    };
-    let mut endpoints: Vec<String> = (0..ENDPOINTS).map(endpoint).collect();
-    let document = |endpoints: &[String]| {
-        let endpoints = endpoints.join(",");
-        let slice =
-            format!(r#"{{"metadata":{{"name":"web"}},"addressType":"IPv4","endpoints":[{endpoints}],"ports":[]}}"#);
-        Arc::new(slice.into_bytes())
-    };
-    let mut listing = Listing::read(document(&endpoints)).expect("a slice");
-    for number in ENDPOINTS..2_000 {
-        let place = number * 37 % ENDPOINTS;
-        match number % 20 {
-            0 => endpoints.push(endpoint(number)),
-            10 => drop(endpoints.remove(place)),
-            _ => endpoints[place] = endpoint(number),
+    for (endpoint, most) in [(usual as fn(usize) -> String, CARRIED), (unusual, CARRIED_UNUSUAL)] {
+        let mut endpoints: Vec<String> = (0..ENDPOINTS).map(endpoint).collect();
+        let mut listing = Listing::read(one_slice(&endpoints)).expect("a slice");
+        for number in ENDPOINTS..2_000 {
+            let place = number * 37 % ENDPOINTS;
+            match number % 20 {
+                0 => endpoints.push(endpoint(number)),
+                10 => drop(endpoints.remove(place)),
+                _ => endpoints[place] = endpoint(number),
+            }
+            let document = one_slice(&endpoints);
+            let (next, bytes) = kept(|| listing.next(document.clone()).expect("a slice"));
+            assert!(bytes <= most * ENDPOINTS, "{bytes} bytes after {number} changes");
+            assert_eq!(**next.slices(), read(&String::from_utf8_lossy(&document)));
+            listing = next;
         }
-        let document = document(&endpoints);
-        let (next, bytes) = kept(|| listing.next(document.clone()).expect("a slice"));
-        assert!(bytes <= CARRIED * ENDPOINTS, "{bytes} bytes after {number} changes");
-        assert_eq!(**next.slices(), read(&String::from_utf8_lossy(&document)));
-        listing = next;
+    }
+}
+
+/// A slice of which most endpoints are gone in the next list is as large as one that always was so small.
+fn a_list_that_shrank_keeps_little_of_what_is_gone() {
+    for endpoint in [usual as fn(usize) -> String, unusual] {
+        let mut endpoints: Vec<String> = (0..1_000).map(endpoint).collect();
+        let many = Listing::read(one_slice(&endpoints)).expect("a slice");
+        endpoints.truncate(10);
+        let few = one_slice(&endpoints);
+        let (_alone, small) = kept(|| Listing::read(few.clone()).expect("a slice"));
+        let (_next, bytes) = kept(|| many.next(few.clone()).expect("a slice"));
+        assert!(bytes <= 2 * small, "{small} bytes are {bytes}");
     }
 }

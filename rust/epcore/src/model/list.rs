@@ -258,12 +258,22 @@ impl EndpointList {
             };
             copy.replace(place, endpoint)?;
         }
-        if copy.wasted <= copy.text.len() / 2 {
-            return Ok(copy);
+        copy.without_waste()
+    }
+
+    /// The same endpoints without what is kept of others that are no longer there, if that is more than half.
+    pub(crate) fn without_waste(self) -> Result<Self, Error> {
+        if self.wasted <= self.weight() / 2 {
+            return Ok(self);
         }
         let mut packed = Self::default();
-        copy.iter().try_for_each(|endpoint| packed.push(endpoint))?;
+        self.iter().try_for_each(|endpoint| packed.push(endpoint))?;
         Ok(packed)
+    }
+
+    /// About how many bytes it keeps beside its records.
+    fn weight(&self) -> usize {
+        self.text.len() + self.rare.len() * Record::RARE
     }
 
     /// True if so many more endpoints and their texts could be kept.
@@ -340,20 +350,20 @@ impl EndpointList {
     pub(crate) fn onto_text_of(&self, other: &Self) -> Result<Self, Error> {
         let mut list = other.with_room(1);
         list.records.clear();
-        list.wasted += other.text.len();
+        list.wasted += other.weight();
         self.iter().try_for_each(|endpoint| list.push(endpoint))?;
         Ok(list)
     }
 
     /// Append endpoints of the list whose text this one has.
     pub(crate) fn push_range_of(&mut self, other: &Self, places: Range<usize>) {
-        self.wasted -= places.len() * (other.text.len() / other.len());
+        self.wasted -= places.len() * (other.weight() / other.len());
         self.records_mut().extend_from_slice(&other.records[places]);
     }
 
-    /// True if much of its text is of endpoints that are no longer there.
+    /// True if much of what it keeps is of endpoints that are no longer there.
     pub(crate) fn is_wasteful(&self) -> bool {
-        self.wasted > self.text.len() / 4
+        self.wasted > self.weight() / 4
     }
 
     /// An address as records of this list have it.

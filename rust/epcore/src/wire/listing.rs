@@ -82,7 +82,7 @@ impl<D: AsRef<[u8]>> Listing<D> {
         let bytes = (*document).as_ref();
         let read = if proto::is_protobuf(bytes) { proto::read_slices_after } else { json::read_slices_after };
         let slices = read(bytes, &mut past)?;
-        Ok(Self { contents: past.found, slices: Arc::new(slices), document })
+        Ok(Self { contents: past.found.shrunk(), slices: Arc::new(slices), document })
     }
 
     /// The slices of the document.
@@ -103,6 +103,13 @@ impl Contents {
         let start = self.endpoints.len();
         self.endpoints.extend(endpoints);
         self.slices.push(Place { bytes, around, slice: slice.clone(), endpoints: start..self.endpoints.len() });
+    }
+
+    /// The same without room for more.
+    fn shrunk(mut self) -> Self {
+        self.slices.shrink_to_fit();
+        self.endpoints.shrink_to_fit();
+        self
     }
 }
 

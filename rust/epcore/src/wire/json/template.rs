@@ -7,6 +7,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::mem::take;
 
 use crate::Error;
 use crate::model::{
@@ -164,7 +165,9 @@ impl Templates {
             (is_carried, expected, missed) = (true, run.end, 0);
             before.carry(run.clone(), reader, list, &mut self.places);
             Ok(run.len())
-        })
+        })?;
+        *list = take(list).without_waste()?;
+        Ok(())
     }
 
     /// Read an endpoint, and of an array those behind it that fit, onto the end of a list. The answer is how many they are.
