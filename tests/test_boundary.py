@@ -187,6 +187,25 @@ def test_a_forked_child_finds_the_same() -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+def test_a_second_interpreter_of_a_process_is_refused() -> None:
+    program = """
+import sys
+try:
+    import _interpreters as interpreters
+    other = interpreters.create("legacy")
+except ImportError:
+    import _xxsubinterpreters as interpreters
+    other = interpreters.create(isolated=False)
+import epcore
+interpreters.run_string(other, "try: import epcore\\nexcept ImportError as error: print(error, flush=True)")
+for name in [name for name in sys.modules if name.startswith("epcore")]:
+    del sys.modules[name]
+import epcore
+"""
+    ran = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, check=True, text=True)
+    assert ran.stdout == "epcore can be in one interpreter of a process, and is in another\n"
+
+
 def test_the_hash_seed_does_not_show() -> None:
     program = "import test_boundary, hashlib; print(hashlib.sha256(b''.join(test_boundary.work())).hexdigest())"
     found = {

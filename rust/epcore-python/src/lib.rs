@@ -21,11 +21,30 @@ mod trackers;
 mod view;
 mod work;
 
+use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+
+/// Types and exceptions are made once for a process, and belong to the interpreter that made them; its `sys` tells which that is.
+fn refuse_another_interpreter(py: Python<'_>) -> PyResult<()> {
+    static HOME: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    let sys = py.import("sys")?;
+    if HOME.get_or_init(py, || sys.clone().unbind()).is(&sys) {
+        return Ok(());
+    }
+    Err(PyImportError::new_err("epcore can be in one interpreter of a process, and is in another"))
+}
 
 /// The native part of `epcore`.
 #[pymodule]
 mod _epcore {
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::refuse_another_interpreter(module.py())
+    }
+
     #[pymodule_export]
     use crate::assign::{Assignment, assign, most_untouched};
     #[pymodule_export]
