@@ -379,6 +379,16 @@ def test_bytes_have_the_offset_of_what_is_wrong() -> None:
     assert (caught.value.path, caught.value.offset) == ("endpoints.subsets[0].ports[0].port", text.index(b'"http"'))
 
 
+def test_what_is_wrong_with_an_object_that_is_there_is_told_of_that_one() -> None:
+    for existing in (b'{"subsets": 7}', {"subsets": 7}):
+        with pytest.raises(epcore.InvalidInputError) as caught:
+            build([], existing)
+        assert caught.value.path == "existing.subsets"
+    with pytest.raises(epcore.InvalidInputError) as caught:
+        build([], b'{"kind": "PodList", "items": []}')
+    assert caught.value.path == "existing.kind"
+
+
 @given(endpoints_objects(strange=True))
 def test_an_object_survives_writing_pickling_and_reading(endpoints: Json) -> None:
     made = epcore.LegacyEndpoints.from_object(endpoints)

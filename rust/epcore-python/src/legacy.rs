@@ -27,7 +27,8 @@ impl LegacyEndpoints {
         if let Ok(handle) = object.cast::<Self>() {
             return Ok(handle.get().0.clone());
         }
-        input::objects(object, root, wire::read_legacy_endpoints).map(Arc::new)
+        let read = |document: &[u8]| wire::read_legacy_endpoints(document).map_err(|error| error.with_root(root));
+        input::objects(object, root, read).map(Arc::new)
     }
 }
 

@@ -95,7 +95,7 @@ impl Error {
     /// `before.kind`.
     #[must_use]
     pub fn with_root(mut self, root: &'static str) -> Self {
-        const ITEMS: [&str; 3] = ["slices", "objects", "events"];
+        const ITEMS: [&str; 4] = ["slices", "objects", "events", "endpoints"];
         match self.0.steps.last_mut() {
             Some(Segment::Field(field)) if ITEMS.contains(&&**field) => *field = Cow::Borrowed(root),
             _ => self = self.in_field(root),
