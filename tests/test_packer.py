@@ -445,6 +445,16 @@ def test_what_is_wrong_in_an_event_is_told_with_its_place_and_nothing_changes(
     assert packer.resource_version("Service") == "5"
 
 
+@pytest.mark.parametrize("around", [{"apiVersion": "v1", "kind": "List"}, {}])
+def test_a_list_of_kubectl_tells_its_kind_by_its_objects(around: Json) -> None:
+    packer = epcore.Packer(managed_by=MANAGED_BY)
+    listed = {**around, "items": [{**SERVICE, "kind": "Service"}], "metadata": {"resourceVersion": ""}}
+    for given in (json.dumps(listed), listed):
+        packer.replace(given)
+        packer.publish("db", ["10.9.0.1"], namespace="shop")
+        assert packer.dirty == [("shop", "db")]
+
+
 def test_what_is_wrong_in_a_list_or_an_answer_is_refused() -> None:
     packer = packer_of("10.9.0.1")
     (write,) = packer.plan("db", namespace="shop").writes

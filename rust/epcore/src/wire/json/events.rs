@@ -190,18 +190,34 @@ pub fn read_objects(document: &[u8], kind: Option<Kind>) -> Result<(Kind, Vec<Ob
     Ok((kind, objects))
 }
 
-/// The kind of a list, or of the first object of an array.
+/// The kind of a list, or of the first object of an array, or of a list such as `kubectl` makes, which does not tell itself.
 fn kind_of_document(document: &[u8]) -> Option<Kind> {
     let mut reader = Reader::new(std::str::from_utf8(document).ok()?);
-    let mut first = None;
     if reader.peek()? == b'[' {
-        let read = reader.array(|reader, index| {
-            first = if index == 0 { kind_of(reader, None).ok() } else { first };
-            reader.skip()
-        });
-        return read.ok().and(first);
+        return kind_of_first(&mut reader).ok()?;
     }
-    text_of(&mut reader, "kind").ok().and_then(|word| Kind::parse(&word))
+    if let Some(kind) = Kind::parse(&text_of(&mut reader.clone(), "kind").ok()?) {
+        return Some(kind);
+    }
+    let mut first = None;
+    let read = reader.object(|reader, name| {
+        if name != "items" || reader.peek() != Some(b'[') {
+            return reader.skip();
+        }
+        first = kind_of_first(reader)?;
+        Ok(())
+    });
+    read.ok().and(first)
+}
+
+/// The kind of the first object of an array.
+fn kind_of_first(reader: &mut Reader<'_>) -> Result<Option<Kind>, Error> {
+    let mut first = None;
+    reader.array(|reader, index| {
+        first = if index == 0 { kind_of(reader, None).ok() } else { first };
+        reader.skip()
+    })?;
+    Ok(first)
 }
 
 /// A member of an object that is text, if it is the first one and not empty: servers begin with the kind.
