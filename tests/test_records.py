@@ -66,6 +66,25 @@ def test_a_change_says_what_its_json_says() -> None:
     assert (by_address.port_name, by_address.port, by_address.protocol) == (None, None, None)
 
 
+def test_changes_are_a_sequence_of_values() -> None:
+    held = [{**FULL, "addresses": [f"10.0.0.{number}"]} for number in range(1, 5)]
+    slices = [slice_of("a", held[:3]), slice_of("b", held[3:])]
+    added, again = (epcore.diff([], slices).added for _ in range(2))
+    changes = list(added)
+    assert list(again) == changes
+    assert list(reversed(added)) == changes[::-1]
+    assert len({*changes, *again}) == len(changes) == 4
+    assert [added.index(change) for change in changes] == [0, 1, 2, 3]
+    assert [added.count(changes[0]), added[1:].count(changes[0])] == [1, 0]
+    assert changes[0] in added
+    assert changes[0] not in added[1:]
+    assert "10.0.0.1" not in added
+    (removed,) = epcore.diff(slices[1:], []).removed
+    assert removed != changes[3]
+    with pytest.raises(ValueError, match="no record"):
+        added.index(changes[0], 1)
+
+
 def test_a_transition_says_what_its_json_says() -> None:
     delta = epcore.diff([slice_of("web-1", [FULL])], [slice_of("web-1", [])])
     (gone,) = delta.transitions

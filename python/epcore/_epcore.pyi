@@ -45,7 +45,7 @@ class SupportsToDict(Protocol):
     def to_dict(self) -> Any: ...
 
 JsonBytes: TypeAlias = bytes | bytearray | memoryview | str
-"""A JSON document. ``str`` is encoded first; the other three are read in place."""
+"""A JSON document. ``bytes`` are read in place, as is a ``str`` of ASCII; any other is encoded or copied first."""
 
 SlicesInput: TypeAlias = JsonBytes | SliceSet | Mapping[str, Any] | SupportsToDict | Sequence[Any]
 """Slices in any form :meth:`SliceSet.from_json` or :meth:`SliceSet.from_objects` takes."""
@@ -810,6 +810,8 @@ class Change:
     @property
     def reasons(self) -> list[Reason]: ...
     def to_dict(self) -> dict[str, Any]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
 
 @final
 class Transition:

@@ -11,7 +11,7 @@ use crate::endpoints::Endpoint;
 use crate::input;
 use crate::iterator::Records;
 use crate::options::word;
-use crate::slices::{from_json, optional, position, positions};
+use crate::slices::{first_within, from_json, hash_of, optional, position, positions};
 use crate::work;
 
 /// Tell what changed for each endpoint between two sets of slices, of one Service or of many.
@@ -141,6 +141,13 @@ impl Changes {
     fn change(&self, at: usize) -> Change {
         Change { delta: self.delta.clone(), outcome: self.outcome, index: self.indexes[at] }
     }
+
+    /// Where a change is that equals a value.
+    fn places_of(&self, value: &Bound<'_, PyAny>) -> impl Iterator<Item = usize> {
+        let wanted = value.cast::<Change>().ok().map(|change| change.get().json());
+        let says_so = move |&at: &usize| wanted.as_ref().is_some_and(|wanted| self.change(at).json() == *wanted);
+        (0..self.indexes.len()).filter(says_so)
+    }
 }
 
 #[pymethods]
@@ -164,6 +171,23 @@ impl Changes {
         Ok(Bound::new(py, self.change(at))?.into_any())
     }
 
+    fn __reversed__(slf: &Bound<'_, Self>) -> Records {
+        Records::reversed(slf, slf.get().__len__())
+    }
+
+    fn __contains__(&self, value: &Bound<'_, PyAny>) -> bool {
+        self.places_of(value).next().is_some()
+    }
+
+    fn count(&self, value: &Bound<'_, PyAny>) -> usize {
+        self.places_of(value).count()
+    }
+
+    #[pyo3(signature = (value, start=0, stop=None))]
+    fn index(&self, value: &Bound<'_, PyAny>, start: isize, stop: Option<isize>) -> PyResult<usize> {
+        first_within(self.places_of(value), start, stop, self.__len__())
+    }
+
     fn __repr__(&self) -> String {
         format!("<{} changes>", self.indexes.len())
     }
@@ -181,6 +205,11 @@ impl Change {
     fn get(&self) -> CoreChange<'_> {
         let change = self.delta.get(self.outcome, self.index);
         change.unwrap_or_else(|| unreachable!("the index was checked when the change was made"))
+    }
+
+    /// All that it says.
+    fn json(&self) -> Vec<u8> {
+        json::write_change(&self.get())
     }
 }
 
@@ -249,7 +278,15 @@ impl Change {
     }
 
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        from_json(py, &json::write_change(&self.get()))
+        from_json(py, &self.json())
+    }
+
+    fn __eq__(&self, other: &Self) -> bool {
+        self.json() == other.json()
+    }
+
+    fn __hash__(&self) -> u64 {
+        hash_of(&self.json())
     }
 
     fn __repr__(&self) -> String {
