@@ -5,6 +5,7 @@
 pub mod json;
 mod listing;
 mod names;
+mod past;
 pub mod proto;
 
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use crate::wire::json::slice::{API_VERSION, read_valid_slice, read_valid_slice_a
 use crate::wire::json::stream::{Fold, each_endpoint, each_slice};
 use crate::wire::json::template::Templates;
 use crate::wire::json::writer::{Object, write_array};
-use crate::wire::listing::{Around, Past};
+use crate::wire::past::{Around, Past};
 
 /// Read slices: one EndpointSlice, an `EndpointSliceList`, a `v1` `List`, an array, JSON lines, or watch events, of which the
 /// slices that are there after the last one remain. Each slice is checked as the API server does.

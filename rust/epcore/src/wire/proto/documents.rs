@@ -6,7 +6,7 @@ use crate::Error;
 use crate::interrupt::point;
 use crate::model::{EndpointList, EndpointSlice, validate_endpoint};
 use crate::wire::json::{self, Event, Fold};
-use crate::wire::listing::{Around, Past};
+use crate::wire::past::{Around, Past};
 use crate::wire::proto::encoding::{write_bytes, write_message, write_message_of};
 use crate::wire::proto::endpoint::{Learned, read_endpoint};
 use crate::wire::proto::envelope::{each_frame, is_frames, open, write_envelope};
