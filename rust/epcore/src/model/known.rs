@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use hashbrown::DefaultHashBuilder;
 
-use crate::interrupt::point;
+use crate::interrupt::{point, points};
 use crate::model::digest::Digest;
 use crate::model::print::{NONE, Print, prints};
 use crate::model::{Address, AddressType, ByIdentity, Conditions, EndpointList, EndpointRef, Shared, are_valid};
@@ -59,6 +59,8 @@ impl Known {
     fn prints(&self, list: &EndpointList) -> &Prints {
         self.0.get_or_init(Box::default).prints.get_or_init(|| {
             let of_each = prints(list.iter());
+            // One at each would be much of the work.
+            points(list.len());
             let digest = (!of_each.contains(&NONE)).then(|| Digest::of(&of_each));
             Prints { of_each, digest }
         })
@@ -109,6 +111,7 @@ impl Whole {
             };
             whole.families |= families;
         }
+        points(list.len());
         whole.range = (is_plain && least <= most).then_some((least, most));
         whole.rises &= is_plain;
         whole

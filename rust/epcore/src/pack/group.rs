@@ -205,7 +205,10 @@ impl<'a> Group<'a> {
 
     /// Note which containers the address of a new endpoint leaves, for another target to come back with it.
     fn find_reuse(&mut self) {
-        let mut leaving: HashMap<Address<'_>, Vec<usize>> = HashMap::new();
+        // Of nearly all addresses there is one; a list of others takes no memory then.
+        let ours = self.existing.iter().zip(&self.bins).filter(|(slice, _)| !self.is_foreign(slice));
+        let gone = ours.map(|(slice, bin)| slice.endpoints.len() - bin.kept.len()).sum();
+        let mut leaving: HashMap<Address<'_>, (usize, Vec<usize>)> = HashMap::with_capacity(gone);
         for (number, (slice, bin)) in self.existing.iter().zip(&self.bins).enumerate() {
             if self.is_foreign(slice) || bin.kept.len() == slice.endpoints.len() {
                 continue;
@@ -215,8 +218,12 @@ impl<'a> Group<'a> {
             for (_, endpoint) in
                 (0u32..).zip(slice.endpoints.iter()).filter(|(place, _)| kept.next_if_eq(place).is_none())
             {
+                point();
                 for address in endpoint.addresses() {
-                    leaving.entry(address).or_default().push(number);
+                    leaving
+                        .entry(address)
+                        .and_modify(|(_, others)| others.push(number))
+                        .or_insert_with(|| (number, Vec::new()));
                 }
             }
         }
@@ -229,13 +236,10 @@ impl<'a> Group<'a> {
         }
         let mut leaves = HashMap::new();
         for (item, _) in (0u32..).zip(&waiting).filter(|(_, waiting)| **waiting) {
-            let mut bins: Vec<usize> = self
-                .endpoint(item)
-                .addresses()
-                .filter_map(|address| leaving.get(&address))
-                .flatten()
-                .copied()
-                .collect();
+            point();
+            let left = self.endpoint(item).addresses().filter_map(|address| leaving.get(&address));
+            let mut bins: Vec<usize> =
+                left.flat_map(|(first, others)| [first].into_iter().chain(others)).copied().collect();
             if !bins.is_empty() {
                 bins.sort_unstable();
                 bins.dedup();
