@@ -202,7 +202,7 @@ def test_inside_of_a_pod_the_home_of_another_user_is_no_place_for_a_kubeconfig(m
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
     with monkeypatch.context() as patch:
         patch.setattr(os, "stat", refused)
-        found = is_in_pod("/root/.kube/config")
+        found = is_in_pod("/home/somebody/.kube/config")
     assert found
 
 
