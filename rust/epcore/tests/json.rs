@@ -88,16 +88,27 @@ fn every_truncation_is_an_error_with_a_place() {
 }
 
 /// One endpoint: everything that may differ from the one before.
-fn endpoint() -> impl Strategy<Value = Value> {
-    let text = || prop::sample::select(vec!["", "a", "web-1", "q\"b\\", "\u{1}", "é😀"]);
+fn endpoint(addresses: [&'static str; 3]) -> impl Strategy<Value = Value> {
+    let long = (60..70).chain([900, 2000]).map(|length| "x".repeat(length));
+    let texts = ["", "a", "web-1", "q\"b\\", "\u{1}", "é😀"].map(str::to_owned).into_iter().chain(long);
+    let texts: Vec<String> = texts.collect();
+    let text = move || prop::sample::select(texts.clone());
     let name = || prop::sample::select(vec!["", "a", "web-1"]);
     let truth = || prop::sample::select(vec![Value::Null, Value::Bool(true), Value::Bool(false)]);
-    let address = prop::sample::select(vec!["10.0.0.1", "192.168.100.20", "10.99.1.200"]);
+    let address = prop::sample::select(addresses.to_vec());
     let target = (text(), text(), text(), text(), prop::sample::select(vec!["", "v1"]));
     let hints = prop::sample::select(vec![Value::Null, serde_json::json!({"forZones": [{"name": "z"}]})]);
     let rest = (prop::bool::weighted(0.1), prop::bool::weighted(0.1));
     (address, [truth(), truth(), truth()], target, name(), text(), (name(), hints), rest).prop_map(
-        |(address, [ready, serving, terminating], (kind, namespace, name, uid, version), node, zone, rest, rare)| {
+        move |(
+            address,
+            [ready, serving, terminating],
+            (kind, namespace, name, uid, version),
+            node,
+            zone,
+            rest,
+            rare,
+        )| {
             let ((hostname, hints), (two, newer)) = (rest, rare);
             let mut one = serde_json::json!({
                 "addresses": [address], "nodeName": node, "zone": zone, "hostname": hostname, "hints": hints,
@@ -105,7 +116,7 @@ fn endpoint() -> impl Strategy<Value = Value> {
                 "targetRef": {"kind": kind, "namespace": namespace, "name": name, "uid": uid, "apiVersion": version},
             });
             if two {
-                one["addresses"] = serde_json::json!([address, "10.0.0.9"]);
+                one["addresses"] = serde_json::json!([address, addresses[2]]);
             }
             if newer {
                 one["newer"] = "field".into();
@@ -115,16 +126,23 @@ fn endpoint() -> impl Strategy<Value = Value> {
     )
 }
 
+const FAMILIES: [(&str, [&str; 3]); 3] = [
+    ("IPv4", ["10.0.0.1", "192.168.100.200", "10.99.1.200"]),
+    ("IPv6", ["fd00::1", "2001:db8:1111:2222:3333:4444:5555:6666", "fd00::ffff:10.0.0.1"]),
+    ("FQDN", ["a.example.com", "b.example.com", "c.example.com"]),
+];
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn endpoints_of_a_list_are_written_as_each_is_alone_and_their_size_is_known_before(
-        kinds in prop::collection::vec(endpoint(), 1..6),
+        (family, kinds) in prop::sample::select(FAMILIES.to_vec())
+            .prop_flat_map(|(family, addresses)| (Just(family), prop::collection::vec(endpoint(addresses), 1..6))),
         order in prop::collection::vec(any::<prop::sample::Index>(), 1..20),
     ) {
         let all: Vec<&Value> = order.iter().map(|index| index.get(&kinds)).collect();
-        let slice = serde_json::json!({"metadata": {"name": "s"}, "addressType": "IPv4", "endpoints": all});
+        let slice = serde_json::json!({"metadata": {"name": "s"}, "addressType": family, "endpoints": all});
         let slices = json::read_slices(slice.to_string().as_bytes()).unwrap();
         let alone: Vec<String> =
             slices[0].endpoints.iter().map(|one| String::from_utf8(json::write_endpoint(one)).unwrap()).collect();

@@ -26,7 +26,7 @@ pub use address::{Address, AddressType};
 pub(crate) use block::Block;
 pub use conditions::Conditions;
 pub(crate) use digest::Digest;
-pub(crate) use dotted::{leading_v4, v4_size, write_v4};
+pub(crate) use dotted::{dotted, leading_v4, v4_size, write_v4};
 pub use endpoint::{EndpointFields, EndpointRef, TargetRef};
 pub use identity::Identity;
 pub(crate) use identity::{ByIdentity, keeps, preferred};
@@ -43,7 +43,7 @@ pub(crate) use record::{Rare, Record, StoredAddress};
 pub use shared::Shared;
 pub(crate) use shared::SharedEndpoint;
 pub use slice::{EndpointSlice, MAX_ADDRESSES, MAX_ENDPOINTS, MAX_PORTS};
-pub(crate) use text::{Ascii, Text, same_text};
+pub(crate) use text::{Ascii, Text, TextBuffer, same_text};
 pub(crate) use time::{rfc3339, timestamp};
 pub(crate) use validate::{
     Valid, are_valid, are_valid_hints, check_each_port, check_endpoint, check_metadata, check_slice,

@@ -84,6 +84,12 @@ impl TextBuffer {
         &self.buffer.as_bytes()[text.start as usize..][..text.len()]
     }
 
+    /// So many bytes from the start of a text on, unless the buffer ends before.
+    #[inline]
+    pub(crate) fn block<const LENGTH: usize>(&self, text: Text) -> Option<&[u8; LENGTH]> {
+        self.buffer.as_bytes().get(text.start as usize..)?.first_chunk()
+    }
+
     /// True if a text is there, and is this one.
     pub(crate) fn has(&self, text: Text, bytes: &[u8]) -> bool {
         self.buffer.as_bytes().get(text.start as usize..).and_then(|rest| rest.get(..text.len())) == Some(bytes)

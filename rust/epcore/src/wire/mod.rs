@@ -3,6 +3,7 @@
 //! The functions here read a document of either format, which tells by its first bytes what it is.
 
 pub mod json;
+mod line;
 mod listing;
 mod names;
 mod past;

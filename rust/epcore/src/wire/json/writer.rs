@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use crate::model::{Address, v4_size, write_v4};
+use crate::model::{Address, write_v4};
 use crate::wire::json::reader::{is_all_plain, is_end};
 
 /// Write a string with quotes, escaping no more than JSON asks for.
@@ -54,14 +54,6 @@ pub(crate) fn write_address(out: &mut Vec<u8>, address: Address<'_>) {
             out.push(b'"');
         }
         Address::V6(address) => drop(write!(out, "\"{address}\"")),
-    }
-}
-
-/// How many bytes an IP address takes with its quotes, or a name that needs no escapes.
-pub(super) fn address_size(address: Address<'_>) -> usize {
-    match address {
-        Address::V4(address) => v4_size(address) + 2,
-        other => other.to_string().len() + 2,
     }
 }
 

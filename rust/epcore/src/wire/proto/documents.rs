@@ -178,14 +178,18 @@ fn check(list: &EndpointList, index: usize) -> Result<(), Error> {
     list.get(index).map_or(Ok(()), |endpoint| validate_endpoint(endpoint, None))
 }
 
+/// Bytes that an envelope has at most, and a list's metadata.
+const AROUND: usize = 128;
+
 /// Write one slice with its envelope, by the bytes that Kubernetes would write.
 ///
 /// # Errors
 ///
 /// A field of JSON that Kubernetes' protobuf does not have, with path (`slice.endpoints[0].weight`).
 pub fn write_slice(slice: &EndpointSlice) -> Result<Vec<u8>, Error> {
-    let mut out = Vec::with_capacity(1024 + slice.endpoints.len() * 200);
-    write_envelope(&mut out, json::KIND, |out| slice::write_slice(out, slice))
+    let size = likely_size(slice);
+    let mut out = Vec::with_capacity(AROUND + size);
+    write_envelope(&mut out, json::KIND, size, |out| slice::write_slice(out, slice))
         .map_err(|error| error.in_field("slice"))?;
     Ok(out)
 }
@@ -196,8 +200,10 @@ pub fn write_slice(slice: &EndpointSlice) -> Result<Vec<u8>, Error> {
 ///
 /// As [`write_slice`], with path (`slices[3].endpoints[0].weight`).
 pub fn write_slices<'a>(slices: impl IntoIterator<Item = &'a EndpointSlice>) -> Result<Vec<u8>, Error> {
-    let mut out = Vec::new();
-    write_envelope(&mut out, LIST, |out| {
+    let slices: Vec<&EndpointSlice> = slices.into_iter().collect();
+    let size = slices.iter().map(|slice| likely_size(slice)).sum();
+    let mut out = Vec::with_capacity(AROUND + size);
+    write_envelope(&mut out, LIST, size, |out| {
         // Metadata of a list is there though it says nothing.
         write_message(out, 1, |out| {
             (1..=3).for_each(|number| write_bytes(out, number, b""));

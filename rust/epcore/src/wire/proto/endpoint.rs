@@ -243,15 +243,7 @@ pub(super) fn write_endpoint(out: &mut Vec<u8>, endpoint: EndpointRef<'_>) -> Re
             Address::V6(address) => write_bytes(out, 1, address.to_string().as_bytes()),
         }
     }
-    write_message(out, 2, |out| {
-        let conditions = endpoint.conditions();
-        for (number, value) in [(1, conditions.ready()), (2, conditions.serving()), (3, conditions.terminating())] {
-            if let Some(value) = value {
-                write_number(out, number, i64::from(value));
-            }
-        }
-        write_numbered(out, endpoint.conditions_unknown()).map_err(|error| error.in_field("conditions"))
-    })?;
+    write_conditions(out, endpoint)?;
     write_optional(out, 3, endpoint.hostname());
     if let Some(target) = endpoint.target_ref() {
         write_message(out, 4, |out| {
@@ -269,15 +261,7 @@ pub(super) fn write_endpoint(out: &mut Vec<u8>, endpoint: EndpointRef<'_>) -> Re
     }
     write_optional(out, 6, endpoint.node_name());
     write_optional(out, 7, endpoint.zone());
-    let (hints, unknown) = (endpoint.hints(), endpoint.hints_unknown());
-    if hints.is_some() || unknown.is_some() {
-        write_message(out, 8, |out| {
-            let object = &mut json::Reader::new(hints.unwrap_or("{}"));
-            write_fields(out, object, &HINTS).map_err(Error::without_offset)?;
-            write_numbered(out, unknown)
-        })
-        .map_err(|error| error.in_field("hints"))?;
-    }
+    write_hints(out, endpoint)?;
     match endpoint.unknown() {
         None => Ok(()),
         Some(unknown) => {
@@ -286,6 +270,34 @@ pub(super) fn write_endpoint(out: &mut Vec<u8>, endpoint: EndpointRef<'_>) -> Re
             Ok(())
         }
     }
+}
+
+/// Write the field of the conditions, which is there though none is set.
+pub(super) fn write_conditions(out: &mut Vec<u8>, endpoint: EndpointRef<'_>) -> Result<(), Error> {
+    write_message(out, 2, |out| {
+        let conditions = endpoint.conditions();
+        for (number, value) in [(1, conditions.ready()), (2, conditions.serving()), (3, conditions.terminating())] {
+            if let Some(value) = value {
+                write_number(out, number, i64::from(value));
+            }
+        }
+        write_numbered(out, endpoint.conditions_unknown())
+    })
+    .map_err(|error| error.in_field("conditions"))
+}
+
+/// Write the field of the hints, if there are any.
+pub(super) fn write_hints(out: &mut Vec<u8>, endpoint: EndpointRef<'_>) -> Result<(), Error> {
+    let (hints, unknown) = (endpoint.hints(), endpoint.hints_unknown());
+    if hints.is_none() && unknown.is_none() {
+        return Ok(());
+    }
+    write_message(out, 8, |out| {
+        let object = &mut json::Reader::new(hints.unwrap_or("{}"));
+        write_fields(out, object, &HINTS).map_err(Error::without_offset)?;
+        write_numbered(out, unknown)
+    })
+    .map_err(|error| error.in_field("hints"))
 }
 
 fn write_optional(out: &mut Vec<u8>, number: u32, text: Option<&str>) {

@@ -2,7 +2,7 @@
 
 use crate::interrupt::point;
 use crate::model::shorten;
-use crate::wire::proto::encoding::{write_bytes, write_message};
+use crate::wire::proto::encoding::{write_bytes, write_message, write_message_of};
 use crate::wire::proto::parts::Parts;
 use crate::wire::proto::reader::{Field, Reader, Seen};
 use crate::{Error, wire::json};
@@ -111,10 +111,11 @@ impl Envelope<'_> {
     }
 }
 
-/// Write an object with its envelope.
+/// Write an object of likely so many bytes with its envelope.
 pub(super) fn write_envelope(
     out: &mut Vec<u8>,
     kind: &str,
+    expected: usize,
     write: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     out.extend_from_slice(MAGIC);
@@ -123,7 +124,7 @@ pub(super) fn write_envelope(
         write_bytes(out, 2, kind.as_bytes());
         Ok::<_, Error>(())
     })?;
-    write_message(out, 2, write)?;
+    write_message_of(out, 2, expected, write)?;
     // Kubernetes writes both, though they say nothing.
     write_bytes(out, 3, b"");
     write_bytes(out, 4, b"");

@@ -7,6 +7,7 @@
 //! them, as Kubernetes' own would be. Within metadata's owners and managed fields and within the zones and nodes of hints they are left out.
 
 mod again;
+mod alike;
 mod checked;
 mod documents;
 mod encoding;

@@ -2,8 +2,9 @@
 
 use crate::Error;
 use crate::model::{AddressType, EndpointList, EndpointPort, EndpointSlice, Members, shorten};
-use crate::wire::proto::encoding::{write_bytes, write_message, write_message_of, write_number};
-use crate::wire::proto::endpoint::{Learned, read_endpoint, write_endpoint, write_numbered};
+use crate::wire::proto::alike::write_endpoints;
+use crate::wire::proto::encoding::{write_bytes, write_message, write_number};
+use crate::wire::proto::endpoint::{Learned, read_endpoint, write_numbered};
 use crate::wire::proto::metadata::{read_metadata, write_metadata};
 use crate::wire::proto::place::locate_in;
 use crate::wire::proto::reader::{Field, Reader, Seen};
@@ -96,9 +97,6 @@ fn read_port(reader: Reader<'_>) -> Result<EndpointPort, Error> {
     Ok(port)
 }
 
-/// Bytes of most endpoints: from these on a length has two bytes.
-const ENDPOINT_SIZE: usize = 0x80;
-
 /// Bytes that a slice is likely to have.
 pub(super) fn likely_size(slice: &EndpointSlice) -> usize {
     256 + slice.endpoints.len() * 170
@@ -107,10 +105,7 @@ pub(super) fn likely_size(slice: &EndpointSlice) -> usize {
 /// Write one slice, all but its tag and length.
 pub(super) fn write_slice(out: &mut Vec<u8>, slice: &EndpointSlice) -> Result<(), Error> {
     write_message(out, 1, |out| write_metadata(out, &slice.metadata)).map_err(|error| error.in_field("metadata"))?;
-    for (index, endpoint) in slice.endpoints.iter().enumerate() {
-        write_message_of(out, 2, ENDPOINT_SIZE, |out| write_endpoint(out, endpoint))
-            .map_err(|error| error.in_index(index).in_field("endpoints"))?;
-    }
+    write_endpoints(out, &slice.endpoints)?;
     for (index, port) in slice.ports.iter().enumerate() {
         write_message(out, 3, |out| write_port(out, port)).map_err(|error| error.in_index(index).in_field("ports"))?;
     }
