@@ -88,7 +88,17 @@ def bench_read_dicts(race: "Race", size: int) -> None:
     assert count(race(lambda: epcore.SliceSet.from_objects(dicts), through)) == size
 
 
-def bench_write_JSON(race: "Race", size: int) -> None:  # noqa: N802
-    slices = epcore.SliceSet.from_json(listed(size))
+def bench_write_JSON(race: "Race", library: "Library", size: int) -> None:  # noqa: N802
+    data = listed(size)
+    library.ask("keep", list=data)
+    slices = epcore.SliceSet.from_json(data)
     dicts = slices.to_dicts()
-    assert orjson.loads(race(slices.to_json, {"orjson, collector off": lambda: orjson.dumps(dicts)}))["items"] == dicts
+    peers = {"orjson, collector off": lambda: orjson.dumps(dicts), "Go": lambda: library.seconds("write")}
+    assert orjson.loads(race(slices.to_json, peers))["items"] == dicts
+
+
+def bench_write_protobuf(race: "Race", library: "Library", size: int) -> None:
+    slices = epcore.SliceSet.from_json(listed(size))
+    library.ask("keep", protobuf=quoted(slices.to_protobuf()))
+    go = {"Go": lambda: library.seconds("write", protobuf=b"true")}
+    assert len(race(slices.to_protobuf, go)) == library.ask("write", protobuf=b"true")["bytes"]

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"math/rand"
@@ -115,6 +116,7 @@ var kept struct {
 	protobuf   []byte
 	wanted     json.RawMessage
 	controller string
+	read       *discoveryv1.EndpointSliceList
 }
 
 // keep keeps a list of slices as JSON and as protobuf, and the endpoints that they should hold.
@@ -127,7 +129,7 @@ func keep(line json.RawMessage) (any, error) {
 	}
 	err := json.Unmarshal(line, &input)
 	kept.list, kept.protobuf, kept.wanted, kept.controller = input.List, input.Protobuf, input.Wanted, input.Controller
-	packing.slices, packing.wanted = nil, nil
+	kept.read, packing.slices, packing.wanted = nil, nil, nil
 	return map[string]any{}, err
 }
 
@@ -169,6 +171,33 @@ func decoded(protobuf bool) (*discoveryv1.EndpointSliceList, error) {
 		return nil, errors.New("no slices are kept")
 	}
 	return list, nil
+}
+
+// writeList writes the list that is kept, as the API server does.
+func writeList(line json.RawMessage) (any, error) {
+	var question struct{ Protobuf bool }
+	if err := json.Unmarshal(line, &question); err != nil {
+		return nil, err
+	}
+	if kept.read == nil {
+		list, err := decoded(kept.list == nil)
+		if err != nil {
+			return nil, err
+		}
+		list.SetGroupVersionKind(discoveryv1.SchemeGroupVersion.WithKind("EndpointSliceList"))
+		kept.read = list
+	}
+	encode := asJSON.Encode
+	if question.Protobuf {
+		encode = asProtobuf.Encode
+	}
+	var out bytes.Buffer
+	start := now()
+	if err := encode(kept.read, &out); err != nil {
+		return nil, err
+	}
+	end := now()
+	return map[string]any{"seconds": start.until(end), "bytes": out.Len()}, nil
 }
 
 var packing struct {

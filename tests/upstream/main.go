@@ -18,6 +18,7 @@ var operations = map[string]func(json.RawMessage) (any, error){
 	"sync":         sync,
 	"keep":         keep,
 	"decode":       decode,
+	"write":        writeList,
 	"pack":         pack,
 	"tracker":      tracker,
 	"triggerTimes": triggerTimes,
