@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from watchfiles import awatch
+from watchfiles import watch
 from watchfiles._rust_notify import WatchfilesRustInternalError
 
 from epcore.controller.sources import SourceError
-from epcore.controller.sources.contents import LARGEST, State, Whole, read_endpoints, state_of
+from epcore.controller.sources.contents import LARGEST, State, Whole, is_folder, read_endpoints, state_of
 from epcore.controller.sources.document import checked, endpoints_in
 from epcore.controller.sources.files import File
-from epcore.controller.sources.notices import Notices
+from epcore.controller.sources.notices import Notices, places
 from epcore.controller.sources.text import source_of
 from told_by import Told, told_by
 
@@ -401,12 +401,12 @@ def test_one_watcher_serves_many_sources_and_word_comes_before_the_next_look(tmp
 def test_a_watcher_that_is_ended_before_it_began_begins_again_when_it_is_needed(tmp_path: Path) -> None:
     async def test() -> None:
         notices = Notices()
-        first = asyncio.create_task(notices.wait({tmp_path}, 600))
+        first = asyncio.create_task(notices.wait(places({tmp_path}), 600))
         await asyncio.sleep(0)
         notices.close()
         async with asyncio.timeout(20):
             while not first.done():
-                second = asyncio.create_task(notices.wait({tmp_path}, 600))
+                second = asyncio.create_task(notices.wait(places({tmp_path}), 600))
                 await asyncio.wait({first, second}, timeout=0.2)
                 (tmp_path / "a.json").write_text("[]")
                 await asyncio.wait({first, second}, timeout=0.2)
@@ -453,20 +453,71 @@ def test_files_that_hang_are_told_and_keep_neither_others_back_nor_the_end(
         goes_on.set()
 
 
+def test_no_watcher_outlasts_the_event_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def told(*folders: Path, **options: Any) -> Iterator[set[Any]]:
+        begun.set()
+        yield from watch(*folders, **options)
+        ended.set()
+
+    monkeypatch.setattr("epcore.controller.sources.notices.watch", told)
+    monkeypatch.setattr("epcore.controller.sources.notices._PARTING", 30.0)
+    (tmp_path / "a.json").write_text("[]")
+
+    async def test() -> None:
+        async with following(tmp_path / "a.json", interval=600) as file:
+            assert await file.found() == []
+            assert await asyncio.to_thread(begun.wait, 20)
+
+    run(test())
+    assert ended.is_set()
+
+
+def test_a_folder_that_hangs_when_it_is_to_be_watched_keeps_nothing_else_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on, hangs = threading.Event(), threading.Event()
+
+    def hanging(path: Path) -> bool:
+        if hangs.is_set() and "mount" in path.parts:
+            goes_on.wait(20)
+        return is_folder(path)
+
+    monkeypatch.setattr("epcore.controller.sources.notices.is_folder", hanging)
+    (tmp_path / "mount").mkdir()
+    (tmp_path / "mount" / "a.json").write_text("[]")
+    (tmp_path / "b.json").write_text("[]")
+
+    async def test() -> None:
+        async with following(tmp_path / "mount" / "a.json") as far, following(tmp_path / "b.json") as near:
+            assert await far.found() == []
+            assert await near.found() == []
+            hangs.set()
+            replace(tmp_path / "b.json", '["10.0.0.1"]')
+            assert await near.found() == ["10.0.0.1"]
+
+    began = time.monotonic()
+    try:
+        run(test())
+        assert time.monotonic() - began < 10
+    finally:
+        goes_on.set()
+
+
 def test_files_as_people_name_them_share_one_watcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     watchers, most = 0, 0
 
-    async def counted(*folders: Path, **options: Any) -> AsyncIterator[set[Any]]:
+    def counted(*folders: Path, **options: Any) -> Iterator[set[Any]]:
         nonlocal watchers, most
         watchers += 1
         most = max(most, watchers)
         try:
-            async for changes in awatch(*folders, **options):
-                yield changes
+            yield from watch(*folders, **options)
         finally:
             watchers -= 1
 
-    monkeypatch.setattr("epcore.controller.sources.notices.awatch", counted)
+    monkeypatch.setattr("epcore.controller.sources.notices.watch", counted)
     files = [tmp_path / f"{number}.json" for number in range(3)]
 
     async def test() -> None:
@@ -553,7 +604,7 @@ def test_without_word_from_the_system_files_are_followed_all_the_same(
         asked += 1
         raise error
 
-    monkeypatch.setattr("epcore.controller.sources.notices.awatch", refused)
+    monkeypatch.setattr("epcore.controller.sources.notices.watch", refused)
     file = tmp_path / "a.json"
     file.write_text("[]")
 

@@ -3,7 +3,10 @@
 import asyncio
 import gzip
 import json
+import os
 import ssl
+import threading
+import time
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -272,6 +275,25 @@ def test_a_token_is_read_anew_and_goes_to_its_server_alone(tmp_path: Path, autho
                 await document.look()
 
     run(test())
+
+
+@pytest.mark.parametrize("option", ["token_file", "ca_file"])
+def test_a_file_that_hangs_is_told_and_keeps_nothing_else_back(option: str, tmp_path: Path) -> None:
+    hangs = tmp_path / "hangs"
+    os.mkfifo(hangs)  # nobody ever writes into it
+
+    async def test() -> None:
+        options: Any = {option: hangs, **QUICK}
+        async with told_by(Document("https://127.0.0.1:1/", **options)) as told:
+            assert await told.failed() == f"{hangs}: has not answered in 0.5 seconds"
+            await told.nothing()
+
+    ends = threading.Timer(20, lambda: hangs.open("w").close())
+    ends.start()
+    began = time.monotonic()
+    run(test())
+    ends.cancel()
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize(

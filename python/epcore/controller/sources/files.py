@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from epcore.controller.sources import SourceError
 from epcore.controller.sources.contents import LARGEST, State, Whole, state_of
-from epcore.controller.sources.notices import Notices, notices_of_loop
+from epcore.controller.sources.notices import Notices, notices_of_loop, places
 from epcore.controller.sources.polled import Look, Polled
 from epcore.controller.sources.threads import OneCall
 
@@ -44,8 +44,8 @@ class File(Polled):
     _seen: State | None = field(default=None, init=False)
     _seen_at: float = field(default=0.0, init=False)
     _restless_since: float = field(default=0.0, init=False)
-    _places: set[Path] = field(default_factory=set, init=False)
-    """Where it is, by its name and by its links."""
+    _places: dict[Path, Path] = field(default_factory=dict, init=False)
+    """Where it is, by its name and by its links, and where word of each comes from."""
     _call: OneCall[Look] = field(default_factory=OneCall, init=False)
     _known: "tuple[State, list[PublishedEndpoint] | SourceError] | None" = field(default=None, init=False)
 
@@ -63,7 +63,7 @@ class File(Polled):
         self._call.forget()
 
     def _looked(self) -> Look:
-        self._places = {self.path.absolute(), self.path.resolve()}
+        self._places = places({self.path.absolute(), self.path.resolve()})
         state = state_of(self.path)
         if self._known is None or self._known[0] != state:
             now = time.monotonic()

@@ -15,6 +15,7 @@ from yarl import URL
 from epcore.controller.sources import SourceError
 from epcore.controller.sources.document import endpoints_in
 from epcore.controller.sources.polled import Look, Polled
+from epcore.controller.sources.threads import OneCall
 
 if TYPE_CHECKING:
     from epcore.controller.sources import PublishedEndpoint
@@ -57,6 +58,7 @@ class Document(Polled):
     token_file: Path | None = None
     _known: "list[PublishedEndpoint] | None" = field(default=None, init=False)
     _validators: dict[str, str] = field(default_factory=dict, init=False)
+    _reading: "OneCall[_Secrets]" = field(default_factory=OneCall, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         url = self._origin = URL(self.url)
@@ -80,9 +82,10 @@ class Document(Polled):
 
     async def look(self) -> Look:
         """Ask for the document."""
+        secrets = await self._secrets()
         try:
             async with asyncio.timeout(self.timeout), aiohttp.ClientSession(auto_decompress=True) as session:
-                content, validators = await self._fetched(session)
+                content, validators = await self._fetched(session, secrets)
         except TimeoutError:
             raise SourceError(f"{self.url}: not done in {self.timeout:g} seconds") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -95,18 +98,23 @@ class Document(Polled):
             self._validators = validators
         return Look(self._known, self.interval)
 
+    async def close(self) -> None:
+        """Leave files that cannot be read to themselves."""
+        self._reading.forget()
+
     @property
     def _name(self) -> str:
         """The URL, in a form that says that it is JSON whatever its path ends with."""
         return f"{self.url}#.json"
 
-    async def _fetched(self, session: aiohttp.ClientSession) -> tuple[bytes | None, dict[str, str]]:
+    async def _fetched(
+        self, session: aiohttp.ClientSession, secrets: "_Secrets"
+    ) -> tuple[bytes | None, dict[str, str]]:
         """Follow redirects to the document: its content, ``None`` if it has not changed, and what tells that."""
         url = self._origin
         for _ in range(_REDIRECTS + 1):
-            async with session.get(
-                url, headers=self._headers(url), ssl=self._trust(url), allow_redirects=False
-            ) as answer:
+            headers = self._headers(url, secrets.token)
+            async with session.get(url, headers=headers, ssl=secrets.trust, allow_redirects=False) as answer:
                 if answer.status not in {301, 302, 303, 307, 308}:
                     return await self._content(answer)
                 url = self._redirected(url, answer.headers.get("Location", ""))
@@ -120,19 +128,24 @@ class Document(Polled):
             raise SourceError(f"{self.url}: redirected from https to {following.scheme}")
         return following
 
-    def _headers(self, url: URL) -> dict[str, str]:
+    def _headers(self, url: URL, token: str) -> dict[str, str]:
         headers = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", **self._validators}
-        if self.token_file is not None and url.origin() == self._origin.origin():
-            headers["Authorization"] = f"Bearer {_token(self.token_file)}"
+        if token and url.origin() == self._origin.origin():
+            headers["Authorization"] = f"Bearer {token}"
         return headers
 
-    def _trust(self, url: URL) -> ssl.SSLContext | bool:
-        if url.scheme != "https" or self.ca_file is None:
-            return True
-        try:
-            return ssl.create_default_context(cafile=self.ca_file)
-        except OSError as error:
-            raise SourceError(f"{self.ca_file}: {error.strerror or error}") from None
+    async def _secrets(self) -> "_Secrets":
+        """Read the files, in a thread: the file system that they are on may hang."""
+        files = [str(file) for file in (self.token_file, self.ca_file) if file is not None]
+        if not files:
+            return _Secrets()
+        return await self._reading.result(self._read, " and ".join(files), self.timeout)
+
+    def _read(self) -> "_Secrets":
+        return _Secrets(
+            "" if self.token_file is None else _token(self.token_file),
+            True if self.ca_file is None else _trust(self.ca_file),
+        )
 
     async def _content(self, answer: aiohttp.ClientResponse) -> tuple[bytes | None, dict[str, str]]:
         if answer.status == HTTPStatus.NOT_MODIFIED and self._validators:
@@ -148,6 +161,21 @@ class Document(Polled):
                 raise SourceError(f"{self.url}: more than {self.largest:,} bytes")
         found = {ask: answer.headers[tell] for tell, ask in _VALIDATORS.items() if tell in answer.headers}
         return bytes(content), found
+
+
+@dataclass(frozen=True, slots=True)
+class _Secrets:
+    """What the files of a document say."""
+
+    token: str = ""
+    trust: ssl.SSLContext | bool = True
+
+
+def _trust(path: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=path)
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror or error}") from None
 
 
 def _token(path: Path) -> str:
