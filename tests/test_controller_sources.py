@@ -1,7 +1,7 @@
 """Sources of somebody else that break: they are told, and begun anew."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -47,6 +47,7 @@ def test_a_source_that_breaks_is_told_and_begun_anew(tmp_path: Path) -> None:
     [
         (ZeroDivisionError("oh"), "shop/db: ZeroDivisionError: oh"),
         ("end", "shop/db: its source has ended"),
+        (asyncio.CancelledError("off"), "shop/db: CancelledError: off"),
         ("silence", "shop/db: its source told nothing in 0.1 seconds"),
     ],
 )
@@ -210,3 +211,32 @@ def test_a_source_that_does_not_let_itself_be_cancelled_holds_no_end(
 
     test(scenario)
     assert "the source of shop/db does not end" in caplog.text
+
+
+@pytest.mark.parametrize("run", [Controller.run_once, Controller.changes])
+def test_a_source_that_does_not_let_itself_be_cancelled_holds_no_single_run(
+    run: Callable[[Controller], Awaitable[object]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("epcore.controller.controller._PARTING", 0.05)
+
+    class Stubborn:
+        async def follow(self) -> AsyncIterator[Found | Failed]:
+            while not over.is_set():
+                with suppress(asyncio.CancelledError):
+                    await over.wait()
+            yield Found([])
+
+    over = asyncio.Event()
+
+    async def scenario() -> None:
+        server = cluster(("services", service("db", selector=False)), ("services", service("web", selector=False)))
+        async with server.serving(tmp_path) as config, Api(kubeconfig=config) as api:
+            sources = [Assigned("shop", "db", Stubborn()), Assigned("shop", "web", Told(Found(["10.9.0.1"])))]
+            controller = Controller(api, ControllerOptions(source_timeout=0.1), sources=sources)
+            with pytest.raises(ControllerError, match=r"shop/db: its source told nothing in 0\.1 seconds") as raised:
+                await run(controller)
+            assert len(raised.value.changes) == 1
+            over.set()
+            await asyncio.sleep(0.05)
+
+    test(scenario)

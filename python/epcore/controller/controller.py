@@ -5,13 +5,13 @@ import logging
 import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from epcore.controller.api import ENDPOINTS, NODES, PODS, SERVICES, SLICES, ApiError
 from epcore.controller.follower import Follower
 from epcore.controller.metrics import Metrics
 from epcore.controller.sources import Failed
-from epcore.controller.sources.polled import is_cancelled
+from epcore.controller.sources.polled import is_cancelled, told_in_one_line
 from epcore.controller.state import UNREADABLE, State
 from epcore.controller.sync import MANAGED_BY_LABEL
 from epcore.controller.worker import Worker
@@ -78,7 +78,7 @@ class Controller:
         """What sources told that did not fit their Services; it may once these have changed."""
         self._state = State(options, self._sources, self._complain)
         self._worker = Worker(api, options, self._state, self.metrics, owns)
-        self._background: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[Any]] = set()
         self._followed: set[str] = set()
         self._fault: BaseException | None = None
         self._is_stopping = False
@@ -211,7 +211,10 @@ class Controller:
         await self._list(self._resources())
         if self._state.count("pods"):
             await self._list([PODS, NODES])
-        found = await asyncio.gather(*(self._ask(assigned) for assigned in self._sources.values()))
+        try:
+            found = await asyncio.gather(*(self._ask(assigned) for assigned in self._sources.values()))
+        finally:
+            await self._part()
         troubles = [f"{'/'.join(name)}: {trouble}" for name, trouble in self._state.troubles()]
         return [*troubles, *(one for one in found if one)]
 
@@ -231,16 +234,17 @@ class Controller:
         name = f"{assigned.namespace}/{assigned.service}"
         if self._state.service((assigned.namespace, assigned.service)) is None:
             return f"{name}: no such Service"
-        try:
-            async with asyncio.timeout(self.options.source_timeout):
-                news = await _first(assigned.source)
-                if news is not None:
-                    return self._take(assigned, news)
-        except TimeoutError:
+        # A task of its own: a source's code may keep its cancellation from us.
+        asking = asyncio.create_task(_first(assigned.source), name=name)
+        self._background.add(asking)
+        done, _ = await asyncio.wait([asking], timeout=self.options.source_timeout)
+        if not done:
             return f"{name}: its source told nothing in {self.options.source_timeout:g} seconds"
-        except Exception as error:  # noqa: BLE001 - of somebody else's source
-            return f"{name}: {type(error).__name__}: {error}"
-        return f"{name}: its source has ended"
+        try:
+            news = asking.result()
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - of somebody else's source
+            return f"{name}: {told_in_one_line(error)}"
+        return f"{name}: its source has ended" if news is None else self._take(assigned, news)
 
     async def _follow_source(self, assigned: "Assigned") -> None:
         """Follow a source for ever; one that breaks is begun anew."""
@@ -298,8 +302,11 @@ class Controller:
         """End what runs beside the work, or leave it to itself: a source's code may keep its cancellation from us."""
         for task in self._background:
             task.cancel()
-        _, late = await asyncio.wait([*self._background], timeout=_PARTING)
-        for task in late:
+        if self._background:
+            await asyncio.wait([*self._background], timeout=_PARTING)
+        for task in self._background:
+            if task.done():
+                continue
             _log.warning("the source of %s does not end", task.get_name())
             # Else whoever ends the event loop waits for it, as `asyncio.run` does.
             asyncio._unregister_task(task)  # noqa: SLF001 - public, whatever its name looks like ("Extending" asyncio)
