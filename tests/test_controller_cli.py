@@ -2,15 +2,19 @@
 
 import asyncio
 import json
+import logging
 import signal
 import sys
+from io import StringIO
 from pathlib import Path
+from typing import Literal
 
 import aiohttp
 import pytest
 
 from controller_world import cluster, pod, service, test, until
 from epcore.cli import main
+from epcore.controller.logs import configure_logs
 from fake_cluster import FakeCluster
 from ports import free_port
 
@@ -208,3 +212,24 @@ def test_trouble_is_one_line_and_exit_code_2(
     assert complaint in captured.err
     assert captured.err.count("\n") == 1
     assert not captured.out
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_a_fault_is_logged_without_what_variables_hold(form: Literal["console", "json"]) -> None:
+    def breaks(token: str) -> None:
+        raise ZeroDivisionError(len(token))
+
+    root, told = logging.getLogger(), StringIO()
+    before = [*root.handlers], root.level
+    try:
+        configure_logs(form, stream=told)
+        try:
+            breaks("secret")
+        except ZeroDivisionError:
+            logging.getLogger("epcore.controller").exception("a fault")
+    finally:
+        root.handlers[:] = before[0]
+        root.setLevel(before[1])
+        logging.getLogger("epcore").setLevel(logging.NOTSET)
+    assert "ZeroDivisionError: 6" in told.getvalue()
+    assert "'secret'" not in told.getvalue()
