@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -155,6 +156,33 @@ def test_endpoints_that_do_not_fit_their_service_are_taken_once_it_has_changed(t
             await until(lambda: server.addresses("db") == ["10.9.0.2"])
 
     test(scenario)
+
+
+def test_endpoints_that_do_not_fit_are_told_once_for_each_reason(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def changed(turn: int) -> dict[str, Any]:
+        return service("db", selector=False, labels={"turn": str(turn)})
+
+    async def scenario() -> None:
+        server = cluster(("services", service("db", selector=False)))
+        source = Told(Found(["10.9.0.1"]))
+        async with running(server, tmp_path, [Assigned("shop", "db", source)]) as controller:
+            await until(lambda: server.addresses("db") == ["10.9.0.1"])
+            source.news.put_nowait(Found([{"address": "10.9.0.2", "ports": {"sql": 8080}}]))
+            await until(lambda: server.objects["events"])
+            for turn in range(3):
+                server.put("services", changed(turn))
+                await asyncio.sleep(0.05)  # so that each is an event of its own
+            source.news.put_nowait(Found([{"address": "10.9.0.2", "ports": {"tls": 8443}}]))
+            await until(lambda: len(server.objects["events"]) == 2)
+            assert controller.metrics.registry.get_sample_value("epcore_controller_source_failures_total") == 2
+
+    test(scenario)
+    assert [vars(record)["reason"] for record in caplog.records if record.message == "about a Service"] == [
+        "SourceFailed",
+        "SourceFailed",
+    ]
 
 
 def test_endpoints_that_do_not_fit_are_forgotten_once_the_source_tells_others(tmp_path: Path) -> None:

@@ -74,8 +74,8 @@ class Controller:
             if name in self._sources:
                 raise ValueError(f"two sources for the Service {'/'.join(name)}")
             self._sources[name] = assigned
-        self._refused: dict[Name, Found] = {}
-        """What sources told that did not fit their Services; it may once these have changed."""
+        self._refused: dict[Name, tuple[Found, str]] = {}
+        """What sources told that did not fit their Services, and why; it may once these have changed."""
         self._state = State(options, self._sources, self._complain)
         self._worker = Worker(api, options, self._state, self.metrics, owns)
         self._background: set[asyncio.Task[Any]] = set()
@@ -166,7 +166,7 @@ class Controller:
         for name in self._state.take_news():
             self._worker.due(name, delay, since)
             if kind == "Service" and name in self._refused:
-                self._take(self._sources[name], self._refused[name])
+                self._take(self._sources[name], self._refused[name][0])
 
     def _warn_of_strangers(self) -> None:
         """Tell of sources whose Services are not there, which may be made later, or have another name."""
@@ -274,8 +274,10 @@ class Controller:
             try:
                 self._state.found(name, news.endpoints)
             except (*UNREADABLE, TypeError) as error:
-                self._refused[name] = news
-                trouble = str(error)
+                refused, trouble = self._refused.get(name), str(error)
+                self._refused[name] = news, trouble
+                if refused is not None and refused[0] is news and refused[1] == trouble:
+                    return f"{'/'.join(name)}: {trouble}"  # an event of the Service has not mended it
             else:
                 self._refused.pop(name, None)
                 self._worker.source_works(name)
