@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import epcore
+from epcore.atomic import write_atomically
 from epcore.cli import main
 from epcore.controller.folder import Change, Folder, FolderError, StaleError
 from epcore.controller.sync import Sync, SyncOptions
@@ -223,6 +225,31 @@ def test_slices_in_lists_and_in_json_stay_where_they_are(shop: Path) -> None:
     (shop / "web.yaml").unlink()
     synced(shop)
     assert json.loads(path.read_text())["items"] == [{"kind": "Other", "x": 1}]
+
+
+def test_a_file_of_many_slices_is_written_once_for_those_that_follow_each_other(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(shop / "web.yaml", service(), *(pod(number) for number in range(20)))
+    synced(shop, max_endpoints=1)
+    slices = slices_of(shop)
+    assert len(slices) == 20
+    shutil.rmtree(shop / "endpointslices")
+    put(shop / "all.yaml", {"apiVersion": "v1", "kind": "List", "items": slices[:10]}, *slices[10:])
+    written: list[Path] = []
+
+    def counted(path: Path, text: str) -> None:
+        written.append(path)
+        write_atomically(path, text)
+
+    monkeypatch.setattr("epcore.controller.folder.write_atomically", counted)
+    put(shop / "web.yaml", service(), *(pod(number, ready=False) for number in range(0, 20, 2)))
+    verbs = [change.verb for change in synced(shop, max_endpoints=1)]
+    assert sorted(verbs) == ["delete"] * 10 + ["update"] * 10
+    assert written == [shop / "all.yaml"]
+    assert addresses_of(shop) == sorted(f"10.0.0.{number + 1}" for number in range(0, 20, 2))
+    assert not any(one["endpoints"][0]["conditions"]["ready"] for one in slices_of(shop))
+    assert synced(shop, max_endpoints=1) == []
 
 
 def test_only_slices_of_ours_are_touched(shop: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +17,7 @@ from epcore.errors import EpcoreError
 from epcore.manifest import YamlLoader, documents_of, items_of, rewritten, to_json, to_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from epcore import Write
     from epcore.controller.objects import Json, Name
@@ -128,17 +129,37 @@ class Folder:
 
     def write(self, change: Change) -> None:
         """Carry out one change. Raises :class:`StaleError` where somebody has changed the file since it was read."""
+        for _ in self.write_all([change]):
+            pass
+
+    def write_all(self, changes: "Iterable[Change]") -> "Iterator[Change]":
+        """Carry out changes in their order, each file but once for those that follow each other; yield what is done."""
+        for path, group in groupby(changes, self._place):
+            together = [*group]
+            if together[0].verb == "create":
+                self._create(path, together[0])
+            else:
+                self._rewrite(path, together)
+            yield from together
+
+    def _place(self, change: Change) -> Path:
         if change.verb == "create":
-            self._create(change)
-            return
-        path, number = self._slices[change.name]
+            namespace, name = change.name
+            return self.path / NEW_SLICES / namespace / f"{name}.yaml"
+        return self._slices[change.name][0]
+
+    def _rewrite(self, path: Path, changes: "Sequence[Change]") -> None:
         file = self._files[path]
         if _bytes_of(path) != file.text.encode():
             raise StaleError(f"{path}: has changed since it was read")
-        content = _replaced(file.contents[number], change.name, change.after)
         made = _File("", [*file.documents], [*file.contents])
-        made.contents[number] = content
-        made.documents[number] = "" if content is None else rewritten(file.documents[number], content)
+        after: dict[int, dict[Name, Json | None]] = {}
+        for change in changes:
+            after.setdefault(self._slices[change.name][1], {})[change.name] = change.after
+        for number, others in after.items():
+            content = _replaced(file.contents[number], others)
+            made.contents[number] = content
+            made.documents[number] = "" if content is None else rewritten(file.documents[number], content)
         made.text = made.of(path)
         if made.text:
             _put(path, made.text)
@@ -146,12 +167,11 @@ class Folder:
         else:
             path.unlink()
             del self._files[path]
-        if change.after is None:
-            del self._slices[change.name]
+        for change in changes:
+            if change.after is None:
+                del self._slices[change.name]
 
-    def _create(self, change: Change) -> None:
-        namespace, name = change.name
-        path = self.path / NEW_SLICES / namespace / f"{name}.yaml"
+    def _create(self, path: Path, change: Change) -> None:
         if path.exists():
             raise StaleError(f"{path}: is there already")
         text = to_yaml(change.after)
@@ -221,17 +241,18 @@ def _name(item: "Json", path: Path) -> "Name":
     return namespace, name
 
 
-def _replaced(content: object, name: "Name", after: "Json | None") -> object:
-    """Put another object in the place of a slice; ``None`` where nothing is left."""
+def _replaced(content: object, after: "Mapping[Name, Json | None]") -> object:
+    """Put other objects in the place of slices; ``None`` where nothing is left."""
     is_list = isinstance(content, dict) and isinstance(content.get("items"), list)
     if not is_list and not isinstance(content, list):
-        return after
+        (only,) = after.values()
+        return only
     items: list[Json] = []
     for item in items_of(content):
-        if _kind(item) != "EndpointSlice" or _name(item, Path()) != name:
-            items.append(item)
-        elif after is not None:
-            items.append(after)
+        name = _name(item, Path()) if _kind(item) == "EndpointSlice" else None
+        other = after.get(name, item) if name else item
+        if other is not None:
+            items.append(other)
     if not items:
         return None
     return {**content, "items": items} if isinstance(content, dict) else items

@@ -86,9 +86,8 @@ class Sync:
         done: list[Change] = []
         for attempt in range(_ATTEMPTS):
             try:
-                for change in self.changes():
-                    self.folder.write(change)
-                    done.append(change)
+                for change in self.folder.write_all(self.changes()):
+                    done.append(change)  # noqa: PERF402 - also where a later one fails
             except StaleError:
                 if attempt == _ATTEMPTS - 1:
                     raise
