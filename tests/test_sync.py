@@ -252,6 +252,66 @@ def test_a_file_of_many_slices_is_written_once_for_those_that_follow_each_other(
     assert synced(shop, max_endpoints=1) == []
 
 
+def test_a_folder_that_changes_while_it_is_read_is_read_again(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced(shop)
+    before = (shop / "web.yaml").read_bytes()
+    read = Folder.read
+
+    def half(self: Folder) -> Any:
+        # As while Git checks out another branch: the file is away for a moment.
+        (shop / "web.yaml").unlink()
+        monkeypatch.setattr(Folder, "read", read)
+        found = self.read()
+        (shop / "web.yaml").write_bytes(before)
+        return found
+
+    monkeypatch.setattr(Folder, "read", half)
+    assert synced(shop) == []
+
+
+class OverError(BaseException):
+    """Ends what would go on for ever."""
+
+
+def test_watch_waits_until_the_folder_rests(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced(shop)
+    before, (slice_,) = (shop / "web.yaml").read_bytes(), (shop / "endpointslices" / "shop").iterdir()
+    turns = iter(range(6))
+
+    def sleep(seconds: float) -> None:
+        assert slice_.exists()
+        turn = next(turns, None)
+        if turn is None:
+            raise OverError
+        if turn == 2:  # it has been looked at once
+            (shop / "web.yaml").unlink()
+        elif turn == 3:
+            assert seconds < 1, "it is looked at again soon"
+            (shop / "web.yaml").write_bytes(before)
+
+    monkeypatch.setattr("epcore.cli.manifests.time.sleep", sleep)
+    with pytest.raises(OverError):
+        main(["sync", "--dir", str(shop), "--watch"])
+
+
+def test_watch_tells_of_a_folder_that_never_rests(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slept = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal slept
+        slept += seconds
+        if slept > 100:
+            raise OverError
+        put(shop / "other.yaml", {"slept": slept})
+
+    monkeypatch.setattr("epcore.cli.manifests.time.sleep", sleep)
+    with pytest.raises(OverError):
+        main(["sync", "--dir", str(shop), "--watch"])
+    assert capsys.readouterr().err == f"epcore: {shop}: has been changing for more than 30 seconds\n"
+
+
 def test_only_slices_of_ours_are_touched(shop: Path) -> None:
     foreign = {
         "apiVersion": "discovery.k8s.io/v1",

@@ -5,7 +5,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from epcore.cli.output import Form
     from epcore.controller.objects import Name
     from epcore.controller.sync import Endpoints
+
+_SETTLE: Final = 0.25
+"""Seconds without a change after which a folder that is watched is read."""
+_RESTLESS: Final = 30.0
+"""Seconds after which one that keeps changing is trouble."""
 
 
 def sync(  # noqa: PLR0913 - the options of a run
@@ -63,7 +68,7 @@ def sync(  # noqa: PLR0913 - the options of a run
 
     :param folder: Folder of YAML or JSON manifests; hidden files and folders are left out. Left out: the cluster.
     :param dry_run: Show what would be written, as a diff; write nothing.
-    :param watch: Go on whenever something changes, until interrupted.
+    :param watch: Go on whenever something has changed, and changes no more for a moment, until interrupted.
     :param interval: Seconds between two looks at the folder, with --watch. Left out: 1.
     :param kubeconfig: File to use in place of the usual one, for a cluster.
     :param context: Context of the kubeconfig to use.
@@ -159,6 +164,7 @@ class Syncing:
                 # Taken before the folder is read: what changes meanwhile, also by our own writes, is looked at again.
                 signature = self._signature()
                 if trouble or signature != seen:
+                    signature = self._rested(signature)
                     self.once(tells_nothing=seen is None)
                     seen, trouble = signature, ""
             except (EpcoreError, OSError, ValueError) as error:
@@ -168,6 +174,15 @@ class Syncing:
                 trouble = said
             sys.stdout.flush()
             time.sleep(self.interval)
+
+    def _rested(self, signature: object) -> object:
+        """Wait until nothing changes any more: half of what is checked out, or copied, would be taken for all."""
+        for _ in range(round(_RESTLESS / _SETTLE)):
+            time.sleep(_SETTLE)
+            before, signature = signature, self._signature()
+            if signature == before:
+                return signature
+        raise CommandError(f"{self.sync.folder.path}: has been changing for more than {_RESTLESS:g} seconds")
 
     def _warn(self) -> None:
         for error in self.sync.errors:

@@ -63,7 +63,7 @@ class Sync:
     def changes(self) -> "list[Change]":
         """Tell what is to be written, in order. Raises as the folder, and as ``publish`` and ``reconcile``."""
         packer = self._packer()
-        objects = self.folder.read()
+        objects = self._objects()
         for kind, items in objects.items():
             self._replace(packer, kind, items)
         services = {name_of(item) for item in objects["Service"]}
@@ -94,6 +94,14 @@ class Sync:
             else:
                 break
         return done
+
+    def _objects(self) -> "dict[ObjectKind, list[Json]]":
+        """Read the folder; half of what somebody is writing there would be taken for all."""
+        signature = self.folder.signature()
+        objects = self.folder.read()
+        if self.folder.signature() != signature:
+            raise StaleError(f"{self.folder.path}: has changed while it was read")
+        return objects
 
     def _packer(self) -> Packer:
         options = self.options
