@@ -53,7 +53,7 @@ def texts(view: epcore.View) -> list[str]:
     ports = ports_of(view, None)
     services = names.services_of(ports)
     delta = epcore.diff([], view.slices())
-    backends = [haproxy.Backend(port) for port in ports]
+    backends = [haproxy.Backend(port) for port in ports_of(view)]
     return [
         envoy.eds(view, ports, draining=True),
         json.dumps(envoy.delta_eds(view, delta, ports)),
@@ -95,6 +95,8 @@ def test_every_output_sends_traffic_to_what_is_reachable_and_to_nothing_else(sli
         assert sorted(re.findall(r"server (10\.\S+);", nginx.upstream(view, port))) == wanted
         assignment = envoy.cluster_load_assignment(view, port)
         assert sorted(hosts_of(assignment, "HEALTHY")) == wanted
+        if port.protocol != "TCP":
+            continue
         backend = haproxy.Backend(port)
         backend.replace(view)
         assert sorted(re.findall(r"server s\d+ (10\.\S+)$", backend.section(), re.MULTILINE)) == wanted
@@ -229,6 +231,16 @@ def test_a_haproxy_that_was_there_before_is_told_the_state_of_each_slot() -> Non
     assert backend.apply(delta) == ["set server shop_web_http/s1 addr 10.0.0.8 port 80"]
 
 
+def test_a_haproxy_may_write_addresses_in_its_own_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = """1
+# be_id be_name srv_id srv_name srv_addr srv_port
+3 shop_web_http 1 s1 ::1.2.3.4 80
+3 shop_web_http 2 s2 127.0.0.1 1
+"""
+    monkeypatch.setattr(haproxy.Runtime, "_ask", lambda *_: state)
+    assert haproxy.Runtime("socket").servers("shop_web_http") == [("::102:304", 80), None]
+
+
 def test_one_text_is_not_taken_for_lines() -> None:
     assert "\n    least_conn;\n" in nginx.upstream(epcore.View(), HTTP, options=("least_conn",))
     with pytest.raises(TypeError, match="a list of lines"):
@@ -241,6 +253,12 @@ def test_one_text_is_not_taken_for_lines() -> None:
 def test_no_slots_at_a_time_are_refused(block: int) -> None:
     with pytest.raises(ValueError, match="blocks of 1 or more"):
         haproxy.Backend(HTTP, block=block, servers=[("10.0.0.1", 80)])
+
+
+@pytest.mark.parametrize("protocol", ["UDP", "SCTP"])
+def test_a_port_that_haproxy_does_not_pass_on_is_no_server_of_tcp(protocol: str) -> None:
+    with pytest.raises(ValueError, match=f"shop/web/dns: HAProxy passes on no {protocol}"):
+        haproxy.Backend(ServicePort("shop", "web", "dns", protocol))
 
 
 def test_dns_records_are_those_of_a_headless_service() -> None:
@@ -309,7 +327,7 @@ def test_nginx_accepts_its_upstreams(slices: list[Json], tmp_path_factory: Any) 
 def test_haproxy_accepts_its_backends(slices: list[Json], tmp_path_factory: Any) -> None:
     view = view_of(*slices)
     folder = tmp_path_factory.mktemp("haproxy")
-    backends = [haproxy.Backend(port, block=4, options=["balance leastconn"]) for port in {HTTP, *ports_of(view, None)}]
+    backends = [haproxy.Backend(port, block=4, options=["balance leastconn"]) for port in {HTTP, *ports_of(view)}]
     for backend in backends:
         backend.replace(view)
     defaults = "defaults\n    mode http\n    timeout connect 1s\n    timeout client 1s\n    timeout server 1s\n"

@@ -510,6 +510,11 @@ def test_a_haproxy_that_does_not_answer_is_asked_again_at_the_end_and_then_is_tr
         (["--service", "shop/web:http/tcp"], "with one of TCP, UDP, SCTP"),
         (["--service", ":http/UDP", "-n", "shop"], "is not NAMESPACE/SERVICE"),
         (["--service", "shop/web:80"], "--service shop/web:80: PORT is the name of a port, not its number"),
+        (["--service", "shop/web:dns/UDP", "-o", "haproxy"], "shop/web:dns/UDP: HAProxy passes on no UDP"),
+        *(
+            (["--service", "shop/web:dns/UDP", "--service", "shop/web:dns", "-o", output], "as its port of TCP")
+            for output in ("nginx", "envoy")
+        ),
         (["--batch", "-1"], "--batch"),
         (["--state", "/dev/null/x"], "Not a directory"),
         (["-o", "nginx", "--to", "/nowhere/x"], "/nowhere"),

@@ -5,6 +5,7 @@ A slot is a ``server`` line: ``s1``, ``s2``, and so on; which endpoint it serves
 
 import math
 import socket
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from epcore import Slots
@@ -43,6 +44,8 @@ class Backend:
     :param block: how many slots are added at a time.
     :param servers: what the slots serve now, as :meth:`Runtime.servers` tells; left out, one block is free.
 
+    Raises ``ValueError`` for a port of another protocol than TCP, which HAProxy does not pass on.
+
     >>> import epcore
     >>> view = epcore.View()
     >>> delta = view.replace({"metadata": {"name": "web-1", "namespace": "shop",
@@ -69,6 +72,8 @@ class Backend:
     ) -> None:
         if block < 1:
             raise ValueError(f"slots come in blocks of 1 or more, not {block}")
+        if port.protocol != "TCP":
+            raise ValueError(f"{port.joined('/')}: HAProxy passes on no {port.protocol}")
         self.name = name or port.joined("_")
         self.slots = Slots(
             port.service,
@@ -165,7 +170,7 @@ class Runtime:
         for line in answer:
             fields = dict(zip(heading, line.split(), strict=False))
             if fields.get("be_name") == backend:
-                where = (fields["srv_addr"], int(fields["srv_port"]))
+                where = (_canonical(fields["srv_addr"]), int(fields["srv_port"]))
                 servers[fields["srv_name"]] = None if where == FREE else where
         slots = [f"s{number}" for number in range(1, len(servers) + 1)]
         if set(slots) != set(servers):
@@ -193,6 +198,11 @@ class Runtime:
             connection.close()
             raise
         return connection
+
+
+def _canonical(address: str) -> str:
+    """Write an address as the engine does; HAProxy shows ``::102:304`` as ``::1.2.3.4``."""
+    return str(IPv6Address(address)) if ":" in address else address
 
 
 def _batches(commands: "Iterable[str]") -> "Iterator[str]":

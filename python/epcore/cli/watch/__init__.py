@@ -16,9 +16,10 @@ from epcore.cli.watch.targets import File, HAProxy, Lines, Target
 from epcore.proxy import Locality, dns, envoy, nginx, prometheus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from epcore import View
+    from epcore.proxy import ServicePort
     from epcore.types import FamilyName
 
 __all__ = ["Settings", "run_watch"]
@@ -53,6 +54,7 @@ def run_watch(settings: Settings) -> None:
     """Follow slices until the source ends."""
     _check(settings)
     selection = Selection(settings.services, settings.namespace)
+    _check_ports(settings.output, selection.named_ports)
     target = _target(settings, selection)
     source = settings.log or "API server"
     follower = Follower(target, source, batch=settings.batch, hold=settings.hold, state=settings.state)
@@ -89,6 +91,16 @@ def _check(settings: Settings) -> None:
             what = "without --to" if option == "--on-change" else f"with --output {settings.output}"
             what = "with a log" if option in {"--kubeconfig", "--context"} else what
             raise CommandError(f"{option} does nothing {what}")
+
+
+def _check_ports(output: str, ports: "Sequence[ServicePort]") -> None:
+    """Refuse ports that a proxy could not take, or not tell apart: their names have no protocol."""
+    for before, port in zip([None, *ports], ports, strict=False):
+        text = f"--service {port.namespace}/{port.service}:{port.name}/{port.protocol}"
+        if output == "haproxy" and port.protocol != "TCP":
+            raise CommandError(f"{text}: HAProxy passes on no {port.protocol}")
+        if output in {"nginx", "envoy"} and before is not None and before[:3] == port[:3]:
+            raise CommandError(f"{text}: would have the same name as its port of {before.protocol}")
 
 
 def _target(settings: Settings, selection: Selection) -> Target:

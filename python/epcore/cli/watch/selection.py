@@ -38,6 +38,12 @@ class Selection:
                 self._services.add(service)
             if service not in self.names:
                 self.names.append(service)
+        self._named_ports = frozenset(self._ports)
+
+    @property
+    def named_ports(self) -> list[ServicePort]:
+        """List the ports that are named themselves, in order."""
+        return sorted(self._named_ports)
 
     def has(self, namespace: str | None, service: str | None) -> bool:
         """Tell whether a Service is followed."""
