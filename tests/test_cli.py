@@ -326,6 +326,24 @@ def test_an_empty_file_is_not_taken_for_one_that_says_that_there_is_nothing(
     assert capsys.readouterr().err == f"epcore: {name}: is empty; write [] where there is nothing\n"
 
 
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bytes], ids=["gz", "xz", "plain"])
+@pytest.mark.parametrize("command", ["lint", "diff NONE", "plan --endpoints"])
+def test_a_file_that_holds_more_than_fits_anywhere_is_told_before_all_of_it_is_read(
+    command: str,
+    pack: Callable[[bytes], bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("epcore.cli.inputs._LARGEST", 1 << 20)
+    none = tmp_path / "none.json"
+    none.write_text("[]")
+    bomb = tmp_path / "bomb"
+    bomb.write_bytes(pack(b"[" + b" " * (5 << 20) + b"]"))
+    assert main([*command.replace("NONE", str(none)).split(), str(bomb)]) == 2
+    assert capsys.readouterr().err == f"epcore: {bomb}: holds more than 1,048,576 bytes\n"
+
+
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_a_byte_order_mark_is_passed_over(
     files: dict[str, str], tmp_path: Path, pack: Callable[[bytes], bytes]

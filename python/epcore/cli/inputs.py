@@ -9,6 +9,7 @@ import sys
 import zlib
 from codecs import BOM_UTF8
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias, cast
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 STDIN: Final = "-"
+
+_LARGEST: Final = 1 << 32
+"""Bytes of a file, without its compression: of more text the engine takes nothing."""
+_CHUNK: Final = 1 << 20
 
 Watch: TypeAlias = "Callable[[IO[bytes], int | None], IO[bytes]]"
 """Wraps a file of so many bytes (``None``: unknown) in one that tells how far it was read."""
@@ -59,7 +64,7 @@ def read_source(name: str) -> tuple[bytes, list[Any] | None]:
     An empty one is refused, since it looks so too where whatever should have written it has failed.
     """
     with _opened(name, None) as file:
-        content = file.read().removeprefix(BOM_UTF8)  # some editors and shells begin with one
+        content = _all_of(file, name).removeprefix(BOM_UTF8)  # some editors and shells begin with one
     is_json = form_of(name, content) == "json"
     try:
         documents = [] if is_json else [one for one in read_yaml(content) if one is not None]
@@ -68,6 +73,16 @@ def read_source(name: str) -> tuple[bytes, list[Any] | None]:
     if not (content.strip() if is_json else documents):
         raise CommandError(f"{name}: is empty; write [] where there is nothing")
     return content, None if is_json else [item for document in documents for item in items_of(document)]
+
+
+def _all_of(file: IO[bytes], name: str) -> bytes:
+    """Read a file to its end, which may be far: a few packed bytes can be any number of others."""
+    content = BytesIO()
+    while chunk := file.read(_CHUNK):
+        content.write(chunk)
+        if content.tell() > _LARGEST:
+            raise CommandError(f"{name}: holds more than {_LARGEST:,} bytes")
+    return content.getvalue()
 
 
 @contextmanager
