@@ -21,6 +21,7 @@ import epcore
 from api_server import GONE, Script, serving
 from epcore.cli import main
 from epcore.cli.watch import sources, targets
+from epcore.cli.watch.selection import Selection
 from epcore.proxy import ServicePort, haproxy
 from ports import free_port
 from programs import needs, program
@@ -483,6 +484,21 @@ def test_a_command_that_fails_at_the_end_is_run_twice_more_and_then_is_trouble(
     *again, last = [*capfd.readouterr().err.splitlines(), ""][: failures + 1]
     assert all(line == f"epcore: {command}: exit code 1; trying again" for line in again[:2])
     assert last == "" if code == 0 else again[2] == f"epcore: {command}: exit code 1"
+
+
+def test_a_haproxy_that_is_not_there_begins_with_what_is_right(tmp_path: Path) -> None:
+    file = tmp_path / "web.cfg"
+    selection = Selection(["shop/web:http"])
+    options: Any = {"block": 2, "options": ["balance leastconn"], "family": "IPv4"}
+    target = targets.HAProxy(selection, str(file), None, address=str(tmp_path / "none.sock"), **options)
+    view = epcore.View()
+    for numbers, slots in (
+        ((1, 2, 3), ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80", "127.0.0.1:1 disabled"]),
+        ((2, 3), ["127.0.0.1:1 disabled", "10.0.0.2:80", "10.0.0.3:80", "127.0.0.1:1 disabled"]),
+    ):
+        target.update(view, view.replace(slice_of("web-1", *numbers)), 0.0)
+        assert re.findall(r"server s\d (.*)", file.read_text()) == slots
+        assert "balance leastconn" in file.read_text()
 
 
 def test_a_haproxy_that_does_not_answer_is_asked_again_at_the_end_and_then_is_trouble(

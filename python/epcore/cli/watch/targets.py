@@ -15,7 +15,7 @@ from epcore.cli.failure import CommandError, visible
 from epcore.proxy import haproxy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from epcore import Change, Delta, Transition, View
     from epcore.cli.watch.selection import Selection
@@ -201,6 +201,8 @@ class HAProxy(Target):
         self._runtime = haproxy.Runtime(address) if address else None
         self._block, self._options, self._family = block, options, family
         self._backends: dict[ServicePort, haproxy.Backend] = {}
+        self._drafts: dict[ServicePort, haproxy.Backend] = {}
+        """For the next start of a HAProxy that does not say what is in its slots."""
         self._file = File(self._sections, path, None)
         self._command = Command(command) if command else None
         self._lost: tuple[View, Delta, float] | None = None
@@ -208,16 +210,19 @@ class HAProxy(Target):
     def update(self, view: "View", delta: "Delta", moment: float) -> None:
         """Tell HAProxy; write the file; reload if there are new backends or too few slots.
 
-        A HAProxy that does not answer is asked later what it serves, and then told the difference.
+        A HAProxy that does not answer is asked later what it serves, and then told the difference. It may not be there,
+        and begin with the file.
         """
         self._lost = None
         try:
             must_reload = self._tell(view, delta)
         except haproxy.HAProxyError as error:
             print(f"epcore: {error}; trying again", file=sys.stderr)
-            self._backends.clear()
             self._lost = view, delta, time.monotonic()
+            self._draft(view)
+            self._file.update(view, delta, moment)
             return
+        self._drafts.clear()
         is_new = self._file.update(view, delta, moment)
         if must_reload or (is_new and self._runtime is None):
             self._reload()
@@ -250,16 +255,22 @@ class HAProxy(Target):
                 commands += self._backends[port].apply(delta)
                 continue
             servers = self._runtime.servers(port.joined("_")) if self._runtime else []
-            backend = self._backends[port] = haproxy.Backend(
-                port, options=self._options, block=self._block, family=self._family, servers=servers
-            )
-            commands += backend.replace(view)
+            self._backends[port] = self._backend(port, servers)
+            commands += self._backends[port].replace(view)
         if self._runtime:
             self._runtime.send(commands)
-        small = [one for one in self._backends.values() if not (one.fits and one.slots.capacity)]
-        for backend in small:
-            backend.grow()
-        return bool(small)
+        return _grown(self._backends.values())
+
+    def _draft(self, view: "View") -> None:
+        """Let a HAProxy that does not answer begin with what is right, in the slots that were known last."""
+        self._drafts.update(self._backends)
+        self._backends.clear()
+        for port in self._selection.ports(view):
+            self._drafts.setdefault(port, self._backend(port, [])).replace(view)
+        _grown(self._drafts.values())
+
+    def _backend(self, port: "ServicePort", servers: "Sequence[tuple[str, int] | None]") -> haproxy.Backend:
+        return haproxy.Backend(port, options=self._options, block=self._block, family=self._family, servers=servers)
 
     def _reload(self) -> None:
         """Reload, and wait until HAProxy is there with as many slots as the file has."""
@@ -284,7 +295,16 @@ class HAProxy(Target):
 
     def _sections(self, view: "View") -> str:
         del view
-        return "\n".join(self._backends[port].section() for port in sorted(self._backends))
+        backends = self._drafts or self._backends
+        return "\n".join(backends[port].section() for port in sorted(backends))
+
+
+def _grown(backends: "Iterable[haproxy.Backend]") -> bool:
+    """Give those more slots that have too few; tell whether there were any."""
+    small = [one for one in backends if not (one.fits and one.slots.capacity)]
+    for backend in small:
+        backend.grow()
+    return bool(small)
 
 
 def _read(path: Path) -> str | None:
