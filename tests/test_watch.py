@@ -361,10 +361,12 @@ def test_once_writes_the_list_and_ends_and_an_empty_cluster_is_an_empty_file(
 
 
 def test_a_kubeconfig_that_cannot_be_read_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "bad").write_text("{}")
-    for name in ("none", "bad"):
+    for name, text in (("bad", "{}"), ("half", 'clusters: ["'), ("list", "[1]"), ("nul", "\0")):
+        (tmp_path / name).write_text(text)
+    for name in ("none", "bad", "half", "list", "nul"):
         assert main(["watch", "--kubeconfig", str(tmp_path / name)]) == 2
-        assert f"kubeconfig {tmp_path / name}: " in capsys.readouterr().err
+        (said,) = capsys.readouterr().err.splitlines()
+        assert said.startswith(f"epcore: kubeconfig {tmp_path / name}: ")
 
 
 def test_inside_of_a_pod_its_account_is_used(

@@ -125,14 +125,17 @@ class Cluster:
             raise CommandError(message) from None
         places = config.KUBE_CONFIG_DEFAULT_LOCATION
         in_pod = kubeconfig is None and is_in_pod(places)
+        where = "account of the Pod" if in_pod else f"kubeconfig {kubeconfig or places}"
         try:
             if in_pod:
                 config.load_incluster_config()  # type: ignore[no-untyped-call]
             else:
                 config.load_kube_config(kubeconfig, context)  # type: ignore[no-untyped-call]
         except (config.ConfigException, OSError) as error:
-            where = "account of the Pod" if in_pod else f"kubeconfig {kubeconfig or places}"
-            raise CommandError(f"{where}: {error}") from None
+            raise CommandError(f"{where}: {' '.join(str(error).split())}") from None
+        except Exception as error:  # noqa: BLE001 - whatever the client stumbles over in what is none, or half of one
+            said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise CommandError(f"{where}: cannot be read: {said}") from None
         api = client.DiscoveryV1Api()
         namespaces = {namespace} if namespace else {of for of, _ in services}
         self._options: dict[str, Any] = {"_preload_content": False}
