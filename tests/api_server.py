@@ -25,6 +25,8 @@ class Script:
     """What each watch sends before it ends, one after the other; then watches hang."""
     failures: list[int] = field(default_factory=list)
     """HTTP statuses of the next answers."""
+    nonsense: list[Json] = field(default_factory=list)
+    """What is answered to the next lists, whatever is asked for."""
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
 
@@ -69,6 +71,8 @@ def _handler(script: Script) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - a 
                 self.answer(script.failures.pop(0), {"kind": "Status", "code": 500})
             elif query.get("watch"):
                 self.watch()
+            elif script.nonsense:
+                self.answer(200, script.nonsense.pop(0))
             else:
                 begin = int(query.get("continue", "0"))
                 names = sorted(script.slices)[begin : begin + script.page]

@@ -360,6 +360,18 @@ def test_once_writes_the_list_and_ends_and_an_empty_cluster_is_an_empty_file(
     assert len(json.loads((tmp_path / "p.json").read_text())) == 1
 
 
+@pytest.mark.parametrize("answer", [{}, {"items": []}, {"kind": "EndpointSliceList", "metadata": {}, "items": []}])
+def test_an_answer_that_is_no_list_is_not_taken_for_an_empty_one(
+    answer: Json, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script, target = Script(nonsense=[answer]), tmp_path / "p.json"
+    with serving(script, tmp_path) as kubeconfig:
+        options = ["--once", "--kubeconfig", kubeconfig, "-o", "prometheus", "--to", str(target)]
+        assert main(["watch", *options]) == 2
+    assert capsys.readouterr().err.startswith("epcore: API server: ")
+    assert not target.exists()
+
+
 def test_a_kubeconfig_that_cannot_be_read_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, text in (("bad", "{}"), ("half", 'clusters: ["'), ("list", "[1]"), ("nul", "\0")):
         (tmp_path / name).write_text(text)

@@ -158,10 +158,13 @@ class Cluster:
             answer = self._list(limit=PAGE, **({"_continue": following} if following else {}), **self._options)
             page = answer.read()
             metadata = json.loads(page).get("metadata") or {}
+            if not metadata.get("resourceVersion"):
+                # Every list has one. What has none is not for us, and to take it for an empty list would empty files.
+                raise CommandError("API server: an answer that is no list: it has no resourceVersion")
             slices.extend(SliceSet.from_json(page))
             following = metadata.get("continue")
             if not following:
-                return Listed(slices, metadata.get("resourceVersion", ""))
+                return Listed(slices, metadata["resourceVersion"])
 
     def watched(self, version: str) -> "Iterator[bytes]":
         """Watch from a version until the API server ends it."""
