@@ -418,6 +418,20 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.C
     assert capsys.readouterr().err == f"epcore: {target}: No such file or directory\n"
 
 
+def test_trouble_while_stdin_is_silent_ends_as_trouble_does(tmp_path: Path) -> None:
+    event = json.dumps(added(slice_of("web-1", 1))) + "\n"
+    for options, code in ((["-o", "nginx", "--to", str(tmp_path / "no" / "web.conf")], 2), ([], 141)):
+        with watching("-", *options) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdout.close()
+            process.stdin.write(event)
+            process.stdin.flush()
+            assert process.wait(PATIENCE) == code
+            assert process.stderr is not None
+            assert "Fatal" not in process.stderr.read()
+
+
 def test_a_command_that_fails_is_told_and_run_again(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

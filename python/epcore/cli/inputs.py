@@ -9,7 +9,7 @@ import sys
 import zlib
 from codecs import BOM_UTF8
 from contextlib import contextmanager
-from io import BytesIO
+from io import BytesIO, UnsupportedOperation
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias, cast
 
@@ -111,8 +111,13 @@ def _source(name: str) -> "Iterator[io.BufferedReader]":
     if name != STDIN:
         with Path(name).open("rb") as file:
             yield file
-    else:
-        yield cast("io.BufferedReader", sys.stdin.buffer)
+        return
+    try:
+        # Of our own: a thread that waits for a line of Python's would have the interpreter abort where it ends.
+        own = open(sys.stdin.fileno(), "rb", closefd=False)  # noqa: SIM115 - it is never closed
+    except UnsupportedOperation:
+        own = cast("io.BufferedReader", sys.stdin.buffer)  # something that whoever calls us has put there
+    yield own
 
 
 @contextmanager
