@@ -204,6 +204,11 @@ def test_a_report_that_cannot_be_written_is_told_before_the_work(
         assert capsys.readouterr().err.startswith(f"epcore: {place}: ")
 
 
+def test_a_report_that_does_not_fit_is_told_with_its_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", *FLAPPING, "--html", "/dev/full"]) == 2
+    assert capsys.readouterr().err == "epcore: /dev/full: No space left on device\n"
+
+
 @pytest.mark.parametrize(("address", "why"), [("foo", "missing port"), ("x://a:1", "unknown address scheme")])
 def test_what_is_no_address_of_a_scheduler_is_one_line_and_nothing_comes_after_it(address: str, why: str) -> None:
     command = [sys.executable, "-m", "epcore", "simulate", "flapping", "--dask", address]

@@ -418,6 +418,20 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.C
     assert capsys.readouterr().err == f"epcore: {target}: No such file or directory\n"
 
 
+@pytest.mark.parametrize("option", ["--to", "--state"])
+def test_a_disk_that_is_full_is_told_with_the_file(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    log, target = save(tmp_path / "log", [added(slice_of("web-1", 1))]), tmp_path / "file"
+    assert main(["watch", log, "-o", "nginx", option, str(target)]) == 2
+    assert capsys.readouterr().err == f"epcore: {target}: No space left on device\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["log"]
+
+
 def test_trouble_while_stdin_is_silent_ends_as_trouble_does(tmp_path: Path) -> None:
     event = json.dumps(added(slice_of("web-1", 1))) + "\n"
     for options, code in ((["-o", "nginx", "--to", str(tmp_path / "no" / "web.conf")], 2), ([], 141)):

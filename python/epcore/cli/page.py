@@ -7,6 +7,7 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Final
 
+from epcore.atomic import named
 from epcore.cli.drawing import STYLE, Mark, scatter, steps
 from epcore.cli.simulation import SUMMARY_COLUMNS, columns, mean_cells, note
 from epcore.simulate import BLIND, BOUND, BOUNDS, CONTROL, KUBERNETES, compare
@@ -47,7 +48,8 @@ def write_page(path: str, found: "Study") -> None:
         body += _section(found, source.name, marks)
     page = Template(files("epcore.cli").joinpath("report.html").read_text(encoding="utf-8"))
     text = page.substitute(title="epcore simulate", lead=LEAD, style=STYLE, script="", body="\n".join(body))
-    Path(path).write_text(text, encoding="utf-8")
+    with named(Path(path)):
+        Path(path).write_text(text, encoding="utf-8")
 
 
 def _section(found: "Study", load: str, marks: dict[str, Mark]) -> "Iterator[str]":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from epcore.atomic import named
 from epcore.cli.replay import CONTROL, KUBERNETES
 from epcore.cli.tables import COLUMNS, SUMMARY_COLUMNS, note
 from epcore.cli.writers import RecordedWriter
@@ -39,10 +40,9 @@ def write_report(path: str, replays: "Sequence[Replay]", summary: "Summary") -> 
     for number, replay in enumerate(replays):
         body += _section(number, replay)
     page = Template(files("epcore.cli").joinpath("report.html").read_text(encoding="utf-8"))
-    Path(path).write_text(
-        page.substitute(title="epcore replay", lead=LEAD, style="", script=get_plotlyjs(), body="\n".join(body)),
-        encoding="utf-8",
-    )
+    text = page.substitute(title="epcore replay", lead=LEAD, style="", script=get_plotlyjs(), body="\n".join(body))
+    with named(Path(path)):
+        Path(path).write_text(text, encoding="utf-8")
 
 
 def _section(number: int, replay: "Replay") -> "Iterator[str]":
