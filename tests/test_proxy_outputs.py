@@ -4,7 +4,11 @@ import ipaddress
 import json
 import pickle
 import re
+import socket
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -229,6 +233,53 @@ def test_a_haproxy_that_was_there_before_is_told_the_state_of_each_slot() -> Non
     assert not backend.replace(view)
     delta = view.apply({"type": "MODIFIED", "object": slice_of("web-1", endpoint(2), endpoint(8))})
     assert backend.apply(delta) == ["set server shop_web_http/s1 addr 10.0.0.8 port 80"]
+
+
+STATE = """1
+# be_id be_name srv_id srv_name srv_addr srv_port
+3 shop_web_http 1 s1 10.0.0.1 80
+3 shop_web_http 2 s2 10.0.0.2 80
+
+"""
+
+
+@contextmanager
+def haproxy_that_says(folder: Path, answer: str) -> Iterator[haproxy.Runtime]:
+    """Answer once, whatever is asked, and go away."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "socket"))
+        listener.listen()
+
+        def serve() -> None:
+            with listener.accept()[0] as connection:
+                connection.recv(65_536)
+                connection.sendall(answer.encode())
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield haproxy.Runtime(str(folder / "socket"))
+        thread.join(10)
+
+
+@pytest.mark.parametrize("length", [0, 10, STATE.index("3 shop_web_http 2"), len(STATE) - 4, len(STATE) - 1])
+def test_the_half_of_an_answer_is_not_taken_for_what_haproxy_serves(length: int, tmp_path: Path) -> None:
+    with (
+        haproxy_that_says(tmp_path, STATE[:length]) as runtime,
+        pytest.raises(haproxy.HAProxyError, match="has gone before it answered"),
+    ):
+        runtime.servers("shop_web_http")
+
+
+def test_a_whole_answer_is_what_haproxy_serves(tmp_path: Path) -> None:
+    with haproxy_that_says(tmp_path, STATE) as runtime:
+        assert runtime.servers("shop_web_http") == [("10.0.0.1", 80), ("10.0.0.2", 80)]
+
+
+@pytest.mark.parametrize(("answer", "is_done"), [("", False), ("\n", False), ("\n\n", True)])
+def test_a_command_without_an_answer_is_not_taken_for_done(answer: str, *, is_done: bool, tmp_path: Path) -> None:
+    gone = nullcontext() if is_done else pytest.raises(haproxy.HAProxyError, match="has gone before it answered")
+    with haproxy_that_says(tmp_path, answer) as runtime, gone:
+        runtime.send(["set server b/s1 state ready", "set server b/s2 state maint"])
 
 
 def test_a_haproxy_may_write_addresses_in_its_own_way(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -184,7 +184,11 @@ class Runtime:
                 answer = b"".join(iter(lambda: connection.recv(65_536), b""))
         except OSError as error:
             raise HAProxyError(f"{self._address}: {error.strerror or error}") from error
-        return answer.decode("utf-8", "replace")
+        text = answer.decode("utf-8", "replace")
+        if text.splitlines().count("") < request.count(";") + 1:
+            # Each answer ends with an empty line. Whoever goes away before leaves the rest undone.
+            raise HAProxyError(f"{self._address}: HAProxy has gone before it answered all of {request!r}")
+        return text
 
     def _connection(self) -> socket.socket:
         host, colon, port = self._address.rpartition(":")
