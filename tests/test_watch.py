@@ -543,6 +543,28 @@ def test_a_haproxy_that_is_not_there_begins_with_what_is_right(tmp_path: Path) -
         assert "balance leastconn" in file.read_text()
 
 
+def test_a_haproxy_whose_reload_takes_long_is_told_later(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots: list[tuple[str, int] | None] = [None, None]
+    sent: list[str] = []
+    monkeypatch.setattr(targets, "_START", 0.0)
+    monkeypatch.setattr(targets, "_AGAIN", 0.0)
+    monkeypatch.setattr(haproxy.Runtime, "servers", lambda *_: [*slots])
+    monkeypatch.setattr(haproxy.Runtime, "send", lambda _, commands: sent.extend(commands))
+    options: Any = {"block": 2, "options": [], "family": "IPv4"}
+    target = targets.HAProxy(Selection(["shop/web:http"]), str(tmp_path / "web.cfg"), "true", address="s", **options)
+    view = epcore.View()
+    target.update(view, view.replace(slice_of("web-1", 1, 2, 3)), 0.0)
+    said = "epcore: HAProxy has not 4 slots in shop_web_http after its reload; trying again\n"
+    assert capsys.readouterr().err == said
+    slots[:] = [("10.0.0.1", 80), ("10.0.0.2", 80), ("10.0.0.3", 80), None]
+    target.update(view, view.replace(slice_of("web-1", 1, 2, 4)), 0.0)
+    assert "set server shop_web_http/s3 addr 10.0.0.4 port 80" in sent
+    assert capsys.readouterr().err == ""
+    assert "10.0.0.4:80" in (tmp_path / "web.cfg").read_text()
+
+
 def test_a_haproxy_that_does_not_answer_is_asked_again_at_the_end_and_then_is_trouble(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

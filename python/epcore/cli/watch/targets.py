@@ -216,16 +216,15 @@ class HAProxy(Target):
         self._lost = None
         try:
             must_reload = self._tell(view, delta)
+            self._drafts.clear()
+            is_new = self._file.update(view, delta, moment)
+            if must_reload or (is_new and self._runtime is None):
+                self._reload()
         except haproxy.HAProxyError as error:
             print(f"epcore: {error}; trying again", file=sys.stderr)
             self._lost = view, delta, time.monotonic()
             self._draft(view)
             self._file.update(view, delta, moment)
-            return
-        self._drafts.clear()
-        is_new = self._file.update(view, delta, moment)
-        if must_reload or (is_new and self._runtime is None):
-            self._reload()
 
     def retry(self) -> None:
         """Do again what failed some time ago."""
@@ -273,7 +272,7 @@ class HAProxy(Target):
         return haproxy.Backend(port, options=self._options, block=self._block, family=self._family, servers=servers)
 
     def _reload(self) -> None:
-        """Reload, and wait until HAProxy is there with as many slots as the file has."""
+        """Reload, and wait until HAProxy is there with as many slots as the file has. Raises ``HAProxyError``."""
         if self._command is None:
             if self._runtime is not None:
                 print("epcore: HAProxy must be reloaded: its slots do not suffice (no --on-change)", file=sys.stderr)
@@ -285,7 +284,7 @@ class HAProxy(Target):
             while not self._has(self._runtime, backend):
                 if time.monotonic() > until:
                     message = f"HAProxy has not {backend.slots.capacity} slots in {backend.name} after its reload"
-                    raise CommandError(message)
+                    raise haproxy.HAProxyError(message)
                 time.sleep(_PAUSE)
 
     def _has(self, runtime: haproxy.Runtime, backend: haproxy.Backend) -> bool:
