@@ -418,6 +418,30 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.C
     assert capsys.readouterr().err == f"epcore: {target}: No such file or directory\n"
 
 
+@pytest.mark.parametrize("may", [{"owner", "group"}, {"group"}, set()], ids=["both", "group", "none"])
+def test_whoever_could_read_a_file_can_read_the_one_in_its_place(
+    may: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[int, int]] = []
+
+    def chown(_: int, owner: int, group: int) -> None:
+        if not may >= ({"group"} if owner == -1 else {"owner", "group"}):
+            raise PermissionError(1, "Operation not permitted")
+        given.append((owner, group))
+
+    monkeypatch.setattr(os, "fchown", chown)
+    log, target = save(tmp_path / "log", [added(slice_of("web-1", 1))]), tmp_path / "web.conf"
+    target.write_text("")
+    target.chmod(0o640)
+    status = target.stat()
+    assert main(["watch", log, "-o", "nginx", "--to", str(target)]) == 0
+    owners = {"both": status.st_uid, "group": -1}
+    kind = "both" if "owner" in may else "group"
+    assert given == ([(owners[kind], status.st_gid)] if may else [])
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert addresses(target) == ["10.0.0.1"]
+
+
 @pytest.mark.parametrize("option", ["--to", "--state"])
 def test_a_disk_that_is_full_is_told_with_the_file(
     option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

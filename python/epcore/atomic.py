@@ -15,25 +15,36 @@ if TYPE_CHECKING:
 def write_atomically(path: Path, text: str) -> None:
     """Put a file in the place of another at once: whoever reads sees the old one or the new one, also after a crash.
 
-    A link stays, and the file that it links to is replaced. Raises ``OSError``, also as :func:`replaceable`.
+    A link stays, and the file that it links to is replaced; its mode stays, and owner and group where they may be given
+    to the new one. Raises ``OSError``, also as :func:`replaceable`.
     """
     path = replaceable(path)
     try:
-        mode = path.stat().st_mode & 0o777
+        before = path.stat()
     except FileNotFoundError:
-        mode = 0o644
+        before = None
     with named(path):
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
-                os.fchmod(file.fileno(), mode)
+                _resemble(file.fileno(), before)
                 os.fsync(file.fileno())
             Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
+
+
+def _resemble(handle: int, before: os.stat_result | None) -> None:
+    """Let those read and write a new file who could the old one, as far as we may."""
+    if before is not None:
+        for owner in (before.st_uid, -1):
+            with suppress(PermissionError):
+                os.fchown(handle, owner, before.st_gid)
+                break
+    os.fchmod(handle, 0o644 if before is None else before.st_mode & 0o777)
 
 
 @contextmanager
