@@ -27,6 +27,8 @@ class Script:
     """HTTP statuses of the next answers."""
     nonsense: list[Json] = field(default_factory=list)
     """What is answered to the next lists, whatever is asked for."""
+    bearer: str | None = None
+    """Which one is taken; ``None`` for any, and for none."""
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
 
@@ -67,7 +69,9 @@ def _handler(script: Script) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - a 
             url = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(url.query).items()}
             script.requests.append((url.path, query))
-            if script.failures:
+            if script.bearer and self.headers["Authorization"] != f"Bearer {script.bearer}":
+                self.answer(401, {"kind": "Status", "code": 401})
+            elif script.failures:
                 self.answer(script.failures.pop(0), {"kind": "Status", "code": 500})
             elif query.get("watch"):
                 self.watch()

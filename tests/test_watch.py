@@ -360,6 +360,29 @@ def test_once_writes_the_list_and_ends_and_an_empty_cluster_is_an_empty_file(
     assert len(json.loads((tmp_path / "p.json").read_text())) == 1
 
 
+def test_credentials_that_were_renewed_are_read_again(tmp_path: Path) -> None:
+    script = Script(bearer="first", watches=[[]])
+    with serving(script, tmp_path) as kubeconfig:
+        file = Path(kubeconfig)
+        config = json.loads(file.read_text())
+
+        def renew(token: str) -> None:
+            config["users"][0]["user"] = {"token": token}
+            file.write_text(json.dumps(config))
+
+        renew("first")
+        cluster = sources.Cluster(kubeconfig=kubeconfig, context=None, namespace=None, services=[], wait=lambda _: None)
+        told = cluster.follow(lambda: None)
+        assert isinstance(next(told), sources.Listed)
+        script.bearer = "second"
+        assert "401" in str(next(told))
+        file.write_text("{")  # half written
+        assert "401" in str(next(told))
+        renew("second")
+        assert "401" in str(next(told))
+        assert isinstance(next(told), sources.Listed)
+
+
 @pytest.mark.parametrize("answer", [{}, {"items": []}, {"kind": "EndpointSliceList", "metadata": {}, "items": []}])
 def test_an_answer_that_is_no_list_is_not_taken_for_an_empty_one(
     answer: Json, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -3,6 +3,7 @@
 import json
 import random
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -118,37 +119,41 @@ class Cluster:
         services: "Sequence[tuple[str, str]]",
         wait: "Callable[[float], None]" = time.sleep,
     ) -> None:
+        self._kubeconfig, self._context = kubeconfig, context
+        namespaces = {namespace} if namespace else {of for of, _ in services}
+        self._options: dict[str, Any] = {"_preload_content": False}
+        if len(namespaces) == 1:
+            self._options["namespace"] = namespaces.pop()
+        if services:
+            names = ",".join(sorted({name for _, name in services}))
+            self._options["label_selector"] = f"{_SERVICE_LABEL} in ({names})"
+        self._wait = wait
+        self._list: Callable[..., Any]  # its answer is of urllib3, unread
+        self._log_in()
+
+    def _log_in(self) -> None:
+        """Read the credentials, which may be others by now. Raises ``CommandError``."""
         try:
             from kubernetes import client, config  # noqa: PLC0415 - an extra, which only this needs
         except ModuleNotFoundError:
             message = "a cluster is read with the kubernetes client: pip install '.[cli,kubernetes]' from a checkout"
             raise CommandError(message) from None
         places = config.KUBE_CONFIG_DEFAULT_LOCATION
-        in_pod = kubeconfig is None and is_in_pod(places)
-        where = "account of the Pod" if in_pod else f"kubeconfig {kubeconfig or places}"
+        in_pod = self._kubeconfig is None and is_in_pod(places)
+        where = "account of the Pod" if in_pod else f"kubeconfig {self._kubeconfig or places}"
         try:
             if in_pod:
                 config.load_incluster_config()  # type: ignore[no-untyped-call]
             else:
-                config.load_kube_config(kubeconfig, context)  # type: ignore[no-untyped-call]
+                config.load_kube_config(self._kubeconfig, self._context)  # type: ignore[no-untyped-call]
         except (config.ConfigException, OSError) as error:
             raise CommandError(f"{where}: {' '.join(str(error).split())}") from None
         except Exception as error:  # noqa: BLE001 - whatever the client stumbles over in what is none, or half of one
             said = f"{type(error).__name__}: {' '.join(str(error).split())}"
             raise CommandError(f"{where}: cannot be read: {said}") from None
-        api = client.DiscoveryV1Api()
-        namespaces = {namespace} if namespace else {of for of, _ in services}
-        self._options: dict[str, Any] = {"_preload_content": False}
-        self._list: Callable[..., Any]  # its answer is of urllib3, unread
-        if len(namespaces) == 1:
-            self._list = api.list_namespaced_endpoint_slice
-            self._options["namespace"] = namespaces.pop()
-        else:
-            self._list = api.list_endpoint_slice_for_all_namespaces
-        if services:
-            names = ",".join(sorted({name for _, name in services}))
-            self._options["label_selector"] = f"{_SERVICE_LABEL} in ({names})"
-        self._wait = wait
+        api = client.DiscoveryV1Api(client.ApiClient())
+        is_one = "namespace" in self._options
+        self._list = api.list_namespaced_endpoint_slice if is_one else api.list_endpoint_slice_for_all_namespaces
 
     def listed(self) -> Listed:
         """List all slices, page by page."""
@@ -210,6 +215,10 @@ class Cluster:
                 if not _is_passing(error, status) and not (was_there and status == HTTPStatus.UNAUTHORIZED):
                     raise _as_command_error(error) from None
                 must_list = must_list or status == HTTPStatus.GONE
+                if status == HTTPStatus.UNAUTHORIZED:
+                    # What cannot be read now may be half written, and is read again when it is refused again.
+                    with suppress(CommandError):
+                        self._log_in()
                 yield Trouble(f"API server: {_told(error)}; trying again")
             # A watch that ends at once is trouble too, though nobody says so.
             failures = 0 if time.monotonic() - begin > _SHORT else failures + 1
