@@ -13,8 +13,8 @@ use crate::kube::hints::{self, Source, without_hints};
 use crate::kube::slices::{Origin, has_owner, is_placeholder};
 use crate::model::{AddressType, EndpointList, EndpointPort, EndpointSlice, Shared, TRIGGER_TIME_ANNOTATION};
 use crate::pack::{
-    self, AddressReuse, Combination, Existing, Naming, Notes, Plan, Policy, Verb, WriteReason, WriteReasons,
-    canonical_order, pack_group,
+    self, AddressReuse, Combination, Existing, Naming, Notes, Plan, Policy, Taken, Verb, Write, WriteReason,
+    WriteReasons, canonical_order, pack_group,
 };
 
 /// Whose rules a call follows.
@@ -264,7 +264,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         if self.options.naming == Naming::Deterministic {
-            pack::name_slice(&mut slice, &mut self.names_taken().as_ref().clone())?;
+            pack::name_slice(&mut slice, &mut Taken::new(self.names_taken()))?;
         }
         let slot = self.plan.new_slot();
         self.plan.counts.write_floor += 1;
@@ -275,28 +275,30 @@ impl<'a> Run<'a> {
 
     /// A create and a delete become one update (upstream `finalize`): the last new slice gets the first name.
     fn recycle(&mut self, first_write: usize) {
-        if !self.plan.writes[first_write..].iter().any(|part| part.write.verb == Verb::Delete) {
-            return;
+        let mut writes_of: HashMap<usize, usize> = HashMap::new();
+        for part in &self.plan.writes {
+            *writes_of.entry(part.write.slot).or_default() += 1;
         }
-        let mut at = first_write;
-        while at < self.plan.writes.len() {
-            let write = &self.plan.writes[at].write;
-            let is_emptied = write.reasons.contains(WriteReason::Emptied) || write.slice.endpoints.is_empty();
-            let may = write.verb == Verb::Delete
-                && !self.gave_away(write)
-                && self.is_owned(&write.slice)
-                && (self.options.recycles() || (is_emptied && self.holds_nothing_wanted(&write.slice)));
-            let created = |slot: usize| self.plan.writes.iter().filter(|part| part.write.slot == slot).count() == 1;
-            let create = (first_write..self.plan.writes.len()).rev().find(|&at| {
-                let write = &self.plan.writes[at].write;
-                write.verb == Verb::Create && created(write.slot)
-            });
-            match create {
-                None => return,
-                Some(create) if may => self.plan.recycle(create, at),
-                Some(_) => at += 1,
-            }
+        let of = |verb: Verb| {
+            let all = self.plan.writes.iter().enumerate().skip(first_write);
+            all.filter(move |(_, part)| part.write.verb == verb).map(|(at, part)| (at, &part.write))
+        };
+        let created = of(Verb::Create).filter(|(_, write)| writes_of[&write.slot] == 1).map(|(at, _)| at);
+        let mut created: Vec<usize> = created.collect();
+        let mut pairs = Vec::new();
+        for (at, _) in of(Verb::Delete).filter(|(_, write)| self.may_be_recycled(write)) {
+            let Some(create) = created.pop() else { break };
+            pairs.push((create, at));
         }
+        self.plan.recycle(&pairs);
+    }
+
+    /// True if the slice of a delete may be given other content instead.
+    fn may_be_recycled(&self, write: &Write) -> bool {
+        let is_emptied = write.reasons.contains(WriteReason::Emptied) || write.slice.endpoints.is_empty();
+        !self.gave_away(write)
+            && self.is_owned(&write.slice)
+            && (self.options.recycles() || (is_emptied && self.holds_nothing_wanted(&write.slice)))
     }
 
     pub(super) fn finish(mut self) -> Plan {

@@ -2,11 +2,15 @@
 
 use std::sync::{Arc, OnceLock};
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::model::{Address, ByIdentity, EndpointSlice, Identity};
 use crate::pack::order::{Before, order};
 use crate::pack::{Move, Notes, Plan, Stats, Verb, Write, WriteReason, WriteReasons};
+
+/// So many writes that take one address away are ordered with each that brings it in: one with thousands of sets of ports has millions of
+/// such pairs.
+const MANY: usize = 64;
 
 /// A plan under construction. A slot is a slice: those that are there come first, created ones after them.
 #[derive(Default)]
@@ -59,16 +63,20 @@ impl Combination {
         self.counts += plan.counts;
     }
 
-    /// Let a new slice take the name and the place of one that is deleted: an update for a create and a delete.
-    pub(crate) fn recycle(&mut self, create: usize, delete: usize) {
-        let (old, slot) = (self.writes[delete].write.slice.clone(), self.writes[delete].write.slot);
-        let part = &mut self.writes[create].write;
-        part.verb = Verb::Update;
-        part.slot = slot;
-        part.reasons = part.reasons.with(WriteReason::Ports, true);
-        part.slice.metadata.take_identity(&old.metadata);
-        self.writes.remove(delete);
-        self.counts.write_floor = self.counts.write_floor.saturating_sub(1);
+    /// Let new slices take the names and the places of those that are deleted: an update for each create and delete.
+    pub(crate) fn recycle(&mut self, pairs: &[(usize, usize)]) {
+        for &(create, delete) in pairs {
+            let (old, slot) = (self.writes[delete].write.slice.clone(), self.writes[delete].write.slot);
+            let part = &mut self.writes[create].write;
+            part.verb = Verb::Update;
+            part.slot = slot;
+            part.reasons = part.reasons.with(WriteReason::Ports, true);
+            part.slice.metadata.take_identity(&old.metadata);
+        }
+        let deleted: HashSet<usize> = pairs.iter().map(|(_, delete)| *delete).collect();
+        let mut at = 0..;
+        self.writes.retain(|_| at.next().is_some_and(|at| !deleted.contains(&at)));
+        self.counts.write_floor = self.counts.write_floor.saturating_sub(pairs.len());
     }
 
     /// The plan: each group in its order, endpoints that pass between groups in safe order, replaced slices last.
@@ -127,7 +135,7 @@ impl Combination {
         }
         for (at, flow) in flows.iter().enumerate() {
             for &one in &flow.arrives {
-                for &(other, left) in leaving.get(&one.endpoint.address()).into_iter().flatten() {
+                for &(other, left) in leaving.get(&one.endpoint.address()).into_iter().flatten().take(MANY) {
                     if self.writes[other].group == self.writes[at].group {
                         continue;
                     }
@@ -166,6 +174,6 @@ fn only_in<'a>(slice: Option<&'a EndpointSlice>, other: Option<&'a EndpointSlice
         let by_identity = |endpoint| ByIdentity { endpoint, identity: Identity::Stable };
         slice.into_iter().flat_map(|slice| slice.endpoints.iter()).map(by_identity)
     };
-    let others: hashbrown::HashSet<ByIdentity<'a>> = all(other).collect();
+    let others: HashSet<ByIdentity<'a>> = all(other).collect();
     all(slice).filter(|one| !others.contains(one)).collect()
 }

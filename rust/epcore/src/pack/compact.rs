@@ -1,5 +1,8 @@
 //! Bounded fragmentation: the emptiest containers are drained until there are few enough.
 
+use std::collections::BTreeSet;
+
+use crate::interrupt::point;
 use crate::pack::Compaction;
 use crate::pack::problem::{Assignment, Filled, Problem};
 
@@ -17,47 +20,85 @@ impl Compaction {
     }
 }
 
+/// Containers that stay, in the two orders that are asked for.
+#[derive(Default)]
+struct Live {
+    /// The emptiest first, of equals those that are written anyway.
+    emptiest: BTreeSet<(usize, bool, usize)>,
+    /// Those with room: first those that are written anyway, of equals the emptiest.
+    open: BTreeSet<(bool, usize, usize)>,
+}
+
+impl Live {
+    fn insert(&mut self, problem: &Problem<'_>, bins: &[Filled], index: usize) {
+        let bin = &bins[index];
+        self.emptiest.insert((bin.count(), !bin.is_written(), index));
+        if problem.room(bin) > 0 {
+            self.open.insert((!bin.is_written(), bin.count(), index));
+        }
+    }
+
+    fn remove(&mut self, bins: &[Filled], index: usize) {
+        let bin = &bins[index];
+        self.emptiest.remove(&(bin.count(), !bin.is_written(), index));
+        self.open.remove(&(!bin.is_written(), bin.count(), index));
+    }
+}
+
 /// Drain the emptiest container into the emptiest others, those that are written anyway first, while there are too many.
 pub(crate) fn compact(problem: &Problem<'_>, compaction: Compaction, solution: &mut Assignment) {
     let limit = compaction.limit(problem.items.count(), problem.max_items);
     let mut budget = compaction.max_moves.unwrap_or(usize::MAX);
-    let mut live: Vec<usize> = (0..solution.bins.len()).filter(|&index| !solution.bins[index].is_deleted()).collect();
-    while live.len() > limit {
-        live.sort_by_key(|&index| (solution.bins[index].count(), !solution.bins[index].is_written(), index));
-        let source = live[0];
-        let Some(targets) = targets(problem, &solution.bins, source, &live[1..]) else {
+    let mut live = Live::default();
+    for index in (0..solution.bins.len()).filter(|&index| !solution.bins[index].is_deleted()) {
+        live.insert(problem, &solution.bins, index);
+    }
+    while live.emptiest.len() > limit {
+        point();
+        let Some(&(_, _, source)) = live.emptiest.first() else { return };
+        live.remove(&solution.bins, source);
+        let moves = solution.bins[source].kept.len();
+        let Some(targets) = targets(problem, &solution.bins, source, &live).filter(|_| moves <= budget) else {
             return;
         };
-        let moves = solution.bins[source].kept.len();
-        if moves > budget {
-            return;
-        }
         budget -= moves;
+        let mut changed = targets.clone();
+        changed.dedup();
+        for &index in &changed {
+            live.remove(&solution.bins, index);
+        }
         drain(problem, solution, source, &targets);
-        live.remove(0);
+        for index in changed {
+            live.insert(problem, &solution.bins, index);
+        }
     }
 }
 
 /// A container for each item of `source`, or `None` if there is not enough room.
-fn targets(problem: &Problem<'_>, bins: &[Filled], source: usize, others: &[usize]) -> Option<Vec<usize>> {
-    let mut others: Vec<usize> = others.iter().copied().filter(|&index| problem.room(&bins[index]) > 0).collect();
-    others.sort_by_key(|&index| (!bins[index].is_written(), bins[index].count(), index));
-    let mut used = vec![(0usize, 0usize); others.len()];
+fn targets(problem: &Problem<'_>, bins: &[Filled], source: usize, live: &Live) -> Option<Vec<usize>> {
+    let mut others = live.open.iter().map(|&(_, _, index)| index);
+    // Containers that were looked at, with the items and bytes that they would get.
+    let mut used: Vec<(usize, usize, usize)> = Vec::new();
     let mut first = 0;
     let mut chosen = Vec::new();
     for item in bins[source].items() {
-        let fits = |at: usize| {
-            let bin = &bins[others[at]];
-            let (count, bytes) = used[at];
-            problem.room(bin) > count && problem.has_bytes(bin, bytes + problem.size(item))
-        };
-        while others.get(first).is_some_and(|&index| problem.room(&bins[index]) <= used[first].0) {
+        let size = problem.size(item);
+        let has_room = |&(index, count, _): &(usize, usize, usize)| problem.room(&bins[index]) > count;
+        let fits = |one: &(usize, usize, usize)| has_room(one) && problem.has_bytes(&bins[one.0], one.2 + size);
+        while used.get(first).is_some_and(|one| !has_room(one)) {
             first += 1;
         }
-        let at = (first..others.len()).find(|&at| fits(at))?;
-        used[at].0 += 1;
-        used[at].1 += problem.size(item);
-        chosen.push(others[at]);
+        let mut at = first;
+        while !used.get(at).is_some_and(&fits) {
+            at += 1;
+            if at >= used.len() {
+                used.push((others.next()?, 0, 0));
+                at = used.len() - 1;
+            }
+        }
+        used[at].1 += 1;
+        used[at].2 += size;
+        chosen.push(used[at].0);
     }
     Some(chosen)
 }

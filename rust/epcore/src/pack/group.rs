@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -15,6 +14,7 @@ use crate::model::{
 };
 use crate::pack::canonical::{Numbers, canonical_order};
 use crate::pack::items::Stages;
+use crate::pack::naming::Taken;
 use crate::pack::settle::{Bin, Held, settle};
 use crate::pack::stage::Role;
 use crate::pack::summary::same_annotations;
@@ -47,6 +47,8 @@ pub(crate) struct Group<'a> {
     pub(super) cohorts: RefCell<HashMap<&'a str, u32>>,
     pub(super) sizes: OnceCell<Vec<usize>>,
     pub(super) stages: OnceCell<Stages>,
+    /// The order in which items are new, where it is that of Kubernetes.
+    pub(super) shuffled: OnceCell<Vec<u128>>,
 }
 
 /// Both sides are often in the same order: the item after the last one that was found is tried before a look-up.
@@ -98,6 +100,7 @@ impl<'a> Group<'a> {
             cohorts: RefCell::default(),
             sizes: OnceCell::new(),
             stages: OnceCell::new(),
+            shuffled: OnceCell::new(),
         };
         for (index, slice) in &existing {
             group.check_slice(slice).map_err(|error| error.in_index(*index).in_field("slices"))?;
@@ -116,9 +119,8 @@ impl<'a> Group<'a> {
     }
 
     /// Names that no new slice may get: of all slices given, and of others beside them.
-    pub(crate) fn names(&self) -> BTreeSet<String> {
-        let given = self.given.iter().map(|slice| slice.metadata.name.clone());
-        given.chain(self.options.names_taken.iter().cloned()).collect()
+    pub(crate) fn names(&self) -> Taken<'a> {
+        Taken::new(&self.options.names_taken).with(self.given)
     }
 
     /// The wanted endpoint that an item stands for.
@@ -222,7 +224,11 @@ impl<'a> Group<'a> {
                 for address in endpoint.addresses() {
                     leaving
                         .entry(address)
-                        .and_modify(|(_, others)| others.push(number))
+                        .and_modify(|(first, others)| {
+                            if others.last().unwrap_or(first) != &number {
+                                others.push(number);
+                            }
+                        })
                         .or_insert_with(|| (number, Vec::new()));
                 }
             }

@@ -43,6 +43,16 @@ impl<'a> Group<'a> {
         })
     }
 
+    /// Kubernetes takes new endpoints in the random order of a map. An order by address would keep batches together, which it does not.
+    fn shuffled(&self) -> &[u128] {
+        let hash = |item| {
+            point();
+            let (namespace, name) = self.endpoint(item).target_name();
+            naming::hash(&[&self.endpoint(item).address().to_string(), namespace, name])
+        };
+        self.shuffled.get_or_init(|| (0u32..).take(self.items.len()).map(hash).collect())
+    }
+
     fn cohort_id(&self, name: Option<&'a str>) -> u32 {
         let Some(name) = name else { return 0 };
         let mut cohorts = self.cohorts.borrow_mut();
@@ -59,11 +69,7 @@ impl Items for Group<'_> {
     fn compare(&self, left: u32, right: u32) -> Ordering {
         point();
         let key = |item| ByIdentity { endpoint: self.endpoint(item), identity: Identity::Kubernetes };
-        // Kubernetes takes them in the random order of a map. An order by address would keep batches together, which it does not.
-        let shuffled = |item| {
-            let (namespace, name) = self.endpoint(item).target_name();
-            self.is_upstream().then(|| naming::hash(&[&self.endpoint(item).address().to_string(), namespace, name]))
-        };
+        let shuffled = |item: u32| self.is_upstream().then(|| self.shuffled()[item as usize]);
         shuffled(left).cmp(&shuffled(right)).then_with(|| key(left).cmp(&key(right)))
     }
 

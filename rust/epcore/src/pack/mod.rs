@@ -14,6 +14,7 @@ mod compact;
 mod draft;
 mod group;
 mod items;
+mod largest;
 mod late;
 mod lifecycle;
 mod naming;
@@ -43,7 +44,7 @@ pub(crate) use combine::Combination;
 pub(crate) use group::same_annotations_and_owners;
 pub use late::LateSlice;
 pub(crate) use late::Replaced;
-pub(crate) use naming::{fnv1a, name as name_slice};
+pub(crate) use naming::{Taken, fnv1a, name as name_slice};
 pub use notes::{Event, HintState, Notes};
 pub use options::{
     AddressReuse, Compaction, CompactionOrder, IdleMoves, Lifecycle, Naming, Options, Policy, Prices, Replace,

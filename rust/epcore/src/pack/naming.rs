@@ -1,6 +1,9 @@
 //! Names of new slices from their content.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use hashbrown::HashSet;
 
 use crate::Error;
 use crate::model::{EndpointPort, EndpointSlice, ObjectMeta};
@@ -10,8 +13,31 @@ const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
 const SUFFIX: usize = 10;
 const LONGEST_NAME: usize = 253;
 
-/// Give a new slice a name that depends on its group and its endpoints, and is not in `taken`.
-pub(crate) fn name(slice: &mut EndpointSlice, taken: &mut BTreeSet<String>) -> Result<(), Error> {
+/// Names that no new slice may get.
+pub(crate) struct Taken<'a> {
+    /// Of slices beside those at hand. There may be many, and they are asked for each group.
+    others: &'a BTreeSet<String>,
+    names: HashSet<String>,
+}
+
+impl<'a> Taken<'a> {
+    pub(crate) fn new(others: &'a BTreeSet<String>) -> Self {
+        Self { others, names: HashSet::new() }
+    }
+
+    pub(crate) fn with(mut self, slices: &[Arc<EndpointSlice>]) -> Self {
+        self.names.extend(slices.iter().map(|slice| slice.metadata.name.clone()));
+        self
+    }
+
+    /// Take a name; false if it was taken.
+    fn take(&mut self, name: &str) -> bool {
+        !self.others.contains(name) && self.names.insert(name.to_owned())
+    }
+}
+
+/// Give a new slice a name that depends on its group and its endpoints, and is not taken.
+pub(crate) fn name(slice: &mut EndpointSlice, taken: &mut Taken<'_>) -> Result<(), Error> {
     let prefix = prefix(&slice.metadata)?;
     let prefix = &prefix[..prefix.floor_char_boundary(LONGEST_NAME - SUFFIX)];
     let mut content: Vec<Vec<u8>> = slice.endpoints.iter().map(crate::wire::json::write_endpoint).collect();
@@ -32,7 +58,7 @@ pub(crate) fn name(slice: &mut EndpointSlice, taken: &mut BTreeSet<String>) -> R
             hash.write(endpoint);
         }
         let name = format!("{prefix}{}", hash.suffix());
-        if taken.insert(name.clone()) {
+        if taken.take(&name) {
             slice.metadata.name = name;
             break;
         }

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use hashbrown::HashMap;
 
 use crate::interrupt::point;
+use crate::pack::largest::Largest;
 use crate::pack::problem::{CohortIds, Items};
 
 /// A container that is written and has room.
@@ -47,10 +48,7 @@ pub(crate) fn place(
 ) -> Vec<(u32, usize)> {
     let mut placement = Placement::new(items, targets, residents, order);
     let (reusing, rest): (Vec<u32>, Vec<u32>) = pending.iter().partition(|&&item| !items.leaves_from(item).is_empty());
-    let ranks = ranks(items, &reusing, placement.targets);
-    for &item in &reusing {
-        placement.put_reusing(items, item, &ranks);
-    }
+    placement.put_reusing(items, &reusing);
     for (cohort, batch) in batches(items, &rest) {
         placement.put_batch(cohort, &batch);
     }
@@ -90,6 +88,33 @@ fn batches(items: &dyn Items, pending: &[u32]) -> Vec<(CohortIds, Vec<u32>)> {
         (Reverse(size), first, Reverse(batch.len()))
     });
     batches
+}
+
+/// Targets, best first, of which the first that is written late enough is asked for.
+struct Queue {
+    targets: Vec<usize>,
+    /// One more than the place of each in the order of writes, zero for one without room.
+    ranks: Largest,
+}
+
+impl Queue {
+    fn new(targets: &VecDeque<usize>, ranks: &[usize]) -> Self {
+        let targets: Vec<usize> = targets.iter().copied().collect();
+        let ranks = Largest::new(targets.iter().map(|&target| ranks[target] + 1));
+        Self { targets, ranks }
+    }
+
+    /// The first with room and at least this rank.
+    fn first(&mut self, least: usize, targets: &[Target]) -> Option<usize> {
+        loop {
+            let place = self.ranks.first(least + 1)?;
+            let target = self.targets[place];
+            if targets[target].room > 0 {
+                return Some(target);
+            }
+            self.ranks.set(place, 0);
+        }
+    }
 }
 
 impl<'a> Placement<'a> {
@@ -138,27 +163,30 @@ impl<'a> Placement<'a> {
         self.placed.push((item, target));
     }
 
-    /// Put an item whose address leaves other containers into one that can be written after all of them.
-    fn put_reusing(&mut self, items: &dyn Items, item: u32, ranks: &[usize]) {
-        let latest = items
-            .leaves_from(item)
-            .iter()
-            .filter_map(|&bin| self.targets.iter().position(|target| target.bin == bin))
-            .map(|index| ranks[index])
-            .max();
-        let allowed =
-            |index: &usize| self.targets[*index].room > 0 && latest.is_none_or(|latest| ranks[*index] > latest);
-        let wanted = items.cohort(item);
-        let company = [wanted, (wanted.0, 0)].into_iter().filter(|cohort| cohort.0 != 0);
-        let found = company
-            .filter_map(|cohort| self.by_cohort.get(&cohort))
-            .flatten()
-            .chain(&self.fallback)
-            .copied()
-            .find(allowed)
-            .or_else(|| self.fallback.iter().copied().find(|&index| self.targets[index].room > 0));
-        if let Some(target) = found {
-            self.put(item, target);
+    /// Put each item whose address leaves other containers into one that can be written after all of them, if there is one with room.
+    fn put_reusing(&mut self, items: &dyn Items, reusing: &[u32]) {
+        if reusing.is_empty() {
+            return;
+        }
+        let ranks = ranks(items, reusing, self.targets);
+        let of_bin: HashMap<usize, usize> =
+            self.targets.iter().zip(&ranks).map(|(target, rank)| (target.bin, *rank)).collect();
+        let mut anywhere = Queue::new(&self.fallback, &ranks);
+        let mut company: HashMap<CohortIds, Queue> = HashMap::new();
+        for &item in reusing {
+            point();
+            let latest = items.leaves_from(item).iter().filter_map(|bin| of_bin.get(bin)).max();
+            let least = latest.map_or(0, |latest| latest + 1);
+            let wanted = items.cohort(item);
+            let of_company = [wanted, (wanted.0, 0)].into_iter().filter(|cohort| cohort.0 != 0).find_map(|cohort| {
+                let list = self.by_cohort.get(&cohort)?;
+                company.entry(cohort).or_insert_with(|| Queue::new(list, &ranks)).first(least, self.targets)
+            });
+            let found =
+                of_company.or_else(|| anywhere.first(least, self.targets)).or_else(|| anywhere.first(0, self.targets));
+            if let Some(target) = found {
+                self.put(item, target);
+            }
         }
     }
 

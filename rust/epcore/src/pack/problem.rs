@@ -127,6 +127,13 @@ impl Problem<'_> {
         self.max_bytes.is_none_or(|most| bin.bytes + reserved + size <= most)
     }
 
+    /// One more than the bytes that are left in a container with room, zero where there is no room.
+    pub(crate) fn left(&self, bin: &Filled) -> usize {
+        let reserved = if bin.is_new { 0 } else { self.moving_bytes };
+        let most = self.max_bytes.unwrap_or(usize::MAX);
+        if self.room(bin) == 0 { 0 } else { most.saturating_add(1).saturating_sub(bin.bytes + reserved) }
+    }
+
     pub(crate) fn put(&self, bin: &mut Filled, item: u32) {
         bin.bytes += self.size(item);
         bin.added.push(item);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::model::{EndpointSlice, MOVING_ANNOTATION};
 use crate::pack::draft::{Draft, DraftWrite};
@@ -76,15 +76,15 @@ impl Draft<'_, '_> {
     }
 
     fn edges_of_reuse(&self, write_of: &HashMap<usize, usize>) -> Vec<Before> {
-        let mut edges = Vec::new();
+        let mut edges = HashSet::new();
         for (item, target) in self.arrivals() {
             for source in self.group.sources_of(item).iter().filter(|&&source| source != target) {
                 if let (Some(&first), Some(&second)) = (write_of.get(source), write_of.get(&target)) {
-                    edges.push(Before { first, second, must: false });
+                    edges.insert(Before { first, second, must: false });
                 }
             }
         }
-        edges
+        edges.into_iter().collect()
     }
 
     /// Added items whose address has not left when they come in.
@@ -104,9 +104,9 @@ impl Draft<'_, '_> {
     fn add_second_writes(&mut self, late: &BTreeSet<u32>, write_of: &HashMap<usize, usize>, edges: &mut Vec<Before>) {
         let bins: BTreeSet<usize> =
             self.arrivals().filter(|(item, _)| late.contains(item)).map(|(_, bin)| bin).collect();
-        let is_late = |write: usize| bins.iter().any(|bin| write_of.get(bin) == Some(&write));
+        let late_writes: HashSet<usize> = bins.iter().filter_map(|bin| write_of.get(bin)).copied().collect();
         // What held for the late items holds for their second write instead.
-        edges.retain(|edge| edge.must || !is_late(edge.second));
+        edges.retain(|edge| edge.must || !late_writes.contains(&edge.second));
         for bin in bins {
             let filled = &self.assignment.bins[bin];
             let Some(&first) = write_of.get(&bin) else { continue };

@@ -1,8 +1,10 @@
 //! The optimiser: items into containers. It knows no Kubernetes.
 
+use crate::interrupt::point;
 use crate::pack::Policy;
 use crate::pack::choose::{Clean, choose};
 use crate::pack::compact::compact;
+use crate::pack::largest::Largest;
 use crate::pack::lifecycle::renew;
 use crate::pack::place::{FillOrder, Target, place};
 use crate::pack::problem::{Assignment, Filled, Problem};
@@ -145,20 +147,18 @@ impl Problem<'_> {
         pending.sort_by_key(|&item| std::cmp::Reverse(self.items.size(item)));
         let mut order: Vec<usize> = (0..bins.len()).filter(|&index| self.room(&bins[index]) > 0).collect();
         order.sort_by_key(|&index| (!bins[index].must_be_written(), bins[index].bytes));
-        let mut first_with_room = 0;
+        let mut left = Largest::new(order.iter().map(|&index| self.left(&bins[index])));
         for item in pending {
-            while order.get(first_with_room).is_some_and(|&index| self.room(&bins[index]) == 0) {
-                first_with_room += 1;
-            }
-            let size = self.size(item);
-            let fits = |index: &usize| self.room(&bins[*index]) > 0 && self.has_bytes(&bins[*index], size);
-            let found = order[first_with_room..].iter().copied().find(fits);
-            let index = found.unwrap_or_else(|| {
+            point();
+            let place = left.first(self.size(item) + 1).unwrap_or_else(|| {
                 bins.push(self.new_bin());
                 order.push(bins.len() - 1);
-                bins.len() - 1
+                left.push(0);
+                order.len() - 1
             });
-            self.put(&mut bins[index], item);
+            let bin = &mut bins[order[place]];
+            self.put(bin, item);
+            left.set(place, self.left(bin));
         }
     }
 }

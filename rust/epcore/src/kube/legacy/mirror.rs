@@ -17,7 +17,7 @@ use crate::model::{
     MANAGED_BY_LABEL, ObjectMeta, SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION, check_each_port, check_endpoint,
     check_metadata, keeps, shorten,
 };
-use crate::pack::{self, Event, Existing, Naming, Plan, Policy, Replace, Verb, WriteReason, WriteReasons};
+use crate::pack::{self, Event, Existing, Naming, Plan, Policy, Replace, Taken, Verb, WriteReason, WriteReasons};
 use crate::wire::json;
 
 /// Value of the label `managed-by` on slices that Kubernetes mirrors from Endpoints.
@@ -229,8 +229,8 @@ impl Run<'_> {
         if let Some(before) = &before {
             slice.metadata.take_identity(&before.metadata);
         } else if self.options.naming == Naming::Deterministic {
-            let mut taken = self.plan.before.iter().map(|slice| slice.metadata.name.clone()).collect();
-            pack::name_slice(&mut slice, &mut taken)?;
+            let taken = self.plan.before.iter().map(|slice| slice.metadata.name.clone()).collect();
+            pack::name_slice(&mut slice, &mut Taken::new(&taken))?;
         }
         let (size, limit) = (json::slice_size(&slice), self.options.max_bytes);
         if size > limit {

@@ -1,0 +1,68 @@
+"""Plans of large inputs take time in proportion to their size, also where the input is of the worst kind."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import epcore
+from pack_strategies import slice_of, template_of
+
+Json = dict[str, Any]
+Call = Callable[[], epcore.Plan]
+
+
+def endpoint(number: int, **more: object) -> Json:
+    target = {"namespace": "shop", "name": f"web-{number}"}
+    return {"addresses": [f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"], "targetRef": target, **more}
+
+
+def chunked(count: int, most: int) -> epcore.SliceSet:
+    slices = [
+        slice_of(f"web-{first:06}", [endpoint(number) for number in range(first, min(first + most, count))])
+        for first in range(0, count, most)
+    ]
+    return epcore.SliceSet.from_objects(slices)
+
+
+def compacting(count: int) -> Call:
+    wanted, existing = [endpoint(number) for number in range(count)], chunked(count, 1)
+    return lambda: epcore.pack(wanted, existing, compaction=epcore.Compaction())
+
+
+def short_of_bytes(count: int) -> Call:
+    wanted = [endpoint(number, zone="z" * (number % 60)) for number in range(count)]
+    return lambda: epcore.pack(wanted, template=template_of("IPv4"), max_bytes=900, max_endpoints=1_000)
+
+
+def replacing(count: int) -> Call:
+    """The address of each endpoint passes to another target."""
+    others = [endpoint(number) | {"targetRef": {"name": f"db-{number}"}} for number in range(count)]
+    existing = chunked(count, 2)
+    return lambda: epcore.pack(others, existing, max_endpoints=2)
+
+
+def sharing_an_address(count: int) -> Call:
+    """All ports of one address pass to another target."""
+    service = {"metadata": {"name": "web", "namespace": "shop"}, "spec": {"ports": [{"port": 80}]}}
+
+    def published(target: str) -> list[Json]:
+        return [{"address": f"10.0.0.1:{port + 1}", "targetRef": {"name": target}} for port in range(count // 4)]
+
+    options: Any = {"managed_by": "sync.example.com", "naming": "deterministic"}
+    existing = epcore.publish(service, published("web-1"), **options).result()
+    return lambda: epcore.publish(service, published("web-2"), existing, **options)
+
+
+@pytest.mark.parametrize("prepare", [compacting, short_of_bytes, replacing, sharing_an_address])
+def test_four_times_as_much_takes_about_four_times_as_long(prepare: Callable[[int], Call]) -> None:
+    """Were it the square it would be sixteen times, and a Service of a million endpoints would take minutes."""
+
+    def seconds(call: Call) -> float:
+        begin = time.process_time()
+        assert call()
+        return time.process_time() - begin
+
+    few, many = (min(seconds(call) for _ in range(3)) for call in map(prepare, (4_000, 16_000)))
+    assert many < 9 * few
