@@ -273,6 +273,16 @@ def mirror(
     return epcore.mirror(service, endpoints, slices, **more)
 
 
+@pytest.mark.parametrize("policy", ["balanced", "upstream"])
+def test_the_name_of_a_slice_that_is_being_deleted_is_not_given_again(policy: PolicyName) -> None:
+    going: list[Json] = [dict(one) for one in mirror(policy=policy, naming="deterministic").result().to_dicts()]
+    for one in going:
+        one["metadata"] = {**one["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}
+    plan = mirror(slices=going, policy=policy, naming="deterministic")
+    assert {write.verb for write in plan.writes} == {"create"}
+    assert not {write.name for write in plan.writes} & {one["metadata"]["name"] for one in going}
+
+
 def test_an_address_that_goes_takes_nothing_with_it() -> None:
     first = stored(mirror(max_endpoints=1).result())
     fewer = copy.deepcopy(ENDPOINTS)

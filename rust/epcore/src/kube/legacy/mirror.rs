@@ -229,8 +229,7 @@ impl Run<'_> {
         if let Some(before) = &before {
             slice.metadata.take_identity(&before.metadata);
         } else if self.options.naming == Naming::Deterministic {
-            let taken = self.plan.before.iter().map(|slice| slice.metadata.name.clone()).collect();
-            pack::name_slice(&mut slice, &mut Taken::new(&taken))?;
+            pack::name_slice(&mut slice, &mut Taken::new(self.names_taken()))?;
         }
         let (size, limit) = (json::slice_size(&slice), self.options.max_bytes);
         if size > limit {
