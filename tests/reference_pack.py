@@ -266,6 +266,12 @@ class Pack:
             for index, bin_ in enumerate(self.bins)
             if bin_.must and self.room(bin_) and not (upstream and not bin_.kept and bin_.deleted)
         ]
+        if not upstream and self.threshold() == 1.0:
+            # Fewest slices: one that lost everything goes where the others have room.
+            emptied = [index for index in forced if self.bins[index].deleted]
+            left = len(waiting) - sum(self.room(self.bins[index]) for index in forced if index not in emptied)
+            spared = emptied[ceil(max(0, left) / self.settings.max_endpoints) :]
+            forced = [index for index in forced if index not in spared]
         overflow = max(0, len(waiting) - sum(self.room(self.bins[index]) for index in forced))
         clean, new = self.choose(overflow)
         first = len(self.bins)
@@ -283,6 +289,10 @@ class Pack:
         for item, index in place(endpoints, targets, cohort, sources, fullest_first=upstream):
             self.bins[index].added.append(item)
 
+    def threshold(self) -> float:
+        crowded = self.settings.epsilon is not None and len(self.bins) + 1 > self.limit()
+        return 1.0 if crowded else self.settings.threshold
+
     def choose(self, overflow: int) -> tuple[list[int], int]:
         """Which clean slices to write and how many to make, found by trying every subset size."""
         most = self.settings.max_endpoints
@@ -296,9 +306,7 @@ class Pack:
                 return [], new
             best = max(fits, key=lambda index: self.bins[index].count, default=None)
             return ([best], new) if best is not None else ([], new + 1)
-        threshold = self.settings.threshold
-        if self.settings.epsilon is not None and len(self.bins) + 1 > self.limit():
-            threshold = 1.0
+        threshold = self.threshold()
         clean = sorted((i for i in clean if self.bins[i].count < most), key=lambda i: (self.bins[i].count, i))
         writes = ceil(overflow / most)
         best_cost, chosen = inf, 0

@@ -167,6 +167,18 @@ def test_prices_and_names_find_the_cheapest_of_all_choices(policy: Any) -> None:
         assert sorted(one for many in found.containers for one in many) == sorted(one[0] for one in wanted)
 
 
+def test_dense_lets_a_slice_that_lost_everything_go_where_others_that_are_written_have_room() -> None:
+    """Two slices lost everything and one lost one endpoint; a clean one would take a write more."""
+    items = [[(f"{at}-{n}", 1, 100, None) for n in range(count)] for at, count in enumerate([3, 7, 4, 6])]
+    for new in range(60):
+        wanted = [*items[0], *items[1][1:], *((f"new-{n}", 1, 100, None) for n in range(new))]
+        found = epcore.assign(wanted, items, max_items=10, policy="dense")
+        kept = sum(bool(found.containers[at]) for at in (2, 3))
+        assert kept == min(2, -(-max(0, new - 4) // 10))
+        assert len(found.written) == 3 + max(0, -(-(new - 24) // 10)) == found.write_floor
+        assert sorted(one for many in found.containers for one in many) == sorted(one[0] for one in wanted)
+
+
 @pytest.mark.parametrize("prices", [{"slice": 50}, {"slice": 3}, {"slice": 3, "byte": 0.01}, {"slice": 0}])
 def test_by_prices_a_slice_that_lost_everything_is_filled_again_only_where_nothing_is_cheaper(
     prices: dict[str, float],

@@ -46,7 +46,10 @@ pub(crate) fn choose(
     ascending.sort_by_key(|clean| clean.count);
     let prefix = match policy {
         Policy::Prices(prices) => cheapest_prefix((overflow, emptied), &ascending, max, prices, bytes),
-        Policy::Threshold(threshold) => longest_prefix(overflow, &ascending, max, threshold),
+        // The write of those that lost everything is paid for.
+        Policy::Threshold(threshold) => {
+            longest_prefix(overflow.saturating_sub(emptied * max), &ascending, max, threshold)
+        }
         // Where nothing may move, fewest slices.
         Policy::Lifecycle(_) => longest_prefix(overflow, &ascending, max, 1.0),
         Policy::Upstream => 0,
@@ -183,11 +186,16 @@ mod tests {
 
         #[test]
         fn thresholds_stay_at_the_write_floor_and_are_best_there(
-            max in 1usize..12, seed in prop::collection::vec(0usize..100, 0..9), overflow in 1usize..60, fraction in 0u32..=4,
+            max in 1usize..12, seed in prop::collection::vec(0usize..100, 0..9), overflow in 1usize..60, emptied in 0usize..4,
+            fraction in 0u32..=4,
         ) {
             let counts: Vec<usize> = seed.iter().map(|count| count % (max + 1)).collect();
             let threshold = f64::from(fraction) / 4.0;
-            let choice = choose(overflow, 0, &clean(&counts), max, Policy::Threshold(threshold), BYTES);
+            let choice = choose(overflow, emptied, &clean(&counts), max, Policy::Threshold(threshold), BYTES);
+            // Those that lost everything are written anyway: they are filled again before another write is made, and no more of them than it takes.
+            let filled = overflow.min(emptied * max);
+            prop_assert_eq!(choice.refilled, filled.div_ceil(max));
+            let overflow = overflow - filled;
             let floor = overflow.div_ceil(max);
             prop_assert_eq!(choice.clean.len() + choice.new, floor);
             // A new slice is worth `threshold * max` items sent again: nothing at the floor may cost less.

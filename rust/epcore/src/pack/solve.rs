@@ -100,8 +100,9 @@ impl Problem<'_> {
     /// The optimum where no container is short of bytes.
     fn fill(&self, bins: &mut Vec<Filled>, pending: &[u32]) {
         let policy = self.policy_for(bins.len());
-        // By prices, one that lost everything may better go.
-        let may_go = |bin: &Filled| matches!(policy, Policy::Prices(_)) && bin.is_deleted();
+        // By prices, or for the fewest slices, one that lost everything may better go.
+        let may_go =
+            |bin: &Filled| (matches!(policy, Policy::Prices(_)) || policy == Policy::DENSE) && bin.is_deleted();
         let filled = (0..bins.len()).filter(|&index| self.is_filled(&bins[index]));
         let (emptied, mut forced): (Vec<usize>, Vec<usize>) = filled.partition(|&index| may_go(&bins[index]));
         let room: usize = forced.iter().map(|&index| self.room(&bins[index])).sum();
