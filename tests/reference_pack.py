@@ -362,6 +362,13 @@ class Pack:
                     breaks_first = self.settings.break_first and self.settings.epsilon is not None
                     must.add(pair if breaks_first else pair[::-1])
                 should |= {(source, index) for source in self.sources.get(item, []) if source != index}
+        # A copy goes once the one that stays is as it should be.
+        keeper = {item: index for index in written for item in self.bins[index].changed & set(self.bins[index].kept)}
+        for index in written:
+            for place_, endpoint in enumerate(self.bins[index].held):
+                copy = self.number.get(identity(endpoint, upstream=self.settings.upstream), -1)
+                if not self.bins[index].foreign and (index, place_) not in self.staying and copy in keeper:
+                    should |= {(keeper[copy], index)} if keeper[copy] != index else set()
         order = sorted(written, key=lambda index: (["create", "update", "delete"].index(phase[index]), index))
         done: list[int] = []
         while order:

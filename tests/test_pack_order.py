@@ -20,7 +20,7 @@ from pack_model import (
     planned,
     same_group,
 )
-from pack_strategies import Group, Json, cohorts, groups, maxima, named_policies
+from pack_strategies import Group, Json, cohorts, groups, maxima, named_policies, slice_of
 
 policies = named_policies | st.just("upstream")
 options = st.fixed_dictionaries(
@@ -194,3 +194,12 @@ def test_a_plan_that_stopped_halfway_is_finished_by_the_next_one(
     result = dicts(again.result())
     assert set(held(result, upstream=upstream)) == set(distinct(group.wanted, upstream=upstream))
     assert not any(MOVING in (one["metadata"].get("annotations") or {}) for one in result)
+
+
+def test_a_copy_goes_only_when_the_one_that_stays_is_as_it_should_be() -> None:
+    """The right one is in an overfull slice, whose name is first; the one that stays says that it is not ready."""
+    ready = [{"addresses": [f"10.0.0.{one}"], "conditions": {"ready": True}} for one in (1, 2, 3)]
+    stale = {**ready[2], "conditions": {"ready": False}}
+    plan = epcore.pack(ready, [slice_of("web-0", ready), slice_of("web-1", [stale])], max_endpoints=2)
+    assert len(plan) == 2
+    assert all(ready[2] in endpoints_of(dicts(plan.prefix(writes))) for writes in range(3))

@@ -28,6 +28,7 @@ impl Draft<'_, '_> {
         }
         let mut edges = self.edges_of_moves(&write_of);
         edges.extend(self.edges_of_reuse(&write_of));
+        edges.extend(self.edges_of_copies(&write_of));
         self.add_touches(&write_of, &mut edges);
         let mut ordered = self.sorted(&edges);
         let unordered = self.unordered(&ordered, &write_of);
@@ -85,6 +86,25 @@ impl Draft<'_, '_> {
             }
         }
         edges.into_iter().collect()
+    }
+
+    /// The copy that stays is as it should be before others go, one of which may be so already.
+    fn edges_of_copies(&self, write_of: &HashMap<usize, usize>) -> Vec<Before> {
+        let bins = || self.assignment.bins.iter().enumerate();
+        let losing: Vec<usize> = bins().filter(|(_, filled)| filled.dirty.duplicates).map(|(bin, _)| bin).collect();
+        if losing.is_empty() {
+            return Vec::new();
+        }
+        let changed = bins()
+            .flat_map(|(bin, filled)| filled.kept.iter().filter(|kept| kept.changed).map(move |kept| (kept.item, bin)));
+        let keepers: HashMap<u32, usize> = changed.collect();
+        let copies =
+            losing.iter().flat_map(|&bin| self.group.held(bin).iter().flatten().map(move |held| (held.0, bin)));
+        let edge = |(item, bin): (u32, usize)| {
+            let keeper = keepers.get(&item).filter(|&&keeper| keeper != bin)?;
+            Some(Before { first: *write_of.get(keeper)?, second: *write_of.get(&bin)?, must: false })
+        };
+        copies.filter_map(edge).collect()
     }
 
     /// Added items whose address has not left when they come in.
