@@ -360,3 +360,22 @@ def test_an_endpoint_is_read_the_same_whatever_forms_stand_before_it(given_: lis
     assert found([*shorts, *given_]) == quick
     # Each after a short form, and so by the slow reader.
     assert found([one for pair in zip(shorts, given_, strict=True) for one in pair]) == quick
+
+
+def test_an_endpoint_that_changes_its_ports_comes_before_it_goes_also_where_an_address_is_used_again() -> None:
+    """Where both cannot be, the address that passes to another target in the other group comes before it leaves."""
+    service = {"metadata": {"name": "web", "namespace": "shop"}, "spec": {"ports": [{"port": 80}]}}
+    options: Any = {"managed_by": "sync.example.com", "naming": "deterministic", "max_endpoints": 3}
+
+    def at(port: int, *numbers: int) -> list[str]:
+        return [f"10.0.0.{number}:{port}" for number in numbers]
+
+    made: Any = epcore.publish(service, [*at(80, 2, 6), *at(81, 3, 4, 5)], **options).result().to_dicts()
+    empty = {**made[1], "metadata": {**made[1]["metadata"], "name": "web-empty"}, "endpoints": []}
+    passed = {"address": "10.0.0.5:81", "targetRef": {"name": "db"}}
+    plan = epcore.publish(service, [*at(80, 6, 5), *at(81, 3, 4, 1, 2), passed], [*made, empty], **options)
+    assert len(plan) == 3
+    for writes in range(len(plan) + 1):
+        slices: Any = plan.prefix(writes).to_dicts()
+        held = [one for slice_ in slices for one in slice_["endpoints"] or ()]
+        assert {"10.0.0.2", "10.0.0.5"} <= {one["addresses"][0] for one in held if "targetRef" not in one}

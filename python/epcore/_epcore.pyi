@@ -451,8 +451,8 @@ def pack(
         :func:`cohort_of`).
     :param compaction: permission to move live endpoints.
     :param address_reuse: ``"ordered"`` lets an address leave its old target in an earlier write than it comes back in,
-        where that costs no write; ``"strict"`` always, with a further write if it must, but for slices that groups of
-        :func:`publish` or :func:`reconcile` exchange.
+        where that costs no write; ``"strict"`` always, with a further write if it must, but for slices and endpoints
+        that groups of :func:`publish` or :func:`reconcile` exchange.
     :param replace: slices with other ports or of another Service are replaced, new ones first (``"safe"``), or
         rewritten in place (``"recycle"``, as Kubernetes does; implied by policy ``"upstream"``).
     :param naming: ``"generate"`` leaves names of new slices to the API server, but for those that the plan writes a

@@ -28,6 +28,8 @@ pub(crate) struct Combination {
 pub(crate) struct Part {
     pub(crate) write: Write,
     group: usize,
+    /// The write of the group before it comes first whatever other groups need.
+    follows: bool,
 }
 
 impl Combination {
@@ -45,19 +47,22 @@ impl Combination {
     pub(crate) fn push(&mut self, verb: Verb, slot: usize, slice: Arc<EndpointSlice>, reasons: WriteReasons) {
         self.groups += 1;
         let slice = slice.into();
-        self.writes.push(Part { write: Write { verb, slice, reasons, slot }, group: self.groups });
+        self.writes.push(Part { write: Write { verb, slice, reasons, slot }, group: self.groups, follows: false });
     }
 
-    /// Add the plan of a group, which keeps its order. `slots` tells the slot of each slice that was there before.
+    /// Add the plan of a group, which keeps its order where endpoints move in it. `slots` tells the slot of each slice that was there before.
     pub(crate) fn add(&mut self, plan: Plan, slots: &[usize]) {
         self.groups += 1;
         let mut new: HashMap<usize, usize> = HashMap::new();
+        // Else all that an address gains by the order is that it leaves first; it may give way to endpoints that take traffic.
+        let is_second = |write: &Write| write.reasons.contains(WriteReason::AddressReuse);
+        let follows = !plan.moves.is_empty() || plan.writes.iter().any(is_second);
         for write in plan.writes {
             let slot = match slots.get(write.slot) {
                 Some(&slot) => slot,
                 None => *new.entry(write.slot).or_insert_with(|| self.new_slot()),
             };
-            self.writes.push(Part { write: Write { slot, ..write }, group: self.groups });
+            self.writes.push(Part { write: Write { slot, ..write }, group: self.groups, follows });
         }
         self.moves.extend(plan.moves);
         self.counts += plan.counts;
@@ -120,7 +125,7 @@ impl Combination {
         let mut edges = Vec::new();
         for (at, pair) in self.writes.windows(2).enumerate() {
             if pair[0].group == pair[1].group {
-                edges.push(Before { first: at, second: at + 1, must: true });
+                edges.push(Before { first: at, second: at + 1, must: pair[1].follows });
             }
         }
         if self.writes.first().is_none_or(|first| self.writes.iter().all(|part| part.group == first.group)) {
