@@ -527,9 +527,11 @@ def reconcile(
     """Plan the slices of a Service with selector from its Pods and their Nodes, by Kubernetes' rules.
 
     With ``policy="upstream"`` the counts of writes and the contents are those of Kubernetes' own library; with any
-    other the endpoints are the same and the writes never more. Pods of another namespace or that the selector does not
-    match are left out, as are slices of other Services, of another ``controller``, or being deleted. A Service without
-    selector, or of type ``ExternalName``, needs nothing; for one that is being deleted no slice is created.
+    other the endpoints are the same and the writes never more, but for single steps by prices, of ``"lifecycle"``, and
+    with the annotation ``Auto``, where hints may pass from one slice to another. Pods of another namespace or that the
+    selector does not match are left out, as are slices of other Services, of another ``controller``, or being deleted.
+    A Service without selector, or of type ``ExternalName``, needs nothing; for one that is being deleted no slice is
+    created.
 
     :param service: a ``v1`` Service.
     :param pods: Pods; those of the whole namespace will do.
@@ -543,8 +545,8 @@ def reconcile(
     :param trigger_time: as for :func:`pack`; left out, the annotation is taken away from every slice written.
 
     The other parameters are those of :func:`pack`. Under ``"upstream"`` neither ``compaction`` nor ``address_reuse``
-    nor ``cohort`` has a meaning. Raises as :func:`pack`, with paths that begin with ``service``, ``pods``, ``nodes`` or
-    ``slices``. Cost: O(n).
+    nor ``cohort`` has a meaning, and hints are not counted in ``max_bytes``. Raises as :func:`pack`, with paths that
+    begin with ``service``, ``pods``, ``nodes`` or ``slices``. Cost: O(n).
     Source: ``k8s.io/endpointslice`` 0.37; what differs on purpose is in ``DESIGN.md``.
     """
 
