@@ -9,6 +9,8 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
+use crate::thread;
+
 /// The call was told to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped;
@@ -51,9 +53,10 @@ pub fn watched<T>(
     work: impl FnOnce() -> T,
 ) -> Result<T, Stopped> {
     let watch = Watch { may_go_on: Box::new(may_go_on), passed: 0, period, next: Instant::now() + period };
-    let around = WATCH.replace(Some(Box::new(watch)));
+    let around = thread::take(&WATCH);
+    thread::keep(&WATCH, Some(Box::new(watch)));
     let outcome = catch_unwind(AssertUnwindSafe(work));
-    WATCH.set(around);
+    thread::keep(&WATCH, around);
     outcome.map_err(stopped)
 }
 
@@ -69,11 +72,11 @@ pub(crate) fn point() {
 /// So many more objects were looked at.
 pub(crate) fn points(count: usize) {
     // Nobody else finds it meanwhile, so that an answer may itself be work of this crate.
-    if let Some(mut watch) = WATCH.take() {
+    if let Some(mut watch) = thread::take(&WATCH) {
         let before = watch.passed / POINTS;
         watch.passed += count;
         let goes_on = watch.passed / POINTS == before || watch.ask();
-        WATCH.set(Some(watch));
+        thread::keep(&WATCH, Some(watch));
         if !goes_on {
             resume_unwind(Box::new(Stopped));
         }

@@ -37,6 +37,7 @@ pub mod interrupt;
 pub mod kube;
 pub mod model;
 pub mod pack;
+mod thread;
 pub mod wire;
 
 pub use error::{Error, ErrorKind, Segment};

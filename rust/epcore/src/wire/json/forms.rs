@@ -9,6 +9,7 @@ use std::cell::Cell;
 use std::ops::Range;
 
 use crate::Error;
+use crate::thread;
 use crate::wire::json::likeness::{after, digits_length};
 use crate::wire::json::reader::{Kind, MAX_DEPTH, OWNER, Reader, Spot, UID_LENGTH, plain_length};
 
@@ -32,9 +33,9 @@ pub(crate) fn canonical_like_others(reader: &mut Reader<'_>) -> Result<String, E
     if !is_worth_it {
         return reader.canonical();
     }
-    let mut forms = KEPT.take().unwrap_or_else(|| Box::new(Forms::new()));
+    let mut forms = thread::take(&KEPT).unwrap_or_else(|| Box::new(Forms::new()));
     let read = forms.read(reader);
-    KEPT.set(Some(forms));
+    thread::keep(&KEPT, Some(forms));
     read
 }
 

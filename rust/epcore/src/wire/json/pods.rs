@@ -8,6 +8,7 @@ use std::cell::Cell;
 
 use crate::Error;
 use crate::kube::Pod;
+use crate::thread;
 use crate::wire::json::likeness::{LEVELS, LONGEST, Likeness};
 use crate::wire::json::objects::pod;
 use crate::wire::json::reader::{MAX_DEPTH, Reader};
@@ -71,9 +72,9 @@ impl Likenesses {
     /// Let `read` use what this thread has learned, and learn more. It makes reading faster and changes nothing of what is read.
     pub(super) fn kept<T>(read: impl FnOnce(&mut Self) -> T) -> T {
         let new = || Box::new(Self { learned: Vec::new(), credit: MOST_LIKENESSES * PRICE });
-        let mut likenesses = KEPT.take().unwrap_or_else(new);
+        let mut likenesses = thread::take(&KEPT).unwrap_or_else(new);
         let outcome = read(&mut likenesses);
-        KEPT.set(Some(likenesses));
+        thread::keep(&KEPT, Some(likenesses));
         outcome
     }
 

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use crate::Error;
 use crate::kube::{Ports, PortsOfEach, Published, check_port, split_port};
 use crate::model::{EndpointList, EndpointPort, Shared, shorten};
+use crate::thread;
 use crate::wire::json::endpoint::read_endpoint;
 use crate::wire::json::reader::{Reader, Seen};
 use crate::wire::json::slice::read_port;
@@ -56,9 +57,9 @@ struct Desk {
 
 impl Desk {
     fn kept<T>(read: impl FnOnce(&mut Self) -> T) -> T {
-        let mut desk = KEPT.take().unwrap_or_default();
+        let mut desk = thread::take(&KEPT).unwrap_or_default();
         let outcome = read(&mut desk);
-        KEPT.set(Some(desk));
+        thread::keep(&KEPT, Some(desk));
         outcome
     }
 

@@ -14,6 +14,7 @@ use crate::model::{
     AddressType, EndpointList, EndpointPort, EndpointSlice, Members, Shared, Valid, validate_endpoint, validate_slice,
     validate_slice_around_endpoints,
 };
+use crate::thread;
 use crate::wire::json::again::Again;
 use crate::wire::json::carry::{Before, Places};
 use crate::wire::json::endpoint::read_endpoint;
@@ -79,12 +80,12 @@ impl Templates {
 
     /// Let `read` use what this thread has learned, and learn more. It makes reading faster and changes nothing of what is read.
     pub(crate) fn kept<T>(read: impl FnOnce(&mut Self) -> T) -> T {
-        let mut templates = KEPT.take().unwrap_or_else(|| Box::new(Self::new()));
+        let mut templates = thread::take(&KEPT).unwrap_or_else(|| Box::new(Self::new()));
         templates.forget();
         templates.plain_until = 0;
         let outcome = read(&mut templates);
         (templates.valid, templates.places) = (Valid::default(), Places::default());
-        KEPT.set(Some(templates));
+        thread::keep(&KEPT, Some(templates));
         outcome
     }
 

@@ -12,6 +12,7 @@ use smol_str::SmolStr;
 use crate::Error;
 use crate::engine::Object;
 use crate::kube::{ContainerPort, Pod};
+use crate::thread;
 use crate::wire::json;
 use crate::wire::proto::checked::{Checked, condition, rfc3339_of, rises};
 use crate::wire::proto::envelope::{Envelope, each_usual};
@@ -115,9 +116,9 @@ impl<'a> KnownPods<'a> {
     /// Let `read` use what this thread has learned, and learn more. It makes reading faster and changes nothing of what is read.
     pub(super) fn kept<T>(read: impl FnOnce(&mut Self) -> T) -> T {
         let new = || Box::new(Likenesses { learned: Vec::new(), credit: MOST_LIKENESSES * PRICE });
-        let mut known = Self { likenesses: KEPT.take().unwrap_or_else(new), fields: Fields::default() };
+        let mut known = Self { likenesses: thread::take(&KEPT).unwrap_or_else(new), fields: Fields::default() };
         let outcome = read(&mut known);
-        KEPT.set(Some(known.likenesses));
+        thread::keep(&KEPT, Some(known.likenesses));
         outcome
     }
 

@@ -10,6 +10,7 @@ use std::cell::Cell;
 use std::mem::take;
 
 use crate::model::{Address, Ascii, Conditions, EndpointList, MAX_ENDPOINTS, Record, StoredAddress, Text};
+use crate::thread;
 use crate::wire::json::write_hints;
 use crate::wire::names::Names;
 use crate::wire::proto::hints::KnownHints;
@@ -41,7 +42,7 @@ const NAME_AND_UID: usize = 64;
 impl<'a> Usual<'a> {
     /// What this thread knows of names, and nothing yet of a document.
     pub(super) fn new() -> Self {
-        let (names, texts) = KEPT.take();
+        let (names, texts) = thread::take(&KEPT);
         Self { texts, names, shapes: Shapes::default(), count: 0, plain_until: 0, are_sound: false }
     }
 
@@ -199,7 +200,7 @@ impl<'a> Usual<'a> {
 impl Drop for Usual<'_> {
     fn drop(&mut self) {
         self.texts.shrink();
-        KEPT.set((take(&mut self.names), take(&mut self.texts)));
+        thread::keep(&KEPT, (take(&mut self.names), take(&mut self.texts)));
     }
 }
 
