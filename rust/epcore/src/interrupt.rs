@@ -6,6 +6,7 @@
 
 use std::any::Any;
 use std::cell::Cell;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,14 @@ use crate::thread;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped;
 
+impl fmt::Display for Stopped {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the work was told to stop")
+    }
+}
+
+impl std::error::Error for Stopped {}
+
 /// Points that are passed between two looks at the clock.
 const POINTS: usize = 64;
 
@@ -22,7 +31,8 @@ struct Watch {
     may_go_on: Box<dyn FnMut(usize) -> bool>,
     passed: usize,
     period: Duration,
-    next: Instant,
+    /// `None` if no clock comes to it.
+    next: Option<Instant>,
 }
 
 thread_local! {
@@ -30,7 +40,7 @@ thread_local! {
 }
 
 /// Do work that asks, once in each period, whether it may go on; with the number of objects that it has looked at. Work of other threads does
-/// not ask.
+/// not ask. In a program whose panics abort (`panic = "abort"`) nothing can be stopped: it asks, to tell how far it is, and goes on.
 ///
 /// # Errors
 ///
@@ -52,7 +62,7 @@ pub fn watched<T>(
     may_go_on: impl FnMut(usize) -> bool + 'static,
     work: impl FnOnce() -> T,
 ) -> Result<T, Stopped> {
-    let watch = Watch { may_go_on: Box::new(may_go_on), passed: 0, period, next: Instant::now() + period };
+    let watch = Watch { may_go_on: Box::new(may_go_on), passed: 0, period, next: Instant::now().checked_add(period) };
     let around = thread::take(&WATCH);
     thread::keep(&WATCH, Some(Box::new(watch)));
     let outcome = catch_unwind(AssertUnwindSafe(work));
@@ -77,7 +87,7 @@ pub(crate) fn points(count: usize) {
         watch.passed += count;
         let goes_on = watch.passed / POINTS == before || watch.ask();
         thread::keep(&WATCH, Some(watch));
-        if !goes_on {
+        if !goes_on && cfg!(panic = "unwind") {
             resume_unwind(Box::new(Stopped));
         }
     }
@@ -86,10 +96,10 @@ pub(crate) fn points(count: usize) {
 impl Watch {
     fn ask(&mut self) -> bool {
         let now = Instant::now();
-        if now < self.next {
+        if self.next.is_none_or(|next| now < next) {
             return true;
         }
-        self.next = now + self.period;
+        self.next = now.checked_add(self.period);
         (self.may_go_on)(self.passed)
     }
 }
@@ -142,6 +152,16 @@ mod tests {
     fn nobody_asks_before_the_period_is_over() {
         let hour = Duration::from_hours(1);
         assert_eq!(watched(hour, |_| false, || (0..1_000).for_each(|_| point())), Ok(()));
+        assert_eq!(watched(Duration::MAX, |_| false, || (0..1_000).for_each(|_| point())), Ok(()));
+    }
+
+    #[test]
+    fn that_it_was_stopped_is_an_error_like_others() {
+        let work = || -> Result<(), Box<dyn std::error::Error>> {
+            asked(|_| false, || (0..1_000).for_each(|_| point()))?;
+            Ok(())
+        };
+        assert_eq!(work().unwrap_err().to_string(), "the work was told to stop");
     }
 
     #[test]
