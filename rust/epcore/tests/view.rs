@@ -221,3 +221,18 @@ fn deletions_at(events: Vec<WatchEvent>, version: usize) -> Vec<WatchEvent> {
     };
     events.into_iter().map(at).collect()
 }
+
+#[test]
+fn a_removal_that_is_kept_back_for_ever_is_never_due() {
+    let held = json::read_slices(
+        br#"{"metadata": {"name": "a"}, "addressType": "IPv4", "endpoints": [{"addresses": ["10.0.0.1"]}]}"#,
+    )
+    .unwrap();
+    for hold in [Duration::MAX, Duration::from_secs(u64::MAX)] {
+        let mut view = filled(&held, Options::default()).holding(hold);
+        view.replace(&[], "").unwrap();
+        assert!(view.checkout_at(Duration::from_secs(2)).is_empty());
+        assert_eq!(view.next_due(), None);
+        assert!(view.checkout_at(Duration::from_hours(1)).is_empty());
+    }
+}

@@ -64,9 +64,9 @@ impl Held {
         own.map(|(_, (slice, place, _))| (slice, *place))
     }
 
-    /// When the first of them is due.
+    /// When the first of them is due, if ever.
     pub(crate) fn due(&self) -> Option<Duration> {
-        self.in_time.first().map(|(since, _)| *since + self.time)
+        self.in_time.first()?.0.checked_add(self.time)
     }
 
     /// Keep one back, unless it is already.

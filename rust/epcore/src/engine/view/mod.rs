@@ -120,7 +120,7 @@ impl View {
         self.held.as_ref().map_or(Duration::ZERO, |[held, _]| held.time)
     }
 
-    /// When the next removal that is kept back is due, on the clock of [`checkout_at`](Self::checkout_at).
+    /// When the next removal that is kept back is due, on the clock of [`checkout_at`](Self::checkout_at); `None` also where that clock ends before.
     #[must_use]
     pub fn next_due(&self) -> Option<Duration> {
         self.held.as_ref().and_then(|[held, _]| held.due())
