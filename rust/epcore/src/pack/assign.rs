@@ -40,10 +40,17 @@ pub struct Assigned {
     pub write_floor: usize,
 }
 
+/// Most items: each has a number of 32 bits.
+const MOST_ITEMS: usize = u32::MAX as usize;
+
+/// Most bytes in one container, so that those of one and of an item more can be added up: no memory holds more.
+const MOST_BYTES: usize = isize::MAX.unsigned_abs();
+
 /// Put `wanted` into containers with the fewest writes: an item that is there stays, one with another fingerprint makes its container dirty,
 /// containers that must be written take new items first, and the rest goes where `policy` finds it cheapest, exactly.
 ///
-/// `max_bytes` is the most bytes of items in one container. Where it can bite, placement is first-fit and no optimum.
+/// `max_bytes` is the most bytes of items in one container, and above `isize::MAX` no bound that memory could reach. Where it can bite, placement
+/// is first-fit and no optimum.
 ///
 /// # Errors
 ///
@@ -72,10 +79,12 @@ pub fn assign(
     if max_items == 0 {
         return Err(Error::limit("must be at least 1", 1, 0).in_field("max_items"));
     }
+    // Room in several containers is added up.
+    let (max_items, max_bytes) = (max_items.min(MOST_ITEMS), max_bytes.map(|most| most.min(MOST_BYTES)));
     let table = Table::read(wanted, max_bytes)?;
     let held: Vec<Vec<Held>> = existing.iter().map(|container| table.held(container)).collect();
     let bins = settle(&held, &vec![false; held.len()], wanted.len(), max_items, policy == Policy::Upstream);
-    let per_item = wanted.iter().map(|item| item.size).sum::<usize>() as f64 / wanted.len().max(1) as f64;
+    let per_item = wanted.iter().map(|item| item.size as f64).sum::<f64>() / wanted.len().max(1) as f64;
     let largest = wanted.iter().map(|item| item.size).max().unwrap_or(0);
     let problem = Problem {
         items: &table,
@@ -109,8 +118,8 @@ struct Table<'a> {
 
 impl<'a> Table<'a> {
     fn read(wanted: &'a [Item], max_bytes: Option<usize>) -> Result<Self, Error> {
-        if u32::try_from(wanted.len()).is_err() {
-            return Err(Error::limit("too many items", u32::MAX as usize, wanted.len()).in_field("wanted"));
+        if wanted.len() > MOST_ITEMS {
+            return Err(Error::limit("too many items", MOST_ITEMS, wanted.len()).in_field("wanted"));
         }
         let mut table = Self { wanted, numbers: HashMap::new(), cohorts: Vec::with_capacity(wanted.len()) };
         let mut names: Vec<&str> = wanted.iter().filter_map(|item| item.cohort.as_deref()).collect();
@@ -179,5 +188,39 @@ impl Items for Table<'_> {
 
     fn leaves_from(&self, _item: u32) -> &[usize] {
         &[]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(key: &str, fingerprint: u64, size: usize) -> Item {
+        Item { key: key.to_owned(), fingerprint, size, cohort: None }
+    }
+
+    #[test]
+    fn items_of_any_size_go_into_containers_of_any_room() {
+        let wanted: Vec<Item> = ["a", "b", "c"].iter().map(|key| item(key, 1, MOST_BYTES)).collect();
+        let existing: Vec<Vec<Item>> =
+            wanted[..2].iter().map(|item| vec![Item { fingerprint: 0, ..item.clone() }]).collect();
+        for max_bytes in [None, Some(MOST_BYTES), Some(usize::MAX)] {
+            let assigned = assign(&wanted, &existing, usize::MAX, max_bytes, Policy::BALANCED, None).expect("a way");
+            let most = if max_bytes.is_some() { 1 } else { 2 };
+            assert!(assigned.containers.iter().all(|items| items.len() <= most), "{max_bytes:?}: {assigned:?}");
+            assert_eq!(assigned.write_floor, 2);
+        }
+        let endless = [item("a", 1, usize::MAX), item("b", 1, usize::MAX)];
+        assert!(assign(&endless, &[endless.to_vec()], 1, None, Policy::BALANCED, None).is_ok());
+        let refused =
+            assign(&endless, &[], 1, Some(usize::MAX), Policy::BALANCED, None).expect_err("no memory holds it");
+        assert_eq!(refused.path(), "wanted[0].size");
+    }
+
+    #[test]
+    fn a_container_that_holds_more_than_can_be_counted_is_overfull() {
+        let wanted: Vec<Item> = ["a", "b", "c"].iter().map(|key| item(key, 1, MOST_BYTES)).collect();
+        let assigned = assign(&wanted, std::slice::from_ref(&wanted), 3, Some(usize::MAX), Policy::BALANCED, None);
+        assert_eq!(assigned.expect("a way").containers, [[0], [1], [2]]);
     }
 }

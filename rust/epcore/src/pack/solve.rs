@@ -58,7 +58,8 @@ impl Problem<'_> {
             ..Filled::default()
         };
         if self.max_bytes.is_some() {
-            filled.bytes += filled.kept.iter().map(|kept| self.size(kept.item)).sum::<usize>();
+            let sizes = filled.kept.iter().map(|kept| self.size(kept.item));
+            filled.bytes = sizes.fold(base_bytes, usize::saturating_add);
         }
         let mut evicted = Vec::new();
         // Kubernetes never shrinks a slice (upstream only ever fills up to the maximum).
