@@ -32,13 +32,14 @@ pub(crate) fn ratios<'n>(nodes: &[&'n Node]) -> Option<BTreeMap<&'n str, f64>> {
         if node.zone.is_empty() || node.cpu == 0 {
             return None;
         }
-        *zones.entry(&node.zone).or_default() += node.cpu;
+        let cpu = zones.entry(&node.zone).or_default();
+        *cpu = cpu.saturating_add(node.cpu);
     }
-    let total: i128 = zones.values().sum();
+    let total = zones.values().copied().fold(0, i128::saturating_add);
     if zones.len() < 2 || total == 0 {
         return None;
     }
-    let milli = |nano: i128| -((-nano).div_euclid(1_000_000)) as f64;
+    let milli = |nano: i128| (nano.div_euclid(1_000_000) + i128::from(nano.rem_euclid(1_000_000) > 0)) as f64;
     Some(zones.into_iter().map(|(zone, cpu)| (zone, milli(cpu) / milli(total))).collect())
 }
 
@@ -354,4 +355,30 @@ fn zones_served(
         count + allocated.get(zone).copied().unwrap_or(0) <= allocations[zone].maximum
     };
     served.iter().all(fits).then_some(served)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(zone: &str, cpu: i128) -> Node {
+        Node { zone: zone.to_owned(), cpu, is_ready: true, ..Node::default() }
+    }
+
+    fn ratios_of(nodes: &[Node]) -> Vec<f64> {
+        ratios(&nodes.iter().collect::<Vec<_>>()).map(BTreeMap::into_values).into_iter().flatten().collect()
+    }
+
+    #[test]
+    fn shares_are_those_of_thousandths_of_a_core_rounded_up() {
+        assert_eq!(ratios_of(&[node("a", 1), node("b", 2_000_001), node("c", -1)]), [1.0 / 3.0, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn nodes_may_tell_of_any_amount_of_cpu() {
+        for (one, other) in [(i128::MAX, i128::MAX), (i128::MIN, i128::MIN), (i128::MIN, 1), (i128::MAX, -1)] {
+            let shares = ratios_of(&[node("a", one), node("a", one), node("b", other)]);
+            assert!(shares.iter().all(|share| share.is_finite()), "{shares:?}");
+        }
+    }
 }
