@@ -265,7 +265,7 @@ class Policy:
     :param moves: who may move: ``"not-ready"`` (default), or only what is ``"not-serving"`` either, for those who
         fear for connections that drain.
 
-    Raises ``ValueError`` for a number that is negative or not finite, or a mix of the forms.
+    Raises ``InvalidInputError`` for a number that is out of range or not finite, ``ValueError`` for a mix of the forms.
     """
 
     def __new__(

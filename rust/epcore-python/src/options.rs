@@ -42,25 +42,18 @@ impl Policy {
         }
         match threshold {
             Some(_) if has_prices => Err(PyValueError::new_err("give either threshold or prices, not both")),
-            Some(threshold) if (0.0..=1.0).contains(&threshold) => Ok(Self(CorePolicy::Threshold(threshold + 0.0))),
-            Some(_) => Err(PyValueError::new_err("threshold must be 0.0 to 1.0")),
+            Some(threshold) => Self::checked(CorePolicy::Threshold(threshold + 0.0)),
             None if !has_prices => {
                 Err(PyValueError::new_err("give threshold, or prices: write, byte, watchers, slice; or spare, moves"))
             }
             None => {
-                let price = |name: &str, given: Option<f64>| match given.unwrap_or(0.0) {
-                    price if price.is_finite() && price >= 0.0 => Ok(price + 0.0),
-                    _ => Err(PyValueError::new_err(format!("{name} must be finite and not negative"))),
-                };
+                // Zero has one sign, so that equal values have one hash.
+                let price = |given: Option<f64>| given.unwrap_or(0.0) + 0.0;
                 let watchers = watchers.map_or(Ok(1), |watchers| watchers.read("watchers"))?;
                 let watchers = u32::try_from(watchers)
                     .map_err(|_| PyValueError::new_err(format!("watchers must be at most {}", u32::MAX)))?;
-                Ok(Self(CorePolicy::Prices(Prices {
-                    write: price("write", write)?,
-                    byte: price("byte", byte)?,
-                    watchers,
-                    slice: price("slice", slice)?,
-                })))
+                let (write, byte, slice) = (price(write), price(byte), price(slice));
+                Self::checked(CorePolicy::Prices(Prices { write, byte, watchers, slice }))
             }
         }
     }
@@ -104,11 +97,14 @@ impl Policy {
 
 const MOVES: [(&str, IdleMoves); 2] = [("not-ready", IdleMoves::NotReady), ("not-serving", IdleMoves::NotServing)];
 
-fn lifecycle(spare: f64, moves: &str) -> PyResult<Policy> {
-    if !spare.is_finite() || spare < 0.0 {
-        return Err(PyValueError::new_err("spare must be finite and not negative"));
+impl Policy {
+    fn checked(policy: CorePolicy) -> PyResult<Self> {
+        policy.check().map(|()| Self(policy)).map_err(to_exception)
     }
-    Ok(Policy(CorePolicy::Lifecycle(Lifecycle { spare: spare + 0.0, moves: word("moves", moves, &MOVES)? })))
+}
+
+fn lifecycle(spare: f64, moves: &str) -> PyResult<Policy> {
+    Policy::checked(CorePolicy::Lifecycle(Lifecycle { spare: spare + 0.0, moves: word("moves", moves, &MOVES)? }))
 }
 
 fn moves_word(moves: IdleMoves) -> &'static str {
@@ -125,9 +121,6 @@ impl Compaction {
     #[new]
     #[pyo3(signature = (*, epsilon=0.25, max_moves=None, order="make-before-break"))]
     fn new(epsilon: f64, max_moves: Option<Count>, order: &str) -> PyResult<Self> {
-        if !epsilon.is_finite() || epsilon < 0.0 {
-            return Err(PyValueError::new_err("epsilon must be finite and not negative"));
-        }
         let order = word(
             "order",
             order,
@@ -139,7 +132,8 @@ impl Compaction {
         )?;
         let max_moves = max_moves.map(|moves| moves.read("max_moves")).transpose()?;
         // Zero has one sign, so that equal values have one hash.
-        Ok(Self(CoreCompaction { epsilon: epsilon + 0.0, max_moves, order }))
+        let compaction = CoreCompaction { epsilon: epsilon + 0.0, max_moves, order };
+        compaction.check().map(|()| Self(compaction)).map_err(to_exception)
     }
 
     fn __repr__(&self) -> String {

@@ -54,7 +54,7 @@ const MOST_BYTES: usize = isize::MAX.unsigned_abs();
 ///
 /// # Errors
 ///
-/// `InvalidInput` for a key that is wanted twice; `Limit` for `max_items` of zero, more items than 2^32, or an item larger than `max_bytes`.
+/// `InvalidInput` for a key that is wanted twice, or numbers that [`Policy::check`] or [`Compaction::check`] refuses; `Limit` for `max_items` of zero, more items than 2^32, or an item larger than `max_bytes`.
 ///
 /// # Examples
 ///
@@ -79,6 +79,8 @@ pub fn assign(
     if max_items == 0 {
         return Err(Error::limit("must be at least 1", 1, 0).in_field("max_items"));
     }
+    policy.check().map_err(|error| error.in_field("policy"))?;
+    compaction.map_or(Ok(()), Compaction::check).map_err(|error| error.in_field("compaction"))?;
     // Room in several containers is added up.
     let (max_items, max_bytes) = (max_items.min(MOST_ITEMS), max_bytes.map(|most| most.min(MOST_BYTES)));
     let table = Table::read(wanted, max_bytes)?;

@@ -73,7 +73,8 @@ use crate::pack::problem::Problem;
 ///
 /// # Errors
 ///
-/// `InvalidInput` for an address that does not fit the group, a slice of another namespace or another writer, or a missing template;
+/// `InvalidInput` for an address that does not fit the group, a slice of another namespace or another writer, a missing template, or numbers
+/// that [`Policy::check`] or [`Compaction::check`] refuses;
 /// `Limit` for `max_endpoints` outside 1 to 1000, or an endpoint too big for `max_bytes`. Nothing is changed by a call, also on an error.
 ///
 /// # Examples

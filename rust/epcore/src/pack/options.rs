@@ -63,6 +63,8 @@ impl Options {
             let limit = if self.max_endpoints == 0 { 1 } else { MAX_ENDPOINTS };
             return Err(Error::limit("must be 1 to 1000", limit, self.max_endpoints).in_field("max_endpoints"));
         }
+        self.policy.check().map_err(|error| error.in_field("policy"))?;
+        self.compaction.map_or(Ok(()), Compaction::check).map_err(|error| error.in_field("compaction"))?;
         if let Some(time) = self.trigger_time.as_deref().filter(|time| timestamp(time).is_none()) {
             let message = format!("{:?} is no RFC 3339 time", shorten(time));
             return Err(Error::invalid(message).in_field("trigger_time"));
@@ -80,7 +82,7 @@ impl Options {
 pub enum Policy {
     /// Kubernetes' rule, count for count (upstream `reconcileByPortMapping`).
     Upstream,
-    /// At the write floor: a clean slice is used rather than a new one unless it is fuller than this fraction of the maximum.
+    /// At the write floor: a clean slice is used rather than a new one unless it is fuller than this fraction of the maximum, 0.0 to 1.0.
     Threshold(f64),
     /// The cheapest plan by these prices, wherever that is.
     Prices(Prices),
@@ -98,15 +100,49 @@ impl Policy {
     /// Fewest writes over a whole run, at about as many slices as Kubernetes keeps.
     pub const LIFECYCLE: Self = Self::Lifecycle(Lifecycle { spare: 0.0, moves: IdleMoves::NotReady });
 
+    /// Check that plans can be made by its numbers, as all that plans does.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for a threshold outside 0.0 to 1.0, and for a price or `spare` that is negative or not finite; with its name as path.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use epcore::pack::Policy;
+    ///
+    /// assert!(Policy::Threshold(0.9).check().is_ok());
+    /// assert_eq!(Policy::Threshold(90.0).check().unwrap_err().to_string(), "threshold: must be 0.0 to 1.0");
+    /// ```
+    pub fn check(self) -> Result<(), Error> {
+        match self {
+            Self::Threshold(threshold) if !(0.0..=1.0).contains(&threshold) => {
+                Err(Error::invalid("must be 0.0 to 1.0").in_field("threshold"))
+            }
+            Self::Upstream | Self::Threshold(_) => Ok(()),
+            Self::Prices(Prices { write, byte, watchers: _, slice }) => {
+                [("write", write), ("byte", byte), ("slice", slice)].into_iter().try_for_each(check_amount)
+            }
+            Self::Lifecycle(Lifecycle { spare, moves: _ }) => check_amount(("spare", spare)),
+        }
+    }
+
     pub(crate) fn lifecycle(self) -> Option<Lifecycle> {
         if let Self::Lifecycle(lifecycle) = self { Some(lifecycle) } else { None }
     }
 }
 
+fn check_amount((name, amount): (&'static str, f64)) -> Result<(), Error> {
+    if amount.is_finite() && amount >= 0.0 {
+        return Ok(());
+    }
+    Err(Error::invalid("must be finite and not negative").in_field(name))
+}
+
 /// How [`Policy::Lifecycle`] weighs slices against bytes, and whom it may move.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lifecycle {
-    /// Density against bytes, 0 or more: up to `(1 + spare) * ceil(staying / max)` slices a new one costs no more than its write, where those
+    /// Density against bytes, 0 or more and finite: up to `(1 + spare) * ceil(staying / max)` slices a new one costs no more than its write, where those
     /// that leave or are not ready yet do not stay; above `(1 + spare) * ceil(endpoints / max) + 1` none is opened that could be done without,
     /// but one for what is leaving where nothing is new.
     pub spare: f64,
@@ -139,12 +175,23 @@ pub struct Prices {
 /// Permission to move live endpoints so that `slices <= (1 + epsilon) * endpoints / max + 2` holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Compaction {
-    /// Slack, 0 or more.
+    /// Slack, 0 or more, and finite.
     pub epsilon: f64,
     /// Most endpoints moved in one call.
     pub max_moves: Option<usize>,
     /// Which write of a move comes first.
     pub order: CompactionOrder,
+}
+
+impl Compaction {
+    /// Check that plans can be made by its numbers, as all that plans does.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for an `epsilon` that is negative or not finite.
+    pub fn check(self) -> Result<(), Error> {
+        check_amount(("epsilon", self.epsilon))
+    }
 }
 
 impl Default for Compaction {
@@ -189,4 +236,37 @@ pub enum Naming {
     Generate,
     /// From the content, so that a repeated create conflicts instead of making a second slice.
     Deterministic,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pack::{Item, assign};
+
+    #[test]
+    fn no_plan_is_made_by_numbers_that_are_none() {
+        let prices = Prices { write: 1.0, byte: 0.0, watchers: 1, slice: 1.0 };
+        let lifecycle = |spare| Policy::Lifecycle(Lifecycle { spare, moves: IdleMoves::NotReady });
+        for (policy, path) in [
+            (Policy::Threshold(1.5), "policy.threshold"),
+            (Policy::Threshold(f64::NAN), "policy.threshold"),
+            (Policy::Prices(Prices { write: -1.0, ..prices }), "policy.write"),
+            (Policy::Prices(Prices { byte: f64::NAN, ..prices }), "policy.byte"),
+            (Policy::Prices(Prices { slice: f64::INFINITY, ..prices }), "policy.slice"),
+            (lifecycle(-0.1), "policy.spare"),
+        ] {
+            let error = Options { policy, ..Options::default() }.check().unwrap_err();
+            assert_eq!(error.path(), path);
+            let nothing: [Item; 0] = [];
+            assert_eq!(assign(&nothing, &[], 1, None, policy, None).unwrap_err().path(), path);
+        }
+        let compaction = Some(Compaction { epsilon: f64::NAN, ..Compaction::default() });
+        let error = Options { compaction, ..Options::default() }.check().unwrap_err();
+        assert_eq!(error.path(), "compaction.epsilon");
+        assert!(
+            Options { policy: lifecycle(0.0), compaction: Some(Compaction::default()), ..Options::default() }
+                .check()
+                .is_ok()
+        );
+    }
 }
