@@ -1,5 +1,6 @@
 //! What a controller remembers between two syncs, in small pieces: expectations, trigger times, which Services a Pod concerns, what is due.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
@@ -82,6 +83,23 @@ impl SliceTracker {
 }
 
 /// The time of the change that a sync is for (upstream `TriggerTimeTracker`).
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use epcore::{kube::{Pod, TriggerTimes}, wire::json};
+///
+/// let service = json::read_service(br#"{"metadata": {"name": "web", "creationTimestamp": "2026-01-01T00:00:00Z"}}"#)?;
+/// let mut times = TriggerTimes::default();
+/// let nobody: [Pod; 0] = [];
+/// assert_eq!(times.compute(&service, &nobody).as_deref(), Some("2026-01-01T00:00:00Z"));
+/// let pods = [Arc::new(Pod { name: "web-1".into(), ready_since: "2026-01-01T00:00:09Z".into(), ..Pod::default() })];
+/// assert_eq!(times.compute(&service, &pods).as_deref(), Some("2026-01-01T00:00:09Z"));
+/// assert_eq!(times.compute(&service, &pods), None);
+/// # Ok::<(), epcore::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct TriggerTimes {
     services: HashMap<ServiceKey, Times>,
@@ -99,7 +117,7 @@ struct Times {
 impl TriggerTimes {
     /// The time to annotate the slices with, RFC 3339: the first change since the last call, for a Service that was not known its creation.
     /// `None` if nothing can be timed. Changes of a Service, and Pods that are gone, cannot be.
-    pub fn compute(&mut self, service: &Service, pods: &[Pod]) -> Option<String> {
+    pub fn compute<P: Borrow<Pod>>(&mut self, service: &Service, pods: &[P]) -> Option<String> {
         let known = self.services.get(&key_of(service)).cloned();
         let last = known.clone().unwrap_or_default();
         let created = &service.metadata.creation_timestamp;
@@ -110,7 +128,7 @@ impl TriggerTimes {
                 first = Some((time, text));
             }
         };
-        for pod in pods {
+        for pod in pods.iter().map(Borrow::<Pod>::borrow) {
             let time = timestamp(&pod.ready_since);
             changed(time, last.pods.get(&*pod.name).copied().flatten(), &*pod.ready_since);
             if time.is_some() {
@@ -132,6 +150,18 @@ impl TriggerTimes {
 
 /// Which Services a Pod concerns: an index over selectors, where Kubernetes looks at every Service of the namespace
 /// (upstream `GetServicesToUpdate`).
+///
+/// # Examples
+///
+/// ```
+/// use epcore::{kube::ServiceIndex, wire::json};
+///
+/// let mut index = ServiceIndex::default();
+/// index.set(&json::read_service(br#"{"metadata": {"name": "web", "namespace": "shop"}, "spec": {"selector": {"app": "web"}}}"#)?);
+/// let pods = json::read_pods(br#"{"metadata": {"name": "web-1", "namespace": "shop", "labels": {"app": "web", "tier": "1"}}}"#)?;
+/// assert_eq!(index.affected(None, pods.first()), ["web"]);
+/// # Ok::<(), epcore::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct ServiceIndex {
     selectors: HashMap<ServiceKey, BTreeMap<String, String>>,
@@ -218,7 +248,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Let a key be due at `when`, in seconds of any clock, unless it is due earlier.
+    /// Let a key be due at `when`, in seconds of any clock, unless it is due earlier. What is no number is never due.
     pub fn add(&mut self, key: &str, when: f64) {
         let due = self.due.entry(key.to_owned()).or_insert(when);
         *due = due.min(when);

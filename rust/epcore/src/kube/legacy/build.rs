@@ -1,5 +1,6 @@
 //! The Endpoints object of a Service with selector.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use super::{EndpointSubset, Endpoints, OVER_CAPACITY_ANNOTATION, repack, truncate};
@@ -50,9 +51,9 @@ pub struct EndpointsPlan {
 /// assert_eq!(plan.object.map(|object| object.counts()), Some((0, 1)));
 /// # Ok::<(), epcore::Error>(())
 /// ```
-pub fn build(
+pub fn build<P: Borrow<Pod>>(
     service: &Service,
-    pods: &[Pod],
+    pods: &[P],
     existing: Option<&Endpoints>,
     trigger_time: Option<&str>,
 ) -> Result<EndpointsPlan, Error> {
@@ -94,9 +95,10 @@ fn check_name(service: &Service, existing: Option<&Endpoints>) -> Result<(), Err
 }
 
 /// Subsets in canonical form, before they are truncated; and the Pods that were left out.
-fn subsets(service: &Service, pods: &[Pod]) -> Result<(Vec<EndpointSubset>, Vec<String>), Error> {
+fn subsets<P: Borrow<Pod>>(service: &Service, pods: &[P]) -> Result<(Vec<EndpointSubset>, Vec<String>), Error> {
     let mut pods: Vec<&Pod> = pods
         .iter()
+        .map(Borrow::<Pod>::borrow)
         .filter(|pod| *pod.namespace == *service.metadata.namespace && pod.matches(&service.selector))
         .filter(|pod| pod.has_endpoint() && (service.publish_not_ready_addresses || !pod.is_terminating()))
         .collect();
