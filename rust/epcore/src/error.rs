@@ -13,7 +13,7 @@ pub enum Segment {
 }
 
 /// What kind of trouble it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// The input is not what the API allows.
     InvalidInput,

@@ -96,7 +96,7 @@ impl Held {
 }
 
 /// What kind of change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// No slice held it.
     Added,
@@ -109,7 +109,7 @@ pub enum Outcome {
 }
 
 /// What changed for each endpoint. Everything is sorted by key.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Delta {
     before: Vec<Arc<EndpointSlice>>,
     after: Vec<Arc<EndpointSlice>>,

@@ -10,7 +10,7 @@ use crate::diff::mask::Side;
 use crate::model::{Address, AddressType, EndpointRef, EndpointSlice, timestamp};
 
 /// What makes two endpoints the same, always within one Service and address type.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Key {
     /// The first address, the only one with a meaning.
     Address,

@@ -3,7 +3,7 @@
 use crate::model::{EndpointPort, EndpointRef, EndpointSlice, TRIGGER_TIME_ANNOTATION};
 
 /// Which fields of an endpoint a reader looks at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fields {
     /// Addresses, host name, ports, `ready`.
     Dns,
@@ -17,7 +17,7 @@ pub enum Fields {
 }
 
 /// Which part of an endpoint changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
     /// An address after the first (the first is part of the key, unless that is the target).
     Addresses,
@@ -52,7 +52,7 @@ const NAMES: [(Reason, &str); 9] = [
 ];
 
 /// A set of reasons.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Reasons(u16);
 
 impl Reasons {

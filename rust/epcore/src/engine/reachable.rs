@@ -5,7 +5,7 @@ use crate::model::{AddressType, PORT_NUMBERS};
 use crate::wire::json;
 
 /// `internalTrafficPolicy` or `externalTrafficPolicy` of a Service.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum TrafficPolicy {
     /// All endpoints, by their hints.
     #[default]

@@ -31,7 +31,7 @@ const MOST: usize = 1_000_000;
 pub type Target = (String, i32);
 
 /// What a slot is to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SlotState {
     /// Take traffic.
     Ready,

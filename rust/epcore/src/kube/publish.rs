@@ -15,14 +15,14 @@ use crate::model::{
 use crate::pack::{self, Existing, Plan};
 
 /// Endpoints from outside, each with its ports.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Published {
     pub(crate) endpoints: Shared<EndpointList>,
     pub(crate) ports: PortsOfEach,
 }
 
 /// The ports of each endpoint, in order: several in a row that are the same are kept once.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PortsOfEach {
     /// All but the last, which nearly always is the only one.
     others: Vec<(Ports, usize)>,

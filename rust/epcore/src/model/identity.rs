@@ -6,7 +6,7 @@ use crate::model::{Address, Conditions, EndpointRef};
 
 /// What makes two endpoints the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Identity {
+pub(crate) enum Identity {
     /// The set of addresses, and namespace and name of the target. A changed host name is a change in place, not another endpoint.
     Stable,
     /// The host name too, as in Kubernetes (upstream `endpointHash` of `EndpointSet`).

@@ -8,7 +8,7 @@ use crate::model::{EndpointSlice, MAX_ENDPOINTS, shorten, timestamp};
 use crate::pack::Cohort;
 
 /// Options of [`pack`](crate::pack::pack).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// A slice without endpoints: namespace, name prefix, labels, owner references, ports and address type of the group. Left out, it is
     /// taken from the existing slices, which must then agree.
@@ -151,7 +151,7 @@ pub struct Lifecycle {
 }
 
 /// Endpoints that no reader sends traffic to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IdleMoves {
     /// Those that are not ready.
     NotReady,
@@ -212,7 +212,7 @@ pub enum CompactionOrder {
 }
 
 /// What to do about an address that passes from one target to another in one plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AddressReuse {
     /// It leaves by an earlier write than it comes back by, where that costs no further write.
     Ordered,
@@ -221,7 +221,7 @@ pub enum AddressReuse {
 }
 
 /// What to do with slices that have other ports or another Service than the template.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Replace {
     /// New slices are written first, then the old ones deleted.
     Safe,
@@ -230,7 +230,7 @@ pub enum Replace {
 }
 
 /// Names of new slices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Naming {
     /// The API server makes them from `generateName`.
     Generate,

@@ -102,7 +102,7 @@ impl Stats {
 }
 
 /// Ordered writes. After all of them the slices hold what is wanted; after any number of them every endpoint that stays is there.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan {
     pub(crate) writes: Vec<Write>,
     pub(crate) moves: Vec<Move>,

@@ -26,7 +26,7 @@ impl Verb {
 }
 
 /// One reason for a write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WriteReason {
     /// Endpoints come in.
     EndpointsAdded,
@@ -78,7 +78,7 @@ impl WriteReason {
 }
 
 /// A set of reasons.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct WriteReasons(u16);
 
 impl WriteReasons {
@@ -109,7 +109,7 @@ impl WriteReasons {
 pub struct Write {
     /// What to do.
     pub verb: Verb,
-    /// The object to send; for a delete its last known state.
+    /// The object to send, by [`write_slice`](crate::wire::json::write_slice) of either format; for a delete its last known state.
     pub slice: LateSlice,
     /// Why.
     pub reasons: WriteReasons,

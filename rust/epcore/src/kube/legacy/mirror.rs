@@ -29,7 +29,7 @@ const LEADER_ANNOTATION: &str = "control-plane.alpha.kubernetes.io/leader";
 const LAST_APPLIED_ANNOTATION: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Options of [`mirror`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct MirrorOptions {
     /// Value of the label `endpointslice.kubernetes.io/managed-by`; slices with another one are left alone.
     pub controller: String,

@@ -18,7 +18,7 @@ use crate::pack;
 use crate::wire::json::{self, Submitted};
 
 /// What to look at beside the slices.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Most endpoints that a slice should hold.
     pub max_endpoints: usize,
