@@ -18,7 +18,7 @@ use crate::pack::{self, Combination, Existing, HintState, Plan, Replace};
 pub const CONTROLLER: &str = "endpointslice-controller.k8s.io";
 
 /// Options of [`reconcile`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// Value of the label `endpointslice.kubernetes.io/managed-by`; slices with another one are left alone.
     pub controller: String,
@@ -47,6 +47,25 @@ impl Default for Options {
 /// # Errors
 ///
 /// As [`pack`](crate::pack::pack).
+///
+/// # Examples
+///
+/// ```
+/// use epcore::{kube, pack::{Existing, Verb}, wire::json};
+///
+/// let service = json::read_service(br#"{"metadata": {"name": "web", "namespace": "shop"},
+///     "spec": {"selector": {"app": "web"}, "clusterIP": "10.96.0.7", "ports": [{"port": 80, "targetPort": 8080}]}}"#)?;
+/// let pods = json::read_pods(br#"[{"metadata": {"name": "web-1", "namespace": "shop", "labels": {"app": "web"}},
+///     "status": {"podIPs": [{"ip": "10.0.0.5"}], "conditions": [{"type": "Ready", "status": "True"}]}}]"#)?;
+/// let nodes = json::read_nodes(b"[]")?;
+/// let plan = kube::reconcile(&service, &pods, &nodes, &Existing::default(), &kube::Options::default())?;
+/// for write in plan.writes() {
+///     assert_eq!((write.verb, &*write.slice.metadata().generate_name), (Verb::Create, "web-"));
+///     let body = json::write_slice(&write.slice);
+///     assert!(body.starts_with(b"{"));
+/// }
+/// # Ok::<(), epcore::Error>(())
+/// ```
 pub fn reconcile<P: Borrow<Pod>, N: Borrow<Node>>(
     service: &Service,
     pods: &[P],

@@ -20,7 +20,7 @@ use hashbrown::HashMap;
 
 use crate::Error;
 use crate::engine::versions::Name;
-use crate::kube::{Pod, Published, check_managed_by};
+use crate::kube::{self, Pod, Published, check_managed_by};
 use crate::model::EndpointSlice;
 use crate::pack::{self, Plan, Write};
 use cluster::{Cluster, Names};
@@ -32,7 +32,10 @@ pub use answer::Answer;
 pub use object::{Kind, Object, ObjectEvent};
 
 /// Options of a [`Packer`].
-#[derive(Clone, Debug)]
+///
+/// By default they are those of [`reconcile`](crate::kube::reconcile) and [`publish`](crate::kube::publish), and slices whose endpoints come from
+/// outside are managed by `epcore`.
+#[derive(Clone, Debug, PartialEq)]
 pub struct PackerOptions {
     /// Value of the label `managed-by` on slices of Services with selector.
     pub controller: String,
@@ -44,11 +47,52 @@ pub struct PackerOptions {
     pub publish: pack::Options,
 }
 
+impl Default for PackerOptions {
+    fn default() -> Self {
+        let kube::Options { controller, pack: reconcile, .. } = kube::Options::default();
+        Self { controller, managed_by: "epcore".to_owned(), reconcile, publish: pack::Options::default() }
+    }
+}
+
 /// The state of a controller that writes slices: feed it what watches say, endpoints from outside, and what became of its own writes; it
 /// tells which Services need writes, and the plan of each: that of [`reconcile`](crate::kube::reconcile) or [`publish`](crate::kube::publish) from the same state.
 ///
 /// A plan is a question and changes nothing that counts: it may be asked for again, also after a restart from lists. What was written counts
 /// once it was answered or seen. Nothing is planned for a Service after an answer that leaves its state open, until there are news.
+///
+/// # Examples
+///
+/// The endpoints of a Service come from outside. The answer to a create is lost, and a watch tells what became of it.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use epcore::engine::{Answer, Kind, Object, ObjectEvent, Packer, PackerOptions};
+/// use epcore::{model::EndpointSlice, wire::json};
+///
+/// let mut packer = Packer::new(PackerOptions::default())?;
+/// let services = br#"{"kind": "ServiceList", "items": [
+///     {"metadata": {"name": "db", "namespace": "shop"}, "spec": {"ports": [{"port": 5432}]}}]}"#;
+/// let (kind, services) = json::read_objects(services, None)?;
+/// packer.replace(kind, services, "7")?;
+/// packer.replace(Kind::EndpointSlice, Vec::new(), "7")?;
+/// let db = ("shop".to_owned(), "db".to_owned());
+/// packer.publish(&db, &json::read_published(br#"["10.0.0.5"]"#)?)?;
+/// assert_eq!(packer.dirty(), [&db]);
+///
+/// let plan = packer.plan(&db, None)?;
+/// let write = &plan.writes()[0];
+/// let _body = json::write_slice(&write.slice);
+/// packer.answer(write, Answer::Unknown)?;
+/// assert_eq!(packer.waiting(), [&db]);
+///
+/// let mut made = EndpointSlice::clone(&write.slice);
+/// made.metadata.name = "db-x7k2p".to_owned();
+/// packer.feed(ObjectEvent::Present(Object::EndpointSlice(Arc::new(made))));
+/// assert!(packer.plan(&db, None)?.writes().is_empty());
+/// assert!(packer.dirty().is_empty() && packer.waiting().is_empty());
+/// # Ok::<(), epcore::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Packer {
     options: PackerOptions,
@@ -436,13 +480,7 @@ mod tests {
 
     #[test]
     fn nothing_is_kept_of_services_that_are_gone() {
-        let options = PackerOptions {
-            controller: "pods.example.com".to_owned(),
-            managed_by: "sync.example.com".to_owned(),
-            reconcile: pack::Options::default(),
-            publish: pack::Options::default(),
-        };
-        let mut packer = Packer::new(options).expect("options");
+        let mut packer = Packer::new(PackerOptions::default()).expect("options");
         for number in 0..100 {
             let text = format!(
                 r#"{{"metadata":{{"name":"web-{number}","namespace":"shop"}},"spec":{{"selector":{{"app":"web"}},"clusterIP":"10.96.0.1","ports":[{{"port":80}}]}}}}"#
