@@ -139,6 +139,19 @@ def test_a_slice_that_was_made_anew_outlives_the_answer_to_the_old_ones_delete()
     assert [write.verb for write in packer.plan("db", namespace="shop").writes] == ["delete"]
 
 
+@pytest.mark.parametrize("naming", ["generate", "deterministic"])
+def test_a_slice_that_a_list_knows_to_be_gone_is_made_again_however_late_it_is_answered(naming: Any) -> None:
+    packer = packer_of("10.9.0.1", naming=naming)
+    (write,) = packer.plan("db", namespace="shop").writes
+    answer = made(write, write.name or "db-x", 6)
+    packer.replace([], kind="EndpointSlice", resource_version="7")
+    packer.take_news()
+    packer.answer(write, "accepted", answer)
+    assert packer.dirty == packer.take_news() == [("shop", "db")]
+    (again,) = packer.plan("db", namespace="shop").writes
+    assert (again.verb, len(again.slice)) == ("create", 1)
+
+
 def test_a_create_that_was_refused_for_the_name_it_was_given_gets_another_one() -> None:
     packer = packer_of("10.9.0.1")
     (write,) = packer.plan("db", namespace="shop").writes

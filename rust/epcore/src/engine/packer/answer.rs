@@ -41,7 +41,7 @@ impl Packer {
     fn take_answer(&mut self, service: &Name, name: &Name, write: &Write, answer: Answer) -> Result<(), Error> {
         match answer {
             Answer::Accepted(Some(object)) if write.verb != Verb::Delete => {
-                self.take_written(name, object, write)?;
+                self.take_written(service, name, object, write)?;
                 self.settle(write, service);
             }
             Answer::Accepted(None) if write.verb != Verb::Delete => self.wait(service, name, write),
@@ -68,7 +68,13 @@ impl Packer {
     }
 
     /// Take a slice for what the API server made of one that was written, under this name or under none.
-    fn take_written(&mut self, written: &Name, slice: Arc<EndpointSlice>, write: &Write) -> Result<(), Error> {
+    fn take_written(
+        &mut self,
+        service: &Name,
+        written: &Name,
+        slice: Arc<EndpointSlice>,
+        write: &Write,
+    ) -> Result<(), Error> {
         let (namespace, name) = (&slice.metadata.namespace, &slice.metadata.name);
         let is_other_name = name.is_empty() || !(written.1.is_empty() || written.1 == *name);
         let others = [("namespace", namespace, *namespace != written.0), ("name", name, is_other_name)];
@@ -81,6 +87,9 @@ impl Packer {
         if !self.cluster.is_stale(&name, &object) {
             self.cluster.versions(Kind::EndpointSlice).raise(&name);
             self.set_slice(&name, object.as_slice(), Some(write));
+        } else if self.cluster.slice(&name).is_none() {
+            // That it is gone again was no news where nobody had heard of it yet.
+            self.mark(service);
         }
         self.room.push(name);
         Ok(())
