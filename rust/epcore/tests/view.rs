@@ -109,6 +109,19 @@ proptest! {
     }
 
     #[test]
+    fn slices_that_come_back_as_the_same_objects_are_looked_at_as_any_others(
+        before in slices(), between in slices(), is_back in prop::collection::vec(any::<bool>(), 8), options in options(),
+    ) {
+        let mut view = filled(&before, options);
+        view.replace(&between, "").unwrap();
+        let back = before.iter().zip(is_back).filter_map(|(slice, is_back)| is_back.then_some(slice));
+        let named = between.iter().chain(back).map(|slice| (slice.metadata.name.clone(), slice.clone()));
+        let after: Slices = named.collect::<BTreeMap<_, _>>().into_values().collect();
+        view.replace(&after, "").unwrap();
+        prop_assert_eq!(told(&view.checkout()), told(&diff(&before, &after, options)));
+    }
+
+    #[test]
     fn what_is_held_back_is_removed_in_time(before in slices(), between in slices(), after in slices(), options in options()) {
         let seconds = Duration::from_secs;
         let mut view = filled(&before, options).holding(seconds(5));

@@ -55,16 +55,14 @@ impl View {
         !self.pending.is_empty()
     }
 
-    /// The slices that changed, before and after, and on both sides those that hold the same endpoints.
+    /// The slices that changed, before and after, and on both sides those that hold the same endpoints. One that went and is back is looked at
+    /// too, be it the same object: it may have another number than it had when something beside it changed.
     fn changed(&self) -> (Vec<Arc<EndpointSlice>>, Vec<Arc<EndpointSlice>>) {
         let (mut before, mut after) = (Vec::new(), Vec::new());
         let mut numbers = BTreeSet::new();
         for (name, old) in &self.pending {
             let number = self.slices.number(name);
             let new = number.and_then(|number| self.slices.at(number));
-            if old.as_ref().zip(new).is_some_and(|(old, new)| Arc::ptr_eq(old, new)) {
-                continue;
-            }
             numbers.extend(number);
             before.extend(old.iter().cloned());
             after.extend(new.cloned());
