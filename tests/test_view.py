@@ -236,6 +236,39 @@ def test_what_is_kept_back_outlives_any_number_of_restarts() -> None:
     assert [change.address for change in view.checkout(20).removed] == ["10.0.0.1", "10.0.0.2"]
 
 
+@pytest.mark.parametrize("key", ["address", "address-port", "target"])
+def test_what_comes_back_after_a_restart_was_never_gone(key: DiffKey) -> None:
+    view = epcore.View(key=key, hold=10)
+    view.replace([web("a", "10.0.0.1", "10.0.0.2")], now=100)
+    view.replace([web("a", "10.0.0.2")], now=101)
+    view = epcore.View.restore(view.snapshot(), hold=10)
+    assert [one.address for one in view.endpoints()] == ["10.0.0.1", "10.0.0.2"]
+    # The clock is another one, too.
+    assert not view.replace([web("a", "10.0.0.1", "10.0.0.2")], now=3)
+    assert not view.replace([], now=4)
+    removed = view.checkout(14).removed
+    assert [(change.address, change.slice_before) for change in removed] == [("10.0.0.1", "a"), ("10.0.0.2", "a")]
+
+
+def test_a_port_that_goes_while_a_removal_is_kept_back_is_told_after_a_restart() -> None:
+    ports = [{"name": name, "port": number} for name, number in (("http", 80), ("metrics", 90))]
+    view = epcore.View(key="address", hold=10)
+    view.replace([web("a", "10.0.0.1", ports=ports)], now=100)
+    assert not view.replace([web("a", "10.0.0.1", ports=ports[:1])], now=101).transitions
+    view = epcore.View.restore(view.snapshot(), hold=10)
+    assert [one.port_name for one in view.endpoints()] == ["http", "metrics"]
+    assert not view.checkout(3)
+    gone = view.checkout(13).transitions
+    assert [(one.port_name, one.endpoints_before, one.endpoints_after) for one in gone] == [("metrics", 1, 0)]
+
+
+def test_a_removal_may_be_kept_back_for_longer_than_any_clock_runs() -> None:
+    view = epcore.View(hold=1.8e19)
+    view.replace([web("a", "10.0.0.1")], now=1e18)
+    assert not view.replace([], now=1e19)
+    assert view.next_due == 2**64
+
+
 @pytest.mark.parametrize("hold", [-1, float("nan"), float("inf"), 1e300])
 def test_a_time_that_is_none_is_refused(hold: float) -> None:
     with pytest.raises(ValueError, match="seconds"):

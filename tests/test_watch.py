@@ -287,6 +287,23 @@ def test_what_is_held_back_stays_in_the_file_whatever_else_changes(
     assert ["10.0.0.1" in text for text in written] == [True, True, True, False]
 
 
+def test_what_is_held_back_is_held_back_after_a_restart_too(tmp_path: Path) -> None:
+    target, state = tmp_path / "web.conf", tmp_path / "state"
+    view = epcore.View(hold=600)
+    view.replace([slice_of("web-1", 1), slice_of("web-2", 2)])
+    view.replace([slice_of("web-2", 2)])
+    state.write_bytes(view.snapshot())
+    arguments = ["-", "-o", "nginx", "--to", str(target), "--batch", "0", "--hold", "600", "--state", str(state)]
+    with watching(*arguments) as process:
+        for numbers in ((1, 2, 3), (1, 2, 3, 4)):
+            send(process, added(slice_of(f"web-{numbers[-1]}", numbers[-1])))
+            until(partial(is_said, target, [f"10.0.0.{number}" for number in numbers]), process)
+    # A log ends, and with it what is held back in it.
+    log = save(tmp_path / "log", [])
+    assert main(["watch", log, "-o", "nginx", "--to", str(target), "--hold", "600", "--state", str(state)]) == 0
+    assert addresses(target) == ["10.0.0.2", "10.0.0.3", "10.0.0.4"]
+
+
 def test_a_cluster_is_followed_through_cuts_errors_and_a_list_that_is_needed_again(tmp_path: Path) -> None:
     script = Script()
     for number in range(1, 6):

@@ -1184,7 +1184,8 @@ class View:
     def restore(snapshot: JsonBytes, *, hold: float = 0.0) -> View:
         """Read a snapshot; the next checkout tells what came since the last one before it.
 
-        What was kept back is told as removed, unless the new view keeps it back too. Raises ``InvalidInputError``.
+        What was kept back is told as removed, unless the new view keeps it back too: ``hold`` seconds from the first
+        ``now`` on. Raises ``InvalidInputError``.
         """
     def __len__(self) -> int:
         """Count the slices."""

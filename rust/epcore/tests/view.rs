@@ -53,6 +53,15 @@ fn filled(slices: &Slices, options: Options) -> View {
     view
 }
 
+/// Every endpoint, with the name of its slice.
+fn endpoints(view: &View) -> Vec<String> {
+    let of = |(namespace, service)| view.endpoints(namespace, service);
+    let shown = |entry: PortEndpoint| {
+        format!("{} {} {:?}", entry.slice().metadata.name, entry.endpoint().address(), entry.port())
+    };
+    view.services().into_iter().flat_map(of).map(shown).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
@@ -187,6 +196,24 @@ proptest! {
         let mut again = json::read_view(&json::write_view(&view)).unwrap();
         let late = sets(&view.checkout_at(Duration::from_secs(9)))[1].clone();
         prop_assert_eq!(sets(&again.checkout()), [BTreeSet::new(), late, BTreeSet::new(), BTreeSet::new()]);
+    }
+
+    #[test]
+    fn a_view_from_a_snapshot_keeps_back_what_was(before in slices(), after in slices(), last in slices(), options in options()) {
+        let seconds = Duration::from_secs;
+        let mut view = filled(&before, options).holding(seconds(5));
+        view.replace(&after, "").unwrap();
+        view.checkout_at(seconds(101));
+        let mut again = json::read_view(&json::write_view(&view)).unwrap().holding(seconds(5));
+        prop_assert_eq!(json::write_view(&again), json::write_view(&view));
+        prop_assert_eq!(endpoints(&again), endpoints(&view));
+        // The clock that it goes by may be another one.
+        for (time, slices) in [(1, &last), (6, &last)] {
+            for view in [&mut view, &mut again] {
+                view.replace(slices, "").unwrap();
+            }
+            prop_assert_eq!(told(&again.checkout_at(seconds(time))), told(&view.checkout_at(seconds(101 + time))));
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 changed or write it.
 """
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -58,10 +59,12 @@ def run_watch(settings: Settings) -> None:
     target = _target(settings, selection)
     source = settings.log or "API server"
     follower = Follower(target, source, batch=settings.batch, hold=settings.hold, state=settings.state)
-    follower.catch_up()
+    is_live = settings.log is None or (settings.log == STDIN and not settings.once)
+    # The clock of a log starts at zero; and what one look keeps back the next tells, be it kept back for longer.
+    follower.catch_up(time.monotonic() if is_live and not settings.once else 0.0)
     if settings.log is not None:
         events = log(settings.log)
-        if settings.log == STDIN and not settings.once:
+        if is_live:
             follower.follow(events)
         else:
             follower.follow_log(events, once=settings.once)

@@ -50,10 +50,10 @@ class Follower:
         """What is there was told: by a list, an event, or the state of the process before this one."""
         self._waiting: queue.Queue[Message | BaseException | None] = queue.Queue(_QUEUED)
 
-    def catch_up(self) -> None:
-        """Tell what was about to be told when the process before this one ended."""
-        if self.view.pending:
-            self._tell(0.0, time.time())
+    def catch_up(self, now: float) -> None:
+        """Tell what was about to be told when the process before this one ended; ``now`` starts the clock."""
+        if self.view.pending or self.view.next_due is not None:
+            self._tell(now, time.time())
 
     def follow_log(self, messages: "Iterable[Told]", *, once: bool) -> None:
         """Follow a log to its end, each event by itself; or, for ``once``, tell what is there in the end."""

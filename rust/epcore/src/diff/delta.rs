@@ -1,13 +1,11 @@
 //! The result of a diff.
 
-use std::collections::btree_map::Entry as Slot;
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::diff::Options;
 use crate::diff::fold::{Entry, Fold};
+use crate::diff::held::{Held, key_text};
 use crate::diff::key::{FullKey, Key, Place, Who, full_key, side};
 use crate::diff::mask::{Fields, Reasons, Side};
 use crate::diff::pairs::{Pairs, Sides};
@@ -32,66 +30,6 @@ impl Changed {
             (None, Some(place)) => full_key(before, place, key),
             (None, None) => unreachable!("a change has a side"),
         }
-    }
-}
-
-/// Entries that were removed and not yet told.
-#[derive(Clone, Debug)]
-pub(crate) struct Held {
-    /// How long a removal is kept back.
-    pub(crate) time: Duration,
-    /// By key: the slice that held each, where, and since when it is gone.
-    entries: BTreeMap<Arc<str>, (Arc<EndpointSlice>, Place, Duration)>,
-    /// The keys in the order in which they are due, which is that of when they were gone.
-    in_time: BTreeSet<(Duration, Arc<str>)>,
-}
-
-impl Held {
-    pub(crate) fn new(time: Duration) -> Self {
-        Self { time, entries: BTreeMap::new(), in_time: BTreeSet::new() }
-    }
-
-    /// The entries, each with the slice that held it and its place there.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (&Arc<EndpointSlice>, Place)> {
-        self.entries.values().map(|(slice, place, _)| (slice, *place))
-    }
-
-    /// Those of a Service.
-    pub(crate) fn of(&self, namespace: &str, service: &str) -> impl Iterator<Item = (&Arc<EndpointSlice>, Place)> {
-        let start = format!("{namespace}/{service} ");
-        let following = self.entries.range::<str, _>((Bound::Included(&*start), Bound::Unbounded));
-        let own = following.take_while(move |(key, _)| key.starts_with(&*start));
-        own.map(|(_, (slice, place, _))| (slice, *place))
-    }
-
-    /// When the first of them is due, if ever.
-    pub(crate) fn due(&self) -> Option<Duration> {
-        self.in_time.first()?.0.checked_add(self.time)
-    }
-
-    /// Keep one back, unless it is already.
-    fn keep(&mut self, key: Arc<str>, slice: &Arc<EndpointSlice>, place: Place, now: Duration) {
-        if let Slot::Vacant(free) = self.entries.entry(key) {
-            self.in_time.insert((now, free.key().clone()));
-            free.insert((slice.clone(), place, now));
-        }
-    }
-
-    /// Let one go.
-    fn take(&mut self, key: &str) -> Option<(Arc<EndpointSlice>, Place)> {
-        let (key, (slice, place, since)) = self.entries.remove_entry(key)?;
-        self.in_time.remove(&(since, key));
-        Some((slice, place))
-    }
-
-    /// Let the first one go, if it is due.
-    fn take_due(&mut self, now: Duration) -> Option<(Arc<EndpointSlice>, Place)> {
-        let (since, key) = self.in_time.first()?;
-        if now.saturating_sub(*since) < self.time {
-            return None;
-        }
-        let key = key.clone();
-        self.take(&key)
     }
 }
 
@@ -255,10 +193,11 @@ impl Delta {
         let removed = std::mem::take(&mut self.changes[Outcome::Removed as usize]);
         for changed in removed {
             let Some(place) = changed.before else { continue };
-            held.keep(self.key_text(&changed).into(), &self.before[place.slice as usize], place, now);
+            held.keep(key_text(self.full_key(&changed)).into(), &self.before[place.slice as usize], place, now);
         }
         for changed in std::mem::take(&mut self.changes[Outcome::Added as usize]) {
-            let (Some(place), Some((slice, was))) = (changed.after, held.take(&self.key_text(&changed))) else {
+            let (Some(place), Some((slice, was))) = (changed.after, held.take(&key_text(self.full_key(&changed))))
+            else {
                 self.changes[Outcome::Added as usize].push(changed);
                 continue;
             };
@@ -279,10 +218,8 @@ impl Delta {
         }
     }
 
-    /// What makes it the same one, the Service first.
-    fn key_text(&self, changed: &Changed) -> String {
-        let (service, ..) = changed.full_key(&self.before, &self.after, self.key);
-        format!("{} {}", Change { delta: self, changed }.key(), service.2.as_str())
+    fn full_key<'a>(&'a self, changed: &Changed) -> FullKey<'a> {
+        changed.full_key(&self.before, &self.after, self.key)
     }
 
     /// A place among the slices before, for one that was held back.
@@ -381,21 +318,13 @@ pub struct Change<'a> {
 
 impl<'a> Change<'a> {
     fn full_key(&self) -> FullKey<'a> {
-        self.changed.full_key(&self.delta.before, &self.delta.after, self.delta.key)
+        self.delta.full_key(self.changed)
     }
 
     /// A readable key, for example `shop/checkout 10.0.0.5 http TCP 8080`.
     #[must_use]
     pub fn key(&self) -> String {
-        let ((namespace, service, _), who, port) = self.full_key();
-        let who = match who {
-            Who::Address(address) => address.to_string(),
-            Who::Uid(uid) => uid.to_owned(),
-            Who::Target(namespace, name) => format!("{namespace}/{name}"),
-        };
-        let number = |number: Option<i32>| number.map_or_else(|| "*".to_owned(), |number| number.to_string());
-        let port = port.map(|(name, protocol, port)| format!(" {name} {protocol} {}", number(port)));
-        format!("{namespace}/{service} {who}{}", port.unwrap_or_default())
+        shown(self.full_key())
     }
 
     /// Namespace, `""` if not set.
@@ -446,4 +375,17 @@ impl<'a> Change<'a> {
     pub fn reasons(&self) -> Reasons {
         self.changed.reasons
     }
+}
+
+/// A readable key.
+pub(super) fn shown(key: FullKey<'_>) -> String {
+    let ((namespace, service, _), who, port) = key;
+    let who = match who {
+        Who::Address(address) => address.to_string(),
+        Who::Uid(uid) => uid.to_owned(),
+        Who::Target(namespace, name) => format!("{namespace}/{name}"),
+    };
+    let number = |number: Option<i32>| number.map_or_else(|| "*".to_owned(), |number| number.to_string());
+    let port = port.map(|(name, protocol, port)| format!(" {name} {protocol} {}", number(port)));
+    format!("{namespace}/{service} {who}{}", port.unwrap_or_default())
 }

@@ -71,7 +71,7 @@ pub(super) fn service_of(slice: &EndpointSlice) -> Service<'_> {
     (&slice.metadata.namespace, slice.metadata.service(), slice.address_type)
 }
 
-pub(super) fn port_of(slice: &EndpointSlice, port: Option<u32>) -> Option<Port<'_>> {
+pub(crate) fn port_of(slice: &EndpointSlice, port: Option<u32>) -> Option<Port<'_>> {
     let port = &slice.ports[port? as usize];
     Some((&port.name, &port.protocol, port.port))
 }

@@ -7,6 +7,7 @@ mod delta;
 mod filter;
 mod fold;
 mod groups;
+mod held;
 mod key;
 #[cfg(test)]
 mod laws;
@@ -16,11 +17,11 @@ mod settled;
 mod suspects;
 mod transition;
 
-pub(crate) use delta::Held;
 pub use delta::{Change, Delta, Outcome, TriggerTime};
 pub(crate) use fold::Fold;
+pub(crate) use held::Held;
 pub use key::Key;
-pub(crate) use key::{Place, Port, precedence, side};
+pub(crate) use key::{Place, Port, port_of, precedence, side};
 pub use mask::{Fields, Reason, Reasons};
 pub use transition::Transition;
 pub(crate) use transition::{Counts, ServicePort};

@@ -6,37 +6,51 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 
-use crate::diff::{Counts, Delta, Fields, Held, Key, Options, ServicePort, Transition, TriggerTime};
+use crate::diff::{Counts, Delta, Fields, Held, Key, Options, ServicePort, Transition, TriggerTime, port_of};
 use crate::engine::versions::Name;
 use crate::engine::view::{View, service_of};
-use crate::model::{EndpointList, EndpointRef, EndpointSlice};
+use crate::model::{EndpointRef, EndpointSlice};
 
 impl View {
     /// What changed for each endpoint since the last checkout.
     pub fn checkout(&mut self) -> Delta {
-        self.checkout_at(self.now)
+        self.told(None)
     }
 
     /// What changed for each endpoint since the last checkout, at a time on any clock that does not go back.
     pub fn checkout_at(&mut self, now: Duration) -> Delta {
+        self.told(Some(now))
+    }
+
+    fn told(&mut self, now: Option<Duration>) -> Delta {
         let (before, after) = self.changed();
         let counted = Options { key: Key::AddressPort, fields: Fields::Proxy };
         let is_counted = self.counts_what_it_tells();
         // Whoever interrupts the work finds everything as it was before.
         let mut delta = Delta::of_some(&before, &after, self.options);
         let mut other = (!is_counted).then(|| Delta::of_some(&before, &after, counted));
-        self.now = self.now.max(now);
+        let now = self.pass_to(now);
         if let Some([first, second]) = &mut self.held {
-            delta.hold(first, self.options, self.now);
+            delta.hold(first, self.options, now);
             if let Some(other) = &mut other {
-                other.hold(second, counted, self.now);
+                other.hold(second, counted, now);
             }
         }
+        self.held.take_if(|held| held[0].time.is_zero());
         delta.transitions = self.count(other.as_ref().unwrap_or(&delta));
         delta.trigger_times = self.trigger_times();
         self.pending.clear();
         self.beside.clear();
         delta
+    }
+
+    /// Let time pass; tells what it is.
+    fn pass_to(&mut self, now: Option<Duration>) -> Duration {
+        if let (None, Some(start)) = (self.now, now) {
+            self.held.iter_mut().flatten().for_each(|held| held.date(start));
+        }
+        self.now = self.now.max(now);
+        self.now.unwrap_or_default()
     }
 
     /// What is handed out tells what each service port has.
@@ -52,7 +66,8 @@ impl View {
     /// True if something was taken in that may change what was handed out.
     #[must_use]
     pub fn has_pending(&self) -> bool {
-        !self.pending.is_empty()
+        // What a snapshot kept back and the view does not is told next.
+        !self.pending.is_empty() || self.held.as_ref().is_some_and(|held| held[0].time.is_zero())
     }
 
     /// The slices that changed, before and after, and on both sides those that hold the same endpoints. One that went and is back is looked at
@@ -131,33 +146,31 @@ impl View {
         }
     }
 
+    /// Add what is kept back to the counts of service ports.
+    pub(super) fn count_kept_back(&mut self) {
+        let entries = self.kept_back().into_iter().flat_map(Held::entries);
+        let entries: Vec<_> = entries.map(|(slice, place)| (slice.clone(), place)).collect();
+        for (slice, place) in entries {
+            let Some((name, protocol, _)) = port_of(&slice, place.port) else { continue };
+            let port = [&*slice.metadata.namespace, slice.metadata.service(), name, protocol];
+            let mut counts = self.counts_of(port);
+            if let Some(endpoint) = slice.endpoints.get(place.endpoint as usize) {
+                counts.add(endpoint);
+            }
+            self.set_counts(port, counts);
+        }
+    }
+
     /// What a snapshot has beside the slices: each slice that changed since the last checkout, as it was then.
     pub(crate) fn pending(&self) -> impl Iterator<Item = (&Name, &Option<Arc<EndpointSlice>>)> {
-        self.pending.iter().filter(|((_, name), _)| !name.starts_with(HELD))
+        self.pending.iter()
     }
 
-    /// Endpoints that are gone but not told yet, each in a slice of its own, of a name that no slice can have; those of the snapshot that this view
-    /// comes from too, until the next checkout.
-    pub(crate) fn held_back(&self) -> Vec<EndpointSlice> {
-        let entries = self.held.iter().flat_map(|[held, _]| held.entries());
-        let alone = entries.filter_map(|(slice, place)| {
-            let mut alone = EndpointSlice { endpoints: EndpointList::default(), ..EndpointSlice::clone(slice) };
-            alone.endpoints.push(slice.endpoints.get(place.endpoint as usize)?).ok()?;
-            if let Some(port) = place.port {
-                alone.ports = vec![slice.ports[port as usize].clone()].into();
-            }
-            Some(alone)
-        });
-        let before = self.pending.iter().filter(|((_, name), _)| name.starts_with(HELD));
-        let before = before.filter_map(|(_, old)| Some(EndpointSlice::clone(old.as_ref()?)));
-        let mut all: Vec<EndpointSlice> = alone.chain(before).collect();
-        all.iter_mut().enumerate().for_each(|(index, alone)| alone.metadata.name = format!("{HELD}{index}"));
-        all
+    /// And what is kept back, each endpoint in a slice of its own: of what is handed out, and of what is counted where that is something else.
+    pub(crate) fn kept_alone(&self) -> [Vec<EndpointSlice>; 2] {
+        self.held.as_ref().map(|held| [&held[0], &held[1]].map(Held::alone)).unwrap_or_default()
     }
 }
-
-/// How names begin that no slice can have.
-const HELD: &str = "held ";
 
 fn endpoint_at(place: Option<(&Arc<EndpointSlice>, usize)>) -> Option<EndpointRef<'_>> {
     let (slice, index) = place?;

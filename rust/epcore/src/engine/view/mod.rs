@@ -11,7 +11,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 
 use crate::Error;
-use crate::diff::{Counts, Held, Options};
+use crate::diff::{Counts, Held, Key, Options};
 use crate::engine::holders::Holders;
 use crate::engine::numbered::Numbered;
 use crate::engine::versions::{Name, Versions};
@@ -82,7 +82,8 @@ pub struct View {
     beside: BTreeSet<u32>,
     /// Removals that are kept back: of what is handed out, and of what is counted where that is something else.
     held: Option<[Held; 2]>,
-    now: Duration,
+    /// Of the clock, once it told one.
+    now: Option<Duration>,
     /// Of each service port, as of the last checkout.
     counts: HashMap<Name, BTreeMap<(String, String), Counts>>,
 }
@@ -101,16 +102,21 @@ impl View {
             pending: BTreeMap::new(),
             beside: BTreeSet::new(),
             held: None,
-            now: Duration::ZERO,
+            now: None,
             counts: HashMap::new(),
         }
     }
 
     /// The same view, which keeps removals back for so long: what comes back in time was never gone. Only
-    /// [`checkout_at`](Self::checkout_at) lets time pass.
+    /// [`checkout_at`](Self::checkout_at) lets time pass. The clock starts with the first time that is told: what was kept back before is gone
+    /// since then.
     #[must_use]
     pub fn holding(mut self, time: Duration) -> Self {
-        self.held = (!time.is_zero()).then(|| [Held::new(time), Held::new(time)]);
+        let mut held = self.held.take().unwrap_or_default();
+        for held in &mut held {
+            held.time = time;
+        }
+        self.held = (!time.is_zero() || held.iter().any(|held| !held.is_empty())).then_some(held);
         self
     }
 
@@ -264,7 +270,7 @@ impl View {
         }
     }
 
-    /// A view that has handed out `applied` and holds `slices`.
+    /// A view that has handed out `applied` and holds `slices`; with what [`kept_alone`](Self::kept_alone) told of another.
     ///
     /// # Errors
     ///
@@ -272,14 +278,20 @@ impl View {
     pub(crate) fn resume(
         options: Options,
         applied: &[Arc<EndpointSlice>],
+        [held, of_ports]: [&[Arc<EndpointSlice>]; 2],
         slices: &[Arc<EndpointSlice>],
         version: &str,
     ) -> Result<Self, Error> {
         let mut view = Self::new(options);
         view.replace(applied, "")?;
         view.checkout();
+        let mut kept: [Held; 2] = Default::default();
+        kept[0].keep_alone(held, options.key);
+        kept[1].keep_alone(of_ports, Key::AddressPort);
+        view.held = Some(kept);
+        view.count_kept_back();
         view.replace(slices, version)?;
-        Ok(view)
+        Ok(view.holding(Duration::ZERO))
     }
 }
 

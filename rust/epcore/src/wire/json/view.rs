@@ -35,7 +35,9 @@ pub fn write_view(view: &View) -> Vec<u8> {
         }
         object.end();
     });
-    write_array(object.known("held"), &view.held_back(), write_slice_into);
+    let [held, of_ports] = view.kept_alone();
+    write_array(object.known("held"), &held, write_slice_into);
+    write_array(object.known("heldPorts"), &of_ports, write_slice_into);
     object.end();
     out
 }
@@ -49,7 +51,7 @@ pub fn read_view(document: &[u8]) -> Result<View, Error> {
     let text = text_of(document)?;
     let (mut format, mut version) = (String::new(), String::new());
     let mut options = Options::default();
-    let (mut slices, mut pending, mut held) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut slices, mut pending, mut held, mut of_ports) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut reader = Reader::new(text);
     let mut seen = Seen::default();
     reader
@@ -83,10 +85,13 @@ pub fn read_view(document: &[u8]) -> Result<View, Error> {
             }
             "held" => {
                 seen.once(6)?;
-                reader.array(|reader, _| {
-                    held.push(Arc::new(Templates::kept(|templates| read_slice(reader, templates, None))?));
-                    Ok(())
-                })
+                held = read_alone(reader)?;
+                Ok(())
+            }
+            "heldPorts" => {
+                seen.once(7)?;
+                of_ports = read_alone(reader)?;
+                Ok(())
             }
             "pending" => {
                 seen.once(3)?;
@@ -105,9 +110,9 @@ pub fn read_view(document: &[u8]) -> Result<View, Error> {
     let is_pending =
         |slice: &EndpointSlice| changed.contains(&(slice.metadata.namespace.clone(), slice.metadata.name.clone()));
     let kept = slices.iter().filter(|slice| !is_pending(slice)).cloned();
-    let applied = kept.chain(pending.iter().filter_map(|(_, old)| old.clone())).chain(held);
+    let applied = kept.chain(pending.iter().filter_map(|(_, old)| old.clone()));
     let applied: Vec<Arc<EndpointSlice>> = applied.collect();
-    View::resume(options, &applied, &slices, &version).map_err(|error| error.in_field("snapshot"))
+    View::resume(options, &applied, [&held, &of_ports], &slices, &version).map_err(|error| error.in_field("snapshot"))
 }
 
 fn word_of<T: PartialEq + Copy>(words: &[(&'static str, T)], value: T) -> &'static str {
@@ -118,6 +123,16 @@ fn read_word<T: Copy>(reader: &mut Reader<'_>, words: &[(&str, T)]) -> Result<T,
     let text = reader.string()?;
     let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
     found.ok_or_else(|| Error::invalid(format!("{:?} is not one of the words for it", shorten(&text))))
+}
+
+/// Slices with one endpoint each, whose names may be anything.
+fn read_alone(reader: &mut Reader<'_>) -> Result<Vec<Arc<EndpointSlice>>, Error> {
+    let mut alone = Vec::new();
+    reader.array(|reader, _| {
+        alone.push(Arc::new(Templates::kept(|templates| read_slice(reader, templates, None))?));
+        Ok(())
+    })?;
+    Ok(alone)
 }
 
 /// Namespace and name, and what was there under them.
