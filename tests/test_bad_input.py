@@ -260,6 +260,21 @@ def test_text_that_is_no_utf8_is_refused_at_its_first_bad_byte() -> None:
     assert "surrogate" in refused(lambda: epcore.SliceSet.from_objects({**SAMPLE, "x": "\ud800"})).message
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        epcore.View.restore,
+        epcore.lint,
+        lambda data: epcore.publish({"metadata": {"name": "web", "namespace": "shop"}}, data, managed_by="us"),
+    ],
+)
+@pytest.mark.parametrize("frame", [b"", b"\0\0\0\xff"])
+def test_protobuf_where_only_json_is_read_is_told_for_what_it_is(call: Any, frame: bytes) -> None:
+    error = refused(lambda: call(frame + epcore.SliceSet.from_objects(SAMPLE).to_protobuf()))
+    assert error.message == "this is protobuf, and only JSON is read here"
+    assert (error.path, error.offset) == ("", 0)
+
+
 @given(st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_arbitrary_bytes_are_never_a_panic(data: bytes) -> None:
     for call in (read, epcore.EndpointSet.from_json):

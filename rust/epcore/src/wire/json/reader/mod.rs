@@ -12,6 +12,7 @@ use std::str::Utf8Error;
 
 use crate::Error;
 use crate::model::Members;
+use crate::wire::proto::is_protobuf;
 
 pub(crate) use canonical::{Kind, OWNER, Spot, UID_LENGTH};
 pub(crate) use plain::{are_plain, is_all_plain, is_end, is_plain, plain_length};
@@ -288,8 +289,11 @@ impl Seen {
     }
 }
 
-/// The text of a document.
+/// The text of a document. That it is protobuf is told by itself, as much of that is UTF-8, and what is not is no fault of it.
 pub(crate) fn text_of(document: &[u8]) -> Result<&str, Error> {
+    if is_protobuf(document) {
+        return Err(Error::invalid("this is protobuf, and only JSON is read here").at(0));
+    }
     // The fast check does not tell where the trouble is.
     simdutf8::basic::from_utf8(document)
         .or_else(|_| std::str::from_utf8(document))
