@@ -48,11 +48,12 @@ def test_a_handle_is_a_sequence_like_a_tuple_of_its_records(handle: Sequence[Any
 @given(data=st.data())
 def test_parts_and_places_are_those_of_a_tuple(handle: Sequence[Any], data: st.DataObject) -> None:
     records = tuple(handle)
-    ends = st.none() | st.integers(-9, 9)
+    numbers = st.integers(-9, 9) | st.sampled_from([-(2**64), 2**64])
+    ends = st.none() | numbers
     part = slice(data.draw(ends), data.draw(ends), data.draw(ends.filter(lambda step: step != 0)))
     assert tuple(handle[part]) == records[part]
     assert type(handle[part]) is type(handle)
-    record, start, stop = data.draw(st.sampled_from(records)), data.draw(st.integers(-9, 9)), data.draw(ends)
+    record, start, stop = data.draw(st.sampled_from(records)), data.draw(numbers), data.draw(ends)
     bounds = (start,) if stop is None else (start, stop)
     assert outcome(handle.index, record, *bounds) == outcome(records.index, record, *bounds)
 

@@ -11,7 +11,7 @@ use crate::endpoints::Endpoint;
 use crate::input;
 use crate::iterator::Records;
 use crate::options::word;
-use crate::slices::{first_within, from_json, hash_of, optional, position, positions};
+use crate::slices::{Bounded, first_within, from_json, hash_of, optional, position, positions};
 use crate::work;
 
 /// Tell what changed for each endpoint between two sets of slices, of one Service or of many.
@@ -183,8 +183,8 @@ impl Changes {
         self.places_of(value).count()
     }
 
-    #[pyo3(signature = (value, start=0, stop=None))]
-    fn index(&self, value: &Bound<'_, PyAny>, start: isize, stop: Option<isize>) -> PyResult<usize> {
+    #[pyo3(signature = (value, start=Bounded(0), stop=None), text_signature = "($self, value, start=0, stop=None)")]
+    fn index(&self, value: &Bound<'_, PyAny>, start: Bounded, stop: Option<Bounded>) -> PyResult<usize> {
         first_within(self.places_of(value), start, stop, self.__len__())
     }
 

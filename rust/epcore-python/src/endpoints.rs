@@ -10,7 +10,7 @@ use pyo3::types::{PyBytes, PySlice};
 use crate::errors::to_exception;
 use crate::input;
 use crate::iterator::Records;
-use crate::slices::{first_within, from_json, hash_of, optional, position, positions};
+use crate::slices::{Bounded, first_within, from_json, hash_of, optional, position, positions};
 
 /// Who owns the endpoints.
 #[derive(Clone)]
@@ -118,8 +118,8 @@ impl EndpointSet {
         self.places_of(value).count()
     }
 
-    #[pyo3(signature = (value, start=0, stop=None))]
-    fn index(&self, value: &Bound<'_, PyAny>, start: isize, stop: Option<isize>) -> PyResult<usize> {
+    #[pyo3(signature = (value, start=Bounded(0), stop=None), text_signature = "($self, value, start=0, stop=None)")]
+    fn index(&self, value: &Bound<'_, PyAny>, start: Bounded, stop: Option<Bounded>) -> PyResult<usize> {
         first_within(self.places_of(value), start, stop, self.__len__())
     }
 

@@ -155,8 +155,8 @@ impl SliceSet {
         self.places_of(value).count()
     }
 
-    #[pyo3(signature = (value, start=0, stop=None))]
-    fn index(&self, value: &Bound<'_, PyAny>, start: isize, stop: Option<isize>) -> PyResult<usize> {
+    #[pyo3(signature = (value, start=Bounded(0), stop=None), text_signature = "($self, value, start=0, stop=None)")]
+    fn index(&self, value: &Bound<'_, PyAny>, start: Bounded, stop: Option<Bounded>) -> PyResult<usize> {
         first_within(self.places_of(value), start, stop, self.__len__())
     }
 
@@ -302,15 +302,33 @@ pub(crate) fn position(index: &Bound<'_, PyAny>, length: usize) -> PyResult<usiz
     from_start.filter(|&at| at < length).ok_or_else(|| PyIndexError::new_err("index out of range"))
 }
 
+/// An index of any size: a sequence is over long before one that does not fit.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounded(pub(crate) isize);
+
+impl FromPyObject<'_, '_> for Bounded {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        match given.extract::<isize>() {
+            Err(error) if error.is_instance_of::<PyOverflowError>(given.py()) => {
+                Ok(Self(if given.lt(0)? { isize::MIN } else { isize::MAX }))
+            }
+            extracted => extracted.map(Self),
+        }
+    }
+}
+
 /// The first of the places between two indices, as `list.index` finds it.
 pub(crate) fn first_within(
     mut places: impl Iterator<Item = usize>,
-    start: isize,
-    stop: Option<isize>,
+    start: Bounded,
+    stop: Option<Bounded>,
     length: usize,
 ) -> PyResult<usize> {
-    let from_start =
-        |index: isize| if index < 0 { length.saturating_sub(index.unsigned_abs()) } else { index.unsigned_abs() };
+    let from_start = |Bounded(index): Bounded| {
+        if index < 0 { length.saturating_sub(index.unsigned_abs()) } else { index.unsigned_abs() }
+    };
     let within = from_start(start)..stop.map_or(length, from_start);
     places.find(|at| within.contains(at)).ok_or_else(|| PyValueError::new_err("no record equals the value"))
 }
