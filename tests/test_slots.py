@@ -201,6 +201,8 @@ def test_what_is_wrong_is_refused_and_nothing_changes() -> None:
             slots.grow(huge)
     with pytest.raises(ValueError, match="family"):
         epcore.Slots("web", "http", namespace="shop", family="IPv5")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="protocol must be one of TCP, UDP, SCTP"):
+        epcore.Slots("web", "http", namespace="shop", protocol="tcp")
     assert slots.servers() == servers
     assert repr(slots) == '<Slots of shop/web "http": 1 of 2 used, 0 waiting>'
     assert repr(servers[0]) == "<Server 10.0.0.0:80 ready>"

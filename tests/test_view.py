@@ -383,6 +383,11 @@ def test_an_address_is_found_in_every_service() -> None:
     assert view.endpoints("web", "nope") == []
 
 
+def test_a_protocol_that_no_port_has_is_refused() -> None:
+    with pytest.raises(ValueError, match='protocol must be one of TCP, UDP, SCTP, not "tcp"'):
+        epcore.View().reachable("web", "http", namespace="shop", node="", protocol="tcp")
+
+
 def test_ready_endpoints_on_a_node_are_counted_once() -> None:
     ports = [{"name": "a", "port": 1}, {"name": "b", "port": 2}]
     endpoints: list[Json] = [

@@ -1173,6 +1173,8 @@ class View:
         Source: ``CategorizeEndpoints`` of kube-proxy 1.37.
 
         :param port: name of the port, ``""`` for one without.
+
+        Raises ``ValueError`` for a protocol that is none of TCP, UDP and SCTP.
         """
     def local_ready(self, service: str, *, namespace: str, node: str) -> int:
         """Count the ready endpoints of a Service on a node, each address once: what health checks of nodes ask."""
@@ -1238,7 +1240,8 @@ class Slots:
     :param servers: what the slots serve now, for one that goes on where another stopped: address and port, or ``None``
         for a free slot. Call :meth:`replace` then.
 
-    Raises ``LimitError`` for more than 1,000,000 slots. Safe to call from threads.
+    Raises ``LimitError`` for more than 1,000,000 slots, ``ValueError`` for a protocol that is none of TCP, UDP and
+    SCTP. Safe to call from threads.
 
     >>> import epcore
     >>> view = epcore.View()

@@ -236,6 +236,9 @@ pub(crate) fn cohort(given: Option<&str>) -> PyResult<Cohort> {
     given.map_or(Ok(Cohort::Off), Cohort::parse).map_err(to_exception)
 }
 
+/// Protocols that a port of a slice may have.
+pub(crate) const PROTOCOLS: [(&str, &str); 3] = [("TCP", "TCP"), ("UDP", "UDP"), ("SCTP", "SCTP")];
+
 /// The value that a word stands for.
 pub(crate) fn word<T: Copy>(name: &str, given: &str, words: &[(&str, T)]) -> PyResult<T> {
     words.iter().find(|(word, _)| *word == given).map(|(_, value)| *value).ok_or_else(|| {

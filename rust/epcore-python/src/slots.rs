@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 
 use crate::diff::Delta;
 use crate::errors::to_exception;
-use crate::options::{Count, word};
+use crate::options::{Count, PROTOCOLS, word};
 use crate::view::View;
 
 /// The server slots of one backend of a proxy.
@@ -37,6 +37,7 @@ impl Slots {
     ) -> PyResult<Self> {
         let families = [AddressType::IPv4, AddressType::IPv6, AddressType::Fqdn].map(|one| (one.as_str(), one));
         let family = word("family", family, &families)?;
+        let protocol = word("protocol", protocol, &PROTOCOLS)?;
         let capacity = capacity.read("capacity")?.max(servers.len());
         let backend = Backend { namespace, service, port_name: port, protocol: protocol.to_owned(), family };
         let mut slots = core::Slots::new(backend, servers);

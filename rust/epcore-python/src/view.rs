@@ -17,7 +17,7 @@ use crate::endpoints::Endpoint;
 use crate::errors::to_exception;
 use crate::input;
 use crate::lock::Lock;
-use crate::options::word;
+use crate::options::{PROTOCOLS, word};
 use crate::slices::{EndpointSlice, SliceSet, optional};
 
 /// A reader's view of slices.
@@ -170,6 +170,7 @@ impl View {
     ) -> PyResult<Reachable> {
         let policies = [("Cluster", TrafficPolicy::Cluster), ("Local", TrafficPolicy::Local)];
         let policy = word("policy", policy, &policies)?;
+        let protocol = word("protocol", protocol, &PROTOCOLS)?;
         let reachable = || Ok(self.lock()?.reachable(namespace, service, (port, protocol), (node, zone), policy));
         py.detach(reachable).map(Reachable)
     }
