@@ -292,6 +292,15 @@ def test_a_haproxy_may_write_addresses_in_its_own_way(monkeypatch: pytest.Monkey
     assert haproxy.Runtime("socket").servers("shop_web_http") == [("::102:304", 80), None]
 
 
+def test_of_slots_of_haproxy_that_point_to_one_address_one_goes_on() -> None:
+    # s1 was freed, and kept its address; the endpoint came back in s2.
+    backend = haproxy.Backend(HTTP, servers=[("10.0.0.1", 80), ("10.0.0.1", 80)])
+    assert backend.replace(view_of(slice_of("web-1", endpoint(1)))) == [
+        "set server shop_web_http/s1 state ready",
+        "set server shop_web_http/s2 state maint",
+    ]
+
+
 def test_one_text_is_not_taken_for_lines() -> None:
     assert "\n    least_conn;\n" in nginx.upstream(epcore.View(), HTTP, options=("least_conn",))
     with pytest.raises(TypeError, match="a list of lines"):

@@ -208,7 +208,22 @@ def test_what_is_wrong_is_refused_and_nothing_changes() -> None:
     assert repr(servers[0]) == "<Server 10.0.0.0:80 ready>"
 
 
-def test_a_target_that_was_given_twice_has_one_slot() -> None:
-    slots = slots_of(0, [("10.0.0.1", 80), None, ("10.0.0.1", 80)])
-    assert slots.capacity == 3
+def test_of_slots_that_serve_the_same_the_first_goes_on_and_the_others_are_told_not_to() -> None:
+    slots = slots_of(3, [("10.0.0.1", 80), None, ("10.0.0.1", 80)])
     assert list(held(slots).values()) == [0]
+    view = epcore.View()
+    view.replace(slices_of([None, READY]))
+    assert [(change.index, change.action) for change in slots.replace(view)] == [(2, "free")]
+    assert slots.replace(view) == []
+    # One that is wanted elsewhere takes it over.
+    slots = slots_of(0, [("10.0.0.1", 80), ("10.0.0.1", 80)])
+    view.replace(slices_of([None, READY, READY]))
+    (change,) = slots.replace(view)
+    assert (change.index, change.action, change.before) == (1, "retarget", slots.servers()[0])
+
+
+def test_a_server_is_known_however_its_address_is_spelled() -> None:
+    slots = epcore.Slots("web", "http", namespace="shop", family="IPv6", servers=[("2001:DB8:0::1", 80)])
+    view = epcore.View()
+    view.replace([{**slice_of("web-v6", [{"addresses": ["2001:db8::1"]}]), "addressType": "IPv6"}])
+    assert slots.replace(view) == []

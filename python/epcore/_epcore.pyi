@@ -1238,7 +1238,7 @@ class Slots:
     :param capacity: how many slots there are; at least as many as there are ``servers``.
     :param family: the address type of the endpoints to serve.
     :param servers: what the slots serve now, for one that goes on where another stopped: address and port, or ``None``
-        for a free slot. Call :meth:`replace` then.
+        for a free slot. Call :meth:`replace` then. Of slots that serve the same it lets the first go on.
 
     Raises ``LimitError`` for more than 1,000,000 slots, ``ValueError`` for a protocol that is none of TCP, UDP and
     SCTP. Safe to call from threads.

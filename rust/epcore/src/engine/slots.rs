@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use crate::Error;
 use crate::diff::{Delta, Outcome};
 use crate::engine::View;
-use crate::model::{AddressType, EndpointRef, PORT_NUMBERS};
+use crate::model::{Address, AddressType, EndpointRef, PORT_NUMBERS};
 
 /// The port of a Service, in one family, whose endpoints a proxy serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,10 +139,13 @@ pub struct Slots {
     waiting: BTreeSet<(Rank, Target)>,
     /// Slots with an endpoint that is ready.
     ready: usize,
+    /// Slots that serve what a slot before them serves, until they are told not to.
+    twice: BTreeMap<usize, Content>,
 }
 
 impl Slots {
-    /// Slots that serve `targets` now, as many as there are entries.
+    /// Slots that serve `targets` now, as many as there are entries; addresses in any spelling. Of what several serve, [`replace`](Self::replace)
+    /// leaves it to the first.
     #[must_use]
     pub fn new(backend: Backend, targets: Vec<Option<Target>>) -> Self {
         let mut slots = Self {
@@ -154,9 +157,14 @@ impl Slots {
             last_resorts: BTreeSet::new(),
             waiting: BTreeSet::new(),
             ready: 0,
+            twice: BTreeMap::new(),
         };
         for (index, target) in targets.into_iter().enumerate() {
-            if let Some(target) = target.filter(|target| !slots.numbers.contains_key(target)) {
+            let Some((address, port)) = target else { continue };
+            let target = (Address::parse(&address).to_string(), port);
+            if slots.numbers.contains_key(&target) {
+                slots.twice.insert(index, Some((target, Rank::Ready)));
+            } else {
                 slots.put(index, Some((target, Rank::Ready)));
             }
         }
@@ -215,7 +223,7 @@ impl Slots {
                 }
             }
         }
-        Ok(self.update(wanted))
+        Ok(self.update(wanted, BTreeMap::new()))
     }
 
     /// Follow a view, whatever was told before; costs what the Service costs.
@@ -229,7 +237,8 @@ impl Slots {
                 wanted.insert(target, Some(Rank::of(endpoint)));
             }
         }
-        self.update(wanted)
+        let twice = std::mem::take(&mut self.twice);
+        self.update(wanted, twice)
     }
 
     /// Add slots, after a reload; those that wait take them.
@@ -247,7 +256,7 @@ impl Slots {
         };
         self.free.extend(self.contents.len()..capacity);
         self.contents.extend(std::iter::repeat_n(None, more));
-        Ok(self.update(BTreeMap::new()))
+        Ok(self.update(BTreeMap::new(), BTreeMap::new()))
     }
 
     /// Where an endpoint is to be served, if it is one of ours that a proxy can be told.
@@ -266,10 +275,13 @@ impl Slots {
         Some((endpoint.address().to_string(), number))
     }
 
-    /// Make what is known of some targets so: what they are good for, `None` if they are gone.
-    fn update(&mut self, wanted: BTreeMap<Target, Option<Rank>>) -> Vec<SlotChange> {
+    /// Make what is known of some targets so: what they are good for, `None` if they are gone. `before` is what slots had that are free.
+    fn update(
+        &mut self,
+        wanted: BTreeMap<Target, Option<Rank>>,
+        mut before: BTreeMap<usize, Content>,
+    ) -> Vec<SlotChange> {
         let had_ready = self.ready > 0;
-        let mut before: BTreeMap<usize, Content> = BTreeMap::new();
         let mut given_up = BTreeSet::new();
         for (target, rank) in wanted {
             if let Some(&index) = self.numbers.get(&target) {
