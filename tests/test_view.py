@@ -250,6 +250,28 @@ def test_what_comes_back_after_a_restart_was_never_gone(key: DiffKey) -> None:
     assert [(change.address, change.slice_before) for change in removed] == [("10.0.0.1", "a"), ("10.0.0.2", "a")]
 
 
+def test_a_removal_that_will_be_kept_back_is_listed_before_it_is_noticed_too() -> None:
+    view = epcore.View(hold=10)
+    view.replace([web("a", "10.0.0.1"), web("b", "10.0.0.1", "10.0.0.2")], now=0)
+
+    def listed() -> list[tuple[str, str]]:
+        near = view.reachable("web", "http", namespace="shop", node="").endpoints
+        assert [one.address for one in near] == [one.address for one in view.endpoints()]
+        return [(one.address, one.slice) for one in view.endpoints()]
+
+    view.feed(event("DELETED", web("b", "10.0.0.1", "10.0.0.2")))
+    assert listed() == [("10.0.0.1", "a"), ("10.0.0.2", "b")]
+    view.feed(event("DELETED", web("a", "10.0.0.1")))
+    assert len(view) == 0
+    for now in (1, 2):
+        assert [address for address, _ in listed()] == ["10.0.0.1", "10.0.0.2"]
+        assert view.services() == [("shop", "web")]
+        assert not view.checkout(now)
+    assert len(view.checkout(11).removed) == 2
+    assert not view.endpoints()
+    assert not view.services()
+
+
 def test_a_port_that_goes_while_a_removal_is_kept_back_is_told_after_a_restart() -> None:
     ports = [{"name": name, "port": number} for name, number in (("http", 80), ("metrics", 90))]
     view = epcore.View(key="address", hold=10)

@@ -1115,7 +1115,7 @@ class View:
     def feed_list(self, slices: SlicesInput, *, resource_version: str | None = None) -> None:
         """Take a list for all that is there, to be told by the next checkout.
 
-        ``resource_version`` is that of the list; it is read from JSON of a list if not given. Raises
+        ``resource_version`` is that of the list; it is read from a list of the API if not given. Raises
         ``InvalidInputError`` as :func:`diff`, and for a slice without name or two of one.
         """
     def checkout(self, now: float | None = None) -> Delta:
@@ -1149,7 +1149,8 @@ class View:
     ) -> list[PortEndpoint]:
         """List endpoints, each once for each of its ports; of all Services, namespaces or ports where none is given.
 
-        One whose removal is kept back is listed as it was told last, and so may still be reached. Costs what is listed.
+        One whose removal is kept back, or will be by the next checkout, is listed as it was told last, and so may still
+        be reached. Costs what is listed.
         """
     def find(self, address: str) -> SliceSet:
         """Find the slices that hold an address, whatever their Service."""

@@ -40,6 +40,7 @@ impl View {
         delta.transitions = self.count(other.as_ref().unwrap_or(&delta));
         delta.trigger_times = self.trigger_times();
         self.pending.clear();
+        self.pending_of.clear();
         self.beside.clear();
         delta
     }
@@ -58,9 +59,10 @@ impl View {
         self.options.key == Key::AddressPort && self.options.fields >= Fields::Proxy
     }
 
-    /// Removals that are kept back, by port.
+    /// Removals that are kept back, by port; those of a snapshot are not where the view keeps none.
     pub(super) fn kept_back(&self) -> Option<&Held> {
-        self.held.as_ref().map(|held| &held[usize::from(!self.counts_what_it_tells())])
+        let held = self.held.as_ref()?;
+        Some(&held[usize::from(!self.counts_what_it_tells())]).filter(|held| !held.time.is_zero())
     }
 
     /// True if something was taken in that may change what was handed out.
@@ -148,8 +150,8 @@ impl View {
 
     /// Add what is kept back to the counts of service ports.
     pub(super) fn count_kept_back(&mut self) {
-        let entries = self.kept_back().into_iter().flat_map(Held::entries);
-        let entries: Vec<_> = entries.map(|(slice, place)| (slice.clone(), place)).collect();
+        let held = self.held.iter().flat_map(|held| held[usize::from(!self.counts_what_it_tells())].entries());
+        let entries: Vec<_> = held.map(|(slice, place)| (slice.clone(), place)).collect();
         for (slice, place) in entries {
             let Some((name, protocol, _)) = port_of(&slice, place.port) else { continue };
             let port = [&*slice.metadata.namespace, slice.metadata.service(), name, protocol];

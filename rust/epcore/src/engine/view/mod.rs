@@ -4,6 +4,7 @@ mod attempt;
 mod checkout;
 mod questions;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,6 +79,8 @@ pub struct View {
     is_expired: bool,
     /// Slices that changed since the last checkout, as they were then.
     pending: BTreeMap<Name, Option<Arc<EndpointSlice>>>,
+    /// Their names by the Service that they were of then, where removals are kept back.
+    pending_of: HashMap<Name, Vec<Name>>,
     /// Numbers of slices that held something that one of those held, before or after.
     beside: BTreeSet<u32>,
     /// Removals that are kept back: of what is handed out, and of what is counted where that is something else.
@@ -100,6 +103,7 @@ impl View {
             versions: Versions::default(),
             is_expired: false,
             pending: BTreeMap::new(),
+            pending_of: HashMap::new(),
             beside: BTreeSet::new(),
             held: None,
             now: None,
@@ -251,14 +255,21 @@ impl View {
         }
         let (left, joined) = (old.as_deref().map(service_of), slice.map(|slice| service_of(slice)));
         if left != joined {
-            if let Some(service) = left {
-                self.leave(&service, number);
+            if let Some(service) = &left {
+                self.leave(service, number);
             }
             if let Some(service) = joined {
                 self.services.entry(service).or_default().insert(number);
             }
         }
-        self.pending.entry(name).or_insert(old);
+        if let Entry::Vacant(unchanged) = self.pending.entry(name) {
+            if self.held.is_some()
+                && let Some(service) = left
+            {
+                self.pending_of.entry(service).or_default().push(unchanged.key().clone());
+            }
+            unchanged.insert(old);
+        }
     }
 
     fn leave(&mut self, service: &Name, number: u32) {

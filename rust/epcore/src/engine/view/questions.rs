@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::diff::{Fold, Held, Key, Place};
 use crate::engine::duplicate::Duplicate;
 use crate::engine::port_endpoint::PortEndpoint;
+use crate::engine::versions::{Name, NameRef};
 use crate::engine::view::{View, service_of};
 use crate::model::{Address, EndpointSlice};
 
@@ -32,7 +33,8 @@ impl View {
         let mut services: Vec<(&str, &str)> =
             self.services.keys().map(|(namespace, name)| (&**namespace, &**name)).collect();
         let held = self.kept_back().into_iter().flat_map(Held::entries);
-        services.extend(held.map(|(slice, _)| (&*slice.metadata.namespace, slice.metadata.service())));
+        let kept = held.map(|(slice, _)| slice).chain(self.slices_that_were(self.pending_of.values().flatten()));
+        services.extend(kept.map(|slice| (&*slice.metadata.namespace, slice.metadata.service())));
         services.sort_unstable();
         services.dedup();
         services
@@ -50,22 +52,43 @@ impl View {
         all.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// The endpoints of a Service, each once for each of its ports, by family, port and address; those too whose removal is kept back, as they
-    /// were told last.
+    /// The endpoints of a Service, each once for each of its ports, by family, port and address; those too whose removal is kept back, or will be
+    /// by the next checkout, as they were told last.
     #[must_use]
     pub fn endpoints(&self, namespace: &str, service: &str) -> Vec<PortEndpoint> {
-        let slices = self.slices_of(namespace, service);
-        let places = Fold::of_all(&slices, Key::AddressPort).entries.into_iter().filter_map(|entry| entry.places[1]);
-        let mut entries: Vec<PortEndpoint> = places.map(|place| PortEndpoint::at(&slices, place)).collect();
-        entries.sort_by(|left, right| left.order().cmp(&right.order()));
+        let mut entries = folded(&self.slices_of(namespace, service));
+        let there = entries.len();
         for (slice, place) in self.kept_back().into_iter().flat_map(|held| held.of(namespace, service)) {
-            let entry = PortEndpoint::at(std::slice::from_ref(slice), Place { slice: 0, ..place });
-            // One that is back is there already; the next checkout tells so.
-            if let Err(index) = entries.binary_search_by(|other| other.order().cmp(&entry.order())) {
-                entries.insert(index, entry);
-            }
+            entries.push(PortEndpoint::at(std::slice::from_ref(slice), Place { slice: 0, ..place }));
+        }
+        entries.extend(folded(&self.slices_told(namespace, service)));
+        entries.sort_by(|left, right| left.order().cmp(&right.order()));
+        if entries.len() > there {
+            // Of one that is there, what is there counts.
+            entries.dedup_by(|next, first| next.order() == first.order());
         }
         entries
+    }
+
+    /// Slices of a Service as they were at the last checkout, if the next one may keep back what they held.
+    fn slices_told(&self, namespace: &str, service: &str) -> Vec<Arc<EndpointSlice>> {
+        let names = self.pending_of.get(&NameRef(namespace, service));
+        let mut told: Vec<_> = self.slices_that_were(names.into_iter().flatten()).cloned().collect();
+        if !told.is_empty() {
+            let name = |slice: &EndpointSlice| (slice.metadata.namespace.clone(), slice.metadata.name.clone());
+            let same = self.slices_of(namespace, service).into_iter();
+            told.extend(same.filter(|slice| !self.pending.contains_key(&name(slice))));
+        }
+        told
+    }
+
+    /// Slices that changed since the last checkout as they were then, if the next one may keep back what they held.
+    fn slices_that_were<'a>(
+        &'a self,
+        names: impl Iterator<Item = &'a Name>,
+    ) -> impl Iterator<Item = &'a Arc<EndpointSlice>> {
+        let were = names.filter_map(|name| self.pending.get(name)?.as_ref());
+        were.filter(|slice| !self.hold().is_zero() && !slice.endpoints.is_empty())
     }
 
     /// Services that have this namespace and this name, where they are given; of both given the one, whether it has slices or not.
@@ -104,4 +127,10 @@ impl View {
         }
         services.iter().flat_map(|(namespace, service)| Duplicate::among(&self.slices_of(namespace, service))).collect()
     }
+}
+
+/// One entry for each endpoint and port, in no order.
+fn folded(slices: &[Arc<EndpointSlice>]) -> Vec<PortEndpoint> {
+    let entries = Fold::of_all(slices, Key::AddressPort).entries.into_iter();
+    entries.filter_map(|entry| Some(PortEndpoint::at(slices, entry.places[1]?))).collect()
 }
