@@ -192,6 +192,9 @@ def test_what_is_wrong_is_refused_and_nothing_changes() -> None:
     by_address = epcore.diff([], slices_of([READY, READY]), key="address")
     with pytest.raises(epcore.InvalidInputError, match="address-port"):
         slots.apply(by_address)
+    without_serving = epcore.diff([], slices_of([READY, READY]), fields="dns")
+    with pytest.raises(epcore.InvalidInputError, match="proxy or wider"):
+        slots.apply(without_serving)
     with pytest.raises(epcore.InvalidInputError, match="already"):
         slots.grow(1)
     with pytest.raises(epcore.InvalidInputError, match="negative"):

@@ -1269,7 +1269,7 @@ class Slots:
         """Follow what a view tells; costs what changed. Every delta of the view must come, and once.
 
         The view must have key ``address-port`` and field mask ``proxy`` or wider. Raises ``InvalidInputError`` for
-        another key.
+        another one.
         """
     def replace(self, view: View) -> list[SlotChange]:
         """Follow a view, whatever was told before; costs what the Service costs."""

@@ -51,7 +51,7 @@ pub enum Outcome {
 pub struct Delta {
     before: Vec<Arc<EndpointSlice>>,
     after: Vec<Arc<EndpointSlice>>,
-    key: Key,
+    options: Options,
     changes: [Vec<Changed>; 4],
     pub(crate) transitions: Vec<Transition>,
     pub(crate) trigger_times: Vec<TriggerTime>,
@@ -104,16 +104,16 @@ impl Delta {
         Self {
             before: before.to_vec(),
             after: after.to_vec(),
-            key: options.key,
+            options,
             changes: Default::default(),
             transitions: Vec::new(),
             trigger_times: Vec::new(),
         }
     }
 
-    /// True if each change is one of a port.
-    pub(crate) fn has_ports(&self) -> bool {
-        self.key == Key::AddressPort
+    /// What makes two endpoints the same, and which fields are a change.
+    pub(crate) fn options(&self) -> Options {
+        self.options
     }
 
     /// Changes of every kind.
@@ -189,7 +189,7 @@ impl Delta {
     }
 
     /// Keep back what is removed, for as long as `held` says, and let it go on where it comes back.
-    pub(crate) fn hold(&mut self, held: &mut Held, options: Options, now: Duration) {
+    pub(crate) fn hold(&mut self, held: &mut Held, now: Duration) {
         let removed = std::mem::take(&mut self.changes[Outcome::Removed as usize]);
         for changed in removed {
             let Some(place) = changed.before else { continue };
@@ -203,7 +203,7 @@ impl Delta {
             };
             let was = self.remember(slice, was);
             let sides = (side(&self.before, was), side(&self.after, place));
-            if let Some((outcome, reasons)) = compared(options.fields, sides.0, sides.1) {
+            if let Some((outcome, reasons)) = compared(self.options.fields, sides.0, sides.1) {
                 self.changes[outcome as usize].push(Changed { before: Some(was), after: Some(place), reasons });
             }
         }
@@ -212,14 +212,14 @@ impl Delta {
             let changed = Changed { before: Some(place), after: None, reasons: Reasons::default() };
             self.changes[Outcome::Removed as usize].push(changed);
         }
-        let (before, after, key) = (&self.before, &self.after, self.key);
+        let (before, after, key) = (&self.before, &self.after, self.options.key);
         for list in &mut self.changes {
             list.sort_by_cached_key(|entry| entry.full_key(before, after, key));
         }
     }
 
     fn full_key<'a>(&'a self, changed: &Changed) -> FullKey<'a> {
-        changed.full_key(&self.before, &self.after, self.key)
+        changed.full_key(&self.before, &self.after, self.options.key)
     }
 
     /// A place among the slices before, for one that was held back.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hashbrown::HashMap;
 
 use crate::Error;
-use crate::diff::{Delta, Outcome};
+use crate::diff::{Delta, Fields, Key, Options, Outcome};
 use crate::engine::View;
 use crate::model::{Address, AddressType, EndpointRef, PORT_NUMBERS};
 
@@ -205,10 +205,14 @@ impl Slots {
     ///
     /// # Errors
     ///
-    /// A delta whose key is not [`Key::AddressPort`](crate::diff::Key::AddressPort). Nothing is changed then.
+    /// A delta whose key is not [`Key::AddressPort`], or that does not tell all conditions. Nothing is changed then.
     pub fn apply(&mut self, delta: &Delta) -> Result<Vec<SlotChange>, Error> {
-        if !delta.has_ports() {
+        let Options { key, fields } = delta.options();
+        if key != Key::AddressPort {
             return Err(Error::invalid("slots follow a delta of key address-port").in_field("delta"));
+        }
+        if fields < Fields::Proxy {
+            return Err(Error::invalid("slots follow a delta of field mask proxy or wider").in_field("delta"));
         }
         let mut wanted = BTreeMap::new();
         for outcome in [Outcome::Removed, Outcome::Added, Outcome::Updated] {

@@ -31,9 +31,9 @@ impl View {
         let mut other = (!is_counted).then(|| Delta::of_some(&before, &after, counted));
         let now = self.pass_to(now);
         if let Some([first, second]) = &mut self.held {
-            delta.hold(first, self.options, now);
+            delta.hold(first, now);
             if let Some(other) = &mut other {
-                other.hold(second, counted, now);
+                other.hold(second, now);
             }
         }
         self.held.take_if(|held| held[0].time.is_zero());
