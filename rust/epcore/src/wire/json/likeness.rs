@@ -30,6 +30,8 @@ pub(super) enum Field {
     Label(Box<str>),
     /// Nothing that matters here, and it is a text.
     Text,
+    /// The same of a text with escapes, which may be the name of a member.
+    Spelled,
     /// The same of a whole number or a truth.
     Word,
 }
@@ -99,7 +101,7 @@ impl Likeness {
     fn fill(&mut self, reader: &Reader<'_>, pod: &mut Pod) -> Option<()> {
         let mut reader = reader.clone();
         for hole in &self.holes {
-            if matches!(hole.field, Field::Text | Field::Word) {
+            if matches!(hole.field, Field::Text | Field::Spelled | Field::Word) {
                 continue;
             }
             let value = reader.text(hole.at, hole.at + hole.length).ok()?;
@@ -168,6 +170,8 @@ impl Hole {
         self.at = at;
         if matches!(self.field, Field::Word) {
             self.length = word_length(&bytes[at..])?;
+        } else if matches!(self.field, Field::Spelled) {
+            self.length = Reader::spelled_length(bytes, at)?;
         } else if self.length < SHORT || !is_plain(bytes, at, self.length) {
             self.length = plain_length(&bytes[at..]);
         }
@@ -209,7 +213,7 @@ impl Field {
                 Arc::make_mut(&mut pod.labels).insert((**key).to_owned(), value.to_owned());
                 return;
             }
-            Self::Text | Self::Word => return,
+            Self::Text | Self::Spelled | Self::Word => return,
         };
         *target = value.into();
     }

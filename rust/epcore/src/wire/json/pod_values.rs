@@ -123,13 +123,18 @@ impl Walk {
     /// A value of which nothing is read.
     fn ignored(&mut self, reader: &mut Reader<'_>) -> Walked {
         match reader.peek() {
-            Some(b'{') => reader.object(|reader, _| self.ignored(reader)),
+            Some(b'{') => reader.members(|reader, name, spelled| {
+                // Managed fields name an address of the Pod: `k:{\"ip\":\"10.0.0.1\"}`.
+                if matches!(name, Cow::Owned(_)) {
+                    self.spare.push(Hole::new(Field::Spelled, self.place(spelled.start, spelled.end)));
+                }
+                self.ignored(reader)
+            }),
             Some(b'[') => reader.array(|reader, _| self.ignored(reader)),
             Some(b'"') => {
                 let start = reader.position() + 1;
-                if let Cow::Borrowed(text) = reader.string()? {
-                    self.spare.push(Hole::new(Field::Text, self.place(start, start + text.len())));
-                }
+                let field = if matches!(reader.string()?, Cow::Borrowed(_)) { Field::Text } else { Field::Spelled };
+                self.spare.push(Hole::new(field, self.place(start, reader.position() - 1)));
                 Ok(())
             }
             _ => {

@@ -94,7 +94,7 @@ impl<'a> Canonical<'a> {
         let (start, first) = (self.text.len(), self.members.len());
         let first_spot = self.spots.as_ref().map_or(0, Vec::len);
         let mut sorted = None;
-        reader.members(|reader, name| {
+        reader.members(|reader, name, _| {
             let at = self.text.len();
             self.string(name.clone());
             if self.spots.is_some() && is_owner(&self.text[at..], reader) {

@@ -8,6 +8,7 @@ mod plain;
 mod scalars;
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::str::Utf8Error;
 
 use crate::Error;
@@ -156,11 +157,14 @@ impl<'a> Reader<'a> {
 
     /// Read an object, one call of `member` for each member, which must read its value.
     pub(crate) fn object(&mut self, mut member: impl FnMut(&mut Self, &str) -> Result<(), Error>) -> Result<(), Error> {
-        self.members(|reader, name| member(reader, name))
+        self.members(|reader, name, _| member(reader, name))
     }
 
-    /// The same with names that outlast the call.
-    fn members(&mut self, mut member: impl FnMut(&mut Self, &Cow<'a, str>) -> Result<(), Error>) -> Result<(), Error> {
+    /// The same with names that outlast the call, and where they are spelled.
+    pub(crate) fn members(
+        &mut self,
+        mut member: impl FnMut(&mut Self, &Cow<'a, str>, Range<usize>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         if !self.take(b'{') {
             return Err(self.expected("an object"));
         }
@@ -170,13 +174,15 @@ impl<'a> Reader<'a> {
                 if self.peek() != Some(b'"') {
                     return Err(self.expected("a name in quotes"));
                 }
+                let start = self.position + 1;
                 let name = self.string()?;
+                let spelled = start..self.position - 1;
                 if !self.take(b':') {
                     return Err(self.expected("':'"));
                 }
                 self.peek();
                 let value = self.position;
-                member(self, &name).map_err(|error| error.at(value).in_field(name.into_owned()))?;
+                member(self, &name, spelled).map_err(|error| error.at(value).in_field(name.into_owned()))?;
                 if self.take(b',') {
                     continue;
                 }

@@ -76,6 +76,19 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// How long the rest of a string is as it is spelled, from a place in it to its quote. Nothing where it is none.
+    pub(crate) fn spelled_length(bytes: &[u8], from: usize) -> Option<usize> {
+        let mut reader = Reader { position: from, ..Reader::of_bytes(bytes) };
+        loop {
+            reader.position += plain_length(bytes.get(reader.position..)?);
+            match bytes.get(reader.position)? {
+                b'"' => return Some(reader.position - from),
+                b'\\' => drop(reader.escape().ok()?),
+                _ => return None,
+            }
+        }
+    }
+
     fn escape(&mut self) -> Result<char, Error> {
         let start = self.position;
         let escaped = self.bytes.get(start + 1).copied();
