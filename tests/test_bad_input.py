@@ -182,8 +182,8 @@ def test_what_the_api_refuses_is_refused_with_path_and_byte(change: Json, path: 
 )
 def test_what_is_wrong_with_a_document_is_told_of_that_one(document: bytes, path: str) -> None:
     calls = [
-        (read, path),
-        (epcore.SliceSet.from_json(b"[]").refresh, path),
+        (read, path or "slices"),
+        (epcore.SliceSet.from_json(b"[]").refresh, path or "slices"),
         (lambda data: epcore.diff(data, b"[]"), ".".join(filter(None, ["before", path]))),
         (lambda data: epcore.diff(b"[]", data), ".".join(filter(None, ["after", path]))),
     ]
@@ -445,3 +445,53 @@ def test_inputs_are_never_changed() -> None:
     epcore.pack(wanted, existing[:1])
     refused(lambda: epcore.pack(wanted, existing))
     assert (wanted, existing) == before
+
+
+SERVICE: Json = {"metadata": {"name": "web", "namespace": "shop"}, "spec": {"ports": [{"port": 80}]}}
+PICKED: Json = {**SERVICE, "spec": {"selector": {"app": "web"}}}
+WRONG_AS_A_WHOLE: dict[str, tuple[str, Callable[[bytes], object]]] = {
+    "slices of pack": ("slices", lambda wrong: epcore.pack([], wrong)),
+    "endpoints of pack": ("endpoints", lambda wrong: epcore.pack(wrong, template=TEMPLATE)),
+    "template of pack": ("template", lambda wrong: epcore.pack([], template=wrong)),
+    "Service of publish": ("service", lambda wrong: epcore.publish(wrong, [], managed_by="me")),
+    "endpoints of publish": ("endpoints", lambda wrong: epcore.publish(SERVICE, wrong, managed_by="me")),
+    "Pods of reconcile": ("pods", lambda wrong: epcore.reconcile(PICKED, wrong, [])),
+    "Nodes of reconcile": ("nodes", lambda wrong: epcore.reconcile(PICKED, [], wrong)),
+    "slices of reconcile": ("slices", lambda wrong: epcore.reconcile(PICKED, [], [], wrong)),
+    "after of diff": ("after", lambda wrong: epcore.diff([], wrong)),
+    "Pods of lint": ("pods", lambda wrong: epcore.lint([], pods=wrong)),
+    "slices of lint": ("slices", epcore.lint),
+    "list of a view": ("slices", lambda wrong: epcore.View().replace(wrong)),
+    "next list": ("slices", lambda wrong: epcore.SliceSet.from_json(b"[]").refresh(wrong)),
+}
+
+
+@pytest.mark.parametrize("what", WRONG_AS_A_WHOLE)
+@pytest.mark.parametrize("wrong", [b"", b" \n", b"[{} {}]", b"\xff[]"], ids=["empty", "blank", "broken", "not UTF-8"])
+def test_which_document_is_wrong_as_a_whole_is_told(what: str, wrong: bytes) -> None:
+    root, call = WRONG_AS_A_WHOLE[what]
+    error = refused(lambda: call(wrong))
+    assert re.split(r"[.\[]", error.path)[0] == root
+    assert error.offset is not None
+
+
+OPTIONS = ["policy", "cohort", "naming", "max_endpoints", "max_bytes", "compaction", "trigger_time", "address_reuse"]
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_which_option_has_a_wrong_type_is_told(name: str) -> None:
+    wrong: dict[str, Any] = {name: 1.5}
+    for call in (
+        partial(epcore.pack, [], template=TEMPLATE, **wrong),
+        partial(epcore.publish, SERVICE, [], managed_by="me", **wrong),
+    ):
+        with pytest.raises(TypeError) as caught:
+            call()
+        assert caught.value.__notes__ == [f"while processing '{name}'"]
+
+
+def test_an_option_that_there_is_not_is_told() -> None:
+    unknown: dict[str, Any] = {"max_endpoint": 1}
+    with pytest.raises(TypeError, match='unexpected keyword argument "max_endpoint"') as caught:
+        epcore.pack([], template=TEMPLATE, **unknown)
+    assert not hasattr(caught.value, "__notes__")

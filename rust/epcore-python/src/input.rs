@@ -106,7 +106,8 @@ pub(crate) fn slice_list(source: &Bound<'_, PyAny>, root: &'static str) -> PyRes
     let document = document(source, root)?;
     match document.read(source.py(), wire::read_slice_list)? {
         Ok((slices, version)) => Ok(((Arc::new(slices), Some(document)), version)),
-        Err(error) => Err(document.exception(if root == SLICES { error } else { error.with_root(root) })),
+        Err(error) if root == SLICES => Err(document.exception(named(error, root))),
+        Err(error) => Err(document.exception(error.with_root(root))),
     }
 }
 
@@ -144,7 +145,7 @@ pub(crate) fn endpoints(source: &Bound<'_, PyAny>) -> PyResult<(EndpointSet, Opt
     let document = document(source, "endpoints")?;
     match document.read(source.py(), wire::read_endpoints)? {
         Ok(list) => Ok((EndpointSet::new(list), Some(document))),
-        Err(error) => Err(document.exception(error)),
+        Err(error) => Err(document.exception(named(error, "endpoints"))),
     }
 }
 
@@ -166,7 +167,12 @@ pub(crate) fn objects<T: Send>(
     read: impl Fn(&[u8]) -> Result<T, Error> + Send + Sync,
 ) -> PyResult<T> {
     let document = document(source, root)?;
-    document.read(source.py(), read)?.map_err(|error| to_exception(document.placed(error)))
+    document.read(source.py(), read)?.map_err(|error| to_exception(document.placed(named(error, root))))
+}
+
+/// An error about all of a document, which no path leads to: a call has several, and any of them may be meant.
+pub(crate) fn named(error: Error, root: &'static str) -> Error {
+    if error.path().is_empty() { error.in_field(root) } else { error }
 }
 
 /// The exception for an error that may be in one of several documents.

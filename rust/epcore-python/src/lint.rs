@@ -29,7 +29,7 @@ pub(crate) fn lint(
     options.pods = pods.map(|given| input::objects(given, "pods", wire::read_pods)).transpose()?;
     let document = input::document(slices, "slices")?;
     let found = work::detached(py, || core::lint(document.bytes(), &options))?;
-    let found = found.map_err(|error| to_exception(document.placed(error)))?;
+    let found = found.map_err(|error| to_exception(document.placed(input::named(error, "slices"))))?;
     Ok(found.into_iter().map(|one| Finding(core::Finding { error: document.placed(one.error), ..one })).collect())
 }
 

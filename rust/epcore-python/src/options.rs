@@ -213,22 +213,44 @@ fn hash_of(text: &str) -> u64 {
 /// Keywords of `pack` and its kin, over what they are by default.
 pub(crate) fn read(keywords: Option<&Bound<'_, PyDict>>, mut options: Options) -> PyResult<Options> {
     for (name, value) in keywords.into_iter().flat_map(PyDictMethods::iter) {
-        let text = || value.extract::<String>();
-        match &*name.extract::<String>()? {
-            "replace" if value.is_none() => {} // as the caller has it
-            "max_endpoints" => options.max_endpoints = value.extract::<Count>()?.read("max_endpoints")?,
-            "max_bytes" => options.max_bytes = value.extract::<Count>()?.read("max_bytes")?,
-            "policy" => options.policy = policy(&value)?,
-            "cohort" => options.cohort = cohort(value.extract()?)?,
-            "compaction" => options.compaction = value.extract::<Option<PyRef<'_, Compaction>>>()?.map(|given| given.0),
-            "address_reuse" => options.address_reuse = address_reuse(&text()?)?,
-            "replace" => options.replace = replace(&text()?)?,
-            "naming" => options.naming = naming(&text()?)?,
-            "trigger_time" => options.trigger_time = value.extract()?,
-            other => return Err(PyTypeError::new_err(format!("unexpected keyword argument {other:?}"))),
+        let name = name.extract::<String>()?;
+        match set(&mut options, &name, &value) {
+            Ok(true) => {}
+            Ok(false) => return Err(PyTypeError::new_err(format!("unexpected keyword argument {name:?}"))),
+            Err(error) => return Err(about(error, &name, &value)),
         }
     }
     Ok(options)
+}
+
+/// Set what a keyword names; false if there is no such keyword.
+fn set(options: &mut Options, name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let text = || value.extract::<String>();
+    match name {
+        "replace" if value.is_none() => {} // as the caller has it
+        "max_endpoints" => options.max_endpoints = value.extract::<Count>()?.read("max_endpoints")?,
+        "max_bytes" => options.max_bytes = value.extract::<Count>()?.read("max_bytes")?,
+        "policy" => options.policy = policy(value)?,
+        "cohort" => options.cohort = cohort(value.extract()?)?,
+        "compaction" => options.compaction = value.extract::<Option<PyRef<'_, Compaction>>>()?.map(|given| given.0),
+        "address_reuse" => options.address_reuse = address_reuse(&text()?)?,
+        "replace" => options.replace = replace(&text()?)?,
+        "naming" => options.naming = naming(&text()?)?,
+        "trigger_time" => options.trigger_time = value.extract()?,
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// A wrong type is told with the name of the keyword, as `PyO3` does for the arguments that it reads itself.
+fn about(error: PyErr, name: &str, value: &Bound<'_, PyAny>) -> PyErr {
+    let py = value.py();
+    if error.is_instance_of::<PyTypeError>(py)
+        && let Err(error) = error.add_note(py, format!("while processing '{name}'"))
+    {
+        return error;
+    }
+    error
 }
 
 /// A cohort by its word or path; `None` is none.

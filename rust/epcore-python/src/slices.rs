@@ -91,7 +91,7 @@ impl SliceSet {
             Some(listing) => listing.next(document.clone()),
             None => Listing::read(document.clone()),
         })?;
-        let listing = read.map_err(|error| document.exception(error))?;
+        let listing = read.map_err(|error| document.exception(input::named(error, "slices")))?;
         Ok(Self { existing: Arc::new(listing.slices().clone().into()), listing: Some(listing) })
     }
 
