@@ -6,6 +6,7 @@ import math
 import os
 import random
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -225,10 +226,10 @@ def test_stdin_is_followed_as_kubectl_prints_it(tmp_path: Path) -> None:
 def test_changes_are_collected_and_removals_held_back(tmp_path: Path) -> None:
     log = tmp_path / "versions"
     keep = tmp_path / "keep"
-    keep.write_text(f"#!/bin/sh\ntr '\\n' ' ' <{tmp_path}/web.conf >>{log}\necho >>{log}\n")
+    keep.write_text(f"#!/bin/sh\ncd {shlex.quote(str(tmp_path))}\ntr '\\n' ' ' <web.conf >>versions\necho >>versions\n")
     keep.chmod(0o755)
     arguments = ["-", "-o", "nginx", "--to", str(tmp_path / "web.conf"), "--service", "shop/web:http"]
-    with watching(*arguments, "--batch", "0.5", "--hold", "1", "--on-change", str(keep)) as process:
+    with watching(*arguments, "--batch", "0.5", "--hold", "1", "--on-change", shlex.quote(str(keep))) as process:
         send(process, *[added(slice_of("web-1", *range(1, number))) for number in range(2, 6)])
         until(log.exists, process)
         send(process, added(slice_of("web-1", 2, 3, 4)))
@@ -577,12 +578,12 @@ def test_a_command_that_fails_at_the_end_is_run_twice_more_and_then_is_trouble(
 ) -> None:
     monkeypatch.setattr(targets, "_AGAIN", 0.1)
     command = tmp_path / "reload"
-    command.write_text(f"#!/bin/sh\ncd {tmp_path}\necho >>runs\ntest $(wc -l <runs) -gt {failures}\n")
+    command.write_text(f"#!/bin/sh\ncd {shlex.quote(str(tmp_path))}\necho >>runs\ntest $(wc -l <runs) -gt {failures}\n")
     command.chmod(0o755)
     log = save(tmp_path / "log.jsonl", [added(slice_of("web-1", 1))])
     if how == "stdin":
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(Path(log).read_bytes()))))
-    options = ["-o", "nginx", "--to", str(tmp_path / "web.conf"), "--on-change", str(command)]
+    options = ["-o", "nginx", "--to", str(tmp_path / "web.conf"), "--on-change", shlex.quote(str(command))]
     options += ["--once"] if how == "once" else []
     assert main(["watch", "-" if how == "stdin" else log, *options]) == code
     assert len((tmp_path / "runs").read_text().splitlines()) == runs
@@ -677,7 +678,16 @@ def test_a_file_keeps_its_mode_and_is_not_touched_where_nothing_changed(tmp_path
     target = tmp_path / "web.conf"
     target.write_text("")
     target.chmod(0o640)
-    arguments = ["watch", log, "-o", "nginx", "--to", str(target), "--on-change", f"touch {tmp_path}/told"]
+    arguments = [
+        "watch",
+        log,
+        "-o",
+        "nginx",
+        "--to",
+        str(target),
+        "--on-change",
+        shlex.join(["touch", str(tmp_path / "told")]),
+    ]
     assert main(arguments) == 0
     assert target.stat().st_mode & 0o777 == 0o640
     assert (tmp_path / "told").exists()
@@ -752,8 +762,8 @@ def test_haproxy_is_started_by_the_command_and_then_kept_right_through_its_socke
     port = free_port()
     main_file = f"""
 global
-    stats socket {tmp_path}/socket level admin
-    pidfile {tmp_path}/pid
+    stats socket "{tmp_path}/socket" level admin
+    pidfile "{tmp_path}/pid"
 defaults
     mode http
     timeout connect 1s
@@ -765,9 +775,9 @@ frontend main
 """
     (tmp_path / "main.cfg").write_text(main_file)
     reload = tmp_path / "reload"
-    start = f"{program('haproxy')} -D -f {tmp_path}/main.cfg -f {tmp_path}/web.cfg -p {tmp_path}/pid"
-    old = f"$(test -e {tmp_path}/pid && echo -sf $(cat {tmp_path}/pid))"
-    reload.write_text(f"#!/bin/sh\necho reload >>{tmp_path}/reloads\n{start} {old}\n")
+    start = f"{shlex.quote(str(program('haproxy')))} -D -f main.cfg -f web.cfg -p pid"
+    old = "$(test -e pid && echo -sf $(cat pid))"
+    reload.write_text(f"#!/bin/sh\ncd {shlex.quote(str(tmp_path))}\necho reload >>reloads\n{start} {old}\n")
     reload.chmod(0o755)
     runtime = haproxy.Runtime(str(tmp_path / "socket"))
 
@@ -782,7 +792,14 @@ frontend main
         return len((tmp_path / "reloads").read_text().split())
 
     arguments = ["-", "--service", "shop/web:http", "-o", "haproxy", "--to", str(tmp_path / "web.cfg"), "--slots", "4"]
-    arguments += ["--socket", str(tmp_path / "socket"), "--on-change", str(reload), "--option", "balance leastconn"]
+    arguments += [
+        "--socket",
+        str(tmp_path / "socket"),
+        "--on-change",
+        shlex.quote(str(reload)),
+        "--option",
+        "balance leastconn",
+    ]
     pids: list[int] = []
     try:
         with watching(*arguments) as process:
