@@ -1,12 +1,14 @@
 """Time for each endpoint as inputs grow to a million; and that of one change, whatever its Service holds."""
 
 from collections.abc import Callable
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import epcore
-from bench_packer import CALLS, packer_of, planning, states
+from bench_packer import CALLS, answering, anywhere, packer_of, planning, states
+from bench_view import states_of_slices
 from data import HELD_TEMPLATE, held, listed, wanted
 from race import QUICK
 
@@ -65,6 +67,11 @@ def one_change(size: int) -> Work:
     return planning(packer_of(size), [epcore.EndpointSet.from_objects(one) for one in states(size, 1)], CALLS)
 
 
+def one_change_anywhere(size: int) -> Work:
+    """Each is of another endpoint, and answered, so that it is the only one."""
+    return answering(packer_of(size), [epcore.EndpointSet.from_objects(one) for one in anywhere(size)])
+
+
 def view_step(size: int) -> Work:
     change: list[Any] = [held(0, size), held(0, size)]
     change[0]["endpoints"][7]["conditions"]["ready"] = False
@@ -74,6 +81,15 @@ def view_step(size: int) -> Work:
     return lambda: [view.apply(events[number % 2]) for number in range(CALLS)]
 
 
+def view_step_anywhere(size: int) -> Work:
+    turns = cycle(
+        [{"type": "MODIFIED", "object": epcore.SliceSet.from_objects(one)[0]} for one in states_of_slices(size)]
+    )
+    view = epcore.View()
+    view.replace(listed(size))
+    return lambda: [view.apply(next(turns)) for _ in range(CALLS)]
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("work", [read, read_again, same_bytes, pack, diff, same_lists])
 def bench_growth_of_work_on_all(race: "Race", size: int, work: Callable[[int], Work]) -> None:
@@ -81,6 +97,6 @@ def bench_growth_of_work_on_all(race: "Race", size: int, work: Callable[[int], W
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("work", [one_change, view_step])
+@pytest.mark.parametrize("work", [one_change, one_change_anywhere, view_step, view_step_anywhere])
 def bench_growth_of_work_on_changes(race: "Race", size: int, work: Callable[[int], Work]) -> None:
     race(work(size), calls=CALLS, endpoints=1, case=work.__name__.replace("_", " "))

@@ -10,6 +10,8 @@ import peer
 from data import DATABASE, HELD_TEMPLATE, MANAGER, TEMPLATE, cluster, dump, listed, wanted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from library import Library
     from race import Race
 
@@ -96,23 +98,23 @@ def bench_pack_JSON_to_writes(race: "Race", library: "Library", size: int, case:
     assert len(bodies) == len(peer.plan(orjson.loads(endpoints), orjson.loads(slices)["items"]))
 
 
-def bench_reconcile_from_JSON(race: "Race", library: "Library", size: int) -> None:  # noqa: N802
+def reconciling(given: dict[str, bytes]) -> "Callable[[], epcore.Plan]":
     """One sync of a Service that needs no write: every Pod and slice is looked at."""
-    given = cluster(size)
+    return lambda: epcore.reconcile(given["service"], given["pods"], given["nodes"], given["slices"], policy="upstream")
+
+
+def bench_reconcile_from_JSON(race: "Race", library: "Library", size: int) -> None:  # noqa: N802
     library.load(size)
-    plan = race(
-        lambda: epcore.reconcile(given["service"], given["pods"], given["nodes"], given["slices"], policy="upstream"),
-        {"Go": lambda: library.seconds("sync", decode=b"true")},
-    )
-    assert not plan
+    assert not race(reconciling(cluster(size)), {"Go": lambda: library.seconds("sync", decode=b"true")})
+
+
+def bench_reconcile_from_JSON_of_whole_Pods(race: "Race", library: "Library", size: int) -> None:  # noqa: N802
+    library.load(size, whole=True)
+    assert not race(reconciling(cluster(size, whole=True)), {"Go": lambda: library.seconds("sync", decode=b"true")})
 
 
 def bench_reconcile_from_protobuf(race: "Race", library: "Library", size: int) -> None:
-    """The same from lists in Kubernetes' protobuf, as it writes them itself."""
-    given = library.encoded(size)
-    plan = race(
-        lambda: epcore.reconcile(given["service"], given["pods"], given["nodes"], given["slices"], policy="upstream"),
-        {"Go": lambda: library.seconds("sync", protobuf=b"true")},
-    )
+    """From lists in Kubernetes' protobuf, as it writes them itself."""
+    plan = race(reconciling(library.encoded(size)), {"Go": lambda: library.seconds("sync", protobuf=b"true")})
     assert not plan
     assert sum(map(len, plan.result())) == size

@@ -1,5 +1,6 @@
 """Changes in a Service of many: ``Packer``, beside one sync of Kubernetes' own library."""
 
+import random
 from collections.abc import Callable, Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
@@ -95,10 +96,15 @@ def bench_plan_a_change_where_all_are_told(race: "Race", library: "Library", siz
     assert len(race(plan, load(library, size), before=before)) == 1
 
 
-def bench_plan_and_answer_a_change(race: "Race", library: "Library", size: int) -> None:
-    """And what the API server said to the write is told: the whole way round."""
-    packer = packer_of(size)
-    turns = cycle([orjson.dumps(one) for one in states(size, 1)])
+def anywhere(size: int) -> list[list[dict[str, Any]]]:
+    """States of one endpoint each: up to 10,000 in no order, and then the same ones in another state."""
+    numbers = random.Random(7).sample(range(size), min(size, 10_000))
+    return [[{**endpoint(number), "zone": zone}] for zone in ("one", "other") for number in numbers]
+
+
+def answering(packer: epcore.Packer, told: Sequence[Any]) -> Callable[[], epcore.Plan]:
+    """The whole way round: an endpoint is told, its plan asked for, and what the API server said to the write told."""
+    turns = cycle(told)
 
     def around() -> epcore.Plan:
         for _ in range(CALLS):
@@ -108,7 +114,20 @@ def bench_plan_and_answer_a_change(race: "Race", library: "Library", size: int) 
             packer.answer(write, "accepted", write.slice)
         return plan
 
-    race(around, load(library, size), calls=CALLS)
+    return around
+
+
+def bench_plan_and_answer_a_change(race: "Race", library: "Library", size: int) -> None:
+    """It is the same endpoint each time."""
+    packer = packer_of(size)
+    race(answering(packer, [orjson.dumps(one) for one in states(size, 1)]), load(library, size), calls=CALLS)
+    assert packer.dirty == []
+
+
+def bench_plan_and_answer_a_change_anywhere(race: "Race", library: "Library", size: int) -> None:
+    """Of many, what is known of the next one is in no cache of the processor."""
+    packer = packer_of(size)
+    race(answering(packer, [orjson.dumps(one) for one in anywhere(size)]), load(library, size), calls=CALLS)
     assert packer.dirty == []
 
 

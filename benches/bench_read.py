@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 import epcore
-from data import listed, small_services
+from data import listed, mixed, small_services
 from library import quoted
 
 if TYPE_CHECKING:
@@ -27,6 +27,13 @@ def count(slices: epcore.SliceSet) -> int:
 
 def bench_read_JSON(race: "Race", library: "Library", size: int) -> None:  # noqa: N802
     data = listed(size)
+    library.ask("keep", list=data)
+    slices = race(lambda: epcore.SliceSet.from_json(data), {**loads(data), "Go": lambda: library.seconds("decode")})
+    assert count(slices) == size
+
+
+def bench_read_JSON_of_mixed_endpoints(race: "Race", library: "Library", size: int) -> None:  # noqa: N802
+    data = mixed(size)
     library.ask("keep", list=data)
     slices = race(lambda: epcore.SliceSet.from_json(data), {**loads(data), "Go": lambda: library.seconds("decode")})
     assert count(slices) == size
@@ -61,6 +68,13 @@ def bench_read_a_list_with_one_percent_changed(race: "Race", library: "Library",
 
 def bench_read_protobuf(race: "Race", library: "Library", size: int) -> None:
     data = epcore.SliceSet.from_json(listed(size)).to_protobuf()
+    library.ask("keep", protobuf=quoted(data))
+    go = {"Go": lambda: library.seconds("decode", protobuf=b"true")}
+    assert count(race(lambda: epcore.SliceSet.from_json(data), go)) == size
+
+
+def bench_read_protobuf_of_mixed_endpoints(race: "Race", library: "Library", size: int) -> None:
+    data = epcore.SliceSet.from_json(mixed(size)).to_protobuf()
     library.ask("keep", protobuf=quoted(data))
     go = {"Go": lambda: library.seconds("decode", protobuf=b"true")}
     assert count(race(lambda: epcore.SliceSet.from_json(data), go)) == size

@@ -39,6 +39,8 @@ DATABASE: Json = {
     "spec": {"ports": [{"name": "http", "port": 80}]},
 }
 """A Service without selector."""
+HEAD = b'{"kind":"EndpointSliceList","apiVersion":"discovery.k8s.io/v1","metadata":{"resourceVersion":"9"},"items":['
+"""How a list of slices begins."""
 
 
 def address(number: int) -> str:
@@ -86,10 +88,37 @@ def listed(size: int, *, changed: bool = False) -> bytes:
             one["metadata"]["resourceVersion"] = str(2_000_000 + number)
             one["endpoints"][number % 100]["conditions"]["ready"] = False
         items.append(orjson.dumps(one))
-    head = (
-        b'{"kind":"EndpointSliceList","apiVersion":"discovery.k8s.io/v1","metadata":{"resourceVersion":"9"},"items":['
-    )
-    return head + b",".join(items) + b"]}"
+    return HEAD + b",".join(items) + b"]}"
+
+
+@cache
+def mixed(size: int) -> bytes:
+    """A list of full slices, their endpoints in no order: nothing follows from the one before, some are not ready."""
+    random_ = random.Random(7)
+    nodes = [f"ip-10-{one % 7}-{one * 7 % 256}-{one * 31 % 256}.eu-central-1.compute.internal" for one in range(300)]
+
+    def one() -> Json:
+        address, node = random_.randrange(1 << 24), random_.randrange(len(nodes))
+        uid = f"{random_.getrandbits(128):032x}"
+        name = "".join(random_.choices("bcdfghjklmnpqrstvwxz2456789", k=5))
+        is_ready = random_.random() >= 0.02
+        return {
+            "addresses": [f"10.{address >> 16}.{address >> 8 & 255}.{address & 255}"],
+            "conditions": {"ready": is_ready, "serving": is_ready, "terminating": random_.random() < 0.01},
+            "nodeName": nodes[node],
+            "targetRef": {
+                "kind": "Pod",
+                "name": f"web-7d9c5f6b8d-{name}",
+                "namespace": "shop",
+                "uid": f"{uid[:8]}-{uid[8:12]}-4{uid[13:16]}-{uid[16:20]}-{uid[20:]}",
+            },
+            "zone": f"eu-central-1{'abc'[node % 3]}",
+        }
+
+    slices = [
+        orjson.dumps({**held(number, 0), "endpoints": [one() for _ in range(100)]}) for number in range(size // 100)
+    ]
+    return HEAD + b",".join(slices) + b"]}"
 
 
 def of_a_service(number: int, endpoints: list[Json]) -> Json:
@@ -142,12 +171,11 @@ def small_services(size: int) -> bytes:
         orjson.dumps(of_a_service(start // 10, [endpoint(number) for number in range(start, start + 10)]))
         for start in range(0, size, 10)
     ]
-    head = b'{"kind":"EndpointSliceList","apiVersion":"discovery.k8s.io/v1","metadata":{},"items":['
-    return head + b",".join(slices) + b"]}"
+    return HEAD + b",".join(slices) + b"]}"
 
 
 def pod(number: int) -> Json:
-    """A Pod as large as they are: most of it does not matter here."""
+    """A small Pod, of 1,300 bytes: most of them do not matter here."""
     ip = address(number)
     owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-7d9c5f6b8d", "uid": "u-rs", "controller": True}
     return {
@@ -184,16 +212,52 @@ def pod(number: int) -> Json:
     }
 
 
+def whole_pod(number: int) -> Json:
+    """The same Pod with what the API server, its volume and its kubelet say of it: times and identifiers of its own."""
+    random_ = random.Random(number)
+
+    def time() -> str:
+        return f"2026-11-{random_.randint(1, 30):02}T{random_.randrange(24):02}:{random_.randrange(60):02}:07Z"
+
+    def managed(manager: str, fields: Json, **more: str) -> Json:
+        about = {"manager": manager, "operation": "Update", "apiVersion": "v1", "time": time()}
+        return {**about, "fieldsType": "FieldsV1", "fieldsV1": fields, **more}
+
+    one, token = pod(number), f"kube-api-access-{random_.getrandbits(20):05x}"
+    (container,) = one["spec"]["containers"]
+    by_address: Json = {f'k:{{"ip":"{address(number)}"}}': {".": {}, "f:ip": {}}}
+    one["metadata"] |= {
+        "generateName": "web-7d9c5f6b8d-",
+        "creationTimestamp": time(),
+        "managedFields": [
+            managed("kube-controller-manager", {"f:spec": {"f:containers": {'k:{"name":"main"}': {"f:image": {}}}}}),
+            managed("kubelet", {"f:status": {"f:podIPs": {".": {}, **by_address}}}, subresource="status"),
+        ],
+    }
+    container["volumeMounts"] = [{"name": token, "readOnly": True, "mountPath": "/var/run/secrets/kubernetes.io"}]
+    one["spec"]["volumes"] = [{"name": token, "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}]
+    for condition in one["status"]["conditions"]:
+        condition["lastTransitionTime"] = time()
+    of_container = {"name": "main", "ready": True, "restartCount": 0, "state": {"running": {"startedAt": time()}}}
+    container_id = f"containerd://{random_.getrandbits(256):064x}"
+    one["status"] |= {
+        "hostIP": f"192.168.{number % 300 >> 8}.{number % 300 & 255}",
+        "startTime": time(),
+        "containerStatuses": [{**of_container, "image": container["image"], "containerID": container_id}],
+    }
+    return one
+
+
 def dump(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
 @cache
-def cluster(size: int) -> dict[str, bytes]:
-    """Service, Pods, Nodes and the slices that they want, as JSON."""
+def cluster(size: int, *, whole: bool = False) -> dict[str, bytes]:
+    """Service, Pods, Nodes and the slices that they want, as JSON; Pods small, or with all that is said of them."""
     zones = [{"topology.kubernetes.io/zone": zone} for zone in "abc"]
     nodes = dump([{"metadata": {"name": f"node-{number}", "labels": zones[number % 3]}} for number in range(300)])
-    pods = b"[%s]" % b",".join(dump(pod(number)) for number in range(size))
+    pods = b"[%s]" % b",".join(dump((whole_pod if whole else pod)(number)) for number in range(size))
     slices: list[Any] = list(epcore.reconcile(dump(SERVICE), pods, nodes, policy="upstream").result().to_dicts())
     for number, one in enumerate(slices):
         one["metadata"] |= {"name": f"web-{number:05}", "uid": f"u-{number}", "generation": 1}

@@ -19,8 +19,8 @@ class Library:
     """The running program, one question a line."""
 
     process: "subprocess.Popen[bytes]"
-    loaded: int = 0
-    """Pods of the cluster that it has."""
+    loaded: tuple[int, bool] = (0, False)
+    """How many Pods the cluster has that it has, and whether they are whole."""
 
     def ask(self, operation: str, **parts: bytes) -> dict[str, Any]:
         """Ask with parts that are JSON already."""
@@ -33,11 +33,11 @@ class Library:
         assert "error" not in answer, answer
         return answer
 
-    def load(self, size: int) -> None:
+    def load(self, size: int, *, whole: bool = False) -> None:
         """Let it have a Service of so many Pods, with the slices that they want: syncs write nothing."""
-        if self.loaded != size:
-            self.ask("load", max=b"100", controller=dump(MANAGER), **cluster(size))
-            self.loaded = size
+        if self.loaded != (size, whole):
+            self.ask("load", max=b"100", controller=dump(MANAGER), **cluster(size, whole=whole))
+            self.loaded = size, whole
 
     def encoded(self, size: int) -> dict[str, bytes]:
         """The same, written by it in Kubernetes' protobuf."""
