@@ -419,3 +419,26 @@ def run(name: str, *arguments: str, folder: Path) -> "subprocess.CompletedProces
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done
+
+
+class Asked(haproxy.Runtime):
+    """HAProxy does what it is asked, and every request is kept."""
+
+    def __init__(self) -> None:
+        super().__init__("nowhere")
+        self.requests: list[str] = []
+
+    def _ask(self, request: str) -> str:
+        self.requests.append(request)
+        return ""
+
+
+def test_commands_are_sent_in_order_in_as_few_requests_as_fit_into_the_buffer_of_haproxy() -> None:
+    commands = [f"set server b/s{number} state ready" for number in range(3_000)] + ["x" * 9_000, "a", "b" * 7_998, "c"]
+    runtime = Asked()
+    runtime.send(commands)
+    requests = runtime.requests
+    assert ";".join(requests).split(";") == commands
+    assert all(len(request) <= 8_000 or ";" not in request for request in requests)
+    firsts = [request.partition(";")[0] for request in requests]
+    assert all(len(request) + 1 + len(first) > 8_000 for request, first in zip(requests, firsts[1:], strict=False))

@@ -1,6 +1,7 @@
 """Several replicas: at no time two that would write for one Service, and in the end one for each."""
 
 import asyncio
+import json
 import random
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -13,7 +14,7 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from epcore.controller.api import ApiError
-from epcore.controller.leases import Lease
+from epcore.controller.leases import Lease, Leases
 from epcore.controller.membership import Timing, new_identity, uptime
 from epcore.controller.shards import ShardOptions, Shards, bucket_of, wanted_holder
 from replica_world import BUCKETS, SERVICES, TIMING, Replica, World, run_in_made_up_time
@@ -392,3 +393,31 @@ def test_options_that_cannot_work_are_refused(make: Callable[[], object], said: 
 
 def test_services_of_the_simulation_are_in_every_bucket() -> None:
     assert all(SERVICES.values())
+
+
+class Answering:
+    """An API server that gives back what it is sent, with a label of somebody else's hand."""
+
+    def __init__(self, **labels: str) -> None:
+        self.labels = labels
+
+    async def request(self, _method: str, _path: str, *, body: Any) -> bytes:
+        metadata = body["metadata"]
+        labels = {name: self.labels.get(name.rpartition("/")[2], value) for name, value in metadata["labels"].items()}
+        return json.dumps(
+            {**body, "metadata": {**metadata, "labels": labels, "uid": "u", "resourceVersion": "7"}}
+        ).encode()
+
+
+def sent(lease: Lease, api: Any) -> Lease:
+    return asyncio.run(Leases(api, "shop", "g").create(lease))
+
+
+@pytest.mark.parametrize("state", [None, "leaving", "dead"])
+def test_what_a_replica_says_of_itself_is_read_as_it_was_written(state: Any) -> None:
+    for lease in [Lease("member", "g-m", "me", 15, state), Lease("group", "g", None, 0, state, 64)]:
+        assert sent(lease, Answering()) == replace(lease, uid="u", version="7")
+
+
+def test_a_state_that_no_replica_writes_is_none() -> None:
+    assert sent(Lease("member", "g-m", "me", 15, "dead"), Answering(state="asleep")).state is None
