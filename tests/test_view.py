@@ -150,7 +150,7 @@ def test_an_error_asks_for_a_list() -> None:
         ({"type": "ADDED", "object": {**web("a"), "kind": "Pod"}}, "events[0].object.kind"),
         ([event("ADDED", web("z", "10.0.0.9")), {"type": 7}], "events[1].type"),
         (b'{"type": "ADDED", "object": ' + json.dumps(web("q", "10.0.0.8")).encode() + b'}{"type"', "events[1]"),
-        (b"\xff", ""),
+        (b"\xff", "events"),
     ],
     ids=["type", "no object", "no name", "address", "kind", "second", "cut", "bytes"],
 )
