@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import epcore
 from kube_model import asks_for_topology, canonical, hints_by_zone, reconciled, summary
-from kube_strategies import HEADLESS, MANAGED_BY, SERVICE_NAME, Json, cases, pods, services
+from kube_strategies import HEADLESS, MANAGED_BY, MANAGER, SERVICE_NAME, Json, cases, pods, services
 from legacy_strategies import MIRRORING, endpoints_objects, mirrors
 from parts import examples_of
 from reader_strategies import readable
@@ -71,6 +71,48 @@ def test_reconcile_does_what_the_library_does(upstream: Upstream, part: int) -> 
         assert ours in theirs, f"part {part}: {plan}"
 
     agrees()
+
+
+@needs_upstream
+def test_endpoints_of_new_slices_are_handed_over_to_other_zones_first(upstream: Upstream) -> None:
+    """One of six endpoints is in zone a, and three are to serve it; which of the others go to which slice is chance."""
+    ready = [{"type": "Ready", "status": "True"}]
+    nodes = [
+        {
+            "metadata": {"name": f"node-{zone}", "labels": {"topology.kubernetes.io/zone": zone}},
+            "status": {"conditions": ready, "allocatable": {"cpu": "4"}},
+        }
+        for zone in "ab"
+    ]
+    all_pods = [
+        {
+            "metadata": {"name": f"web-{number}", "namespace": "shop", "uid": f"u{number}", "labels": {"app": "web"}},
+            "spec": {"nodeName": "node-b" if number else "node-a", "containers": []},
+            "status": {"phase": "Running", "podIPs": [{"ip": "10.0.0.1"}], "conditions": ready},
+        }
+        for number in range(6)
+    ]
+    ports = [{"name": "http", "protocol": "TCP", "port": 80, "targetPort": 80}]
+    annotations = {"service.kubernetes.io/topology-mode": "Auto"}
+    service = {
+        "metadata": {"name": "web", "namespace": "shop", "uid": "u", "labels": {}, "annotations": annotations},
+        "spec": {"selector": {"app": "web"}, "clusterIP": "10.96.0.1", "ports": ports, "ipFamilies": ["IPv4"]},
+    }
+    case: Json = {"service": service, "nodes": nodes, "max": 3, "triggerTime": "", "controller": MANAGER, "hints": None}
+    (held,) = reconciled({**case, "pods": all_pods[:1], "slices": []}).result().to_dicts()
+    held["metadata"] |= {"name": "web-1"}
+    # The slice that is there is written first, as the address leaves it.
+    held["endpoints"] *= 2
+    case |= {"pods": all_pods, "slices": [held]}
+
+    def zones(slices: list[Json]) -> Any:
+        return {one["metadata"].get("name") == "web-1": hints_by_zone([one]) for one in slices}
+
+    ours = zones(reconciled(case, policy="upstream").result().to_dicts())
+    assert ours[True] == {("IPv4", ("a",)): 1, ("IPv4", ("b",)): 2}
+    runs = upstream.ask(op="reconcile", repeat=20, **case)["runs"]
+    for run in runs:
+        assert zones(canonical(run["slices"])) == ours
 
 
 def refused(slice_: Json) -> set[str]:

@@ -223,15 +223,17 @@ impl Run<'_> {
         self.plan.push(Verb::Update, slot, slice, WriteReasons::default().with(WriteReason::Hints, true));
     }
 
-    /// Set the hints of the endpoints of every slice that is written.
+    /// Set the hints of the endpoints of every slice that is written: those of new slices first, as Kubernetes does.
     fn each_written(
         &mut self,
         first_write: usize,
         mut choose: impl FnMut(usize, EndpointRef<'_>) -> Option<String>,
     ) -> Result<(), Error> {
-        for part in self.plan.writes[first_write..].iter_mut().filter(|part| part.write.verb != Verb::Delete) {
-            let endpoints = with_hints(&part.write.slice.endpoints, &mut choose)?;
-            part.write.slice.endpoints = endpoints;
+        for verb in [Verb::Create, Verb::Update] {
+            for part in self.plan.writes[first_write..].iter_mut().filter(|part| part.write.verb == verb) {
+                let endpoints = with_hints(&part.write.slice.endpoints, &mut choose)?;
+                part.write.slice.endpoints = endpoints;
+            }
         }
         Ok(())
     }
