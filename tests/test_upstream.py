@@ -99,8 +99,8 @@ def test_endpoints_of_new_slices_are_handed_over_to_other_zones_first(upstream: 
         "spec": {"selector": {"app": "web"}, "clusterIP": "10.96.0.1", "ports": ports, "ipFamilies": ["IPv4"]},
     }
     case: Json = {"service": service, "nodes": nodes, "max": 3, "triggerTime": "", "controller": MANAGER, "hints": None}
-    (held,) = reconciled({**case, "pods": all_pods[:1], "slices": []}).result().to_dicts()
-    held["metadata"] |= {"name": "web-1"}
+    held: Json = dict(reconciled({**case, "pods": all_pods[:1], "slices": []}).result()[0].to_dict())
+    held["metadata"]["name"] = "web-1"
     # The slice that is there is written first, as the address leaves it.
     held["endpoints"] *= 2
     case |= {"pods": all_pods, "slices": [held]}
@@ -108,7 +108,7 @@ def test_endpoints_of_new_slices_are_handed_over_to_other_zones_first(upstream: 
     def zones(slices: list[Json]) -> Any:
         return {one["metadata"].get("name") == "web-1": hints_by_zone([one]) for one in slices}
 
-    ours = zones(reconciled(case, policy="upstream").result().to_dicts())
+    ours = zones([dict(one) for one in reconciled(case, policy="upstream").result().to_dicts()])
     assert ours[True] == {("IPv4", ("a",)): 1, ("IPv4", ("b",)): 2}
     runs = upstream.ask(op="reconcile", repeat=20, **case)["runs"]
     for run in runs:

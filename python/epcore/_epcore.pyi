@@ -1131,7 +1131,10 @@ class View:
         """Something was fed that the next checkout may tell."""
     @property
     def next_due(self) -> float | None:
-        """When the next removal that is kept back is due, on the clock of ``now``; ``None`` also where that clock ends before."""
+        """When the next removal that is kept back is due, on the clock of ``now``.
+
+        ``None`` also where that clock ends before.
+        """
     @property
     def expired(self) -> bool:
         """The watch has ended: only a new list tells what is there."""
