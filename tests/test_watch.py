@@ -1,5 +1,6 @@
 """`epcore watch`: what a log or a cluster says reaches the screen or a file, whatever happens on the way."""
 
+import errno
 import io
 import json
 import math
@@ -30,6 +31,7 @@ from programs import needs, program
 Json = dict[str, Any]
 PATIENCE = 30.0
 ROUNDS = 8
+ACCESS = "system.posix_acl_access"
 ROLLOUT = str(Path(__file__).parent.parent / "examples" / "rollout.jsonl.xz")
 
 
@@ -459,15 +461,17 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.C
     assert capsys.readouterr().err == f"epcore: {target}: No such file or directory\n"
 
 
+# An owner may also be one that is not known where we run, as in a container of its own users.
+@pytest.mark.parametrize("refusal", [errno.EPERM, errno.EINVAL])
 @pytest.mark.parametrize("may", [{"owner", "group"}, {"group"}, set()], ids=["both", "group", "none"])
 def test_whoever_could_read_a_file_can_read_the_one_in_its_place(
-    may: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    may: set[str], refusal: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[tuple[int, int]] = []
 
     def chown(_: int, owner: int, group: int) -> None:
         if not may >= ({"group"} if owner == -1 else {"owner", "group"}):
-            raise PermissionError(1, "Operation not permitted")
+            raise OSError(refusal, "refused")
         given.append((owner, group))
 
     monkeypatch.setattr(os, "fchown", chown)
@@ -481,6 +485,21 @@ def test_whoever_could_read_a_file_can_read_the_one_in_its_place(
     assert given == ([(owners[kind], status.st_gid)] if may else [])
     assert target.stat().st_mode & 0o777 == 0o640
     assert addresses(target) == ["10.0.0.1"]
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="access control lists are those of Linux")
+def test_whoever_a_file_was_opened_to_by_name_can_read_the_one_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, target = save(tmp_path / "log", [added(slice_of("web-1", 1))]), tmp_path / "web.conf"
+    target.write_text("")
+    held, given = {(target, ACCESS): b"user:nginx:r--"}, {}
+    monkeypatch.setattr(os, "getxattr", lambda path, name: held[path, name])
+    monkeypatch.setattr(
+        os, "setxattr", lambda handle, name, value: given.update({(os.fstat(handle).st_ino, name): value})
+    )
+    assert main(["watch", log, "-o", "nginx", "--to", str(target)]) == 0
+    assert given == {(target.stat().st_ino, ACCESS): b"user:nginx:r--"}
 
 
 @pytest.mark.parametrize("option", ["--to", "--state"])

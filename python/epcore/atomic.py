@@ -2,21 +2,25 @@
 
 import errno
 import os
+import sys
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_ISREG
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_ACCESS: Final = "system.posix_acl_access"
+"""Where Linux keeps the access control list of a file (``setfacl``)."""
 
 
 def write_atomically(path: Path, text: str) -> None:
     """Put a file in the place of another at once: whoever reads sees the old one or the new one, also after a crash.
 
-    A link stays, and the file that it links to is replaced; its mode stays, and owner and group where they may be given
-    to the new one. Raises ``OSError``, also as :func:`replaceable`.
+    A link stays, and the file that it links to is replaced; its mode stays, and owner, group and access
+    control list where they may be given to the new one. Raises ``OSError``, also as :func:`replaceable`.
     """
     path = replaceable(path)
     try:
@@ -29,7 +33,7 @@ def write_atomically(path: Path, text: str) -> None:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
-                _resemble(file.fileno(), before)
+                _resemble(file.fileno(), path, before)
                 os.fsync(file.fileno())
             Path(name).replace(path)
         except BaseException:
@@ -37,13 +41,16 @@ def write_atomically(path: Path, text: str) -> None:
             raise
 
 
-def _resemble(handle: int, before: os.stat_result | None) -> None:
-    """Let those read and write a new file who could the old one, as far as we may."""
+def _resemble(handle: int, path: Path, before: os.stat_result | None) -> None:
+    """Let those read and write a new file who could the old one, as far as we may and the file system can."""
     if before is not None:
         for owner in (before.st_uid, -1):
-            with suppress(PermissionError):
+            with suppress(OSError):
                 os.fchown(handle, owner, before.st_gid)
                 break
+        if sys.platform == "linux":
+            with suppress(OSError):
+                os.setxattr(handle, _ACCESS, os.getxattr(path, _ACCESS))
     os.fchmod(handle, 0o644 if before is None else before.st_mode & 0o777)
 
 
