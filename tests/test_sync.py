@@ -294,6 +294,30 @@ def test_watch_waits_until_the_folder_rests(shop: Path, monkeypatch: pytest.Monk
         main(["sync", "--dir", str(shop), "--watch"])
 
 
+def test_watch_sees_what_changes_inside_of_a_folder_of_endpoints(
+    shop: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db = service("db", ports=[{"name": "sql", "port": 5432}])
+    del db["spec"]["selector"]
+    put(shop / "web.yaml", db)
+    file = tmp_path_factory.mktemp("endpoints") / "a.txt"
+    file.write_text("10.9.0.1\n")
+    turns = iter(range(9))
+
+    def sleep(_: float) -> None:
+        turn = next(turns, None)
+        if turn is None:
+            raise OverError
+        if turn == 5:
+            assert addresses_of(shop) == ["10.9.0.1"]
+            file.write_text("10.9.0.1\n10.9.0.2\n")
+
+    monkeypatch.setattr("epcore.cli.manifests.time.sleep", sleep)
+    with pytest.raises(OverError):
+        main(["sync", "--dir", str(shop), "--endpoints", f"shop/db={file.parent}", "--watch"])
+    assert addresses_of(shop) == ["10.9.0.1", "10.9.0.2"]
+
+
 def test_watch_tells_of_a_folder_that_never_rests(
     shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,7 +15,8 @@ from epcore.cli.failure import CommandError, line_of
 from epcore.cli.inputs import STDIN
 from epcore.cli.options import DIFFERENT, SAME, Maximum, Output, Seconds, read_policy
 from epcore.controller.folder import Folder
-from epcore.controller.sources.contents import read_endpoints
+from epcore.controller.sources import SourceError
+from epcore.controller.sources.contents import read_endpoints, state_of
 from epcore.controller.sources.text import has_kind
 from epcore.controller.sync import Sync, SyncOptions
 from epcore.errors import EpcoreError
@@ -197,12 +198,11 @@ class Syncing:
         return items
 
     def _signature(self) -> object:
-        times = []
+        states = []
         for file in self.sources.values():
-            with suppress(OSError):
-                status = Path(file).stat()
-                times.append((file, status.st_mtime_ns, status.st_size, status.st_ino))
-        return self.sync.folder.signature(), times
+            with suppress(SourceError):
+                states.append(state_of(Path(file)))
+        return self.sync.folder.signature(), states
 
 
 def _source(text: str) -> "tuple[Name, str]":
