@@ -318,6 +318,13 @@ def test_watch_sees_what_changes_inside_of_a_folder_of_endpoints(
     assert addresses_of(shop) == ["10.9.0.1", "10.9.0.2"]
 
 
+def test_a_pipe_among_the_manifests_is_told_and_not_waited_for(shop: Path) -> None:
+    os.mkfifo(shop / "a.yaml")
+    command = [sys.executable, "-m", "epcore", "sync", "--dir", str(shop)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (2, f"epcore: {shop / 'a.yaml'}: is a pipe, not a file\n")
+
+
 def test_watch_tells_of_a_folder_that_never_rests(
     shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

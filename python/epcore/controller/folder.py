@@ -222,6 +222,8 @@ def _read(path: Path) -> _File:
 
 def _bytes_of(path: Path) -> bytes | None:
     try:
+        if path.is_fifo():
+            raise FolderError(f"{path}: is a pipe, not a file")  # to read it may take for ever
         return path.read_bytes()
     except FileNotFoundError:
         return None
