@@ -373,6 +373,14 @@ def test_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.strip() == epcore.__version__
 
 
+@pytest.mark.parametrize("columns", ["0", "1", "2"])
+def test_help_is_there_where_there_is_hardly_a_column(columns: str) -> None:
+    command = [sys.executable, "-m", "epcore", "plan", "--help"]
+    environment = {**os.environ, "COLUMNS": columns}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=30, check=True)
+    assert done.stdout.startswith("Usage: epcore plan")
+
+
 @pytest.mark.parametrize("command", ["plan", "diff", "replay", "sync", "controller", "simulate", "advise"])
 def test_help_of_each_command_shows_an_example_and_tells_every_option(
     command: str, capsys: pytest.CaptureFixture[str]

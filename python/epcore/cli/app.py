@@ -15,7 +15,7 @@ from epcore.cli.inputs import STDIN, read_endpoints, read_slices
 from epcore.cli.laboratory import advise, simulate
 from epcore.cli.manifests import sync
 from epcore.cli.options import DIFFERENT, SAME, File, Maximum, Output, read_policy
-from epcore.cli.output import Form, meter, print_data, print_people, refuse_unwritable
+from epcore.cli.output import Form, help_console, meter, print_data, print_people, refuse_unwritable
 from epcore.errors import EpcoreError
 from epcore.testing import judge
 from epcore.types import AddressReuse, DiffKey, FamilyName, FieldMask, Naming, PolicyName, Replace, Severity
@@ -354,7 +354,9 @@ app.command(controller)
 def run(arguments: "Sequence[str]") -> int:
     """Run one command. Never raises: trouble is one line on stderr."""
     try:
-        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        code = app(
+            arguments, console=help_console(), exit_on_error=False, print_error=False, result_action="return_value"
+        )
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit is quiet too

@@ -29,6 +29,15 @@ _WIDE: Final = 500
 _NARROW: Final = 8
 """Columns below which no text is folded. Figures are not folded at all: a part of one is another one."""
 _BETWEEN: Final = 2
+_NARROWEST: Final = 20
+"""Columns below which no help is folded."""
+
+
+def help_console() -> Console:
+    """Give the one that help is printed on: its library never ends where there is hardly a column."""
+    console = Console()
+    console.width = max(console.width, _NARROWEST)
+    return console
 
 
 def print_data(value: object, form: Form) -> None:
