@@ -380,6 +380,27 @@ def test_once_writes_the_list_and_ends_and_an_empty_cluster_is_an_empty_file(
     assert len(json.loads((tmp_path / "p.json").read_text())) == 1
 
 
+def test_a_cluster_whose_trouble_takes_its_time_is_asked_ever_more_rarely(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, waits = 0.0, list[float]()
+
+    def overloaded(_: object) -> None:
+        nonlocal now
+        now += 20
+        raise OSError("no answer")
+
+    with serving(Script(), tmp_path) as kubeconfig:
+        cluster = sources.Cluster(kubeconfig=kubeconfig, context=None, namespace=None, services=[], wait=waits.append)
+    monkeypatch.setattr(sources.Cluster, "listed", overloaded)
+    monkeypatch.setattr("epcore.cli.watch.sources.time.monotonic", lambda: now)
+    told = cluster.follow(lambda: None)
+    for _ in range(2000):
+        assert "no answer" in str(next(told))
+    assert waits[0] <= 0.5
+    assert all(15 <= wait <= 30 for wait in waits[8:])
+
+
 def test_credentials_that_were_renewed_are_read_again(tmp_path: Path) -> None:
     script = Script(bearer="first", watches=[[]])
     with serving(script, tmp_path) as kubeconfig:

@@ -27,6 +27,7 @@ _LONGEST_WATCH: Final = 280
 """Seconds after which the API server is asked to end a watch, so that one that hangs is noticed."""
 
 _LONGEST_WAIT: Final = 30.0
+_DOUBLINGS: Final = 16
 _SHORT: Final = 1.0
 _SERVICE_LABEL: Final = "kubernetes.io/service-name"
 
@@ -202,28 +203,37 @@ class Cluster:
         failures = 0
         must_list = was_there = False
         while True:
-            begin = time.monotonic()
+            begin, is_well = time.monotonic(), False
             try:
                 if must_list or version() is None:
                     yield self.listed()
-                    was_there, must_list = True, False
+                    is_well, must_list = True, False
                 for event in self.watched(version() or ""):
                     yield Told(event, "watch")
-                    was_there = True
+                    is_well = True
+                is_well = True
             except Exception as error:  # noqa: BLE001 - of three libraries; what will not pass is raised
                 status = getattr(error, "status", None)
-                if not _is_passing(error, status) and not (was_there and status == HTTPStatus.UNAUTHORIZED):
+                is_renewed = (was_there or is_well) and status == HTTPStatus.UNAUTHORIZED
+                if not is_renewed and not _is_passing(error, status):
                     raise _as_command_error(error) from None
                 must_list = must_list or status == HTTPStatus.GONE
-                if status == HTTPStatus.UNAUTHORIZED:
+                if is_renewed:
                     # What cannot be read now may be half written, and is read again when it is refused again.
                     with suppress(CommandError):
                         self._log_in()
                 yield Trouble(f"API server: {_told(error)}; trying again")
-            # A watch that ends at once is trouble too, though nobody says so.
-            failures = 0 if time.monotonic() - begin > _SHORT else failures + 1
+            was_there = was_there or is_well
+            # A watch that ends at once is trouble too, though nobody says so. Trouble itself may take its time.
+            failures = 0 if is_well and time.monotonic() - begin > _SHORT else failures + 1
             if failures:
-                self._wait(min(_LONGEST_WAIT, 0.25 * 2**failures) * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+                self._wait(_pause(failures))
+
+
+def _pause(failures: int) -> float:
+    """Seconds to wait after so many failures in a row."""
+    longest = min(_LONGEST_WAIT, 0.25 * 2.0 ** min(failures, _DOUBLINGS))
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
 
 
 def split_lines(chunks: "Iterator[bytes]") -> "Iterator[bytes]":
