@@ -27,6 +27,8 @@ class Script:
     """HTTP statuses of the next answers."""
     nonsense: list[Json] = field(default_factory=list)
     """What is answered to the next lists, whatever is asked for."""
+    silences: int = 0
+    """How many requests get no answer."""
     bearer: str | None = None
     """Which one is taken; ``None`` for any, and for none."""
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -69,7 +71,10 @@ def _handler(script: Script) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - a 
             url = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(url.query).items()}
             script.requests.append((url.path, query))
-            if script.bearer and self.headers["Authorization"] != f"Bearer {script.bearer}":
+            if script.silences:
+                script.silences -= 1
+                script.over.wait(60)
+            elif script.bearer and self.headers["Authorization"] != f"Bearer {script.bearer}":
                 self.answer(401, {"kind": "Status", "code": 401})
             elif script.failures:
                 self.answer(script.failures.pop(0), {"kind": "Status", "code": 500})

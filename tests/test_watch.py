@@ -424,6 +424,19 @@ def test_credentials_that_were_renewed_are_read_again(tmp_path: Path) -> None:
         assert isinstance(next(told), sources.Listed)
 
 
+def test_a_server_that_does_not_answer_at_all_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "_SILENCE", 0.1)
+    script = Script(silences=8)  # the client itself asks four times
+    script.set(slice_of("web-1", 1))
+    with serving(script, tmp_path) as kubeconfig:
+        cluster = sources.Cluster(kubeconfig=kubeconfig, context=None, namespace=None, services=[], wait=lambda _: None)
+        told = cluster.follow(lambda: None)
+        while not isinstance(one := next(told), sources.Listed):
+            assert "timed out" in str(one)
+        assert len(one.slices) == 1
+        assert script.silences == 0
+
+
 @pytest.mark.parametrize("answer", [{}, {"items": []}, {"kind": "EndpointSliceList", "metadata": {}, "items": []}])
 def test_an_answer_that_is_no_list_is_not_taken_for_an_empty_one(
     answer: Json, tmp_path: Path, capsys: pytest.CaptureFixture[str]

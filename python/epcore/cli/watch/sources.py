@@ -26,6 +26,11 @@ PAGE: Final = 500
 _LONGEST_WATCH: Final = 280
 """Seconds after which the API server is asked to end a watch, so that one that hangs is noticed."""
 
+_CONNECT: Final = 10
+"""Seconds for a connection to be made."""
+_SILENCE: Final = 70
+"""Seconds without a byte of a list, on which the API server itself works for 60 at most."""
+
 _LONGEST_WAIT: Final = 30.0
 _DOUBLINGS: Final = 16
 _SHORT: Final = 1.0
@@ -161,7 +166,8 @@ class Cluster:
         slices: list[Any] = []
         following = None
         while True:
-            answer = self._list(limit=PAGE, **({"_continue": following} if following else {}), **self._options)
+            place: dict[str, Any] = {"_continue": following} if following else {}
+            answer = self._list(limit=PAGE, _request_timeout=(_CONNECT, _SILENCE), **place, **self._options)
             page = answer.read()
             metadata = json.loads(page).get("metadata") or {}
             if not metadata.get("resourceVersion"):
@@ -179,7 +185,7 @@ class Cluster:
             resource_version=version,
             allow_watch_bookmarks=True,
             timeout_seconds=_LONGEST_WATCH,
-            _request_timeout=(10, _LONGEST_WATCH + 20),
+            _request_timeout=(_CONNECT, _LONGEST_WATCH + 20),
             **self._options,
         )
         try:
