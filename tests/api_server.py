@@ -25,7 +25,7 @@ class Script:
     """What each watch sends before it ends, one after the other; then watches hang."""
     failures: list[int] = field(default_factory=list)
     """HTTP statuses of the next answers."""
-    nonsense: list[Json] = field(default_factory=list)
+    nonsense: list[Json | list[Json] | bytes] = field(default_factory=list)
     """What is answered to the next lists, whatever is asked for."""
     silences: int = 0
     """How many requests get no answer."""
@@ -93,8 +93,8 @@ def _handler(script: Script) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - a 
                     200, {"kind": "EndpointSliceList", "metadata": metadata, "items": [script.slices[n] for n in names]}
                 )
 
-        def answer(self, status: int, body: Json) -> None:
-            content = json.dumps(body).encode()
+        def answer(self, status: int, body: Json | list[Json] | bytes) -> None:
+            content = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))

@@ -437,15 +437,27 @@ def test_a_server_that_does_not_answer_at_all_is_asked_again(tmp_path: Path, mon
         assert script.silences == 0
 
 
-@pytest.mark.parametrize("answer", [{}, {"items": []}, {"kind": "EndpointSliceList", "metadata": {}, "items": []}])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"items": []},
+        {"kind": "EndpointSliceList", "metadata": {}, "items": []},
+        {"metadata": None, "items": []},
+        {"metadata": {"resourceVersion": ""}, "items": []},
+        [],
+        b"<html>maintenance</html>",
+        b"",
+    ],
+)
 def test_an_answer_that_is_no_list_is_not_taken_for_an_empty_one(
-    answer: Json, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    answer: Json | list[Json] | bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     script, target = Script(nonsense=[answer]), tmp_path / "p.json"
     with serving(script, tmp_path) as kubeconfig:
         options = ["--once", "--kubeconfig", kubeconfig, "-o", "prometheus", "--to", str(target)]
         assert main(["watch", *options]) == 2
-    assert capsys.readouterr().err.startswith("epcore: API server: ")
+    assert capsys.readouterr().err == "epcore: API server: an answer that is no list: it has no resourceVersion\n"
     assert not target.exists()
 
 

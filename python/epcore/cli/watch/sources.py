@@ -169,14 +169,10 @@ class Cluster:
             place: dict[str, Any] = {"_continue": following} if following else {}
             answer = self._list(limit=PAGE, _request_timeout=(_CONNECT, _SILENCE), **place, **self._options)
             page = answer.read()
-            metadata = json.loads(page).get("metadata") or {}
-            if not metadata.get("resourceVersion"):
-                # Every list has one. What has none is not for us, and to take it for an empty list would empty files.
-                raise CommandError("API server: an answer that is no list: it has no resourceVersion")
+            version, following = _place_of(page)
             slices.extend(SliceSet.from_json(page))
-            following = metadata.get("continue")
             if not following:
-                return Listed(slices, metadata["resourceVersion"])
+                return Listed(slices, version)
 
     def watched(self, version: str) -> "Iterator[bytes]":
         """Watch from a version until the API server ends it."""
@@ -240,6 +236,19 @@ def _pause(failures: int) -> float:
     """Seconds to wait after so many failures in a row."""
     longest = min(_LONGEST_WAIT, 0.25 * 2.0 ** min(failures, _DOUBLINGS))
     return longest * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+
+
+def _place_of(page: bytes) -> tuple[str, str | None]:
+    """Tell the version of a list and where its next page begins. Raises ``CommandError`` for what is no list."""
+    try:
+        metadata = json.loads(page)["metadata"]
+        version, following = metadata["resourceVersion"], metadata.get("continue")
+    except (ValueError, LookupError, TypeError, RecursionError):
+        version = following = None
+    if not version:
+        # Every list has one. What has none is not for us, and to take it for an empty list would empty files.
+        raise CommandError("API server: an answer that is no list: it has no resourceVersion")
+    return version, following
 
 
 def split_lines(chunks: "Iterator[bytes]") -> "Iterator[bytes]":
