@@ -595,6 +595,23 @@ def test_a_command_that_fails_is_told_and_run_again(
     assert "No such file" in capfd.readouterr().err
 
 
+def test_a_command_that_does_not_end_is_ended_and_run_again(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(targets, "_LONGEST", 0.2)
+    monkeypatch.setattr(targets, "_AGAIN", 0.0)
+    hangs = tmp_path / "hangs"
+    hangs.touch()
+    command = targets.Command(f"sh -c 'test ! -e {shlex.quote(str(hangs))} || exec sleep 60'")
+    assert not command.run()
+    assert capfd.readouterr().err == "epcore: sh: has not ended in 0.2 seconds; trying again\n"
+    hangs.unlink()
+    monkeypatch.setattr(targets, "_LONGEST", PATIENCE)
+    command.retry()
+    assert capfd.readouterr().err == ""
+    command.finish()
+
+
 @pytest.mark.parametrize("is_there", [True, False])
 @pytest.mark.parametrize("option", ["--to", "--state"])
 def test_a_link_stays_and_the_file_behind_it_is_written(tmp_path: Path, option: str, *, is_there: bool) -> None:

@@ -303,8 +303,9 @@ def watch(  # noqa: PLR0913 - a command line has options
         dns.
     :param to: File to keep right. Left out: print.
     :param on_change: Command to run when the file has changed; for haproxy with --socket only when slots do not
-        suffice. Its words are split as a shell does, but no shell runs it: no pipes, no variables. Where it fails it is
-        run again every 5 seconds; with --once, or when the log has ended, twice more, and the exit code is 2 then.
+        suffice. Its words are split as a shell does, but no shell runs it: no pipes, no variables. Where it fails, or
+        has not ended in 300 seconds, it is run again every 5 seconds; with --once, or when the log has ended, twice
+        more, and the exit code is 2 then.
     :param once: End with the first list, or tell of a log only what is there in the end.
     :param batch: Seconds for which changes are collected; events of a file are told one by one.
     :param hold: Seconds for which a removal is kept back: what comes back in time was never gone.

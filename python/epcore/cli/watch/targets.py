@@ -27,6 +27,9 @@ _AGAIN: Final = 5.0
 _LAST: Final = 2
 """How often it is done again at the end."""
 
+_LONGEST: Final = 300.0
+"""Seconds after which a command is ended: nothing is told while it runs."""
+
 _PAUSE: Final = 0.05
 _START: Final = 10.0
 """Seconds that HAProxy has to be there with its new slots after a reload."""
@@ -159,8 +162,12 @@ class Command:
     def run(self, *, is_last: bool = False) -> bool:
         """Run it. Trouble is told, and it is run again some time later. Raises ``CommandError`` if it is not."""
         try:
-            done = subprocess.run(self._arguments, stdin=subprocess.DEVNULL, check=False)  # noqa: S603 - the user's own
+            done = subprocess.run(  # noqa: S603 - the user's own
+                self._arguments, stdin=subprocess.DEVNULL, check=False, timeout=_LONGEST
+            )
             trouble = f"exit code {done.returncode}" if done.returncode else ""
+        except subprocess.TimeoutExpired:
+            trouble = f"has not ended in {_LONGEST:g} seconds"
         except OSError as error:
             trouble = error.strerror or str(error)
         self._failed_at = time.monotonic() if trouble else None
