@@ -373,6 +373,21 @@ def test_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.strip() == epcore.__version__
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_what_programs_read_says_the_same_in_every_encoding(
+    files: dict[str, str], tmp_path: Path, form: str, encoding: str
+) -> None:
+    zone = "zürich-łódź-😀"
+    wanted = save(tmp_path / "wanted.json", [{"addresses": ["10.0.0.1"], "zone": zone}])
+    command = [*EPCORE, "plan", "--endpoints", wanted, "--existing", files["slices"], "-o", form]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, capture_output=True, env=environment, timeout=60, check=False)
+    assert done.stderr == b""
+    written = (json.loads if form == "json" else yaml.safe_load)(done.stdout.decode())["writes"]
+    assert [one["zone"] for write in written for one in write["object"]["endpoints"] if "zone" in one] == [zone]
+
+
 @pytest.mark.parametrize("columns", ["0", "1", "2"])
 def test_help_is_there_where_there_is_hardly_a_column(columns: str) -> None:
     command = [sys.executable, "-m", "epcore", "plan", "--help"]

@@ -153,6 +153,16 @@ def test_only_the_services_that_are_named_are_told(tmp_path: Path, capsys: pytes
     assert capsys.readouterr().out == "upstream shop_web_http {\n    server 10.0.0.1:80;\n}\n"
 
 
+def test_lines_of_json_say_the_same_where_the_output_is_ascii(tmp_path: Path) -> None:
+    there = slice_of("web-1", 1)
+    there["endpoints"][0]["zone"] = "zürich-łódź-😀"
+    command = [sys.executable, "-m", "epcore", "watch", save(tmp_path / "log", [added(there)]), "-o", "json"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, env=environment, timeout=PATIENCE, check=True)
+    (one,) = json.loads(done.stdout)["added"]
+    assert one["after"]["zone"] == "zürich-łódź-😀"
+
+
 @pytest.mark.parametrize("output", ["table", "json"])
 def test_of_a_port_that_is_named_no_other_port_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], output: str

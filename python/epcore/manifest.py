@@ -83,14 +83,14 @@ class YamlDumper(yaml.SafeDumper):
         return True
 
 
-def to_yaml(value: object) -> str:
+def to_yaml(value: object, *, is_ascii: bool = False) -> str:
     """Write one document, members in the order they have."""
-    return yaml.dump(value, Dumper=YamlDumper, sort_keys=False, allow_unicode=True, width=WIDE)
+    return yaml.dump(value, Dumper=YamlDumper, sort_keys=False, allow_unicode=not is_ascii, width=WIDE)
 
 
-def to_json(value: object) -> str:
+def to_json(value: object, *, is_ascii: bool = False) -> str:
     """Write one document, readable, without a newline after it."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    return json.dumps(value, indent=2, ensure_ascii=is_ascii)
 
 
 def documents_of(text: str) -> list[str]:

@@ -1,5 +1,6 @@
 """What a command prints: tables for people, JSON or YAML for programs."""
 
+import codecs
 import os
 import sys
 from contextlib import contextmanager
@@ -43,9 +44,14 @@ def help_console() -> Console:
 def print_data(value: object, form: Form) -> None:
     """Print for programs."""
     if form == "yaml":
-        sys.stdout.write(to_yaml(value))
+        sys.stdout.write(to_yaml(value, is_ascii=must_be_ascii()))
     else:
-        print(to_json(value))
+        print(to_json(value, is_ascii=must_be_ascii()))
+
+
+def must_be_ascii() -> bool:
+    """Tell whether other letters must be escaped: JSON and YAML are UTF-8, and what we print may be encoded as else."""
+    return codecs.lookup(sys.stdout.encoding or "utf-8").name != "utf-8"
 
 
 def print_people(*parts: "RenderableType", narrowest: int = 0) -> None:

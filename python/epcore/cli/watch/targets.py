@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from epcore.atomic import replaceable, write_atomically
 from epcore.cli.failure import CommandError, visible
+from epcore.cli.output import must_be_ascii
 from epcore.proxy import haproxy
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Lines(Target):
             told: dict[str, object] = {kind: [one.to_dict() for one in changes] for kind, changes in chosen.items()}
             told["transitions"] = [one.to_dict() for one in turns]
             if any(told.values()):
-                print(json.dumps({"time": moment, **told}, ensure_ascii=False), flush=True)
+                print(json.dumps({"time": moment, **told}, ensure_ascii=must_be_ascii()), flush=True)
             return
         when = time.strftime("%H:%M:%S", time.localtime(moment)) if self._is_live else f"{moment:8.3f}"
         text = [f"{when} {_SIGNS[kind]} {_change(one)}" for kind, changes in chosen.items() for one in changes]
