@@ -378,6 +378,18 @@ ODD: list[tuple[Dict, object]] = [
 ]
 
 
+def test_a_line_without_end_is_refused_and_not_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("epcore.cli.recording.LARGEST_EVENT", 1000)
+    bomb = tmp_path / "bomb.jsonl.gz"
+    for text in (b" " * 5000, b"\n{" + b" " * 5000 + b"}\n"):
+        bomb.write_bytes(gzip.compress(text))
+        assert main(["replay", str(bomb)]) == 2
+        line = text.count(b"\n", 0, 2) + 1
+        assert capsys.readouterr().err == f"epcore: {bomb}: line {line}: an event of more than 1,000 bytes\n"
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [

@@ -210,7 +210,7 @@ def test_garbage_in_a_log_is_told_with_its_line_and_the_file_stays_as_it_was(
 def test_a_line_without_end_is_refused_and_not_kept(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "LARGEST", 1000)
+    monkeypatch.setattr(sources, "LARGEST_EVENT", 1000)
     for text in ("{" + " " * 5000, "{\n" + " \n" * 5000):
         (tmp_path / "log").write_text(text)
         assert main(["watch", str(tmp_path / "log")]) == 2

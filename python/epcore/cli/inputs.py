@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 STDIN: Final = "-"
 
+LARGEST_EVENT: Final = 64 << 20
+"""Bytes of one event. The API server's store takes 1.5 MiB; a line without end must not eat all memory."""
+
 _LARGEST: Final = 1 << 32
 """Bytes of a file, without its compression: of more text the engine takes nothing."""
 _CHUNK: Final = 1 << 20

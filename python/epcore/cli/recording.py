@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from epcore.cli.catalog import Catalog, compact
 from epcore.cli.failure import CommandError
-from epcore.cli.inputs import lines
+from epcore.cli.inputs import LARGEST_EVENT, lines
 from epcore.cli.witness import Ports, Witness, port_key
 from epcore.recorded import seconds_of
 
@@ -170,7 +170,9 @@ def read_recording(name: str, watch: "Watch | None" = None) -> Recording:
 
 
 def _events(name: str, watch: "Watch | None") -> "Iterator[tuple[int, dict[str, Any]]]":
-    for number, line in enumerate(lines(name, watch), start=1):
+    for number, line in enumerate(lines(name, watch, longest=LARGEST_EVENT + 1), start=1):
+        if len(line) > LARGEST_EVENT:
+            raise CommandError(f"{name}: line {number}: an event of more than {LARGEST_EVENT:,} bytes")
         if line.isspace():
             continue
         try:

@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from epcore import SliceSet
 from epcore.cli.failure import CommandError
-from epcore.cli.inputs import lines
+from epcore.cli.inputs import LARGEST_EVENT, lines
 from epcore.kubeconfig import is_in_pod
 from epcore.recorded import seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-LARGEST: Final = 64 << 20
-"""Bytes of one event. The API server's store takes 1.5 MiB; a line without end must not eat all memory."""
 
 PAGE: Final = 500
 """Slices in one answer to a list, as kubectl asks."""
@@ -94,14 +91,14 @@ def _documents(name: str) -> "Iterator[tuple[int, bytes]]":
     """Yield JSON documents with the line that they begin in: one a line, or indented and closed by ``}`` alone."""
     parts: list[bytes] = []
     begin = size = 0
-    for number, line in enumerate(lines(name, longest=LARGEST + 1), start=1):
+    for number, line in enumerate(lines(name, longest=LARGEST_EVENT + 1), start=1):
         if not parts and line.isspace():
             continue
         begin = begin if parts else number
         parts.append(line)
         size += len(line)
-        if size > LARGEST:
-            raise CommandError(f"{name}: line {begin}: an event of more than {LARGEST:,} bytes")
+        if size > LARGEST_EVENT:
+            raise CommandError(f"{name}: line {begin}: an event of more than {LARGEST_EVENT:,} bytes")
         is_whole = line.startswith(b"}") if len(parts) > 1 else line.strip() != b"{"
         if is_whole:
             yield begin, b"".join(parts)
@@ -263,8 +260,8 @@ def split_lines(chunks: "Iterator[bytes]") -> "Iterator[bytes]":
             rest, size = [], 0
         rest.append(last)
         size += len(last)
-        if size > LARGEST:
-            raise CommandError(f"API server: an event of more than {LARGEST:,} bytes")
+        if size > LARGEST_EVENT:
+            raise CommandError(f"API server: an event of more than {LARGEST_EVENT:,} bytes")
 
 
 def _is_passing(error: Exception, status: object) -> bool:
