@@ -43,7 +43,7 @@ class Document(Polled):
     ``Last-Modified``. A document that is gone (404) is trouble and not an empty one.
 
     :param interval: seconds between two looks.
-    :param timeout: seconds for all of one look, redirects included.
+    :param timeout: seconds for all of one look, redirects included, and as many to read its files.
     :param largest: most bytes of the document, without its compression.
     :param ca_file: certificates of the authorities that are trusted, in place of the system's; read for each look.
     :param token_file: a bearer token, read for each look, so that it may be renewed; never sent unencrypted, or to
