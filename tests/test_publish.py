@@ -379,3 +379,21 @@ def test_an_endpoint_that_changes_its_ports_comes_before_it_goes_also_where_an_a
         slices: Any = plan.prefix(writes).to_dicts()
         held = [one for slice_ in slices for one in slice_["endpoints"] or ()]
         assert {"10.0.0.2", "10.0.0.5"} <= {one["addresses"][0] for one in held if "targetRef" not in one}
+
+
+def test_targets_of_one_address_come_to_their_new_ports_before_they_go_however_many_they_are() -> None:
+    count = 100
+
+    def at(step: int) -> list[Json]:
+        stays = [{"address": f"10.0.1.{one}:{one}"} for one in range(1, count + 1)]
+        passes = [
+            {"address": f"10.0.0.1:{one + step}", "targetRef": {"name": f"t{one}"}} for one in range(1, count + 1)
+        ]
+        return [*stays, *passes]
+
+    plan = published(at(1), published(at(0), naming="deterministic").result(), naming="deterministic")
+    assert len(plan) == count + 1
+    for writes in range(len(plan) + 1):
+        slices: Any = plan.prefix(writes).to_dicts()
+        targets = {one["targetRef"]["name"] for held in slices for one in held["endpoints"] if "targetRef" in one}
+        assert len(targets) == count

@@ -8,8 +8,8 @@ use crate::model::{Address, ByIdentity, EndpointSlice, Identity};
 use crate::pack::order::{Before, order};
 use crate::pack::{Move, Notes, Plan, Stats, Verb, Write, WriteReason, WriteReasons};
 
-/// So many writes that take one address away are ordered with each that brings it in: one with thousands of sets of ports has millions of
-/// such pairs.
+/// So many writes that take one address away are ordered with each that brings it in, and as many that take the same endpoint away: one with
+/// thousands of sets of ports has millions of such pairs.
 const MANY: usize = 64;
 
 /// A plan under construction. A slot is a slice: those that are there come first, created ones after them.
@@ -132,15 +132,10 @@ impl Combination {
             return edges;
         }
         let flows: Vec<Flow<'_>> = self.flows();
-        let mut leaving: HashMap<Address<'_>, Vec<(usize, ByIdentity<'_>)>> = HashMap::new();
-        for (at, flow) in flows.iter().enumerate() {
-            for &one in &flow.leaves {
-                leaving.entry(one.endpoint.address()).or_default().push((at, one));
-            }
-        }
+        let leaving = Leaving::by(&flows);
         for (at, flow) in flows.iter().enumerate() {
             for &one in &flow.arrives {
-                for &(other, left) in leaving.get(&one.endpoint.address()).into_iter().flatten().take(MANY) {
+                for (other, left) in leaving.before(one) {
                     if self.writes[other].group == self.writes[at].group {
                         continue;
                     }
@@ -172,6 +167,37 @@ impl Combination {
 struct Flow<'a> {
     leaves: Vec<ByIdentity<'a>>,
     arrives: Vec<ByIdentity<'a>>,
+}
+
+/// The writes that endpoints leave by, each with the endpoint.
+#[derive(Default)]
+struct Leaving<'a> {
+    of_address: HashMap<Address<'a>, Vec<(usize, ByIdentity<'a>)>>,
+    /// Those of addresses that leave by too many to look at all.
+    of_endpoint: HashMap<ByIdentity<'a>, Vec<(usize, ByIdentity<'a>)>>,
+}
+
+impl<'a> Leaving<'a> {
+    fn by(flows: &[Flow<'a>]) -> Self {
+        let mut leaving = Self::default();
+        let all = || flows.iter().enumerate().flat_map(|(at, flow)| flow.leaves.iter().map(move |&one| (at, one)));
+        for (at, one) in all() {
+            leaving.of_address.entry(one.endpoint.address()).or_default().push((at, one));
+        }
+        if leaving.of_address.values().any(|leaves| leaves.len() > MANY) {
+            for (at, one) in all().filter(|(_, one)| leaving.of_address[&one.endpoint.address()].len() > MANY) {
+                leaving.of_endpoint.entry(one).or_default().push((at, one));
+            }
+        }
+        leaving
+    }
+
+    /// Those that have the address of one that arrives, or are the same.
+    fn before(&self, one: ByIdentity<'a>) -> impl Iterator<Item = (usize, ByIdentity<'a>)> {
+        let with_address = self.of_address.get(&one.endpoint.address()).into_iter().flatten().take(MANY);
+        let same = self.of_endpoint.get(&one).into_iter().flatten().take(MANY);
+        with_address.chain(same).copied()
+    }
 }
 
 fn only_in<'a>(slice: Option<&'a EndpointSlice>, other: Option<&'a EndpointSlice>) -> Vec<ByIdentity<'a>> {
