@@ -43,6 +43,17 @@ def replacing(count: int) -> Call:
     return lambda: epcore.pack(others, existing, max_endpoints=2)
 
 
+def replacing_all_of_an_address(count: int) -> Call:
+    """One address passes from so many targets to as many others."""
+
+    def of(target: str) -> list[Json]:
+        return [endpoint(0) | {"targetRef": {"name": f"{target}-{number}"}} for number in range(count // 4)]
+
+    existing = epcore.SliceSet.from_objects([slice_of(f"web-{at:06}", [one]) for at, one in enumerate(of("web"))])
+    wanted = of("db")
+    return lambda: epcore.pack(wanted, existing, max_endpoints=1)
+
+
 def sharing_an_address(count: int) -> Call:
     """All ports of one address pass to another target."""
     service = {"metadata": {"name": "web", "namespace": "shop"}, "spec": {"ports": [{"port": 80}]}}
@@ -55,7 +66,9 @@ def sharing_an_address(count: int) -> Call:
     return lambda: epcore.publish(service, published("web-2"), existing, **options)
 
 
-@pytest.mark.parametrize("prepare", [compacting, short_of_bytes, replacing, sharing_an_address])
+@pytest.mark.parametrize(
+    "prepare", [compacting, short_of_bytes, replacing, replacing_all_of_an_address, sharing_an_address]
+)
 def test_four_times_as_much_takes_about_four_times_as_long(prepare: Callable[[int], Call]) -> None:
     """Were it the square it would be sixteen times, and a Service of a million endpoints would take minutes."""
 

@@ -18,11 +18,14 @@ use crate::pack::naming::Taken;
 use crate::pack::settle::{Bin, Held, settle};
 use crate::pack::stage::Role;
 use crate::pack::summary::same_annotations;
-use crate::pack::{Options, Policy};
+use crate::pack::{AddressReuse, Options, Policy};
 use crate::wire::json;
 
 /// So many wanted endpoints are many.
 const MANY: usize = 64;
+
+/// So many slices that an address leaves come before those that it comes back by: one of thousands of targets has millions of such pairs.
+const MOST_SOURCES: usize = 64;
 
 /// Part of the work that needs nothing but the input.
 pub(crate) struct Group<'a> {
@@ -211,6 +214,7 @@ impl<'a> Group<'a> {
         let ours = self.existing.iter().zip(&self.bins).filter(|(slice, _)| !self.is_foreign(slice));
         let gone = ours.map(|(slice, bin)| slice.endpoints.len() - bin.kept.len()).sum();
         let mut leaving: HashMap<Address<'_>, (usize, Vec<usize>)> = HashMap::with_capacity(gone);
+        let most = if self.options.address_reuse == AddressReuse::Strict { usize::MAX } else { MOST_SOURCES };
         for (number, (slice, bin)) in self.existing.iter().zip(&self.bins).enumerate() {
             if self.is_foreign(slice) || bin.kept.len() == slice.endpoints.len() {
                 continue;
@@ -225,7 +229,7 @@ impl<'a> Group<'a> {
                     leaving
                         .entry(address)
                         .and_modify(|(first, others)| {
-                            if others.last().unwrap_or(first) != &number {
+                            if others.len() + 1 < most && others.last().unwrap_or(first) != &number {
                                 others.push(number);
                             }
                         })
