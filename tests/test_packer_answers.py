@@ -49,6 +49,28 @@ def test_news_of_a_create_that_came_before_its_answer_are_not_waited_for(outcome
     assert [one.verb for one in packer.plan("db", namespace="shop").writes] == ["update"]
 
 
+@pytest.mark.parametrize("outcome", ["conflict", "unknown", "accepted"])
+@pytest.mark.parametrize("naming", ["generate", "deterministic"])
+@pytest.mark.parametrize("becomes", ["gone", "gone by a list", "another"])
+def test_news_of_a_create_are_not_waited_for_whatever_became_of_its_slice_since(
+    outcome: Outcome, naming: Any, becomes: str
+) -> None:
+    packer = packer_of("10.9.0.1", naming=naming)
+    (write,) = packer.plan("db", namespace="shop").writes
+    found = made(write, write.name or "db-x", 6)
+    packer.apply({"type": "ADDED", "object": found}, kind="EndpointSlice")
+    if becomes == "another":
+        packer.apply({"type": "MODIFIED", "object": {**made(write, write.name or "db-x", 7), "endpoints": []}})
+    elif becomes == "gone":
+        packer.apply({"type": "DELETED", "object": made(write, write.name or "db-x", 7)}, kind="EndpointSlice")
+    else:
+        packer.replace([], kind="EndpointSlice", resource_version="7")
+    packer.answer(write, outcome)
+    assert (packer.dirty, packer.waiting) == ([("shop", "db")], [])
+    (again,) = packer.plan("db", namespace="shop").writes
+    assert (again.verb, len(again.slice)) == ("update" if becomes == "another" else "create", 1)
+
+
 @pytest.mark.parametrize("is_deletion", [False, True])
 @pytest.mark.parametrize("outcome", ["conflict", "accepted"])
 def test_news_of_a_slice_that_came_before_the_answer_are_not_waited_for(outcome: Outcome, is_deletion: Any) -> None:

@@ -122,6 +122,7 @@ impl Packer {
     fn is_heard_of(&self, service: &Name, name: &Name, write: &Write) -> bool {
         let known = self.cluster.slice(name);
         match write.verb {
+            Verb::Create if self.entries.get(service).is_some_and(|entry| entry.has_heard_of(write)) => true,
             Verb::Create if name.1.is_empty() => {
                 self.cluster.slices_of(service).iter().any(|slice| says_the_same(&write.slice, slice))
             }

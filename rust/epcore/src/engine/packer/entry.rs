@@ -55,7 +55,7 @@ pub(super) struct Sent {
 struct Left {
     verb: Verb,
     slice: LateSlice,
-    /// The name under which the slice of a create without one was heard of: of two, one is a second one.
+    /// The name under which the slice of a create was heard of. For one without a name it is that of the first: of two, one is a second one.
     heard: Option<String>,
 }
 
@@ -76,7 +76,7 @@ impl Left {
             None => is_it && *verb == Verb::Delete,
             Some(slice) => is_it && *verb != Verb::Delete && says_the_same(wanted, slice),
         };
-        if is_made && is_nameless {
+        if *verb == Verb::Create && (is_made || its == name) {
             *heard = Some(name.to_owned());
         }
         is_made
@@ -191,6 +191,12 @@ impl Entry {
             sent.left.swap(place, next);
         }
         sent.left.iter_mut().rev().any(|left| left.makes(name, slice))
+    }
+
+    /// True if the slice of a create was heard of since that was planned, whatever became of it.
+    pub(super) fn has_heard_of(&self, write: &Write) -> bool {
+        let heard = |sent: &Sent| sent.place_of(write).is_some_and(|place| sent.left[place].heard.is_some());
+        self.sent.as_ref().is_some_and(heard)
     }
 
     /// Plan nothing until there are news of the slice of a write.
