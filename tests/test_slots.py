@@ -225,6 +225,14 @@ def test_of_slots_that_serve_the_same_the_first_goes_on_and_the_others_are_told_
     assert (change.index, change.action, change.before) == (1, "retarget", slots.servers()[0])
 
 
+def test_a_slot_that_served_the_same_as_another_is_told_once_what_it_is_to_serve() -> None:
+    view, slots = epcore.View(), epcore.Slots("web", "http", namespace="shop", servers=[("10.0.0.0", 80)] * 2)
+    assert not slots.apply(view.replace(slices_of([READY])))
+    (change,) = slots.apply(view.replace(slices_of([READY, READY])))
+    assert (change.index, change.action) == (1, "retarget")
+    assert not slots.replace(view)
+
+
 def test_a_server_is_known_however_its_address_is_spelled() -> None:
     slots = epcore.Slots("web", "http", namespace="shop", family="IPv6", servers=[("2001:DB8:0::1", 80)])
     view = epcore.View()

@@ -307,10 +307,11 @@ impl Slots {
                 self.waiting.insert((rank, target));
                 break;
             };
+            let twice = self.twice.remove(&index).flatten();
             let lost = self.put(index, Some((target, rank)));
             self.waiting
                 .extend(lost.iter().filter(|lost| lost.1 < Rank::Idle).map(|(target, rank)| (*rank, target.clone())));
-            before.entry(index).or_insert(lost);
+            before.entry(index).or_insert(twice.or(lost));
         }
         if had_ready != (self.ready > 0) {
             for &index in &self.last_resorts {
