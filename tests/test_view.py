@@ -356,6 +356,37 @@ def test_metadata_alone_is_no_change_but_its_trigger_time_is_told() -> None:
     assert view.replace([again]).trigger_times == []
 
 
+def test_a_trigger_time_is_told_once() -> None:
+    def at(second: int, address: str) -> Json:
+        one = web("a", address)
+        time = f"2026-01-01T00:00:0{second}Z"
+        one["metadata"]["annotations"] = {"endpoints.kubernetes.io/last-change-trigger-time": time}
+        return one
+
+    view = epcore.View()
+    for second, address, is_new in ((1, "10.0.0.1", True), (1, "10.0.0.2", False), (2, "10.0.0.2", True)):
+        assert len(view.replace([at(second, address)]).trigger_times) == is_new
+
+
+def test_an_endpoint_that_is_not_ready_decides_nothing_about_the_hints_of_others() -> None:
+    def hinted(address: str, zone: str | None, **conditions: bool) -> Json:
+        hints = {"hints": {"forZones": [{"name": zone}], "forNodes": [{"name": zone}]}} if zone else {}
+        return {"addresses": [address], "conditions": conditions, **hints}
+
+    def near(*endpoints: Json) -> list[str]:
+        view = epcore.View()
+        view.replace([slice_of("web-1", list(endpoints))])
+        asked = [view.reachable("web", "http", namespace="shop", node=node, zone=zone) for node, zone in ("ab", "ba")]
+        return [" ".join(one.address for one in found.endpoints) for found in asked]
+
+    both = [hinted("10.0.0.1", "a"), hinted("10.0.0.2", "b")]
+    assert near(*both) == ["10.0.0.1", "10.0.0.2"]
+    # One without hints does not keep them from being followed, and one that names us alone is no reason to follow them.
+    assert near(*both, hinted("10.0.0.3", None, ready=False)) == ["10.0.0.1", "10.0.0.2"]
+    other = [hinted("10.0.0.1", "c"), hinted("10.0.0.2", "c")]
+    assert near(*other, hinted("10.0.0.3", "a", ready=False)) == ["10.0.0.1 10.0.0.2"] * 2
+
+
 def test_flows_to_udp_endpoints_that_serve_no_longer_are_stale() -> None:
     def dns(*endpoints: Json) -> list[Json]:
         return [{**slice_of("dns", list(endpoints)), "ports": [{"name": "dns", "protocol": "UDP", "port": 53}]}]
