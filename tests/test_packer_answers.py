@@ -161,6 +161,20 @@ def test_a_slice_that_was_made_anew_outlives_the_answer_to_the_old_ones_delete()
     assert [write.verb for write in packer.plan("db", namespace="shop").writes] == ["delete"]
 
 
+@pytest.mark.parametrize("outcome", ["accepted", "gone"])
+def test_an_event_from_before_an_answered_delete_brings_no_slice_back(outcome: Outcome) -> None:
+    packer = packer_of("10.9.0.1")
+    (create,) = packer.plan("db", namespace="shop").writes
+    held = made(create, "db-x", 6)
+    packer.answer(create, "accepted", held)
+    packer.publish("db", [], namespace="shop")
+    (delete,) = packer.plan("db", namespace="shop").writes
+    packer.answer(delete, outcome)
+    packer.apply({"type": "MODIFIED", "object": held}, kind="EndpointSlice")
+    assert len(packer.slices("db", namespace="shop")) == 0
+    assert packer.dirty == []
+
+
 @pytest.mark.parametrize("naming", ["generate", "deterministic"])
 def test_a_slice_that_a_list_knows_to_be_gone_is_made_again_however_late_it_is_answered(naming: Any) -> None:
     packer = packer_of("10.9.0.1", naming=naming)
@@ -179,6 +193,37 @@ def test_a_create_that_was_refused_for_the_name_it_was_given_gets_another_one() 
     (write,) = packer.plan("db", namespace="shop").writes
     packer.answer(write, "conflict")
     assert (packer.dirty, packer.waiting) == ([("shop", "db")], [])
+
+
+def test_a_write_that_is_to_be_sent_again_is_news() -> None:
+    packer = packer_of("10.9.0.1")
+    (create,) = packer.plan("db", namespace="shop").writes
+    packer.take_news()
+    # So it is in a namespace that is not there yet.
+    packer.answer(create, "gone")
+    assert packer.dirty == packer.take_news() == [("shop", "db")]
+    (create,) = packer.plan("db", namespace="shop").writes
+    packer.answer(create, "accepted", made(create, "db-x", 6))
+    packer.upsert("db", ["10.9.0.2"], namespace="shop")
+    (update,) = packer.plan("db", namespace="shop").writes
+    packer.take_news()
+    packer.answer(update, "unknown")
+    assert packer.dirty == packer.take_news() == [("shop", "db")]
+    (again,) = packer.plan("db", namespace="shop").writes
+    assert again.to_dict() == update.to_dict()
+
+
+def test_a_refusal_of_what_was_done_already_is_news() -> None:
+    packer = packer_of("10.9.0.1", naming="deterministic")
+    (create,) = packer.plan("db", namespace="shop").writes
+    assert create.name is not None
+    packer.apply({"type": "ADDED", "object": made(create, create.name, 6)}, kind="EndpointSlice")
+    packer.take_news()
+    # Its client had sent it twice.
+    packer.answer(create, "conflict")
+    assert packer.take_news() == [("shop", "db")]
+    assert not packer.plan("db", namespace="shop")
+    assert packer.dirty == []
 
 
 @pytest.mark.parametrize("is_gone", [False, True])
