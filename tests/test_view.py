@@ -284,6 +284,49 @@ def test_a_port_that_goes_while_a_removal_is_kept_back_is_told_after_a_restart()
     assert [(one.port_name, one.endpoints_before, one.endpoints_after) for one in gone] == [("metrics", 1, 0)]
 
 
+def test_what_is_kept_back_is_listed_for_its_own_service_alone() -> None:
+    def of(service: str, address: str) -> Json:
+        one = web(service, address)
+        one["metadata"]["labels"] = {"kubernetes.io/service-name": service}
+        return one
+
+    services = [("web", "10.0.0.1"), ("web-2", "10.0.0.2"), ("web2", "10.0.0.3")]
+    view = epcore.View(hold=10)
+    view.replace([of(*one) for one in services], now=0)
+    assert not view.replace([], now=1)
+    for service, address in services:
+        assert [one.address for one in view.endpoints(service)] == [address]
+
+
+def test_an_address_and_a_domain_name_of_the_same_digits_are_kept_back_each_by_itself() -> None:
+    view = epcore.View(hold=10)
+    view.replace([web("a", "10.0.0.1"), web("b", "10.0.0.1", addressType="FQDN")], now=0)
+    assert not view.replace([], now=1)
+    assert [change.slice_before for change in view.checkout(11).removed] == ["a", "b"]
+
+
+@pytest.mark.parametrize("hold", [0, 10])
+def test_a_port_that_is_kept_back_is_the_only_one_that_goes_after_a_restart(hold: int) -> None:
+    ports = [{"name": name, "port": number} for name, number in (("http", 80), ("metrics", 90))]
+    view = epcore.View(hold=10)
+    view.replace([web("a", "10.0.0.1", ports=ports), web("b", "10.0.0.2", ports=[])], now=100)
+    assert not view.replace([web("a", "10.0.0.1", ports=ports[:1])], now=101)
+    view = epcore.View.restore(view.snapshot(), hold=hold)
+    # What no longer is kept back is told next, and once.
+    assert view.pending == (hold == 0)
+    if hold:
+        assert [(one.address, one.port_name) for one in view.endpoints()] == [
+            ("10.0.0.2", None),
+            ("10.0.0.1", "http"),
+            ("10.0.0.1", "metrics"),
+        ]
+        assert not view.checkout(3)
+    removed = view.checkout(3 + hold).removed
+    assert [(change.address, change.port_name) for change in removed] == [("10.0.0.1", "metrics"), ("10.0.0.2", None)]
+    assert not view.pending
+    assert not view.checkout(99)
+
+
 def test_a_removal_may_be_kept_back_for_longer_than_any_clock_runs() -> None:
     view = epcore.View(hold=1.8e19)
     view.replace([web("a", "10.0.0.1")], now=1e18)
