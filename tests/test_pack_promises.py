@@ -113,6 +113,34 @@ def test_slices_with_other_ports_go_after_the_new_ones_came() -> None:
     assert sorted(write.verb for write in again) == ["delete", "update"]
 
 
+A, B, C = ({"addresses": [f"10.0.0.{one}"]} for one in (1, 2, 3))
+SPREAD = [slice_of(f"web-{one}", [{"addresses": [f"10.0.0.{one}"]}]) for one in range(1, 6)]
+MOVED = ["endpoints-moved"]
+WHY: dict[str, tuple[list[Json], list[Json], list[list[str]]]] = {
+    "added": ([A], [], [["endpoints-added"]]),
+    "updated": ([{**A, "zone": "z"}], [slice_of("web-1", [A])], [["endpoints-updated"]]),
+    "removed": ([A], [slice_of("web-1", [A, B])], [["endpoints-removed"]]),
+    "emptied": ([], [slice_of("web-1", [A])], [["endpoints-removed", "emptied"]]),
+    "copies": ([A, B], [slice_of("web-1", [A, B]), slice_of("web-2", [B])], [["duplicates", "emptied"]]),
+    "metadata": ([A], [slice_of("web-1", [A], label="y")], [["metadata"]]),
+    "other ports": (
+        [A],
+        [slice_of("web-1", [A], port=81, label="y")],
+        [["endpoints-added"], ["endpoints-removed", "replaced"]],
+    ),
+    "overfull": ([A, B, C], [slice_of("web-1", [A, B, C])], [MOVED, [*MOVED, "overfull"]]),
+    "compaction": ([one["endpoints"][0] for one in SPREAD], SPREAD, [MOVED, [*MOVED, "emptied"]]),
+}
+
+
+@pytest.mark.parametrize("case", WHY)
+def test_each_write_says_why(case: str) -> None:
+    wanted, existing, why = WHY[case]
+    compaction = epcore.Compaction(epsilon=0) if existing is SPREAD else None
+    plan = epcore.pack(wanted, existing, template=TEMPLATE, max_endpoints=2, compaction=compaction)
+    assert [write.reasons for write in plan.writes] == why
+
+
 def test_an_address_that_changes_its_pod_within_one_slice_takes_two_writes_if_strict() -> None:
     def pod(name: str) -> Json:
         return {"addresses": ["10.0.0.1"], "targetRef": {"kind": "Pod", "name": name}}
@@ -140,6 +168,23 @@ def test_the_third_write_of_make_break_touch_changes_the_object_and_leaves_no_tr
         assert write.slice.annotations == {}
     half = plan.prefix(1)
     assert epcore.pack(wanted, half, template=TEMPLATE, max_endpoints=6).result()[0].annotations == {}
+
+
+def test_what_takes_moves_is_marked_from_its_first_write_though_an_address_is_to_leave_it_before_it_is_back() -> None:
+    pods = [{"addresses": [f"10.0.0.{one}"], "targetRef": {"kind": "Pod", "name": f"p-{one}"}} for one in range(1, 8)]
+    held = [pods[:1], pods[1:4], *([pod] for pod in pods[4:])]
+    again = {**pods[3], "targetRef": {"kind": "Pod", "name": "p-new"}}
+    plan = epcore.pack(
+        [pods[0], pods[2], again, *pods[5:]],
+        [slice_of(f"web-{number}", endpoints) for number, endpoints in enumerate(held)],
+        template=TEMPLATE,
+        max_endpoints=4,
+        address_reuse="strict",
+        compaction=epcore.Compaction(epsilon=0, order="make-break-touch"),
+    )
+    first, last = (write for write in plan.writes if write.name == "web-1")
+    assert (first.slice.annotations, last.slice.annotations) == ({"epcore/moving": "true"}, {})
+    assert (len(first.slice), last.reasons) == (2, ["touch", "address-reuse"])
 
 
 @pytest.mark.parametrize("policy", ["balanced", epcore.Policy(write=5, byte=0.01, slice=3)])
