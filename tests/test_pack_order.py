@@ -163,6 +163,21 @@ def test_new_slices_come_before_foreign_ones_go(group: Group, chosen: Any) -> No
     assert not firsts or not creates or max(creates) < min(firsts)
 
 
+def test_a_foreign_slice_goes_after_an_endpoint_came_that_had_to_wait_for_its_address() -> None:
+    old, new = ({"addresses": ["10.0.0.1"], "targetRef": {"kind": "Pod", "name": name}} for name in ("old", "new"))
+    existing = [
+        slice_of("web-0", [new], port=81),
+        slice_of("web-1", [old]),
+        slice_of("web-2", [], labels={"written": "anyway"}),
+    ]
+    plan = epcore.pack([new], existing, template=slice_of(None, [], metadata={"generateName": "web-"}))
+    assert [(write.verb, write.name) for write in plan.writes] == [
+        ("delete", "web-1"),
+        ("update", "web-2"),
+        ("delete", "web-0"),
+    ]
+
+
 @given(groups(foreign=False, named=True), maxima)
 def test_make_break_touch_marks_the_destination_until_the_last_write(group: Group, most: int) -> None:
     compaction = epcore.Compaction(epsilon=0, order="make-break-touch")
