@@ -327,6 +327,15 @@ def test_a_port_that_is_kept_back_is_the_only_one_that_goes_after_a_restart(hold
     assert not view.checkout(99)
 
 
+def test_a_clock_that_goes_back_lets_nothing_go_early() -> None:
+    view = epcore.View(hold=10)
+    view.replace([web("a", "10.0.0.1")], now=100)
+    assert not view.replace([], now=50)
+    assert view.next_due == 110
+    assert not view.checkout(60)
+    assert len(view.checkout(110).removed) == 1
+
+
 def test_a_removal_may_be_kept_back_for_longer_than_any_clock_runs() -> None:
     view = epcore.View(hold=1.8e19)
     view.replace([web("a", "10.0.0.1")], now=1e18)
