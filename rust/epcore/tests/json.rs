@@ -97,7 +97,14 @@ fn endpoint(addresses: [&'static str; 3]) -> impl Strategy<Value = Value> {
     let truth = || prop::sample::select(vec![Value::Null, Value::Bool(true), Value::Bool(false)]);
     let address = prop::sample::select(addresses.to_vec());
     let target = (text(), text(), text(), text(), prop::sample::select(vec!["", "v1"]));
-    let hints = prop::sample::select(vec![Value::Null, serde_json::json!({"forZones": [{"name": "z"}]})]);
+    // No more are allowed, nor longer ones.
+    let most: Vec<Value> = (0..8).map(|at| serde_json::json!({"name": format!("{at}{}", "z".repeat(62))})).collect();
+    let hints = [
+        Value::Null,
+        serde_json::json!({"forZones": [{"name": "z"}]}),
+        serde_json::json!({"forZones": most, "forNodes": most}),
+    ];
+    let hints = prop::sample::select(hints.to_vec());
     let rest = (prop::bool::weighted(0.1), prop::bool::weighted(0.1));
     (address, [truth(), truth(), truth()], target, name(), text(), (name(), hints), rest).prop_map(
         move |(
@@ -139,7 +146,7 @@ proptest! {
     fn endpoints_of_a_list_are_written_as_each_is_alone_and_their_size_is_known_before(
         (family, kinds) in prop::sample::select(FAMILIES.to_vec())
             .prop_flat_map(|(family, addresses)| (Just(family), prop::collection::vec(endpoint(addresses), 1..6))),
-        order in prop::collection::vec(any::<prop::sample::Index>(), 1..20),
+        order in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
     ) {
         let all: Vec<&Value> = order.iter().map(|index| index.get(&kinds)).collect();
         let slice = serde_json::json!({"metadata": {"name": "s"}, "addressType": family, "endpoints": all});

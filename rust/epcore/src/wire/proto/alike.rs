@@ -177,12 +177,15 @@ mod tests {
         let addresses =
             ["10.0.0.1", "192.168.100.200", "fd00::1", "2001:db8:1111:2222:3333:4444:5555:6666", "a.example.com"];
         let conditions = ["", r#""ready":true,"serving":true,"terminating":false"#, r#""serving":false"#];
-        let hints = ["null", r#"{"forZones":[{"name":"a"}]}"#, r#"{"forNodes":[{"name":"n"}],"forZones":[]}"#];
+        // No more are allowed, nor longer ones.
+        let most = (0..8).map(|at| format!(r#"{{"name":"{at}{}"}}"#, text(62))).collect::<Vec<_>>().join(",");
+        let long = format!(r#"{{"forZones":[{most}],"forNodes":[{most}]}}"#);
+        let hints = ["null", r#"{"forZones":[{"name":"a"}]}"#, r#"{"forNodes":[{"name":"n"}],"forZones":[]}"#, &long];
         let lengths = [0, 1, 40, 63, 64, 65, 126, 127, 128, 129, 300];
         let all = (0..lengths.len().pow(3)).map(|number| {
             let [name, node, kind] = [1, 11, 121].map(|unit| lengths[number / unit % lengths.len()]);
             let (address, conditions) = (addresses[number % 5], conditions[number / 7 % 3]);
-            let (hints, host) = (hints[number / 13 % 3], if number % 17 == 0 { "h" } else { "" });
+            let (hints, host) = (hints[number / 13 % 4], if number % 17 == 0 { "h" } else { "" });
             let more = if number % 19 == 0 { r#","10.9.9.9""# } else { "" };
             let target = format!(r#""kind":"{}","namespace":"shop","name":"{}","uid":"{}""#, text(kind), text(name), text(node));
             format!(
