@@ -170,6 +170,22 @@ fn names_and_texts_with_escapes_that_say_nothing_may_differ() {
     assert_shared(&json::read_pods(of_one_owner(&[escaped]).as_bytes()).unwrap());
 }
 
+#[test]
+fn an_address_that_the_first_pod_has_not_yet_or_says_twice_is_that_of_each_of_the_next() {
+    let listed = r#","podIPs":[{"ip":"10.0.0.%"},{"ip":"fd00::%"}]"#;
+    let not_yet = USUAL.replace(listed, "").replace(r#""podIP":"10.0.0.%""#, r#""podIP":"""#);
+    let alone = USUAL.replace(listed, "");
+    let last =
+        USUAL.replace(listed, "").replace(r#""podIP":"10.0.0.%""#, &format!(r#"{}, "podIP":"10.9.0.%""#, &listed[1..]));
+    for (first, next) in [(&not_yet, &alone), (&last, &last)] {
+        let texts: Vec<String> =
+            (1..5).map(|number: u8| if number == 1 { first } else { next }.replace('%', &number.to_string())).collect();
+        let [pods, plain] = pods_and_plain(document(&texts, 0).as_bytes()).map(Result::unwrap);
+        assert!(pods[1..].iter().zip(2..).all(|(pod, number)| pod.ips[0] == format!("10.0.0.{number}")));
+        assert_eq!(pods, plain);
+    }
+}
+
 fn of_one_owner(edits: &[usize]) -> String {
     document(&(1..9).map(|number| edited(edits, number)).collect::<Vec<_>>(), 0)
 }
