@@ -39,6 +39,13 @@ def service(name: str = "web", **spec: object) -> Json:
     }
 
 
+def database() -> Json:
+    """A Service without selector."""
+    made = service("db", ports=[{"name": "sql", "port": 5432}])
+    del made["spec"]["selector"]
+    return made
+
+
 def pod(number: int, *, app: str = "web", ready: bool = True) -> Json:
     address = f"10.0.{number // 250}.{number % 250 + 1}"
     conditions = [{"type": "Ready", "status": str(ready)}]
@@ -160,9 +167,7 @@ def test_documents_that_are_not_written_keep_every_byte(shop: Path) -> None:
 def test_endpoints_of_a_service_without_selector_come_from_a_file(
     shop: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    db = service("db", ports=[{"name": "sql", "port": 5432}])
-    del db["spec"]["selector"]
-    put(shop / "web.yaml", db)
+    put(shop / "web.yaml", database())
     file = tmp_path_factory.mktemp("endpoints") / "db.yaml"
     file.write_text("- 10.9.0.1\n- 10.9.0.2:5433\n- {addresses: [10.9.0.3], zone: a}\n")
     command = ["sync", "--dir", str(shop), "--endpoints", f"shop/db={file}"]
@@ -297,9 +302,7 @@ def test_watch_waits_until_the_folder_rests(shop: Path, monkeypatch: pytest.Monk
 def test_watch_sees_what_changes_inside_of_a_folder_of_endpoints(
     shop: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    db = service("db", ports=[{"name": "sql", "port": 5432}])
-    del db["spec"]["selector"]
-    put(shop / "web.yaml", db)
+    put(shop / "web.yaml", database())
     file = tmp_path_factory.mktemp("endpoints") / "a.txt"
     file.write_text("10.9.0.1\n")
     turns = iter(range(9))
