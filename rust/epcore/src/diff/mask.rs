@@ -1,6 +1,6 @@
 //! Which fields are a change, and the words for them.
 
-use crate::model::{EndpointPort, EndpointRef, EndpointSlice, TRIGGER_TIME_ANNOTATION};
+use crate::model::{EndpointPort, EndpointRef, EndpointSlice, TRIGGER_TIME_ANNOTATION, same_text};
 
 /// Which fields of an endpoint a reader looks at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -123,7 +123,8 @@ impl Fields {
     fn ports_differ<'a>(self, before: Side<'a>, after: Side<'a>) -> bool {
         let protocol = self >= Self::Proxy;
         if let (Some(old), Some(new)) = (before.port, after.port) {
-            return protocol && before.slice.ports[old].app_protocol != after.slice.ports[new].app_protocol;
+            let [old, new] = [&before.slice.ports[old], &after.slice.ports[new]];
+            return protocol && !same_text(&old.app_protocol, &new.app_protocol);
         }
         let set = |side: Side<'a>| {
             let key = |port: &'a EndpointPort| {

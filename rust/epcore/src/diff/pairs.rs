@@ -12,7 +12,7 @@ use crate::diff::key::service_of;
 use crate::diff::mask::metadata_differs;
 use crate::diff::settled::Settled;
 use crate::interrupt::point;
-use crate::model::EndpointSlice;
+use crate::model::{EndpointSlice, same_text};
 
 /// The slices before and after.
 pub(crate) type Sides<'a> = [&'a [Arc<EndpointSlice>]; 2];
@@ -89,7 +89,7 @@ impl<'a> Pairs<'a> {
         let mut is_touched = lengths[0] != lengths[1];
         if !Arc::ptr_eq(old, new) {
             old.endpoints.add_differences(&new.endpoints, &mut self.differing);
-            let has_other_time = times(old) != times(new);
+            let has_other_time = !have_same_times(old, new);
             self.has_other_times |= has_other_time;
             is_touched |= has_other_time || self.differing.len() > start;
         }
@@ -217,9 +217,10 @@ fn has_context_of(old: &EndpointSlice, new: &EndpointSlice, by_metadata: bool) -
     service_of(old) == service_of(new) && old.ports == new.ports && !(by_metadata && metadata_differs(old, new))
 }
 
-/// What decides which of two slices counts, beside their names.
-fn times(slice: &EndpointSlice) -> [&str; 2] {
-    [slice.metadata.trigger_time(), &slice.metadata.creation_timestamp]
+/// True if what decides which of two slices counts is the same, beside their names.
+fn have_same_times(old: &EndpointSlice, new: &EndpointSlice) -> bool {
+    let (old, new) = (&old.metadata, &new.metadata);
+    same_text(old.trigger_time(), new.trigger_time()) && same_text(&old.creation_timestamp, &new.creation_timestamp)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Members, Shared};
+use crate::model::{Members, Shared, same_text};
 
 /// Label that names the Service of a slice.
 pub const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";
@@ -20,7 +20,7 @@ pub(crate) const MOVING_ANNOTATION: &str = "epcore/moving";
 pub(crate) const ROLE_ANNOTATION: &str = "epcore/role";
 
 /// Metadata of an object. An empty text is "not set".
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct ObjectMeta {
     /// Name of the object.
     pub name: String,
@@ -41,6 +41,37 @@ pub struct ObjectMeta {
     /// All other fields, known to the API or not: owner references, finalizers, managed fields ...
     pub unknown: Members,
 }
+
+/// Nearly every object leaves something out.
+impl PartialEq for ObjectMeta {
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            name,
+            generate_name,
+            namespace,
+            uid,
+            resource_version,
+            creation_timestamp,
+            labels,
+            annotations,
+            unknown,
+        } = self;
+        let texts = [
+            (resource_version, &other.resource_version),
+            (name, &other.name),
+            (generate_name, &other.generate_name),
+            (namespace, &other.namespace),
+            (uid, &other.uid),
+            (creation_timestamp, &other.creation_timestamp),
+        ];
+        texts.into_iter().all(|(one, other)| same_text(one, other))
+            && *labels == other.labels
+            && *annotations == other.annotations
+            && *unknown == other.unknown
+    }
+}
+
+impl Eq for ObjectMeta {}
 
 /// A `resourceVersion` as a whole number of any length, to compare it (enhancement proposal 5504); anything else is no number.
 pub(crate) fn version_number(version: &str) -> Option<(usize, &str)> {

@@ -25,12 +25,7 @@ pub struct EndpointPort {
 /// Nearly every port leaves something out.
 impl PartialEq for EndpointPort {
     fn eq(&self, other: &Self) -> bool {
-        let Self { name, protocol, port, app_protocol, unknown } = self;
-        *port == other.port
-            && same_text(name, &other.name)
-            && same_text(protocol, &other.protocol)
-            && same_text(app_protocol, &other.app_protocol)
-            && *unknown == other.unknown
+        self.has_key_of(other) && self.unknown == other.unknown
     }
 }
 
@@ -54,6 +49,14 @@ impl EndpointPort {
         6 * (self.name.len() + self.protocol.len() + self.app_protocol.len()) + self.unknown.size_bound() + 80
     }
 
+    /// True if the [sort keys](Self::sort_key) are the same.
+    fn has_key_of(&self, other: &Self) -> bool {
+        self.port == other.port
+            && same_text(&self.name, &other.name)
+            && same_text(&self.protocol, &other.protocol)
+            && same_text(&self.app_protocol, &other.app_protocol)
+    }
+
     /// What a set of ports is compared by, whatever its order (upstream `endpointutil.NewPortMapKey`).
     pub(crate) fn sort_key(&self) -> (&str, &str, Option<i32>, &str) {
         (&self.name, &self.protocol, self.port, &self.app_protocol)
@@ -72,7 +75,7 @@ pub(crate) fn same_ports(left: &[EndpointPort], right: &[EndpointPort]) -> bool 
     };
     match (left, right) {
         // Nearly always, so that nothing is put in order.
-        ([left], [right]) => left.sort_key() == right.sort_key(),
+        ([left], [right]) => left.has_key_of(right),
         _ if left == right => true,
         _ => sorted(left).into_iter().zip(sorted(right)).all(|(a, b)| left[a].sort_key() == right[b].sort_key()),
     }

@@ -1,6 +1,6 @@
 //! What is between two texts that are different in each endpoint: literals, and values of which there are few.
 
-use crate::model::{Conditions, EndpointList, Record, Text, are_valid_hints};
+use crate::model::{Conditions, EndpointList, Record, Text, are_valid_hints, same_text};
 use crate::wire::json::endpoint::{canonical_hints, read_conditions};
 use crate::wire::json::kept::Kept;
 use crate::wire::json::literal::Literal;
@@ -150,7 +150,8 @@ impl Values {
         for number in 0..self.each.len() {
             let text = &self.variants.get(which)?.values.get(number)?.text;
             let stored = self.variants.iter().filter(|variant| variant.list == kept.number());
-            let mut same = stored.filter_map(|variant| variant.values.get(number).filter(|value| value.text == *text));
+            let mut same =
+                stored.filter_map(|variant| variant.values.get(number).filter(|value| same_text(&value.text, text)));
             let stored = match same.next() {
                 Some(value) => value.stored,
                 None => kept.keep_common(text)?,
