@@ -29,7 +29,7 @@ pub(crate) fn is_subdomain(text: &[u8]) -> bool {
             }
             pairs.look_at(end);
         }
-        None => pairs.look_at(&padded(text)),
+        None => pairs.look_at_both(padded(text)),
     }
     pairs.0 == [true; WINDOW - 1]
 }
@@ -43,28 +43,36 @@ struct Pairs([bool; WINDOW - 1]);
 impl Pairs {
     #[inline]
     fn look_at(&mut self, window: &[u8; WINDOW]) {
+        let [Some(left), Some(right)] = [window.first_chunk(), window.last_chunk()] else { return };
+        self.look_at_both([*left, *right]);
+    }
+
+    /// The left byte of each pair, and the right one.
+    #[inline]
+    fn look_at_both(&mut self, [left, right]: [[u8; WINDOW - 1]; 2]) {
         for (index, fits) in self.0.iter_mut().enumerate() {
-            *fits &= pair_fits(window[index], window[index + 1]);
+            *fits &= pair_fits(left[index], right[index]);
         }
     }
 }
 
-/// A text that is shorter than a window. The last byte may have a letter after it.
+/// The pairs of a text that is shorter than a window. The last byte may have a letter after it. They go through no memory: the processor would
+/// wait for bytes that were written one part after the other.
 #[inline]
-fn padded(text: &[u8]) -> [u8; WINDOW] {
-    let mut window = [b'a'; WINDOW];
-    let place = &mut window[..text.len()];
-    match (text.first_chunk::<8>(), text.last_chunk::<8>()) {
-        // Two copies of one size that overlap are faster than one of any size.
-        (Some(first), Some(last)) => {
-            place[..8].copy_from_slice(first);
-            if let Some(end) = place.last_chunk_mut() {
-                *end = *last;
-            }
-        }
-        _ => place.copy_from_slice(text),
-    }
-    window
+fn padded(text: &[u8]) -> [[u8; WINDOW - 1]; 2] {
+    const LETTERS: u128 = u128::from_le_bytes([b'a'; WINDOW - 1]);
+    let length = text.len();
+    let word = if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        u128::from(u64::from_le_bytes(*first)) | u128::from(u64::from_le_bytes(*last)) << (8 * (length - 8))
+    } else if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        u128::from(u32::from_le_bytes(*first)) | u128::from(u32::from_le_bytes(*last)) << (8 * (length - 4))
+    } else {
+        text.iter().rev().fold(0, |word, &byte| word << 8 | u128::from(byte))
+    };
+    // In two steps, since one may be as wide as all of them.
+    let left = word | LETTERS << (4 * length) << (4 * length);
+    let right = left >> 8 | LETTERS << (8 * (WINDOW - 2));
+    [left, right].map(u128::to_le_bytes)
 }
 
 /// True if the left byte may be in a subdomain, and before the right one: each label begins and ends with a letter or a digit.
