@@ -3,7 +3,7 @@
 
 use crate::model::{Address, Text, TextBuffer, dotted, v4_size};
 
-/// An endpoint under way. Texts are copied as blocks of one size, which takes no call: what is too much of one is written over by what follows.
+/// Endpoints under way. Texts are copied as blocks of one size, which takes no call: what is too much of one is written over by what follows.
 pub(super) struct Line {
     bytes: [u8; Line::ROOM],
     end: usize,
@@ -14,19 +14,25 @@ impl Line {
         Self { bytes: [0; Self::ROOM], end: 0 }
     }
 
-    /// Begin anew.
-    pub(super) fn clear(&mut self) {
+    /// Have room for one more endpoint.
+    #[inline(always)]
+    pub(super) fn make_room(&mut self, out: &mut Vec<u8>) {
+        if self.end > Self::ROOM - Self::ENDPOINT {
+            self.flush(out);
+        }
+    }
+
+    /// Append what was put, and begin anew.
+    pub(super) fn flush(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.bytes[..self.end]);
         self.end = 0;
     }
 
-    /// What was put.
-    #[inline(always)]
-    pub(super) fn all(&self) -> &[u8] {
-        &self.bytes[..self.end]
-    }
+    /// Room for some usual endpoints. To copy each by itself takes longer: the processor waits for what was written last.
+    const ROOM: usize = 4 * Self::ENDPOINT;
 
     /// Three times what a usual endpoint takes.
-    pub(super) const ROOM: usize = 1024;
+    const ENDPOINT: usize = 1024;
 
     /// Few texts are longer.
     pub(super) const BLOCK: usize = 64;

@@ -12,14 +12,15 @@ pub(super) fn write_endpoints_into(out: &mut Vec<u8>, list: &EndpointList) {
     let (mut lines, mut line) = (Lines::of(list), Line::new());
     for endpoint in list.iter() {
         if let Some(record) = lines.usual(endpoint) {
-            line.clear();
+            line.make_room(out);
             lines.write(&mut line, endpoint.address(), record);
-            out.extend_from_slice(line.all());
         } else {
+            line.flush(out);
             out.push(b',');
             write_endpoint_into(out, endpoint);
         }
     }
+    line.flush(out);
     // In the place of the first comma.
     out.resize(out.len().max(start + 1), 0);
     out[start] = b'[';

@@ -11,14 +11,15 @@ pub(super) fn write_endpoints(out: &mut Vec<u8>, list: &EndpointList) -> Result<
     let (mut lines, mut line) = (Lines::of(list), Line::new());
     for (index, endpoint) in list.iter().enumerate() {
         if let Some(record) = lines.usual(endpoint) {
-            line.clear();
+            line.make_room(out);
             lines.write(&mut line, endpoint.address(), record);
-            out.extend_from_slice(line.all());
         } else {
+            line.flush(out);
             write_message_of(out, ENDPOINTS, TWO_DIGITS, |out| write_endpoint(out, endpoint))
                 .map_err(|error| error.in_index(index).in_field("endpoints"))?;
         }
     }
+    line.flush(out);
     Ok(())
 }
 
