@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
+use std::iter::once;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::{RangeBounds, RangeInclusive};
 
@@ -44,7 +45,7 @@ impl Subject {
     }
 
     fn all(endpoint: EndpointRef<'_>, key: Key) -> impl Iterator<Item = Self> {
-        [Some(Self::of_address(endpoint.address())), Self::of_target(endpoint, key)].into_iter().flatten()
+        once(Self::of_address(endpoint.address())).chain(Self::of_target(endpoint, key))
     }
 }
 
@@ -189,8 +190,7 @@ fn same_subjects(old: &EndpointSlice, new: &EndpointSlice, key: Key) -> bool {
         key != Key::Target || Subject::of_target(old, key) == Subject::of_target(new, key)
     };
     let mut pairs = old.endpoints.iter().zip(new.endpoints.iter());
-    old.endpoints.len() == new.endpoints.len()
-        && pairs.all(|(old, new)| old.address() == new.address() && is_same(old, new))
+    old.endpoints.len() == new.endpoints.len() && pairs.all(|(old, new)| old.has_address_of(new) && is_same(old, new))
 }
 
 impl Held {

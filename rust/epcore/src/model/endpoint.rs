@@ -75,10 +75,21 @@ impl<'a> EndpointRef<'a> {
         first.into_iter().chain(rare.into_iter().flat_map(|rare| &rare.more_addresses).map(|text| Address::parse(text)))
     }
 
+    /// True if it has the same first address.
+    #[inline]
+    pub(crate) fn has_address_of(self, other: EndpointRef<'_>) -> bool {
+        match (&self.record.address, &other.record.address) {
+            (StoredAddress::V4(one), StoredAddress::V4(two)) => one == two,
+            (StoredAddress::V6(one), StoredAddress::V6(two)) => one == two,
+            (StoredAddress::Name(one), StoredAddress::Name(two)) => self.bytes(*one) == other.bytes(*two),
+            _ => false,
+        }
+    }
+
     /// True if it has the same addresses in the same order.
     pub(crate) fn has_addresses_of(self, other: EndpointRef<'_>) -> bool {
         if self.rare().is_none() && other.rare().is_none() {
-            return self.address() == other.address();
+            return self.has_address_of(other);
         }
         self.addresses().eq(other.addresses())
     }
@@ -241,11 +252,7 @@ impl EndpointRef<'_> {
         if common.is_whole && record == its {
             return true;
         }
-        let is_address = match (record.address, its.address) {
-            (StoredAddress::Name(one), StoredAddress::Name(two)) => self.bytes(one) == other.bytes(two),
-            (one, two) => one == two,
-        };
-        if record.conditions != its.conditions || !is_address {
+        if record.conditions != its.conditions || !self.has_address_of(other) {
             return false;
         }
         let (texts, others) = (self.spans(), other.spans());
@@ -270,7 +277,7 @@ impl EndpointRef<'_> {
 /// Equal in every field. A field of a newer API that is `null` is one that is not there.
 impl PartialEq for EndpointRef<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.address() == other.address()
+        self.has_address_of(*other)
             && self.conditions() == other.conditions()
             && self.has_texts_of(*other)
             && match (self.rare(), other.rare()) {

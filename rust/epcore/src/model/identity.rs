@@ -48,7 +48,7 @@ impl<'a> ByIdentity<'a> {
 impl PartialEq for ByIdentity<'_> {
     fn eq(&self, other: &Self) -> bool {
         let addresses = match (self.has_one_address(), other.has_one_address()) {
-            (true, true) => self.endpoint.address() == other.endpoint.address(),
+            (true, true) => self.endpoint.has_address_of(other.endpoint),
             (false, false) => self.sorted_addresses() == other.sorted_addresses(),
             _ => false,
         };
@@ -93,7 +93,7 @@ impl PartialOrd for ByIdentity<'_> {
 pub(crate) fn keeps(existing: EndpointRef<'_>, wanted: EndpointRef<'_>) -> bool {
     if existing.rare().is_none() && wanted.rare().is_none() {
         return existing.conditions() == wanted.conditions()
-            && existing.address() == wanted.address()
+            && existing.has_address_of(wanted)
             && existing.has_known_texts_of(wanted);
     }
     if known_fields(existing) != known_fields(wanted) {

@@ -50,7 +50,7 @@ impl SliceChange {
     pub(super) fn keeps_addresses(&self, before: &EndpointSlice, after: &EndpointSlice) -> bool {
         let is_same = |&place: &u32| {
             let [was, is] = [before, after].map(|slice| slice.endpoints.get(place as usize));
-            was.zip(is).is_some_and(|(was, is)| was.address() == is.address())
+            was.zip(is).is_some_and(|(was, is)| was.has_address_of(is))
         };
         self.places.as_ref().is_some_and(|places| places.iter().all(is_same))
     }
