@@ -29,7 +29,7 @@ impl Line {
     }
 
     /// Room for some usual endpoints. To copy each by itself takes longer: the processor waits for what was written last.
-    const ROOM: usize = 4 * Self::ENDPOINT;
+    const ROOM: usize = 2 * Self::ENDPOINT;
 
     /// Three times what a usual endpoint takes.
     const ENDPOINT: usize = 1024;
