@@ -12,12 +12,12 @@ import epcore
 from data import Json, dump, held, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from library import Library
     from race import Peer, Race
 
-CALLS = 20
+CALLS = 100
 
 
 @pytest.mark.parametrize("form", ["bytes", "dicts", "a handle"])
@@ -26,9 +26,7 @@ def bench_view_step(race: "Race", library: "Library", size: int, form: str) -> N
 
     It is the same slice each time.
     """
-    change = [held(0, size), held(0, size)]
-    change[0]["endpoints"][7]["conditions"]["ready"] = False
-    library.ask("follow", slices=dump(orjson.loads(listed(size))["items"]), change=dump(change))
+    change = states_of_one(library, size)
     objects: list[Any] = change
     if form == "a handle":
         objects = [epcore.SliceSet.from_objects(one)[0] for one in change]
@@ -38,32 +36,59 @@ def bench_view_step(race: "Race", library: "Library", size: int, form: str) -> N
         events = [orjson.dumps(event) for event in events]
         loaded = cycle(events)
         peers["orjson, collector off"] = lambda: loading(loaded)
-    view = epcore.View()
-    view.replace(listed(size))
-    turns = cycle(events)
+    assert len(race(stepping(size, events), peers, calls=CALLS, case=form).updated) == 1
 
-    def step() -> epcore.Delta:
-        for _ in range(CALLS):
-            delta = view.apply(next(turns))
-        return delta
 
-    assert len(race(step, peers, calls=CALLS, case=form).updated) == 1
+def bench_view_step_by_itself(race: "Race", size: int) -> None:
+    """The same from bytes, but nobody except ``orjson`` uses the caches of the processor in between."""
+    events = [orjson.dumps({"type": "MODIFIED", "object": one}) for one in states_of_one(None, size)]
+    loaded = cycle(events)
+    peers: dict[str, Peer] = {"orjson, collector off": lambda: loading(loaded)}
+    assert len(race(stepping(size, events), peers, calls=CALLS).updated) == 1
+
+
+def bench_first_view_step_after_kube_proxy(race: "Race", library: "Library", size: int) -> None:
+    """One step from bytes, and one load: each finds in the caches what a turn of kube-proxy left there."""
+    events = [orjson.dumps({"type": "MODIFIED", "object": one}) for one in states_of_one(library, size)]
+    loaded = cycle(events)
+
+    def load() -> float:
+        library.seconds("fold")
+        return loading(loaded, calls=1)
+
+    peers: dict[str, Peer] = {"orjson, collector off": load, "kube-proxy": lambda: library.seconds("fold")}
+    assert len(race(stepping(size, events, calls=1), peers).updated) == 1
 
 
 def bench_view_step_anywhere(race: "Race", size: int) -> None:
     """From bytes, and each step is of another slice: of many, what it needs is in no cache of the processor."""
     events = [orjson.dumps({"type": "MODIFIED", "object": one}) for one in states_of_slices(size)]
+    loaded = cycle(events)
+    peers: dict[str, Peer] = {"orjson, collector off": lambda: loading(loaded)}
+    assert len(race(stepping(size, events), peers, calls=CALLS).updated) == 1
+
+
+def states_of_one(library: "Library | None", size: int) -> list[Json]:
+    """The first slice with one endpoint that is not ready, and as it is held; kube-proxy is told of both."""
+    change = [held(0, size), held(0, size)]
+    change[0]["endpoints"][7]["conditions"]["ready"] = False
+    if library is not None:
+        library.ask("follow", slices=dump(orjson.loads(listed(size))["items"]), change=dump(change))
+    return change
+
+
+def stepping(size: int, events: "Sequence[Any]", calls: int = CALLS) -> "Callable[[], epcore.Delta]":
+    """So many steps of a view that holds all slices."""
     view = epcore.View()
     view.replace(listed(size))
-    turns, loaded = cycle(events), cycle(events)
+    turns = cycle(events)
 
     def step() -> epcore.Delta:
-        for _ in range(CALLS):
+        for _ in range(calls):
             delta = view.apply(next(turns))
         return delta
 
-    peers: dict[str, Peer] = {"orjson, collector off": lambda: loading(loaded)}
-    assert len(race(step, peers, calls=CALLS).updated) == 1
+    return step
 
 
 def states_of_slices(size: int) -> list[Json]:
@@ -79,10 +104,10 @@ def state(number: int, size: int, *, changed: bool) -> Json:
     return one
 
 
-def loading(turns: "Iterator[bytes]") -> float:
-    """Seconds for one event of as many as a turn of ours has: who finds the processor's caches cold does so once."""
-    events = [*islice(turns, CALLS)]
+def loading(turns: "Iterator[bytes]", calls: int = CALLS) -> float:
+    """What ``orjson.loads`` takes of the next events, each, as often as the view does."""
+    events = [*islice(turns, calls)]
     start = process_time()
     for event in events:
         orjson.loads(event)
-    return (process_time() - start) / CALLS
+    return (process_time() - start) / calls
