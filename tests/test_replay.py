@@ -247,6 +247,33 @@ def test_a_watch_that_began_anew_changes_nothing(tmp_path: Path) -> None:
     assert replay_of(plane, tmp_path).to_dict() == before
 
 
+def test_a_slice_that_passes_to_another_service_goes_from_the_one_and_comes_to_the_other(tmp_path: Path) -> None:
+    plane = ControlPlane()
+    one, other = (plane.new(name, "IPv4", [{"name": "http", "port": 80}]) for name in ("web", "api"))
+    one["endpoints"], other["endpoints"] = [{"addresses": ["10.0.0.1"]}], [{"addresses": ["10.0.0.2"]}]
+    plane.see("EndpointSlice", "ADDED", other)
+    for generation, (verb, service) in enumerate(
+        [("ADDED", "web"), ("MODIFIED", "api"), ("MODIFIED", "db"), ("DELETED", "web")], start=1
+    ):
+        one["metadata"]["generation"] = generation
+        one["metadata"]["labels"]["kubernetes.io/service-name"] = service
+        plane.see("EndpointSlice", verb, one, pause=5.0)
+    result = replay_of(plane, tmp_path)
+    held = [
+        (step.lane.service, [list(wanted.endpoints) for wanted in step.groups.values()])
+        for step in steps(result.recording, result.syncs)
+    ]
+    assert held == [
+        ("api", [[0]]),
+        ("web", [[1]]),
+        *[("web", []), ("api", [[0, 1]])],
+        *[("api", [[0]]), ("db", [[1]])],
+        ("db", []),
+    ]
+    assert {row.writes for row in result.rows if row.exact or row.title == "recorded controller"} == {7}
+    assert {row.slices for row in result.rows} == {1}
+
+
 def test_what_is_deleted_and_was_never_there_changes_nothing(tmp_path: Path) -> None:
     plane = churned(2)
     before = replay_of(plane, tmp_path).to_dict()

@@ -8,13 +8,13 @@ the changes and not the size of the file.
 
 import json
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from epcore.cli.catalog import Catalog, compact
 from epcore.cli.failure import CommandError
 from epcore.cli.inputs import LARGEST_EVENT, lines
-from epcore.cli.witness import Ports, Witness, port_key
+from epcore.cli.witness import Ports, Witness, port_key, revision_of
 from epcore.recorded import seconds_of
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class SliceEvent:
     """One write of a slice, as a watcher saw it."""
 
     order: int
-    """Position among all events of the recording."""
+    """Position among all writes of the recording."""
     time: float
     verb: "Verb"
     name: str
@@ -67,6 +67,14 @@ class SliceEvent:
     generation: int
 
 
+class _Held(NamedTuple):
+    """A slice as it was told last."""
+
+    lane: Lane
+    event: SliceEvent
+    version: str
+
+
 class Recording:
     """What a recording holds, by lane."""
 
@@ -78,7 +86,9 @@ class Recording:
         self.endpoints_objects = 0
         """Events of legacy Endpoints objects."""
         self.endpoints_bytes = 0
-        self._revisions: dict[tuple[str, str], str] = {}
+        self._count = 0
+        """Writes that were noted."""
+        self._held: dict[tuple[str, str], _Held] = {}
         self._templates: dict[bytes, bytes] = {}
         self._ports: dict[Ports, Ports] = {}
 
@@ -95,72 +105,98 @@ class Recording:
         peers = {peer.address_type for peer in self.lanes if peer[:2] == lane[:2]}
         return lane.address_type == ("IPv4" if "IPv4" in peers else min(peers))
 
-    def add(self, order: int, time: float, kind: str, verb: str, item: dict[str, Any]) -> None:
+    def add(self, time: float, kind: str, verb: str, item: dict[str, Any]) -> None:
         """Take one event; kinds and event types that tell a replay nothing (``BOOKMARK``) are passed over."""
         if verb not in _VERBS:
             return
         if kind == "EndpointSlice":
-            self._add_slice(order, time, _VERBS[verb], item)
+            self._add_slice(time, item, deleted=verb == "DELETED")
         elif kind == "Endpoints":
             self.endpoints_objects += 1
             self.endpoints_bytes += len(compact(item))
         else:
             self.witness.add(kind, item, deleted=verb == "DELETED")
 
-    def _add_slice(self, order: int, time: float, verb: "Verb", item: dict[str, Any]) -> None:
+    def _add_slice(self, time: float, item: dict[str, Any], *, deleted: bool) -> None:
         metadata = item["metadata"]
-        namespace, name, labels = metadata.get("namespace", ""), metadata["name"], metadata.get("labels") or {}
-        seen = str(metadata.get("resourceVersion", order))
-        known = self._revisions.get((namespace, name))
-        if verb == "delete":
-            if self._revisions.pop((namespace, name), None) is None:
-                return  # it was gone before the recording began to tell of it
-        elif known == seen:
+        place = metadata.get("namespace", ""), metadata["name"]
+        version = str(metadata.get("resourceVersion", self._count))
+        held = self._held.get(place)
+        if deleted and held is None:
+            return  # it was gone before the recording began to tell of it
+        if not deleted and held is not None and held.version == version:
             return  # a watch that began anew tells again what is there
-        else:
-            self._revisions[namespace, name] = seen
-            verb = "create" if known is None else "update"
-        written = {field: metadata[field] for field in _WRITER_FIELDS if field in metadata}
-        service = labels.get(SERVICE_LABEL, "")
-        template = compact(
-            {
-                "apiVersion": item.get("apiVersion", "discovery.k8s.io/v1"),
-                "kind": "EndpointSlice",
-                "metadata": {"generateName": f"{service or name}-"}
-                | {field: value for field, value in written.items() if field != "name"},
-                "addressType": item["addressType"],
-                "endpoints": [],
-                "ports": item.get("ports"),
-            }
-        )
-        ports = port_key(item.get("ports"))
-        lane = Lane(namespace, service, labels.get(MANAGER_LABEL, ""), item["addressType"])
-        self.lanes.setdefault(lane, []).append(
-            SliceEvent(
-                order=order,
-                time=time,
-                verb=verb,
-                name=name,
-                ports=self._ports.setdefault(ports, ports),
-                endpoints=array("L", map(self.catalog.add, item.get("endpoints") or ())),
-                template=self._templates.setdefault(template, template),
-                size=len(compact(item)),
-                overhead=len(compact(metadata)) - len(compact(written)),
-                trigger=(metadata.get("annotations") or {}).get(TRIGGER),
-                revision=int(seen) if seen.isdecimal() else 0,
-                generation=int(metadata.get("generation") or 0),
+        lane, event = _lane_of(item), self._event(time, item)
+        if held is not None and (deleted or held.lane != lane):
+            # Whoever reads one Service sees a slice that passes to another one go, and come there.
+            was = held.event
+            self._note(
+                held.lane,
+                replace(event, verb="delete", ports=was.ports, endpoints=was.endpoints, template=was.template),
             )
+            del self._held[place]
+            event = replace(event, generation=0)
+        if not deleted:
+            event = replace(event, order=self._count, verb="update" if place in self._held else "create")
+            self._held[place] = _Held(lane, event, version)
+            self._note(lane, event)
+
+    def _note(self, lane: Lane, event: SliceEvent) -> None:
+        self.lanes.setdefault(lane, []).append(replace(event, order=self._count))
+        self._count += 1
+
+    def _event(self, time: float, item: dict[str, Any]) -> SliceEvent:
+        """Keep of a slice what a replay needs."""
+        metadata = item["metadata"]
+        written = {field: metadata[field] for field in _WRITER_FIELDS if field in metadata}
+        template, ports = _template_of(item, written), port_key(item.get("ports"))
+        return SliceEvent(
+            order=self._count,
+            time=time,
+            verb="create",
+            name=metadata["name"],
+            ports=self._ports.setdefault(ports, ports),
+            endpoints=array("L", map(self.catalog.add, item.get("endpoints") or ())),
+            template=self._templates.setdefault(template, template),
+            size=len(compact(item)),
+            overhead=len(compact(metadata)) - len(compact(written)),
+            trigger=(metadata.get("annotations") or {}).get(TRIGGER),
+            revision=revision_of(item),
+            generation=int(metadata.get("generation") or 0),
         )
+
+
+def _lane_of(item: dict[str, Any]) -> Lane:
+    metadata = item["metadata"]
+    labels = metadata.get("labels") or {}
+    service, manager = labels.get(SERVICE_LABEL, ""), labels.get(MANAGER_LABEL, "")
+    return Lane(metadata.get("namespace", ""), service, manager, item["addressType"])
+
+
+def _template_of(item: dict[str, Any], written: dict[str, Any]) -> bytes:
+    """Write a slice as a writer makes it, without name and endpoints."""
+    pattern = (written.get("labels") or {}).get(SERVICE_LABEL, "") or written["name"]
+    return compact(
+        {
+            "apiVersion": item.get("apiVersion", "discovery.k8s.io/v1"),
+            "kind": "EndpointSlice",
+            "metadata": {"generateName": f"{pattern}-"}
+            | {field: value for field, value in written.items() if field != "name"},
+            "addressType": item["addressType"],
+            "endpoints": [],
+            "ports": item.get("ports"),
+        }
+    )
 
 
 def read_recording(name: str, watch: "Watch | None" = None) -> Recording:
     """Read a recording. Raises ``CommandError`` with file and line for anything that is not one."""
     recording = Recording(name)
-    for order, (number, event) in enumerate(_events(name, watch)):
+    for number, event in _events(name, watch):
         try:
             item = event["object"]
             kind = event.get("kind") or item.get("kind") or ""
-            recording.add(order, seconds_of(event.get("t", 0.0)), kind, event["type"], item)
+            recording.add(seconds_of(event.get("t", 0.0)), kind, event["type"], item)
         except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
             what = f"has no {error}" if isinstance(error, KeyError) else f"is malformed ({error})"
             raise CommandError(f"{name}: the event in line {number} {what}") from None
