@@ -425,6 +425,19 @@ def test_slices_of_a_recording_tell_what_comes_and_goes_whichever_slice_holds_it
     assert [sync.written.writes for sync in syncs if sync.time >= 0] == [1, 1, 1, 1, 1]
 
 
+def test_a_slice_that_passes_to_a_service_with_selector_is_gone_from_the_one_without() -> None:
+    spec = {"selector": {"app": "web"}, "ports": [{"port": 80}]}
+    service = {"metadata": {"name": "web", "namespace": "shop"}, "spec": spec}
+    status = {"podIP": "10.0.0.9", "podIPs": [{"ip": "10.0.0.9"}]}
+    metadata = {"name": "a", "namespace": "shop", "labels": {"app": "web"}}
+    pod = {"metadata": metadata, "spec": {"nodeName": "node"}, "status": status}
+    objects = [("Service", service), ("Pod", pod)]
+    lines = [json.dumps({"t": 0.0, "kind": kind, "type": "ADDED", "object": one}) for kind, one in objects]
+    lines += [recorded(1.0, "ADDED", "b", [1], service="db"), recorded(5.0, "MODIFIED", "b", [1], service="web")]
+    seen = [(one.time, one.service, one.key, one.content is not None) for one in read_recording("mine", lines).changes]
+    assert seen[1:] == [(1.0, "shop/db", "10.0.0.1", True), (5.0, "shop/db", "10.0.0.1", False)]
+
+
 def test_domain_names_are_simulated_though_no_endpoints_object_can_hold_them() -> None:
     event = json.loads(recorded(1.0, "ADDED", "a", []))
     event["object"] |= {"addressType": "FQDN", "endpoints": [{"addresses": ["db.example.org"]}]}
@@ -446,11 +459,12 @@ def test_a_line_ends_where_a_line_of_json_or_a_spreadsheet_ends(tmp_path: Path, 
     assert [change.key for change in TraceFile(str(path)).load().changes] == ["a\x85b"] * 2
 
 
-def test_what_a_recording_tells_before_the_first_pause_was_there() -> None:
+@pytest.mark.parametrize("begin", [(0.01, 0.02), (0.0, 0.0)])
+def test_what_a_recording_tells_before_the_first_pause_was_there(begin: tuple[float, float]) -> None:
     spec = {"selector": {"app": "web"}, "ports": [{"port": 80}]}
     service = {"metadata": {"name": "web", "namespace": "shop"}, "spec": spec}
     lines = [json.dumps({"t": 0.0, "kind": "Service", "type": "ADDED", "object": service})]
-    for number, time in enumerate((0.01, 0.02, 1.0)):
+    for number, time in enumerate((*begin, 1.0)):
         metadata = {"name": f"web-{number}", "namespace": "shop", "labels": {"app": "web"}}
         status = {"podIPs": [{"ip": f"10.0.0.{number + 1}"}], "conditions": [{"type": "Ready", "status": "True"}]}
         pod = {"metadata": metadata, "spec": {"nodeName": "n", "containers": []}, "status": status}

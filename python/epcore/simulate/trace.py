@@ -151,7 +151,8 @@ class _Recording:
     _held: dict[tuple[str, str], dict[tuple[str, str], bytes]] = field(default_factory=dict)
     """For each Pod what it is in each group, by key."""
     _views: dict[str, View] = field(default_factory=dict)
-    _view_of: dict[tuple[str, str], str] = field(default_factory=dict)
+    _told_as: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    """For each slice its Service and its group."""
     _selecting: set[str] = field(default_factory=set)
     _last: float | None = None
     _begun: bool = False
@@ -160,9 +161,9 @@ class _Recording:
         """Take one event."""
         if verb not in {"ADDED", "MODIFIED", "DELETED"} or kind not in {"Service", "Node", "Pod", "EndpointSlice"}:
             return
-        time = max(time, self._last if self._last is not None else time)
-        self._begun = self._begun or verb != "ADDED" or time - (self._last or time) > _PAUSE
-        self._last = time
+        last = time if self._last is None else self._last
+        self._last = time = max(time, last)
+        self._begun = self._begun or verb != "ADDED" or time - last > _PAUSE
         now = max(0.0, time) if self._begun else -1.0
         place = item["metadata"].get("namespace", ""), item["metadata"]["name"]
         if kind == "EndpointSlice":
@@ -217,21 +218,20 @@ class _Recording:
         return found
 
     def _add_slice(self, time: float, verb: str, place: tuple[str, str], item: Json) -> None:
-        if not item.get("endpoints") and place not in self._view_of:
+        if not item.get("endpoints") and place not in self._told_as:
             return  # says nothing, not even the ports
-        group = self._group(item)
-        events = [(group, verb)]
-        if (old := self._view_of.get(place, group)) != group:
-            events.insert(0, (old, "DELETED"))
-        self._view_of[place] = group
         labels = item["metadata"].get("labels") or {}
-        service = f"{place[0]}/{labels.get('kubernetes.io/service-name', '')}"
-        for name, type_ in events:
-            view = self._views.setdefault(name, View(key="address", fields="all"))
+        told = f"{place[0]}/{labels.get('kubernetes.io/service-name', '')}", self._group(item)
+        events = [(told, verb)]
+        if (before := self._told_as.get(place, told)) != told:
+            events.insert(0, (before, "DELETED"))
+        self._told_as[place] = told
+        for (service, group), type_ in events:
+            view = self._views.setdefault(group, View(key="address", fields="all"))
             delta = view.apply({"type": type_, "object": item})
             for change in (*delta.removed, *delta.updated, *delta.added):
                 content = change.after.to_json() if change.after else None
-                self._by_slices.append((service, Change(time, name, change.address, content)))
+                self._by_slices.append((service, Change(time, group, change.address, content)))
 
     def _group(self, item: "Mapping[str, Any]") -> str:
         """Name the group of a slice: its Service, and a number where a Service has several."""
