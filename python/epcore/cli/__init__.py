@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 TROUBLE: Final = 2
+INTERRUPTED: Final = 128 + 2
 
 
 def main(arguments: "Sequence[str] | None" = None) -> int:
@@ -20,12 +21,15 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
     _open_what_was_closed()
     try:
         from epcore.cli.app import run  # noqa: PLC0415 - the libraries may be missing, which is worth a clear line
+
+        return run(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except ModuleNotFoundError as error:
         if (error.name or "epcore").partition(".")[0] == "epcore":
             raise
         print(f"epcore: the command line needs {error.name}: pip install '.[cli]' from a checkout", file=sys.stderr)
         return TROUBLE
-    return run(sys.argv[1:] if arguments is None else arguments)
 
 
 def _open_what_was_closed() -> None:

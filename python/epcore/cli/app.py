@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 TROUBLE: Final = 2
 BROKEN_PIPE: Final = 128 + 13
-INTERRUPTED: Final = 128 + 2
 
 POLICIES: Final[tuple[PolicyName, ...]] = ("dense", "balanced", "lean", "lifecycle")
 """Shown by ``replay`` where none is named; Kubernetes' rule always is."""
@@ -353,7 +352,7 @@ app.command(controller)
 
 
 def run(arguments: "Sequence[str]") -> int:
-    """Run one command. Never raises: trouble is one line on stderr."""
+    """Run one command. Raises nothing but ``KeyboardInterrupt``: trouble is one line on stderr."""
     try:
         code = app(
             arguments, console=help_console(), exit_on_error=False, print_error=False, result_action="return_value"
@@ -362,8 +361,6 @@ def run(arguments: "Sequence[str]") -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit is quiet too
         return BROKEN_PIPE
-    except KeyboardInterrupt:
-        return INTERRUPTED
     except (CycloptsError, EpcoreError, OSError, ValueError) as error:
         print(f"epcore: {line_of(error)}", file=sys.stderr)
         return TROUBLE

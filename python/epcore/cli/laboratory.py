@@ -59,11 +59,11 @@ def simulate(  # noqa: PLR0913 - a command line has options
     """
     from epcore.cli.simulation import (  # noqa: PLC0415 - the other commands do not wait for it
         NARROWEST,
-        executor,
         policy_rows,
         read_sources,
         simulation_tables,
     )
+    from epcore.cli.workers import executor  # noqa: PLC0415
     from epcore.simulate import Plan, Settings, study  # noqa: PLC0415
 
     refuse_unwritable(html)
@@ -138,10 +138,10 @@ def advise(  # noqa: PLR0913 - a command line has options
     from epcore.cli.simulation import (  # noqa: PLC0415 - the other commands do not wait for it
         NARROWEST,
         advice_tables,
-        executor,
         policy_rows,
         read_sources,
     )
+    from epcore.cli.workers import executor  # noqa: PLC0415
     from epcore.simulate import Plan, Settings  # noqa: PLC0415
     from epcore.simulate.advice import PERIODS, SIZES  # noqa: PLC0415
     from epcore.simulate.advice import advise as find_advice  # noqa: PLC0415

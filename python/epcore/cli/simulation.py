@@ -1,6 +1,5 @@
 """What ``epcore simulate`` does: finds the loads and the rows, runs them, prints the tables."""
 
-from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
@@ -16,7 +15,6 @@ from epcore.types import PolicyName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from concurrent.futures import Executor
 
     from rich.console import RenderableType
 
@@ -92,34 +90,6 @@ def policy_rows(policies: "Sequence[str] | None", max_endpoints: int) -> list[Ro
         Row(title=f"epcore {name}", policy=read_policy(name), max_endpoints=max_endpoints)
         for name in dict.fromkeys(names)
     ]
-
-
-@contextmanager
-def executor(jobs: int, dask: str | None) -> "Iterator[Executor | None]":
-    """Give the executor that was asked for; none where all is done here."""
-    if dask is not None:
-        try:
-            from distributed import Client  # noqa: PLC0415 - an extra of its own
-            from distributed.comm.addressing import resolve_address  # noqa: PLC0415
-        except ModuleNotFoundError:
-            raise CommandError("--dask needs distributed: pip install '.[cli,simulate]' from a checkout") from None
-        try:
-            # A client that was not made ends in a traceback, seconds later.
-            resolve_address(dask)
-            client = Client(dask, timeout="5s", set_as_default=False)  # type: ignore[no-untyped-call]
-        except (OSError, ValueError) as error:
-            raise CommandError(f"--dask {dask}: no scheduler answers ({error})") from None
-        with client, client.get_executor() as pool:  # type: ignore[no-untyped-call]
-            yield pool
-    elif jobs > 1:
-        from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - only where it is asked for
-        from multiprocessing import get_context  # noqa: PLC0415
-
-        # A fresh interpreter: what shows progress has a thread, which no fork survives.
-        with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-            yield pool
-    else:
-        yield None
 
 
 def simulation_tables(found: "Study") -> "Iterator[RenderableType]":
