@@ -1,5 +1,6 @@
 """`epcore` on the command line: what goes in, what comes out, and the exit codes of `diff`."""
 
+import bz2
 import gzip
 import io
 import json
@@ -9,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -335,13 +337,34 @@ def test_a_file_that_holds_more_than_fits_anywhere_is_told_before_all_of_it_is_r
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("epcore.cli.inputs._LARGEST", 1 << 20)
+    monkeypatch.setattr("epcore.cli.inputs._LARGEST", 1 << 22)
+    monkeypatch.setattr("epcore.cli.inputs._LARGEST_PACKED", 1 << 20)
     none = tmp_path / "none.json"
     none.write_text("[]")
     bomb = tmp_path / "bomb"
     bomb.write_bytes(pack(b"[" + b" " * (5 << 20) + b"]"))
     assert main([*command.replace("NONE", str(none)).split(), str(bomb)]) == 2
-    assert capsys.readouterr().err == f"epcore: {bomb}: holds more than 1,048,576 bytes\n"
+    said = "4,194,304 bytes" if pack is bytes else "1,048,576 bytes, compressed; if that is right, decompress it first"
+    assert capsys.readouterr().err == f"epcore: {bomb}: holds more than {said}\n"
+
+
+@pytest.mark.parametrize("command", ["lint", "diff NONE", "plan --endpoints", "replay", "watch", "simulate"])
+def test_what_is_compressed_in_another_way_is_told_so(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (none := tmp_path / "none.json").write_text("[]")
+    bundle = io.BytesIO()
+    with zipfile.ZipFile(bundle, "w") as file:
+        file.writestr("slices.json", "[]")
+    for name, content in (
+        ("bzip2", bz2.compress(b"[]")),
+        ("zstd", b"\x28\xb5\x2f\xfd\x00"),
+        ("zip", bundle.getvalue()),
+    ):
+        (packed := tmp_path / "packed.json").write_bytes(content)
+        assert main([*command.replace("NONE", str(none)).split(), str(packed)]) == 2
+        said = f"{packed}: is compressed by {name}, not by gzip or xz; decompress it first"
+        assert capsys.readouterr().err == f"epcore: {said}\n"
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])

@@ -4,6 +4,8 @@ import gzip
 import json
 import lzma
 import re
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import fields
@@ -373,7 +375,10 @@ REFUSED = (
         (b'{"t": 0}\n', "line 1 is no event with t, kind, type and object"),
         (b'{"kind": "Pod", "type": "ADDED", "object": {"metadata": {"name": "a"}}}\n', "tells of no endpoint"),
         (b"0,web,a,add\n\xff", "line 2 is not UTF-8"),
+        (b"0,web,a,add\n\n" + b"# x\n" * 50_000 + b"1,web,\xff,add\n", "line 50003 is not UTF-8"),
+        (b"\n\n\n0,web,a,add\n0,web,a,add\n", "line 5 adds a to web, where it is already"),
         (b"\xfd7zXZ\x00broken", "bad"),
+        pytest.param(gzip.compress(b"# nothing\n" * 10_000)[:-10], "ended before", id="gzip-cut"),
         (REFUSED, "line 1 is refused: "),
         *(
             (b'{"t": %s, "kind": "Pod"}\n' % one, "line 1 is refused: ")
@@ -387,6 +392,7 @@ def test_a_bad_file_is_told_with_name_and_line(tmp_path: Path, content: bytes, c
     with pytest.raises(LoadError, match=f"^{path}: ") as caught:
         TraceFile(str(path)).load()
     assert complaint in str(caught.value)
+    assert str(caught.value).count("line") <= 1
 
 
 def recorded(time: float, verb: str, name: str, hosts: list[int], port: int = 80, service: str = "web") -> str:
@@ -478,6 +484,30 @@ def final(load: Load) -> set[bytes]:
     for change in load.changes:
         held[change.service, change.key] = change.content
     return {content for content in held.values() if content}
+
+
+def test_a_line_without_end_is_refused_and_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("epcore.simulate.trace.LARGEST_EVENT", 1000)
+    bomb = tmp_path / "bomb"
+    for text, line in ((b" " * 5000, 1), (b"\n{" + b" " * 5000 + b"}\n", 2), (b"0,web,a,add\n" + b"1" * 5000, 2)):
+        bomb.write_bytes(gzip.compress(text))
+        with pytest.raises(LoadError, match=f"^{bomb}: line {line}: an event of more than 1,000 letters$"):
+            TraceFile(str(bomb)).load()
+
+
+def test_a_compressed_recording_is_never_wholly_in_memory(tmp_path: Path) -> None:
+    path = tmp_path / "recording.jsonl.xz"
+    filler = json.dumps({"t": 0, "kind": "Endpoints", "type": "MODIFIED", "object": {"subsets": ["x" * 10**6]}})
+    with lzma.open(path, "wt", preset=0) as file:
+        for line in [recorded(0.0, "ADDED", "a", [1]), *[filler] * 200]:
+            file.write(f"{line}\n")
+    script = (
+        "import resource, sys; from epcore.simulate import TraceFile;"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; TraceFile(sys.argv[1]).load();"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    grown = subprocess.run([sys.executable, "-c", script, str(path)], check=True, capture_output=True, text=True).stdout
+    assert int(grown) < 60_000  # kilobytes, of 200,000 that the recording has
 
 
 PACKERS: list[Callable[[bytes], bytes]] = [bytes, gzip.compress, lzma.compress]

@@ -1,19 +1,17 @@
 """Manifests: the YAML and JSON text of Kubernetes objects. Needs the extra ``cli``."""
 
-import gzip
 import json
-import lzma
 import re
 from itertools import chain
-from pathlib import PurePath
-from typing import IO, TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import yaml
 
 from epcore.errors import EpcoreError
+from epcore.packed import ending_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 Form: TypeAlias = Literal["json", "yaml"]
 
@@ -24,14 +22,6 @@ _FORMS: Final[dict[str, Form]] = {
     ".yaml": "yaml",
     ".yml": "yaml",
 }
-_PACKED: Final = {".gz", ".xz"}
-_UNPACKERS: "Final[dict[bytes, Callable[[IO[bytes]], IO[bytes]]]]" = {
-    b"\x1f\x8b": lambda file: cast("IO[bytes]", gzip.GzipFile(fileobj=file)),
-    b"\xfd7zXZ\x00": lambda file: cast("IO[bytes]", lzma.LZMAFile(file)),  # noqa: SIM115 - whoever calls it does
-}
-"""How compressed content is read, by how it begins."""
-MAGIC: Final = 8
-"""Bytes that tell whether content is compressed."""
 
 _LARGEST: Final = 64 << 20
 """Letters that a document with aliases may stand for, if it has not more itself: few bytes could say billions."""
@@ -124,16 +114,10 @@ def items_of(content: object) -> "Sequence[Any]":
 
 def form_of(name: str, begin: bytes) -> Form:
     """Tell what a file is: by its name where that tells, else by how its content begins."""
-    path = PurePath(name)
-    suffix = path.with_suffix("").suffix if path.suffix in _PACKED else path.suffix
-    if suffix.lower() in _FORMS:
-        return _FORMS[suffix.lower()]
+    ending = ending_of(name)
+    if ending in _FORMS:
+        return _FORMS[ending]
     return "json" if begin.lstrip(b" \t\r\n\xef\xbb\xbf")[:1] in {b"{", b"["} else "yaml"
-
-
-def unpacker_of(begin: bytes) -> "Callable[[IO[bytes]], IO[bytes]] | None":
-    """Tell how content that begins so is decompressed; ``None`` if it is not compressed."""
-    return next((unpack for magic, unpack in _UNPACKERS.items() if begin.startswith(magic)), None)
 
 
 def read_yaml(content: str | bytes) -> list[Any]:

@@ -5,6 +5,8 @@ from typing import Final
 
 LATEST: Final = 1e15
 """Seconds, some thirty million years: more is no time, and sums of it are no numbers."""
+LARGEST_EVENT: Final = 64 << 20
+"""Bytes of one event. The API server's store takes 1.5 MiB; a line without end must not eat all memory."""
 
 
 def seconds_of(value: object) -> float:

@@ -4,9 +4,7 @@ What a file is, is taken from its name where that tells, else from how its conte
 decompressed as they are read.
 """
 
-import lzma
 import sys
-import zlib
 from codecs import BOM_UTF8
 from contextlib import contextmanager
 from io import BytesIO, UnsupportedOperation
@@ -15,7 +13,8 @@ from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from epcore import EndpointSet, SliceSet
 from epcore.cli.failure import CommandError
-from epcore.manifest import MAGIC, NotYamlError, form_of, items_of, read_yaml, unpacker_of
+from epcore.manifest import NotYamlError, form_of, items_of, read_yaml
+from epcore.packed import MAGIC, UNPACK_ERRORS, UnknownPackingError, unpacker_of
 
 if TYPE_CHECKING:
     import io
@@ -23,11 +22,11 @@ if TYPE_CHECKING:
 
 STDIN: Final = "-"
 
-LARGEST_EVENT: Final = 64 << 20
-"""Bytes of one event. The API server's store takes 1.5 MiB; a line without end must not eat all memory."""
-
 _LARGEST: Final = 1 << 32
-"""Bytes of a file, without its compression: of more text the engine takes nothing."""
+"""Bytes of a file: of more text the engine takes nothing."""
+_LARGEST_PACKED: Final = 1 << 30
+"""Bytes of a compressed file without its compression, several million endpoints: few bytes could stand for any number,
+and whoever has more decompresses it."""
 _CHUNK: Final = 1 << 20
 
 Watch: TypeAlias = "Callable[[IO[bytes], int | None], IO[bytes]]"
@@ -56,7 +55,7 @@ def objects_of(name: str) -> bytes | list[Any]:
 
 def lines(name: str, watch: "Watch | None" = None, *, longest: int = -1) -> "Iterator[bytes]":
     """Yield the lines of a file, with no more of it in memory than one; one that is too long in parts."""
-    with _opened(name, watch) as file:
+    with _opened(name, watch) as (file, _):
         yield from filter(None, [file.readline(longest).removeprefix(BOM_UTF8)])
         yield from iter(lambda: file.readline(longest), b"")
 
@@ -66,8 +65,9 @@ def read_source(name: str) -> tuple[bytes, list[Any] | None]:
 
     An empty one is refused, since it looks so too where whatever should have written it has failed.
     """
-    with _opened(name, None) as file:
-        content = _all_of(file, name).removeprefix(BOM_UTF8)  # some editors and shells begin with one
+    with _opened(name, None) as (file, is_packed):
+        content = _all_of(file, name, is_packed=is_packed)
+    content = content.removeprefix(BOM_UTF8)  # some editors and shells begin with one
     is_json = form_of(name, content) == "json"
     try:
         documents = [] if is_json else [one for one in read_yaml(content) if one is not None]
@@ -78,19 +78,21 @@ def read_source(name: str) -> tuple[bytes, list[Any] | None]:
     return content, None if is_json else [item for document in documents for item in items_of(document)]
 
 
-def _all_of(file: IO[bytes], name: str) -> bytes:
-    """Read a file to its end, which may be far: a few packed bytes can be any number of others."""
+def _all_of(file: IO[bytes], name: str, *, is_packed: bool) -> bytes:
+    """Read a file to its end, which may be far."""
+    largest = _LARGEST_PACKED if is_packed else _LARGEST
     content = BytesIO()
     while chunk := file.read(_CHUNK):
         content.write(chunk)
-        if content.tell() > _LARGEST:
-            raise CommandError(f"{name}: holds more than {_LARGEST:,} bytes")
+        if content.tell() > largest:
+            way = ", compressed; if that is right, decompress it first" if is_packed else ""
+            raise CommandError(f"{name}: holds more than {largest:,} bytes{way}")
     return content.getvalue()
 
 
 @contextmanager
-def _opened(name: str, watch: "Watch | None") -> "Iterator[IO[bytes]]":
-    """Open a file for reading, decompressed as it is read; tell trouble with it by its name."""
+def _opened(name: str, watch: "Watch | None") -> "Iterator[tuple[IO[bytes], bool]]":
+    """Open a file for reading, decompressed as it is read if it is compressed; tell trouble with it by its name."""
     try:
         with _source(name) as source:
             begin = source.peek(MAGIC)
@@ -98,13 +100,13 @@ def _opened(name: str, watch: "Watch | None") -> "Iterator[IO[bytes]]":
             file: IO[bytes] = source if watch is None else watch(source, size)
             unpack = unpacker_of(begin)
             if unpack is None:
-                yield file
+                yield file, False
             else:
                 with unpack(file) as unpacked:
-                    yield unpacked
+                    yield unpacked, True
     except BrokenPipeError:
         raise
-    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+    except (OSError, UnknownPackingError, *UNPACK_ERRORS) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise CommandError(f"{name}: {reason}") from None
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from epcore.cli.catalog import Catalog, compact
 from epcore.cli.failure import CommandError
-from epcore.cli.inputs import LARGEST_EVENT, lines
+from epcore.cli.inputs import lines
 from epcore.cli.witness import Ports, Witness, port_key, revision_of
-from epcore.recorded import seconds_of
+from epcore.recorded import LARGEST_EVENT, seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

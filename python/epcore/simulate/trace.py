@@ -5,17 +5,16 @@ order. A recording is JSON lines ``{"t", "kind", "type", "object"}``. Both may b
 """
 
 import csv
-import gzip
 import json
-import lzma
-import zlib
 from dataclasses import dataclass, field
-from io import StringIO
+from io import TextIOWrapper
+from itertools import chain, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from epcore import View, reconcile
-from epcore.recorded import seconds_of
+from epcore.packed import MAGIC, UNPACK_ERRORS, unpacker_of
+from epcore.recorded import LARGEST_EVENT, seconds_of
 from epcore.simulate.load import Change, Endpoints, Event, Load, LoadError, template_of
 
 if TYPE_CHECKING:
@@ -46,27 +45,32 @@ class TraceFile:
     def load(self, seed: int = 0, copies: tuple[int, ...] = (0,)) -> Load:  # noqa: ARG002 - there is no chance in a file
         """Read the file. Raises :class:`LoadError` with file and line for anything that is neither."""
         try:
-            content = _unpacked(Path(self.path).read_bytes())
-        except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+            with Path(self.path).open("rb") as file:
+                unpack = unpacker_of(file.peek(MAGIC))
+                # Unlike str.splitlines it ends no line at what JSON has within texts; spreadsheets begin with a mark.
+                with TextIOWrapper(unpack(file) if unpack else file, encoding="utf-8-sig", newline=None) as text:
+                    return self._read(_lines(text))
+        except (ValueError, OSError, *UNPACK_ERRORS) as error:
             raise LoadError(f"{self.path}: {getattr(error, 'strerror', None) or error}") from None
-        try:
-            text = content.decode("utf-8-sig")  # spreadsheets begin with a mark
-        except UnicodeDecodeError as error:
-            line = content.count(b"\n", 0, error.start) + 1
-            raise LoadError(f"{self.path}: line {line} is not UTF-8") from None
-        lines = list(StringIO(text, newline=None))  # unlike str.splitlines not at what JSON has within texts
-        is_recording = next((line for line in lines if line.strip()), "").lstrip().startswith("{")
-        read = read_recording if is_recording else read_trace
-        try:
-            return read(self.name, lines)
-        except LoadError as error:
-            raise LoadError(f"{self.path}: {error}") from None
+
+    def _read(self, lines: "Iterator[str]") -> Load:
+        empty, first = next((one for one in enumerate(lines) if one[1].strip()), (0, ""))
+        read = read_recording if first.lstrip().startswith("{") else read_trace
+        return read(self.name, chain(repeat("\n", empty), [first], lines))
 
 
-def _unpacked(content: bytes) -> bytes:
-    if content.startswith(b"\x1f\x8b"):
-        return gzip.decompress(content)
-    return lzma.decompress(content) if content.startswith(b"\xfd7zXZ\x00") else content
+def _lines(text: IO[str]) -> "Iterator[str]":
+    """Yield the lines of a file, with no more of it in memory than one. Raises ``ValueError`` with the line."""
+    number = 1
+    try:
+        while line := text.readline(LARGEST_EVENT + 1):
+            if len(line) > LARGEST_EVENT:
+                raise ValueError(f"line {number}: an event of more than {LARGEST_EVENT:,} letters")
+            yield line
+            number += 1
+    except UnicodeDecodeError as error:
+        number += error.object.count(b"\n", 0, error.start)
+        raise ValueError(f"line {number} is not UTF-8") from None
 
 
 def read_trace(name: str, lines: "Iterable[str]") -> Load:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from epcore import SliceSet
 from epcore.cli.failure import CommandError
-from epcore.cli.inputs import LARGEST_EVENT, lines
+from epcore.cli.inputs import lines
 from epcore.kubeconfig import is_in_pod
-from epcore.recorded import seconds_of
+from epcore.recorded import LARGEST_EVENT, seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from epcore.controller.sources import SourceError
-from epcore.controller.sources.document import LINES, TABLES, ending_of, endpoints_in
-from epcore.manifest import MAGIC, form_of, unpacker_of
+from epcore.controller.sources.document import LINES, TABLES, endpoints_in
+from epcore.manifest import form_of
+from epcore.packed import MAGIC, ending_of, unpacker_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

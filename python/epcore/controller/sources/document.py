@@ -3,13 +3,13 @@
 import csv
 import io
 import json
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import epcore
 from epcore.controller.sources import SourceError
 from epcore.errors import InvalidInputError, LimitError
 from epcore.manifest import NotYamlError, form_of, read_yaml
+from epcore.packed import ending_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 LINES: Final = {".jsonl", ".ndjson"}
 TABLES: Final = {".csv", ".txt"}
-PACKED: Final = {".gz", ".xz"}
 
 _ANY_SERVICE: Final = {"metadata": {"name": "any", "namespace": "any"}, "spec": {"ports": [{"port": 1}]}}
 """Endpoints are checked against it, but for their ports, which only the real Service can tell."""
@@ -46,12 +45,6 @@ def endpoints_in(name: str, content: bytes) -> "list[PublishedEndpoint]":
     if ending_of(name) in TABLES:
         return checked(_rows(name, text), name)
     return checked([item for document in _documents(name, text) for item in _listed(name, document)], name)
-
-
-def ending_of(name: str) -> str:
-    """Tell by what ending people know the form of a document, in small letters and without that of its packing."""
-    path = PurePath(name)
-    return (path.with_suffix("").suffix if path.suffix.lower() in PACKED else path.suffix).lower()
 
 
 def checked(items: "Iterable[object]", name: str) -> "list[PublishedEndpoint]":
