@@ -221,6 +221,40 @@ def test_the_names_of_two_ports_differ_whatever_label_a_slice_has() -> None:
     assert ServicePort("shop", "web_http").joined("_") != HTTP.joined("_")
 
 
+def test_ports_that_differ_in_the_protocol_alone_are_never_taken_for_one_another() -> None:
+    dns_ports = [[{"name": "dns", "port": 53, "protocol": protocol}] for protocol in ("TCP", "UDP")]
+    view = epcore.View()
+    slices = [slice_of(f"web-{number}", endpoint(1), ports=ports) for number, ports in enumerate(dns_ports)]
+    delta = view.replace(slices)
+    tcp, udp = ServicePort("shop", "web", "dns"), ServicePort("shop", "web", "dns", "UDP")
+    for told in (
+        lambda: envoy.eds(view, [tcp, udp]),
+        lambda: envoy.delta_eds(view, delta, [tcp, udp]),
+        lambda: envoy.leds(view, [tcp, udp], authority=AUTHORITY),
+        lambda: envoy.delta_leds(delta, authority=AUTHORITY, ports=[udp, tcp]),
+    ):
+        with pytest.raises(ValueError, match="shop/web/dns/UDP would have the same name as its port of TCP"):
+            told()
+    gone = view.replace(slices[:1])
+    assert not envoy.delta_leds(gone, authority=AUTHORITY, ports=[tcp, tcp])["removed_resources"]
+    assert len(envoy.delta_leds(gone, authority=AUTHORITY, ports=[udp])["removed_resources"]) == 1
+    assert envoy.delta_leds(gone, authority=AUTHORITY) == envoy.delta_leds(gone, authority=AUTHORITY, ports=[udp])
+
+
+def test_a_proxy_is_told_no_domain_names_where_it_takes_addresses() -> None:
+    view = epcore.View()
+    delta = view.replace([slice_of("web-1", {"addresses": ["a.example"], "conditions": LEAVING}, family="FQDN")])
+    assert not envoy.leds(view, [HTTP], authority=AUTHORITY)["resources"]
+    assert not envoy.leds_assignment(view, HTTP, authority=AUTHORITY, config={})["endpoints"]
+    assert not envoy.delta_leds(delta, authority=AUTHORITY)["resources"]
+    assert not envoy.cluster_load_assignment(view, HTTP, draining=True)["endpoints"]
+    assert nginx.NOBODY in nginx.upstream(view, HTTP)
+    with pytest.raises(ValueError, match="family of a backend must be one of IPv4, IPv6, not 'FQDN'"):
+        haproxy.Backend(HTTP, family="FQDN")  # type: ignore[arg-type]
+    slots = epcore.Slots("web", "http", namespace="shop", capacity=1, family="FQDN")
+    assert [change.after and change.after.address for change in slots.replace(view)] == ["a.example"]
+
+
 def test_a_haproxy_that_was_there_before_is_told_the_state_of_each_slot() -> None:
     # s1 points to one that went, and is in maintenance; s2 may be draining, since it was leaving and came back.
     view = view_of(slice_of("web-1", endpoint(2), endpoint(9)))

@@ -248,6 +248,10 @@ def test_trouble_while_stdin_is_silent_ends_as_trouble_does(tmp_path: Path) -> N
             assert "Fatal" not in process.stderr.read()
 
 
+SAME = ("nginx", "envoy")
+"""Outputs in which the name of a port has no protocol."""
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -263,9 +267,14 @@ def test_trouble_while_stdin_is_silent_ends_as_trouble_does(tmp_path: Path) -> N
         (["--service", "shop/web:dns/UDP", "-o", "haproxy"], "shop/web:dns/UDP: HAProxy passes on no UDP"),
         *(
             (["--service", "shop/web:dns/UDP", "--service", "shop/web:dns", "-o", output], "as its port of TCP")
-            for output in ("nginx", "envoy")
+            for output in SAME
         ),
         (["--batch", "-1"], "--batch"),
+        # Of the Service all ports of TCP are followed, and one that it has is called as the other.
+        *(
+            (["--service", "shop/web:http/UDP", "--service", "shop/web", "-o", one], "as its port of TCP")
+            for one in SAME
+        ),
         (["--state", "/dev/null/x"], "Not a directory"),
         (["-o", "nginx", "--to", "/nowhere/x"], "/nowhere"),
     ],

@@ -2,13 +2,16 @@
 
 The shapes are those of ``envoy.config.endpoint.v3`` and ``envoy.service.discovery.v3`` in protobuf's JSON mapping: as
 a file they are what ``path_config_source`` reads; a control plane parses them into its messages.
+
+Names have no protocol: functions that take several ports raise ``ValueError`` for two that differ in nothing else.
+Domain names are passed over, since Envoy refuses all that it is told together with one.
 """
 
 import json
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from epcore.proxy.ports import NOWHERE, PORT_NUMBERS, Locality, ServicePort, touched, usable
+from epcore.proxy.ports import NOWHERE, PORT_NUMBERS, Locality, ServicePort, told_apart, touched, usable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,7 +51,7 @@ def eds(view: "View", ports: "Iterable[ServicePort]", *, draining: bool = False,
 
     Its version is a hash of its content. Envoy reads it again when another file is moved to its place.
     """
-    resources = [cluster_load_assignment(view, port, draining=draining, at=at) for port in sorted(set(ports))]
+    resources = [cluster_load_assignment(view, port, draining=draining, at=at) for port in told_apart(ports)]
     response = {"version_info": _version(resources), "resources": resources, "type_url": ASSIGNMENT}
     return json.dumps(response, indent=1, ensure_ascii=False) + "\n"
 
@@ -66,7 +69,9 @@ def delta_eds(
     A port that has no endpoint any more keeps an empty assignment: to Envoy a resource that was removed is one that it
     goes on using.
     """
-    assignments = [cluster_load_assignment(view, port, draining=draining, at=at) for port in touched(delta, ports)]
+    assignments = [
+        cluster_load_assignment(view, port, draining=draining, at=at) for port in touched(delta, told_apart(ports))
+    ]
     return _delta_response(ASSIGNMENT, {one["cluster_name"]: one for one in assignments}, [])
 
 
@@ -99,22 +104,30 @@ def leds(view: "View", ports: "Iterable[ServicePort]", *, authority: str) -> Mes
             "@type": ENDPOINT,
             **_lb_endpoint(endpoint, _health(endpoint)),
         }
-        for port in sorted(set(ports))
+        for port in told_apart(ports)
         for endpoint in _all(view, port)
     }
     return _delta_response(ENDPOINT, resources, [])
 
 
-def delta_leds(delta: "Delta", *, authority: str) -> Message:
+def delta_leds(delta: "Delta", *, authority: str, ports: "Iterable[ServicePort] | None" = None) -> Message:
     """Make a ``DeltaDiscoveryResponse`` with exactly the endpoints that a delta tells something of.
 
     The delta must be one of a view with key ``address-port``. An endpoint that changed its zone leaves one collection
     and is in another; :func:`leds_assignment` must be sent where a port has a new zone.
+
+    :param ports: tell of these only. Left out, of all: no Service may have two of one name then, of TCP and of UDP.
     """
+    chosen = None if ports is None else set(told_apart(ports))
     resources: dict[str, Message] = {}
     removed: list[str] = []
     for change in (*delta.added, *delta.updated, *delta.removed):
-        before, after = _resource(change, authority, is_after=False), _resource(change, authority, is_after=True)
+        port = ServicePort(
+            change.namespace or "", change.service or "", change.port_name or "", change.protocol or "TCP"
+        )
+        if chosen is not None and port not in chosen:
+            continue
+        before, after = (_resource(change, port, authority, is_after=is_after) for is_after in (False, True))
         if before and (not after or before[0] != after[0]):
             removed.append(before[0])
         if after:
@@ -122,22 +135,30 @@ def delta_leds(delta: "Delta", *, authority: str) -> Message:
     return _delta_response(ENDPOINT, resources, removed)
 
 
-def _resource(change: "Change", authority: str, *, is_after: bool) -> tuple[str, Message] | None:
-    """Return name and content of the endpoint on one side of a change, if it is there and has a number of a port."""
+def _resource(change: "Change", port: ServicePort, authority: str, *, is_after: bool) -> tuple[str, Message] | None:
+    """Return name and content of the endpoint on one side of a change, if it is there and Envoy can be told of it."""
     endpoint = change.after if is_after else change.before
-    if endpoint is None or change.port is None or change.port not in PORT_NUMBERS:
+    if endpoint is None or change.port is None or change.port not in PORT_NUMBERS or _is_domain(change.address):
         return None
     ready = endpoint.ready is not False
     leaving = bool(endpoint.terminating) and endpoint.serving is not False
     health = "HEALTHY" if ready else "DRAINING" if leaving else "UNHEALTHY"
-    port = ServicePort(change.namespace or "", change.service or "", change.port_name or "")
     name = _collection(authority, port, endpoint.zone) + _name(change.address, change.port)
     return name, {"@type": ENDPOINT, **_placed(change.address, change.port, health)}
 
 
 def _all(view: "View", port: ServicePort) -> "list[PortEndpoint]":
-    found = view.endpoints(port.service, port.name, namespace=port.namespace)
-    return [endpoint for endpoint in found if endpoint.protocol == port.protocol and endpoint.port in PORT_NUMBERS]
+    """List the endpoints of a port that Envoy can be told of: it refuses all, where one is a domain name."""
+    return [
+        endpoint
+        for endpoint in view.endpoints(port.service, port.name, namespace=port.namespace)
+        if endpoint.protocol == port.protocol and endpoint.port in PORT_NUMBERS and endpoint.address_type != "FQDN"
+    ]
+
+
+def _is_domain(address: str) -> bool:
+    """Tell what a change does not: no top-level domain is a number, and no name has a colon."""
+    return ":" not in address and not address.rpartition(".")[2].isdecimal()
 
 
 def _leaving(view: "View", port: ServicePort) -> "list[PortEndpoint]":

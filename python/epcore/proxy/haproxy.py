@@ -6,17 +6,17 @@ A slot is a ``server`` line: ``s1``, ``s2``, and so on; which endpoint it serves
 import math
 import socket
 from ipaddress import IPv6Address
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias, get_args
 
 from epcore import Slots
 from epcore.errors import EpcoreError
 from epcore.proxy.ports import ServicePort, join_address, lines_of
+from epcore.types import FamilyName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from epcore import Delta, SlotChange, View
-    from epcore.types import FamilyName
 
     Target: TypeAlias = tuple[str, int]
 
@@ -44,7 +44,8 @@ class Backend:
     :param block: how many slots are added at a time.
     :param servers: what the slots serve now, as :meth:`Runtime.servers` tells; left out, one block is free.
 
-    Raises ``ValueError`` for a port of another protocol than TCP, which HAProxy does not pass on.
+    Raises ``ValueError`` for a port of another protocol than TCP, which HAProxy does not pass on, and for domain names
+    as family, which it takes for no address of a server.
 
     >>> import epcore
     >>> view = epcore.View()
@@ -74,6 +75,8 @@ class Backend:
             raise ValueError(f"slots come in blocks of 1 or more, not {block}")
         if port.protocol != "TCP":
             raise ValueError(f"{port.joined('/')}: HAProxy passes on no {port.protocol}")
+        if family not in get_args(FamilyName):
+            raise ValueError(f"family of a backend must be one of {', '.join(get_args(FamilyName))}, not {family!r}")
         self.name = name or port.joined("_")
         self.slots = Slots(
             port.service,

@@ -66,6 +66,19 @@ class ServicePort(_Port):
         return separator.join(part.replace(separator, separator * 2) for part in parts if part)
 
 
+def told_apart(ports: "Iterable[ServicePort]") -> list[ServicePort]:
+    """Sort ports, each once. Raises ``ValueError`` for two of one name: it has no protocol in it."""
+    found = sorted(set(ports))
+    names: dict[str, ServicePort] = {}
+    for port in found:
+        other = names.setdefault(port.joined("/"), port)
+        if other != port:
+            raise ValueError(
+                f"{port.joined('/')}/{port.protocol} would have the same name as its port of {other.protocol}"
+            )
+    return found
+
+
 class Locality(NamedTuple):
     """Where the proxy runs: it follows topology hints for this node and zone, as kube-proxy does."""
 

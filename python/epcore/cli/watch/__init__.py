@@ -15,6 +15,7 @@ from epcore.cli.watch.selection import Selection
 from epcore.cli.watch.sources import Cluster, log
 from epcore.cli.watch.targets import File, HAProxy, Lines, Target
 from epcore.proxy import Locality, dns, envoy, nginx, prometheus
+from epcore.proxy.ports import told_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -97,13 +98,13 @@ def _check(settings: Settings) -> None:
 
 
 def _check_ports(output: str, ports: "Sequence[ServicePort]") -> None:
-    """Refuse ports that a proxy could not take, or not tell apart: their names have no protocol."""
-    for before, port in zip([None, *ports], ports, strict=False):
-        text = f"--service {port.namespace}/{port.service}:{port.name}/{port.protocol}"
+    """Refuse ports that a proxy could not take, or not tell apart."""
+    for port in ports:
         if output == "haproxy" and port.protocol != "TCP":
+            text = f"--service {port.namespace}/{port.service}:{port.name}/{port.protocol}"
             raise CommandError(f"{text}: HAProxy passes on no {port.protocol}")
-        if output in {"nginx", "envoy"} and before is not None and before[:3] == port[:3]:
-            raise CommandError(f"{text}: would have the same name as its port of {before.protocol}")
+    if output in {"nginx", "envoy"}:
+        told_apart(ports)
 
 
 def _target(settings: Settings, selection: Selection) -> Target:
@@ -127,7 +128,7 @@ def _renderer(settings: Settings, selection: Selection) -> "Callable[[View], str
     at = Locality(settings.node, settings.zone)
 
     def upstreams(view: "View") -> str:
-        ports = selection.ports(view)
+        ports = told_apart(selection.ports(view))
         return "\n".join(nginx.upstream(view, port, options=settings.options, at=at) for port in ports)
 
     def services(view: "View") -> list[tuple[str, str]]:
