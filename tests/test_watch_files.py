@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from epcore.cli import main
-from epcore.cli.watch import targets
+from epcore.cli.watch import command as commands
 from watching import PATIENCE, added, addresses, save, send, slice_of, until, watching
 
 ROUNDS = 8
@@ -87,9 +87,9 @@ def test_a_disk_that_is_full_is_told_with_the_file(
 def test_a_command_that_fails_is_told_and_run_again(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(targets, "_AGAIN", 0.0)
+    monkeypatch.setattr(commands, "AGAIN", 0.0)
     flag = tmp_path / "flag"
-    command = targets.Command(f"test -e '{flag}'")
+    command = commands.Command(f"test -e '{flag}'")
     assert not command.run()
     assert "test: exit code 1; trying again" in capfd.readouterr().err
     command.retry()
@@ -99,22 +99,22 @@ def test_a_command_that_fails_is_told_and_run_again(
     flag.unlink()
     command.retry()
     assert capfd.readouterr().err == "", "it is run again until it succeeded, and not after that"
-    assert not targets.Command(str(tmp_path / "missing")).run()
+    assert not commands.Command(str(tmp_path / "missing")).run()
     assert "No such file" in capfd.readouterr().err
 
 
 def test_a_command_that_does_not_end_is_ended_and_run_again(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(targets, "_LONGEST", 0.2)
-    monkeypatch.setattr(targets, "_AGAIN", 0.0)
+    monkeypatch.setattr(commands, "_LONGEST", 0.2)
+    monkeypatch.setattr(commands, "AGAIN", 0.0)
     hangs = tmp_path / "hangs"
     hangs.touch()
-    command = targets.Command(f"sh -c 'test ! -e {shlex.quote(str(hangs))} || exec sleep 60'")
+    command = commands.Command(f"sh -c 'test ! -e {shlex.quote(str(hangs))} || exec sleep 60'")
     assert not command.run()
     assert capfd.readouterr().err == "epcore: sh: has not ended in 0.2 seconds; trying again\n"
     hangs.unlink()
-    monkeypatch.setattr(targets, "_LONGEST", PATIENCE)
+    monkeypatch.setattr(commands, "_LONGEST", PATIENCE)
     command.retry()
     assert capfd.readouterr().err == ""
     command.finish()
@@ -166,7 +166,7 @@ def test_a_command_that_fails_at_the_end_is_run_twice_more_and_then_is_trouble(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(targets, "_AGAIN", 0.1)
+    monkeypatch.setattr(commands, "AGAIN", 0.1)
     command = tmp_path / "reload"
     command.write_text(f"#!/bin/sh\ncd {shlex.quote(str(tmp_path))}\necho >>runs\ntest $(wc -l <runs) -gt {failures}\n")
     command.chmod(0o755)

@@ -11,7 +11,7 @@ import pytest
 
 import epcore
 from epcore.cli import main
-from epcore.cli.watch import targets
+from epcore.cli.watch import haproxy as targets
 from epcore.cli.watch.selection import Selection
 from epcore.proxy import ServicePort, haproxy
 from ports import free_port
@@ -40,7 +40,7 @@ def test_a_haproxy_whose_reload_takes_long_is_told_later(
     slots: list[tuple[str, int] | None] = [None, None]
     sent: list[str] = []
     monkeypatch.setattr(targets, "_START", 0.0)
-    monkeypatch.setattr(targets, "_AGAIN", 0.0)
+    monkeypatch.setattr(targets, "AGAIN", 0.0)
     monkeypatch.setattr(haproxy.Runtime, "servers", lambda *_: [*slots])
     monkeypatch.setattr(haproxy.Runtime, "send", lambda _, commands: sent.extend(commands))
     options: Any = {"block": 2, "options": [], "family": "IPv4"}
@@ -59,7 +59,7 @@ def test_a_haproxy_whose_reload_takes_long_is_told_later(
 def test_a_haproxy_that_does_not_answer_is_asked_again_at_the_end_and_then_is_trouble(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(targets, "_AGAIN", 0.0)
+    monkeypatch.setattr(targets, "AGAIN", 0.0)
     log = save(tmp_path / "log.jsonl", [added(slice_of("web-1", 1))])
     socket = str(tmp_path / "none.sock")
     assert main(["watch", log, "--once", "-o", "haproxy", "--socket", socket]) == 2

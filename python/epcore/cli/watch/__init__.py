@@ -1,7 +1,7 @@
 """``epcore watch``: follow slices, show what changes, and keep a file right.
 
-:mod:`.sources` bring events, of a cluster or of a log; :mod:`.follow` feeds them to a view; :mod:`.targets` show what
-changed or write it.
+:mod:`.sources` bring events, of a cluster or of a log; :mod:`.follow` feeds them to a view; :mod:`.targets` are told
+what changed: they show it (:mod:`.lines`), or write it (:mod:`.haproxy` and other proxies).
 """
 
 import time
@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from epcore.cli.failure import CommandError
 from epcore.cli.inputs import STDIN
 from epcore.cli.watch.follow import Follower
+from epcore.cli.watch.haproxy import HAProxy
+from epcore.cli.watch.lines import Lines
 from epcore.cli.watch.selection import Selection
 from epcore.cli.watch.sources import Cluster, log
-from epcore.cli.watch.targets import File, HAProxy, Lines, Target
+from epcore.cli.watch.targets import File, Target
 from epcore.proxy import Locality, dns, envoy, nginx, prometheus
 from epcore.proxy.ports import told_apart
 

@@ -211,22 +211,25 @@ class Cluster:
                     yield Told(event, "watch")
                     is_well = True
                 is_well = True
-            except Exception as error:  # noqa: BLE001 - of three libraries; what will not pass is raised
-                status = getattr(error, "status", None)
-                is_renewed = (was_there or is_well) and status == HTTPStatus.UNAUTHORIZED
-                if not is_renewed and not _is_passing(error, status):
-                    raise _as_command_error(error) from None
-                must_list = must_list or status == HTTPStatus.GONE
-                if is_renewed:
-                    # What cannot be read now may be half written, and is read again when it is refused again.
-                    with suppress(CommandError):
-                        self._log_in()
+            except Exception as error:  # noqa: BLE001 - of three libraries
+                self._bear(error, was_there=was_there or is_well)
+                must_list = must_list or getattr(error, "status", None) == HTTPStatus.GONE
                 yield Trouble(f"API server: {_told(error)}; trying again")
             was_there = was_there or is_well
             # A watch that ends at once is trouble too, though nobody says so. Trouble itself may take its time.
             failures = 0 if is_well and time.monotonic() - begin > _SHORT else failures + 1
             if failures:
                 self._wait(_pause(failures))
+
+    def _bear(self, error: Exception, *, was_there: bool) -> None:
+        """Log in anew where that may help. Raises ``CommandError`` for what will not pass."""
+        status = getattr(error, "status", None)
+        if was_there and status == HTTPStatus.UNAUTHORIZED:
+            # What cannot be read now may be half written, and is read again when it is refused again.
+            with suppress(CommandError):
+                self._log_in()
+        elif not _is_passing(error, status):
+            raise _as_command_error(error) from None
 
 
 def _pause(failures: int) -> float:
