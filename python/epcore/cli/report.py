@@ -144,13 +144,10 @@ def _slices(row: "Tally") -> list[object]:
     return list(dict.fromkeys(fill.slice for fill in row.fills))
 
 
-def _heat(replay: "Replay", row: "Tally", lines: int) -> go.Figure:
-    """Draw slices by time, on an even grid: each cell shows the state at its beginning."""
-    begin, end = row.times[0], row.times[-1]
-    grid = [begin + (end - begin) * column / _COLUMNS_OF_HEAT for column in range(_COLUMNS_OF_HEAT + 1)]
-    steps = [bisect_right(row.times, moment) - 1 for moment in grid]
+def _cells(row: "Tally", steps: list[int]) -> list[list[int | None]]:
+    """Tell for each slice how many endpoints it held at each of some steps."""
     place = {name: line for line, name in enumerate(_slices(row))}
-    cells: list[list[int | None]] = [[None] * len(grid) for _ in place]
+    cells: list[list[int | None]] = [[None] * len(steps) for _ in place]
     fills = iter(row.fills)
     fill = next(fills, None)
     now: list[int | None] = [None] * len(place)
@@ -160,11 +157,19 @@ def _heat(replay: "Replay", row: "Tally", lines: int) -> go.Figure:
             fill = next(fills, None)
         for line, endpoints in enumerate(now):
             cells[line][column] = endpoints
+    return cells
+
+
+def _heat(replay: "Replay", row: "Tally", lines: int) -> go.Figure:
+    """Draw slices by time, on an even grid: each cell shows the state at its beginning."""
+    begin, end = row.times[0], row.times[-1]
+    grid = [begin + (end - begin) * column / _COLUMNS_OF_HEAT for column in range(_COLUMNS_OF_HEAT + 1)]
+    cells = _cells(row, [bisect_right(row.times, moment) - 1 for moment in grid])
     figure = go.Figure(
         go.Heatmap(
             z=cells,
             x=grid,
-            y=list(range(1, len(place) + 1)),
+            y=list(range(1, len(cells) + 1)),
             zmin=0,
             zmax=replay.max_endpoints,
             colorscale="Viridis",
