@@ -129,75 +129,83 @@ def endpoint_of(pod: Json, family: str, all_nodes: list[Json], *, publish: bool)
     return endpoint
 
 
+HTTP = {"name": "http", "protocol": "TCP", "port": 8080}
+DNS = {"name": "dns", "protocol": "UDP", "port": 5353, "appProtocol": "example.com/dns"}
+RAW = {"name": "raw", "protocol": "TCP", "port": 9000}
+PORTS: list[Any] = [
+    [HTTP],
+    [HTTP],
+    [HTTP, DNS],
+    [DNS, HTTP],
+    [HTTP, DNS, RAW],
+    [{**HTTP, "port": 8081}],
+    [],
+    None,
+]
+
+
 @st.composite
-def existing_slices(  # noqa: C901 - one branch for each thing that can have changed
-    draw: st.DrawFn, service: Json, all_pods: list[Json], all_nodes: list[Json]
-) -> list[Json]:
+def existing_slices(draw: st.DrawFn, service: Json, all_pods: list[Json], all_nodes: list[Json]) -> list[Json]:
     """Slices as an earlier sync may have left them, with all that can have changed since."""
     publish = service["spec"].get("publishNotReadyAddresses", False)
-    http = {"name": "http", "protocol": "TCP", "port": 8080}
-    dns = {"name": "dns", "protocol": "UDP", "port": 5353, "appProtocol": "example.com/dns"}
-    raw = {"name": "raw", "protocol": "TCP", "port": 9000}
-    choices: list[Any] = [
-        [http],
-        [http],
-        [http, dns],
-        [dns, http],
-        [http, dns, raw],
-        [{**http, "port": 8081}],
-        [],
-        None,
-    ]
-    wanted = {1: [http], 2: [http, dns], 3: [http, dns, raw], 0: []}[len(service["spec"]["ports"])]
+    wanted = {1: [HTTP], 2: [HTTP, DNS], 3: [HTTP, DNS, RAW], 0: []}[len(service["spec"]["ports"])]
     found = []
     for number in range(draw(st.integers(0, 5))):
         family = draw(st.sampled_from([*service["spec"].get("ipFamilies", ["IPv4"]) * 3, "IPv4", "IPv6"]))
-        endpoints = []
-        for pod in draw(st.lists(st.sampled_from(all_pods), max_size=5)) if all_pods else []:
-            endpoint = copy.deepcopy(endpoint_of(pod, family, all_nodes, publish=publish))
-            if endpoint is None:
-                continue
-            change = draw(st.integers(0, 11))
-            if change == 0:
-                endpoint["conditions"] = draw(st.sampled_from([{}, {"ready": False}, {"ready": True}]))
-            elif change == 1:
-                endpoint["targetRef"] |= draw(st.sampled_from([{"uid": "old"}, {"resourceVersion": "7"}]))
-            elif change == 2:
-                endpoint["zone"] = "b"
-            elif change == 3:
-                endpoint["targetRef"]["name"] = "web-gone"
-            hints: list[Any] = [None, None, None, {"forZones": [{"name": endpoint.get("zone", "a")}]}]
-            hints += [{"forZones": [{"name": "a"}]}, {"forZones": [{"name": "a"}, {"name": "b"}]}]
-            hints += [{"forNodes": [{"name": pod["spec"]["nodeName"] or "n"}]}]
-            hint = draw(st.sampled_from(hints))
-            if hint is not None:
-                endpoint["hints"] = hint
-            endpoints.append(endpoint)
-        labels = {**service["metadata"]["labels"], SERVICE_NAME: "web", MANAGED_BY: MANAGER}
-        labels.pop(HEADLESS, None)
-        if service["spec"]["clusterIP"] in ("None", ""):
-            labels[HEADLESS] = ""
-        if draw(rarely):
-            labels["app"] = draw(st.sampled_from(["x", "z"]))
-        owner = "u-web" if draw(st.integers(0, 14)) else "u-old"
-        metadata = {
-            "name": f"web-{number}",
-            "namespace": "shop",
-            "generateName": "web-",
-            "resourceVersion": "1",
-            "labels": labels,
-            "ownerReferences": [
-                {"apiVersion": "v1", "kind": "Service", "name": "web", "uid": owner, "controller": True}
-            ],
-        }
-        if draw(sometimes):
-            metadata["annotations"] = {
-                "endpoints.kubernetes.io/last-change-trigger-time": "2025-01-01T00:00:00Z",
-                "other": "kept",
-            }
-        ports = draw(st.sampled_from(choices)) if draw(sometimes) else wanted
-        found.append({"metadata": metadata, "addressType": family, "endpoints": endpoints, "ports": ports})
+        held = draw(st.lists(st.sampled_from(all_pods), max_size=5)) if all_pods else []
+        made = [(pod, endpoint_of(pod, family, all_nodes, publish=publish)) for pod in held]
+        endpoints = [draw(held_endpoints(pod, endpoint)) for pod, endpoint in made if endpoint is not None]
+        metadata = draw(held_metadata(service, f"web-{number}"))
+        ports = draw(st.sampled_from(PORTS)) if draw(sometimes) else wanted
+        slice_ = {"metadata": metadata, "addressType": family, "endpoints": endpoints, "ports": ports}
+        found.append(copy.deepcopy(slice_))
     return found
+
+
+@st.composite
+def held_endpoints(draw: st.DrawFn, pod: Json, made: Json) -> Json:
+    """An endpoint of a Pod, with what can have changed of it since."""
+    endpoint = copy.deepcopy(made)
+    change = draw(st.integers(0, 11))
+    if change == 0:
+        endpoint["conditions"] = draw(st.sampled_from([{}, {"ready": False}, {"ready": True}]))
+    elif change == 1:
+        endpoint["targetRef"] |= draw(st.sampled_from([{"uid": "old"}, {"resourceVersion": "7"}]))
+    elif change == 2:
+        endpoint["zone"] = "b"
+    elif change == 3:
+        endpoint["targetRef"]["name"] = "web-gone"
+    hints: list[Any] = [None, None, None, {"forZones": [{"name": endpoint.get("zone", "a")}]}]
+    hints += [{"forZones": [{"name": "a"}]}, {"forZones": [{"name": "a"}, {"name": "b"}]}]
+    hints += [{"forNodes": [{"name": pod["spec"]["nodeName"] or "n"}]}]
+    hint = draw(st.sampled_from(hints))
+    return endpoint if hint is None else {**endpoint, "hints": hint}
+
+
+@st.composite
+def held_metadata(draw: st.DrawFn, service: Json, name: str) -> Json:
+    """What a slice of a Service says of itself, with what can have changed of it since."""
+    labels = {**service["metadata"]["labels"], SERVICE_NAME: "web", MANAGED_BY: MANAGER}
+    labels.pop(HEADLESS, None)
+    if service["spec"]["clusterIP"] in ("None", ""):
+        labels[HEADLESS] = ""
+    if draw(rarely):
+        labels["app"] = draw(st.sampled_from(["x", "z"]))
+    owner = "u-web" if draw(st.integers(0, 14)) else "u-old"
+    metadata = {
+        "name": name,
+        "namespace": "shop",
+        "generateName": "web-",
+        "resourceVersion": "1",
+        "labels": labels,
+        "ownerReferences": [{"apiVersion": "v1", "kind": "Service", "name": "web", "uid": owner, "controller": True}],
+    }
+    if draw(sometimes):
+        metadata["annotations"] = {
+            "endpoints.kubernetes.io/last-change-trigger-time": "2025-01-01T00:00:00Z",
+            "other": "kept",
+        }
+    return metadata
 
 
 @st.composite

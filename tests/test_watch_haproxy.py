@@ -69,13 +69,10 @@ def test_a_haproxy_that_does_not_answer_is_asked_again_at_the_end_and_then_is_tr
     assert last == "epcore: HAProxy was told nothing"
 
 
-@needs("haproxy")
-def test_haproxy_is_started_by_the_command_and_then_kept_right_through_its_socket(tmp_path: Path) -> None:
-    port = free_port()
-    main_file = f"""
+MAIN = """
 global
-    stats socket "{tmp_path}/socket" level admin
-    pidfile "{tmp_path}/pid"
+    stats socket "{folder}/socket" level admin
+    pidfile "{folder}/pid"
 defaults
     mode http
     timeout connect 1s
@@ -85,30 +82,46 @@ frontend main
     bind 127.0.0.1:{port}
     default_backend shop_web_http
 """
-    (tmp_path / "main.cfg").write_text(main_file)
-    reload = tmp_path / "reload"
-    start = f"{shlex.quote(str(program('haproxy')))} -D -f main.cfg -f web.cfg -p pid"
-    old = "$(test -e pid && echo -sf $(cat pid))"
-    reload.write_text(f"#!/bin/sh\ncd {shlex.quote(str(tmp_path))}\necho reload >>reloads\n{start} {old}\n")
-    reload.chmod(0o755)
-    runtime = haproxy.Runtime(str(tmp_path / "socket"))
 
-    def serves(*numbers: int) -> bool:
+
+class Started:
+    """A HAProxy in a folder, with a command that starts it or has a new one take over."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        (folder / "main.cfg").write_text(MAIN.format(folder=folder, port=free_port()))
+        self.reload = folder / "reload"
+        start = f"{shlex.quote(str(program('haproxy')))} -D -f main.cfg -f web.cfg -p pid"
+        old = "$(test -e pid && echo -sf $(cat pid))"
+        self.reload.write_text(f"#!/bin/sh\ncd {shlex.quote(str(folder))}\necho reload >>reloads\n{start} {old}\n")
+        self.reload.chmod(0o755)
+        self.runtime = haproxy.Runtime(str(folder / "socket"))
+
+    def serves(self, *numbers: int) -> bool:
         try:
-            servers = runtime.servers(ServicePort("shop", "web", "http").joined("_"))
+            servers = self.runtime.servers(ServicePort("shop", "web", "http").joined("_"))
         except haproxy.HAProxyError:
             return False
         return {one[0] for one in servers if one} == {f"10.0.0.{number}" for number in numbers}
 
-    def reloads() -> int:
-        return len((tmp_path / "reloads").read_text().split())
+    @property
+    def reloads(self) -> int:
+        return len((self._folder / "reloads").read_text().split())
 
+    @property
+    def pid(self) -> int:
+        return int((self._folder / "pid").read_text() or 0)
+
+
+@needs("haproxy")
+def test_haproxy_is_started_by_the_command_and_then_kept_right_through_its_socket(tmp_path: Path) -> None:
+    started = Started(tmp_path)
     arguments = ["-", "--service", "shop/web:http", "-o", "haproxy", "--to", str(tmp_path / "web.cfg"), "--slots", "4"]
     arguments += [
         "--socket",
         str(tmp_path / "socket"),
         "--on-change",
-        shlex.quote(str(reload)),
+        shlex.quote(str(started.reload)),
         "--option",
         "balance leastconn",
     ]
@@ -118,27 +131,27 @@ frontend main
             # The socket is not there yet: epcore says so and tries again once HAProxy runs.
             send(process, added(slice_of("web-1", 1, 2)))
             (tmp_path / "web.cfg").write_text("backend shop_web_http\n    server s1 127.0.0.1:1 disabled\n")
-            subprocess.run([str(reload)], check=True)
-            pids.append(int((tmp_path / "pid").read_text()))
-            until(lambda: serves(1, 2), process)
-            assert reloads() == 2, "one slot was there, and four are needed"
+            subprocess.run([str(started.reload)], check=True)
+            pids.append(started.pid)
+            until(lambda: started.serves(1, 2), process)
+            assert started.reloads == 2, "one slot was there, and four are needed"
             send(process, added(slice_of("web-1", 1, 2, 3, 4)))
-            until(lambda: serves(1, 2, 3, 4), process)
-            assert reloads() == 2
+            until(lambda: started.serves(1, 2, 3, 4), process)
+            assert started.reloads == 2
             send(process, added(slice_of("web-1", 2, 3, 4, 5, 6)))
-            until(lambda: serves(2, 3, 4, 5, 6), process)
-            assert reloads() == 3
+            until(lambda: started.serves(2, 3, 4, 5, 6), process)
+            assert started.reloads == 3
         assert "balance leastconn" in (tmp_path / "web.cfg").read_text()
         # Killed; while it was away an endpoint went. The next one asks HAProxy what it serves.
         with watching(*arguments) as process:
-            before = runtime.servers("shop_web_http")
+            before = started.runtime.servers("shop_web_http")
             send(process, added(slice_of("web-1", 2, 3, 5, 6, 7)))
-            until(lambda: {one[0] for one in runtime.servers("shop_web_http") if one} >= {"10.0.0.7"}, process)
-            after = runtime.servers("shop_web_http")
-            assert reloads() == 3
+            until(lambda: {one[0] for one in started.runtime.servers("shop_web_http") if one} >= {"10.0.0.7"}, process)
+            after = started.runtime.servers("shop_web_http")
+            assert started.reloads == 3
             assert [was for was, now in zip(before, after, strict=True) if was != now] == [("10.0.0.4", 80)]
     finally:
-        for pid in {*pids, int((tmp_path / "pid").read_text() or 0)} - {0}:
+        for pid in {*pids, started.pid} - {0}:
             try:
                 os.kill(pid, 15)
             except ProcessLookupError:
