@@ -257,6 +257,8 @@ SAME = ("nginx", "envoy")
     [
         (["--to", "x"], "--to does nothing with --output table"),
         (["--on-change", "x", "-o", "nginx"], "--on-change does nothing without --to"),
+        *((["--on-change", one, "--to", "x", "-o", "nginx"], "--on-change needs a command") for one in ("", " ")),
+        (["--on-change", "'x", "--to", "x", "-o", "nginx"], "--on-change 'x: No closing quotation"),
         (["--socket", "x", "-o", "nginx"], "--socket does nothing with --output nginx"),
         (["--option", "x", "-o", "dns"], "--option does nothing with --output dns"),
         (["--context", "x"], "--context does nothing with a log"),

@@ -21,7 +21,10 @@ class Command:
     """What makes a program read its file again, such as ``systemctl reload nginx``."""
 
     def __init__(self, line: str) -> None:
-        self._arguments = shlex.split(line)
+        try:
+            self._arguments = shlex.split(line)
+        except ValueError as error:
+            raise CommandError(f"--on-change {line}: {error}") from None
         self._failed_at: float | None = None
         if not self._arguments:
             raise CommandError("--on-change needs a command")

@@ -44,7 +44,7 @@ class HAProxy(Target):
         self._drafts: dict[ServicePort, haproxy.Backend] = {}
         """For the next start of a HAProxy that does not say what is in its slots."""
         self._file = File(self._sections, path, None)
-        self._command = Command(command) if command else None
+        self._command = None if command is None else Command(command)
         self._lost: tuple[View, Delta, float] | None = None
 
     def update(self, view: "View", delta: "Delta", moment: float) -> None:

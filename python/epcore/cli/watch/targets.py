@@ -36,7 +36,7 @@ class File(Target):
     def __init__(self, render: "Callable[[View], str]", path: str | None, command: str | None) -> None:
         self._render = render
         self._path = None if path is None else Path(path)
-        self._command = Command(command) if command else None
+        self._command = None if command is None else Command(command)
         self._text = None if self._path is None else _read(self._path)
 
     def update(self, view: "View", delta: "Delta", moment: float) -> bool:
