@@ -176,6 +176,7 @@ TROUBLE: dict[str, tuple[list[str], str]] = {
     "no seeds": (["flapping", "--seeds", "0"], "--seeds"),
     "an unknown policy": (["flapping", "--policy", "bogus"], "--policy bogus: "),
     "a bad trace": (["bad.csv"], "bad.csv: line 2 knows no event 'born'"),
+    "stdin": (["flapping", "-"], "stdin (-) can be read once only"),
     "no scheduler": (["flapping", "--dask", "tcp://127.0.0.1:1"], "--dask tcp://127.0.0.1:1: no scheduler answers"),
 }
 

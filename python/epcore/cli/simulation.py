@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from rich.text import Text
 
 from epcore.cli.failure import CommandError
+from epcore.cli.inputs import STDIN
 from epcore.cli.options import read_policy
 from epcore.cli.output import table
 from epcore.simulate import KUBERNETES, WORKLOADS, Row, TraceFile, Workload, compare
@@ -48,6 +49,8 @@ def read_sources(loads: "Sequence[str]", settings: "Sequence[str]") -> "list[Sou
     unused = set(parameters)
     for name in dict.fromkeys(names):
         kind = WORKLOADS.get(name)
+        if name == STDIN:
+            raise CommandError("stdin (-) can be read once only, and a load is read wherever it is simulated")
         if kind is None and not Path(name).exists():
             raise CommandError(f"{name}: neither a file nor one of {', '.join(WORKLOADS)}")
         known = {field.name for field in fields(kind)} if kind else set()
