@@ -1,6 +1,7 @@
 """`epcore replay`: finds what was wanted in a recording, and compares writers that all hold exactly that."""
 
 import gzip
+import io
 import json
 import lzma
 import math
@@ -444,6 +445,19 @@ def test_a_bad_recording_is_one_clear_line(
     assert complaint in error
     assert str(path) in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_recording_may_come_from_stdin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pack: Callable[[bytes], bytes]
+) -> None:
+    content = churned(1).write(tmp_path / "recording.jsonl").read_bytes()
+    assert main(["replay", str(tmp_path / "recording.jsonl"), "-o", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    told["recordings"][0]["recording"] = "-"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(pack(content)))))
+    assert main(["replay", "-", "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == told
 
 
 def test_a_compressed_recording_is_never_wholly_in_memory(tmp_path: Path) -> None:

@@ -118,7 +118,13 @@ class Meter:
 
     def reading(self, name: str) -> "Callable[[IO[bytes], int | None], IO[bytes]]":
         """Return what wraps a file so that reading it is shown."""
-        return lambda file, size: self._progress.wrap_file(file, size, description=f"read {name}")  # type: ignore[arg-type]
+
+        def wrapped(file: IO[bytes], size: int | None) -> IO[bytes]:
+            if size is None:  # nobody knows how far it is to the end
+                return file
+            return self._progress.wrap_file(file, size, description=f"read {name}")  # type: ignore[arg-type]
+
+        return wrapped
 
     def working(self, name: str) -> "Callable[[int, int], None]":
         """Return what is called with how many of how many steps are done."""
