@@ -271,6 +271,7 @@ TROUBLE: dict[str, tuple[list[str], str]] = {
     "a missing option": (["plan"], "--endpoints"),
     "no recording": (["replay"], "replay needs a recording"),
     "a recording of nothing": (["replay", "good.json"], "good.json: "),
+    "nested too deep": (["lint", "deep.json"], "deep.json: slices[0]"),
     "stdin twice": (["diff", "-", "-"], "stdin (-) can be read once only"),
     "a report in place of a folder": (["replay", "recording.jsonl", "--html", "."], "epcore: .: Is a directory"),
     "a report to nowhere": (
@@ -289,6 +290,7 @@ def test_trouble_is_one_clear_line_and_exit_code_2(
     Path("bad.json").write_text('{"kind": ', encoding="utf-8")
     Path("bad.yaml").write_text("a: b\nc: [", encoding="utf-8")
     Path("binary.yaml").write_bytes(b"\x00\xff\xfe\x01")
+    Path("deep.json").write_text("[" * 200)
     Path("cut.json.gz").write_bytes(gzip.compress(b"[" * 9_999)[:-20])
     Path("cut.json.xz").write_bytes(lzma.compress(b"[" * 9_999)[:-20])
     Path("numbers.yaml").write_text("- 1\n- 2\n", encoding="utf-8")

@@ -12,7 +12,7 @@ import yaml
 import epcore
 from epcore.cli.failure import CommandError
 from epcore.cli.inputs import objects_of, read_source
-from epcore.errors import InvalidInputError
+from epcore.errors import InvalidInputError, LimitError
 from epcore.manifest import YamlLoader
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def lint(
         findings = epcore.lint(
             b"\n".join(source.json for source in sources) or b"[]", max_endpoints=max_endpoints, **around
         )
-    except InvalidInputError as error:
+    except (InvalidInputError, LimitError) as error:
         for kind, name in (("services", services), ("pods", pods)):
             if error.path.startswith(kind):
                 raise CommandError(f"{name}: {error}") from None
@@ -157,7 +157,7 @@ def _refuse(source: Source) -> None:
         return
     try:
         epcore.lint(source.json)
-    except InvalidInputError as error:
+    except (InvalidInputError, LimitError) as error:
         raise CommandError(f"{source.name}: {error}") from None
 
 
