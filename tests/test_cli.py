@@ -444,6 +444,15 @@ def test_a_reader_that_goes_away_is_no_trouble(tmp_path: Path) -> None:
     assert process.returncode == 128 + signal.SIGPIPE
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["watch", "--help"], ["--version"]])
+def test_a_reader_of_help_that_goes_away_is_no_trouble(arguments: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([*EPCORE, *arguments], stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
+
+
 def test_an_interrupt_is_quiet() -> None:
     with subprocess.Popen(
         [*EPCORE, "diff", "-", os.devnull], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE

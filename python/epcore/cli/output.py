@@ -34,9 +34,15 @@ _NARROWEST: Final = 20
 """Columns below which no help is folded."""
 
 
+class _HelpConsole(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to whoever runs the command: its library would end the process by itself, with exit code 1."""
+        raise BrokenPipeError
+
+
 def help_console() -> Console:
     """Give the one that help is printed on: its library never ends where there is hardly a column."""
-    console = Console()
+    console = _HelpConsole()
     console.width = max(console.width, _NARROWEST)
     return console
 
