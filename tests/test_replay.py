@@ -275,6 +275,20 @@ def test_a_slice_that_passes_to_another_service_goes_from_the_one_and_comes_to_t
     assert {row.slices for row in result.rows} == {1}
 
 
+def test_a_name_that_went_to_slices_of_other_ports_is_not_given_again(tmp_path: Path) -> None:
+    plane = ControlPlane()
+    http, admin = ([{"name": "http", "port": port}] for port in (80, 81))
+    one, other = plane.new("web", "IPv4", http), plane.new("web", "IPv4", http)
+    for slice_, verb, ports, address in (
+        (one, "ADDED", http, "10.0.0.1"),
+        (one, "MODIFIED", admin, "10.0.0.2"),
+        (other, "ADDED", http, "10.0.0.1"),
+    ):
+        slice_ |= {"ports": ports, "endpoints": [{"addresses": [address]}]}
+        plane.see("EndpointSlice", verb, slice_, pause=5.0)
+    assert {row.slices for row in replay_of(plane, tmp_path).rows if row.exact} == {2}
+
+
 def test_what_is_deleted_and_was_never_there_changes_nothing(tmp_path: Path) -> None:
     plane = churned(2)
     before = replay_of(plane, tmp_path).to_dict()

@@ -14,8 +14,9 @@ from epcore.errors import EpcoreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
 
-    from epcore import Plan, Policy
+    from epcore import EndpointSlice, Plan, Policy
     from epcore.cli.recording import Lane, SliceEvent
     from epcore.cli.timeline import Step
     from epcore.cli.witness import Ports
@@ -141,23 +142,42 @@ class EngineWriter:
         """Plan each group of the lane, and take the results for granted."""
         held = self._slices.get(step.lane, {})
         groups = step.groups or {step.sync.events[-1].ports: Wanted.of(step.template, (), step.catalog)}
-        existing: dict[Ports, SliceSet | list[object]] = {
+        existing: dict[Ports, SliceSet | list[EndpointSlice]] = {
             ports: held.get(ports, SliceSet.from_json(b"[]")) for ports in groups
         }
         stale = [found for ports, found in held.items() if ports not in groups]
         if stale:  # another group takes their place: the one that needs most
             heir = max(groups, key=lambda ports: len(groups[ports].endpoints) - sum(map(len, held.get(ports, ()))))
             existing[heir] = [item for found in (held.get(heir, ()), *stale) for item in found]
-        plans = {ports: self._pack(step, wanted, existing[ports]) for ports, wanted in groups.items()}
+        plans: dict[Ports, Plan] = {}
+        for ports, wanted in groups.items():
+            others = [known for other, known in existing.items() if other != ports]
+            others += [plan.result() for plan in plans.values()]
+            plans[ports] = self._pack(step, wanted, existing[ports], {one.name for known in others for one in known})
         self._slices[step.lane] = {ports: plan.result() for ports, plan in plans.items()}
         return list(plans.values())
 
-    def _pack(self, step: "Step", wanted: Wanted, existing: "SliceSet | list[object]") -> "Plan":
+    def _pack(
+        self, step: "Step", wanted: Wanted, existing: "SliceSet | list[EndpointSlice]", taken: "AbstractSet[str | None]"
+    ) -> "Plan":
+        """Plan a group. A slice that was taken over by another group has the name that its content had here."""
+        template = wanted.template
+        plan = self._packed(step, wanted, existing, template)
+        while not taken.isdisjoint(write.name for write in plan.writes if write.verb == "create"):
+            pattern = json.loads(template)
+            pattern["metadata"]["generateName"] = f"{pattern['metadata'].get('generateName') or ''}x-"
+            template = compact(pattern)
+            plan = self._packed(step, wanted, existing, template)
+        return plan
+
+    def _packed(
+        self, step: "Step", wanted: Wanted, existing: "SliceSet | list[EndpointSlice]", template: bytes
+    ) -> "Plan":
         try:
             return pack(
                 wanted.parsed,
                 existing,
-                template=wanted.template,
+                template=template,
                 max_endpoints=self.max_endpoints,
                 policy=self._policy,
                 cohort=self._cohort,
