@@ -479,6 +479,28 @@ def test_what_a_recording_tells_before_the_first_pause_was_there(begin: tuple[fl
     assert [(one.time, one.key) for one in load.changes] == [(-1.0, "web-0"), (-1.0, "web-1"), (1.0, "web-2")]
 
 
+def test_a_pod_is_held_against_the_services_that_select_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Counter[str]()
+
+    def counted(service: Any, *around: Any) -> epcore.Plan:
+        asked[service["metadata"]["name"]] += 1
+        return epcore.reconcile(service, *around)
+
+    monkeypatch.setattr("epcore.simulate.trace.reconcile", counted)
+    objects: list[tuple[str, Any]] = []
+    for name in ("a", "b", "c"):
+        spec = {"selector": {"app": name}, "ports": [{"port": 80}]}
+        objects.append(("Service", {"metadata": {"name": name, "namespace": "shop"}, "spec": spec}))
+        objects.append(("Service", {"metadata": {"name": f"far-{name}", "namespace": "far"}, "spec": spec}))
+    for number, app in enumerate("aabb"):
+        metadata = {"name": f"pod-{number}", "namespace": "shop", "labels": {"app": app, "tier": "x"}}
+        status = {"podIPs": [{"ip": f"10.0.0.{number + 1}"}]}
+        objects.append(("Pod", {"metadata": metadata, "spec": {"nodeName": "n"}, "status": status}))
+    lines = [json.dumps({"t": 1.0, "kind": kind, "type": "ADDED", "object": one}) for kind, one in objects]
+    assert {change.service for change in read_recording("mine", lines).changes} == {"shop/a", "shop/b"}
+    assert asked == {"a": 2, "b": 2}
+
+
 def final(load: Load) -> set[bytes]:
     held: dict[tuple[str, str], bytes | None] = {}
     for change in load.changes:

@@ -98,6 +98,8 @@ class Witness:
 
     def __init__(self) -> None:
         self._services: dict[tuple[str, str], _Service] = {}
+        self._neighbours: dict[str, list[_Service]] = defaultdict(list)
+        """The same by namespace, since each Pod is held against those of its own."""
         self._pods: dict[tuple[str, str], dict[str, Any]] = {}
         """Of each Pod, by namespace and name, what its endpoints are made of."""
         self._nodes: set[str] = set()
@@ -126,13 +128,15 @@ class Witness:
     def _add_pod(self, pod: dict[str, Any], revision: int, *, deleted: bool) -> None:
         key = pod["metadata"].get("namespace", ""), pod["metadata"]["name"]
         self._pods[key] = {} if deleted else _reduced(pod)
-        for (namespace, _), service in self._services.items():
-            if namespace == key[0]:
-                self._look(service, key, revision)
+        for service in self._neighbours[key[0]]:
+            self._look(service, key, revision)
 
     def _add_service(self, item: dict[str, Any], revision: int, *, deleted: bool) -> None:
         key = item["metadata"].get("namespace", ""), item["metadata"]["name"]
-        service = self._services.setdefault(key, _Service({}))
+        if key not in self._services:
+            self._services[key] = _Service({})
+            self._neighbours[key[0]].append(self._services[key])
+        service = self._services[key]
         service.spec = {} if deleted else item.get("spec", {})
         for pod in self._pods:
             if pod[0] == key[0]:
@@ -145,9 +149,8 @@ class Witness:
         self._nodes.symmetric_difference_update({name})
         for key, pod in self._pods.items():
             if pod.get("node") == name:
-                for (namespace, _), service in self._services.items():
-                    if namespace == key[0]:
-                        self._look(service, key, revision)
+                for service in self._neighbours[key[0]]:
+                    self._look(service, key, revision)
 
     def _look(self, service: _Service, key: tuple[str, str], revision: int) -> None:
         """Bring what one Pod adds to one Service up to date."""

@@ -150,6 +150,9 @@ class _Recording:
     """For each group of slices the slice without endpoints."""
     _groups: dict[str, str] = field(default_factory=dict)
     _objects: dict[str, dict[tuple[str, str], Json]] = field(default_factory=dict)
+    """Pods and Nodes."""
+    _services: dict[str, dict[tuple[str, str], Json]] = field(default_factory=dict)
+    """By namespace, since each Pod is held against those of its own."""
     _by_pods: list[Change] = field(default_factory=list)
     _by_slices: list[tuple[str, Change]] = field(default_factory=list)
     _held: dict[tuple[str, str], dict[tuple[str, str], bytes]] = field(default_factory=dict)
@@ -173,7 +176,7 @@ class _Recording:
         if kind == "EndpointSlice":
             self._add_slice(now, verb, place, item)
             return
-        known = self._objects.setdefault(kind, {})
+        known = self._services.setdefault(place[0], {}) if kind == "Service" else self._objects.setdefault(kind, {})
         known.pop(place, None)
         if verb != "DELETED":
             known[place] = item
@@ -212,11 +215,12 @@ class _Recording:
         found: dict[tuple[str, str], bytes] = {}
         if pod is None:
             return found
-        nodes = self._objects.get("Node", {})
-        node = [one for (_, name), one in nodes.items() if name == pod.get("spec", {}).get("nodeName")]
-        for service, spec in self._objects.get("Service", {}).items():
-            if service[0] == place[0] and spec.get("spec", {}).get("selector"):
-                for slice_ in reconcile(spec, [pod], node or [_node_of(pod)]).result():
+        labels = pod["metadata"].get("labels") or {}
+        node = self._objects.get("Node", {}).get(("", pod.get("spec", {}).get("nodeName")), _node_of(pod))
+        for service in self._services.get(place[0], {}).values():
+            selector = service.get("spec", {}).get("selector")
+            if selector and selector.items() <= labels.items():
+                for slice_ in reconcile(service, [pod], [node]).result():
                     for endpoint in slice_.endpoints:
                         found[self._group(slice_.to_dict()), place[1]] = endpoint.to_json()
         return found
