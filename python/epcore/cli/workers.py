@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from epcore.cli.failure import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Executor, Future
+    from multiprocessing.process import BaseProcess
 
 Made = TypeVar("Made")
 
@@ -52,12 +53,13 @@ def _of_dask(address: str) -> "Iterator[Executor]":
 
 @contextmanager
 def _of_processes(jobs: int) -> "Iterator[Executor]":
+    others = active_children()
     # Fresh interpreters: what shows progress has a thread, which no fork survives.
     with _Processes(jobs, get_context("spawn"), initializer=_end_with_parent) as pool:
         try:
             yield pool
         except KeyboardInterrupt:
-            pool.interrupt()
+            pool.interrupt([one for one in active_children() if one not in others])
             raise
         except BrokenProcessPool:
             raise CommandError(f"--jobs {jobs}: a worker was killed; there may be too little memory for it") from None
@@ -71,11 +73,11 @@ class _Processes(ProcessPoolExecutor):
         with _no_interrupt():  # which processes inherit
             return super().submit(_interruptible, fn, *args, **kwargs)
 
-    def interrupt(self) -> None:
+    def interrupt(self, workers: "Sequence[BaseProcess]") -> None:
         """End all work, and wait until it has ended: it is not long, even for whoever presses Ctrl-C again."""
         with _no_interrupt():
-            for worker in active_children():
-                os.kill(worker.pid or 0, signal.SIGINT)
+            for pid in [worker.pid for worker in workers if worker.pid is not None]:
+                os.kill(pid, signal.SIGINT)
             self.shutdown(cancel_futures=True)
 
 
