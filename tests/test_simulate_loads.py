@@ -373,6 +373,7 @@ REFUSED = (
     [
         (b'{"kind": \n', "line 1 is no JSON of an event"),
         (b'{"t": 0}\n', "line 1 is no event with t, kind, type and object"),
+        (b"[{}]\n", "line 1 is no event with t, kind, type and object"),
         (b'{"kind": "Pod", "type": "ADDED", "object": {"metadata": {"name": "a"}}}\n', "tells of no endpoint"),
         (b"0,web,a,add\n\xff", "line 2 is not UTF-8"),
         (b"0,web,a,add\n\n" + b"# x\n" * 50_000 + b"1,web,\xff,add\n", "line 50003 is not UTF-8"),

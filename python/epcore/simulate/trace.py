@@ -55,7 +55,7 @@ class TraceFile:
 
     def _read(self, lines: "Iterator[str]") -> Load:
         empty, first = next((one for one in enumerate(lines) if one[1].strip()), (0, ""))
-        read = read_recording if first.lstrip().startswith("{") else read_trace
+        read = read_recording if first.lstrip().startswith(("{", "[")) else read_trace
         return read(self.name, chain(repeat("\n", empty), [first], lines))
 
 
