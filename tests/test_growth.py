@@ -54,6 +54,12 @@ def replacing_all_of_an_address(count: int) -> Call:
     return lambda: epcore.pack(wanted, existing, max_endpoints=1)
 
 
+def looking_ahead(count: int) -> Call:
+    """Each endpoint has a slice of its own, with room for one more, and as many come."""
+    wanted, existing = [endpoint(number) for number in range(2 * count)], chunked(count, 1)
+    return lambda: epcore.pack(wanted, existing, max_endpoints=2, policy="lifecycle")
+
+
 def sharing_an_address(count: int) -> Call:
     """All ports of one address pass to another target."""
     service = {"metadata": {"name": "web", "namespace": "shop"}, "spec": {"ports": [{"port": 80}]}}
@@ -67,7 +73,8 @@ def sharing_an_address(count: int) -> Call:
 
 
 @pytest.mark.parametrize(
-    "prepare", [compacting, short_of_bytes, replacing, replacing_all_of_an_address, sharing_an_address]
+    "prepare",
+    [compacting, short_of_bytes, replacing, replacing_all_of_an_address, looking_ahead, sharing_an_address],
 )
 def test_four_times_as_much_takes_about_four_times_as_long(prepare: Callable[[int], Call]) -> None:
     """Were it the square it would be sixteen times, and a Service of a million endpoints would take minutes."""

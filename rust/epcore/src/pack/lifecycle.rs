@@ -1,6 +1,8 @@
 //! Endpoints that take no traffic move to others that will change when they do (`DESIGN.md`, "Lifecycle").
 
+use crate::interrupt::point;
 use crate::pack::Lifecycle;
+use crate::pack::offers::{Offer, Offers, share};
 use crate::pack::pace::{Counts, Pace, counts};
 use crate::pack::place::{FillOrder, Target, place};
 use crate::pack::problem::{Assignment, Filled, Problem};
@@ -274,33 +276,19 @@ impl Renewal<'_, '_> {
     /// Choose containers for new items, as many as are needed, and then who goes where.
     fn fill(&mut self, pending: &[u32]) {
         let mut left = pending.len();
-        let mut rooms: Vec<usize> = self.bins.iter().map(|bin| self.problem.room(bin)).collect();
+        // Nothing comes in before all are chosen, so that a price depends on how much is left and on nothing else.
+        let keeping = self.keeping();
+        let mut offers = self.offers(keeping);
         let mut targets: Vec<Target> = Vec::new();
         while left > 0 {
-            let keeping = self.keeping();
-            let price = |bin: usize| {
-                let mut after = self.counts[bin];
-                after[Stage::New as usize] += rooms[bin].min(left);
-                let later = self.later(&after) - self.later(&self.counts[bin]);
-                (self.now(bin, keeping) + later) / share(rooms[bin], left)
-            };
-            let open = || (0..self.bins.len()).filter(|&bin| rooms[bin] > 0);
-            // Beyond the limit a container of what is leaving has to go away.
-            let is_beyond = self.is_beyond();
-            let stays = |bin: &usize| !is_beyond || self.bins[*bin].role != Role::Leaving;
-            let priced = |bin: usize| (price(bin), bin);
-            let found = cheapest(open().filter(stays).map(priced)).or_else(|| cheapest(open().map(priced)));
-            let opened = keeping.map(|keeping| {
-                let mut counts = Counts::default();
-                counts[Stage::New as usize] = self.problem.max_items.min(left);
-                (WRITE + self.later(&counts) + keeping) / share(self.problem.max_items, left)
-            });
-            let bin = match found {
-                Some((price, bin)) if opened.is_none_or(|opened| price <= opened) => bin,
-                _ => self.open(),
-            };
-            rooms.resize(self.bins.len(), self.problem.max_items);
-            let room = std::mem::take(&mut rooms[bin]).min(left);
+            point();
+            let opened = keeping.map(|keeping| self.price_of_one_more(left, keeping));
+            let taken = offers
+                .cheapest(left, &|counts, new| self.later_with(counts, new))
+                .filter(|(price, _)| opened.is_none_or(|opened| *price <= opened))
+                .and_then(|(_, at)| offers.take(at));
+            let (bin, room) = taken.unwrap_or_else(|| (self.open(), self.problem.max_items));
+            let room = room.min(left);
             left -= room;
             targets.push(Target { bin, room, forced: self.bins[bin].must_be_written() });
         }
@@ -309,6 +297,31 @@ impl Renewal<'_, '_> {
         for (item, target) in place(self.problem.items, pending, &mut targets, &residents, FillOrder::RoomiestFirst) {
             self.problem.put(&mut self.bins[targets[target].bin], item);
         }
+    }
+
+    fn offers(&self, keeping: Option<f64>) -> Offers {
+        let is_beyond = self.is_beyond();
+        let offer = |(bin, filled): (usize, &Filled)| {
+            // Beyond the limit a container of what is leaving has to go away.
+            let is_last = is_beyond && filled.role == Role::Leaving;
+            let room = self.problem.room(filled);
+            (bin, Offer { is_last, room, counts: self.counts[bin], now: self.now(bin, keeping) })
+        };
+        Offers::new(self.bins.iter().enumerate().map(offer), &|counts, new| self.later_with(counts, new))
+    }
+
+    /// What so many new items bring later on a container with these items.
+    fn later_with(&self, counts: &Counts, new: usize) -> f64 {
+        let mut after = *counts;
+        after[Stage::New as usize] += new;
+        self.later(&after) - self.later(counts)
+    }
+
+    /// The price of a container that is not there yet, for each item that it takes.
+    fn price_of_one_more(&self, items: usize, keeping: f64) -> f64 {
+        let mut counts = Counts::default();
+        counts[Stage::New as usize] = self.problem.max_items.min(items);
+        (WRITE + self.later(&counts) + keeping) / share(self.problem.max_items, items)
     }
 
     /// A container is meant for what is leaving as long as it holds nothing else.
@@ -320,14 +333,4 @@ impl Renewal<'_, '_> {
             }
         }
     }
-}
-
-/// The first of the cheapest.
-fn cheapest(prices: impl Iterator<Item = (f64, usize)>) -> Option<(f64, usize)> {
-    prices.min_by(|left, right| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1)))
-}
-
-/// The part of the items that there is room for.
-fn share(room: usize, items: usize) -> f64 {
-    if items <= room { 1.0 } else { room as f64 / items as f64 }
 }

@@ -19,6 +19,7 @@ mod late;
 mod lifecycle;
 mod naming;
 mod notes;
+mod offers;
 mod options;
 mod order;
 mod pace;
