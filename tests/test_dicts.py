@@ -202,20 +202,34 @@ class Odd(str):
         return True
 
 
-class Failing(Odd):
-    """Can be compared with nothing."""
-
-    __slots__ = ()
-    __hash__ = str.__hash__
-
-    def __eq__(self, _other: object) -> bool:
-        raise ValueError("no")
-
-
-@pytest.mark.parametrize("name", [Odd, Failing])
-def test_names_that_compare_in_their_own_way_are_texts_all_the_same(name: Any) -> None:
-    endpoints = [{"addresses": ["10.0.0.1"], name("zone"): "a", name("x"): "b"}]
+def test_names_that_compare_in_their_own_way_are_texts_all_the_same() -> None:
+    endpoints: list[Json] = [{"addresses": ["10.0.0.1"], Odd("zone"): "a", Odd("x"): "b"}]
     assert epcore.EndpointSet.from_objects(endpoints)[0].to_dict() == {"addresses": ["10.0.0.1"], "zone": "a", "x": "b"}
+
+
+@pytest.mark.parametrize("name", ["addresses", "zone", "conditions", "targetRef", "hints", "ready", "uid"])
+def test_what_a_name_raises_that_is_compared_is_raised(name: str) -> None:
+    """Also where it is Ctrl-C, which may come at any time."""
+
+    class Raising(str):
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, _other: object) -> bool:
+            raise KeyboardInterrupt(name)
+
+    def raising(value: Json) -> Json:
+        inner = {key: raising(of) if isinstance(of, dict) else of for key, of in value.items()}
+        return {Raising(key) if key == name else key: of for key, of in inner.items()}
+
+    hints = {"forZones": [{"name": "a"}]}
+    endpoint = raising({**ENDPOINT, "conditions": {"ready": True}, "hints": hints})
+    with pytest.raises(KeyboardInterrupt, match=name):
+        epcore.EndpointSet.from_objects([endpoint])
+    with pytest.raises(KeyboardInterrupt, match=name):
+        epcore.publish(SERVICE, [endpoint], managed_by="me")
+    with pytest.raises(KeyboardInterrupt, match=name):
+        epcore.SliceSet.from_objects([{**SLICE, "endpoints": [ENDPOINT] * 20 + [endpoint]}])
 
 
 class Twin(str):

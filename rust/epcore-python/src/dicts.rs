@@ -277,7 +277,7 @@ struct Names<'py, const N: usize> {
 
 impl<'py, const N: usize> Names<'py, N> {
     /// The values of these members of a dict, if it has no others. Those that few dicts have are last, and seldom looked up.
-    fn values(&mut self, dict: &Bound<'py, PyDict>) -> Result<[Option<Bound<'py, PyAny>>; N], OtherKind> {
+    fn values(&mut self, dict: &Bound<'py, PyDict>) -> Result<[Option<Bound<'py, PyAny>>; N], Other> {
         self.count += 1;
         if self.count == FEW {
             self.learn(dict);
@@ -287,14 +287,14 @@ impl<'py, const N: usize> Names<'py, N> {
             if missing == 0 {
                 break;
             }
-            *value = dict.get_item(name).map_err(|_| OtherKind)?;
+            *value = dict.get_item(name)?;
             missing -= usize::from(value.is_some());
         }
-        if missing == 0 { Ok(values) } else { Err(OtherKind) }
+        if missing == 0 { Ok(values) } else { Err(Other::Kind) }
     }
 
     /// The same of what may be a dict or not be there.
-    fn values_of(&mut self, value: Option<&Bound<'py, PyAny>>) -> Result<[Option<Bound<'py, PyAny>>; N], OtherKind> {
+    fn values_of(&mut self, value: Option<&Bound<'py, PyAny>>) -> Result<[Option<Bound<'py, PyAny>>; N], Other> {
         cast(value)?.map_or(Ok([const { None }; N]), |dict| self.values(dict))
     }
 
