@@ -89,6 +89,17 @@ def test_more_than_an_address_comes_in_the_short_form_and_in_that_of_the_api() -
     assert slice_["endpoints"] == [{"addresses": ["10.0.0.5"], "later": 1}]
 
 
+def test_an_address_is_written_as_the_api_takes_it_however_it_is_spelled() -> None:
+    """Since 1.36 leading zeros and IPv4-mapped addresses are refused; slices from before stay."""
+    before = stored(published(["10.0.0.1", "10.0.0.2"]).result())
+    before[0]["endpoints"][0]["addresses"] = ["010.0.0.01"]
+    for spelling in ("010.0.0.01", "::ffff:10.0.0.1", "[::ffff:a00:1]", "10.0.0.1"):
+        assert not published([spelling, "10.0.0.2"], before)
+        (write,) = published([spelling, spelling, "10.0.0.3"], before).writes
+        assert [endpoint.addresses for endpoint in write.slice.endpoints] == [["10.0.0.1"], ["10.0.0.3"]]
+        assert not epcore.lint(write.to_json())
+
+
 def test_ports_are_given_by_name_where_the_service_has_several() -> None:
     endpoints = [
         "10.0.0.5",

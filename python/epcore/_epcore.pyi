@@ -496,7 +496,9 @@ def publish(
         ``"db.example.org:5432"``); or a mapping with ``address`` (as such a string) and, as needed, ``port`` (a
         number), ``ports`` (numbers by the name of the Service's port, or ports as the API has them), ``ready``,
         ``serving``, ``terminating``, ``zone``, ``nodeName``, ``hostname``, ``targetRef``, ``hints``; or an endpoint as
-        the API has it, with ``port`` or ``ports`` beside. Without a port the Service's ``targetPort`` holds.
+        the API has it, with ``port`` or ``ports`` beside. Without a port the Service's ``targetPort`` holds. An IP
+        address may be in any spelling that slices may have been stored in (``"010.0.0.5"`` is ``"10.0.0.5"``); it is
+        written in the one that API servers still take.
     :param existing: what is there.
     :param managed_by: value of the label ``endpointslice.kubernetes.io/managed-by``, not one of Kubernetes' own.
 
