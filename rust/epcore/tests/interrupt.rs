@@ -39,6 +39,18 @@ fn all_work_on_many_objects_can_be_stopped() {
 }
 
 #[test]
+fn a_look_at_few_endpoints_of_many_ports_can_be_stopped() {
+    let listed = |count: usize, text: &dyn Fn(usize) -> String| (0..count).map(text).collect::<Vec<_>>().join(",");
+    let text = format!(
+        r#"{{"metadata":{{"name":"web-1","namespace":"shop","labels":{{"kubernetes.io/service-name":"web"}}}},"addressType":"IPv4","ports":[{}],"endpoints":[{}]}}"#,
+        listed(1_000, &|number| format!(r#"{{"name":"p{number}","port":{number}}}"#)),
+        listed(20, &|number| format!(r#"{{"addresses":["10.0.0.{number}"]}}"#)),
+    );
+    let view = cluster::view_of(&cluster::read(&text));
+    stops("endpoints of a view", || view.endpoints("shop", "web"));
+}
+
+#[test]
 fn a_sync_can_be_stopped() {
     let service =
         r#"{"metadata":{"name":"web","namespace":"shop"},"spec":{"selector":{"app":"web"},"ports":[{"port":80}]}}"#;

@@ -11,8 +11,11 @@ use crate::diff::key::{Hasher, Key, Place, Who, precedence, side, who};
 use crate::diff::mask::Side;
 use crate::diff::pairs::Sides;
 use crate::diff::suspects::{Spot, Suspects};
-use crate::interrupt::point;
+use crate::interrupt::points;
 use crate::model::EndpointSlice;
+
+/// Entries that take as long as an object of other work does.
+const FEW: usize = 64;
 
 /// What counts for one key, on each side.
 pub(crate) struct Entry {
@@ -42,23 +45,28 @@ impl<'a> Fold<'a> {
         let count = spots[0].len().max(spots[1].len());
         let (entries, table) = (Vec::with_capacity(count), HashTable::with_capacity(count));
         let mut fold = Self { sides, key: groups.key, groups, entries, table };
+        // An endpoint has an entry for each of its ports, which may be thousands.
+        let mut passed = 0;
         for (side, spots) in spots.into_iter().enumerate() {
-            for (number, spot) in spots.into_iter().enumerate() {
-                if number % 64 == 0 {
-                    point();
+            for spot in spots {
+                passed += fold.add(side, spot);
+                if passed >= FEW {
+                    points(passed / FEW);
+                    passed %= FEW;
                 }
-                fold.add(side, spot);
             }
         }
         fold
     }
 
-    fn add(&mut self, side: usize, spot: Spot) {
+    /// Add the entries of an endpoint, and tell how many it has.
+    fn add(&mut self, side: usize, spot: Spot) -> usize {
         const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
         let Self { sides, key, groups, entries, table } = self;
         let slices = sides[side];
         let subject = OnceCell::new();
-        for &(port, group) in groups.of(side, spot.slice) {
+        let of_slice = groups.of(side, spot.slice);
+        for &(port, group) in of_slice {
             let place = Place { slice: spot.slice, endpoint: spot.endpoint, port };
             let hash = spot.hash ^ u64::from(group).wrapping_mul(ODD);
             let is_same = |&at: &u32| {
@@ -83,6 +91,7 @@ impl<'a> Fold<'a> {
             places[side] = Some(place);
             entries.push(Entry { hash, group, places });
         }
+        of_slice.len()
     }
 
     pub(super) fn side(&self, side: usize, place: Place) -> Side<'a> {
