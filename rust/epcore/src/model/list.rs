@@ -14,12 +14,15 @@ use crate::model::{Address, Conditions, EndpointFields, EndpointRef, Members, Ra
 /// ```
 /// let list = epcore::wire::json::read_endpoints(br#"[{"addresses": ["10.0.0.5"], "zone": "a"}]"#)?;
 /// assert_eq!(list.get(0).and_then(|endpoint| endpoint.zone()), Some("a"));
+/// for endpoint in &list {
+///     assert!(endpoint.conditions().is_ready());
+/// }
 /// # Ok::<(), epcore::Error>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct EndpointList {
     pub(super) text: TextBuffer,
-    records: Vec<Record>,
+    pub(super) records: Vec<Record>,
     pub(super) rare: Vec<Rare>,
     /// About how many bytes belong to records that are no longer there.
     wasted: usize,
