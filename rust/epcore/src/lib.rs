@@ -41,3 +41,7 @@ mod thread;
 pub mod wire;
 
 pub use error::{Error, ErrorKind, Segment};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
