@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import epcore
 from epcore.cli.recording import read_recording
 from epcore.cli.replay import replay
-from kube_model import reconciled, summary
+from kube_model import reconciled, stored, summary
 from kube_strategies import Json, cases
 from test_pack_promises import through_an_api_server
 
@@ -273,6 +273,25 @@ def test_hints_for_two_zones_are_right_while_both_have_room() -> None:
     first["hints"] = {"forZones": [{"name": "a"}, {"name": "b"}]}
     assert not epcore.reconcile(service, pods, nodes, slices)
     assert not epcore.reconcile(service, pods, nodes, slices, policy="upstream")
+
+
+def test_hints_by_zone_rest_after_one_sync_where_a_zone_gets_more_than_it_may_keep() -> None:
+    """Three of four may be of zone ``b``: one of zone ``a`` has its hint already, and three come that are in it."""
+    service = {**SERVICE, "metadata": {**SERVICE["metadata"], "annotations": {TOPOLOGY_MODE: "Auto"}}}
+    condition = {"type": "Ready", "status": "True"}
+    nodes = [
+        {
+            "metadata": {"name": f"n{cpu}", "labels": {"topology.kubernetes.io/zone": zone}},
+            "status": {"conditions": [condition], "allocatable": {"cpu": str(cpu)}},
+        }
+        for zone, cpu in (("a", 1), ("b", 8))
+    ]
+    pods = [pod(number, spec={"nodeName": f"n{cpu}"}) for number, cpu in enumerate((8, 8, 8, 1), 1)]
+    before = stored(epcore.reconcile(service, pods[3:], nodes).result())
+    before[0]["endpoints"][0]["hints"] = {"forZones": [{"name": "b"}]}
+    plan = epcore.reconcile(service, pods, nodes, before)
+    assert plan
+    assert not epcore.reconcile(service, pods, nodes, plan.result(), hints=plan.hints)
 
 
 @given(st.permutations(range(6)), policies)

@@ -165,13 +165,7 @@ impl Run<'_> {
         };
         let hints: Vec<&str> =
             ready.iter().map(|endpoint| current.get(&key(*endpoint)).map_or("", String::as_str)).collect();
-        let shared = share(&ready, &hints, &allocations, usize::MAX);
-        // An endpoint that counts in several zones may unsettle others: it stays so only if a second look changes nothing.
-        let rests = |(chosen, _): &(Vec<String>, Counts)| {
-            let chosen: Vec<&str> = chosen.iter().map(String::as_str).collect();
-            share(&ready, &chosen, &allocations, usize::MAX).is_some_and(|(again, _)| again == chosen)
-        };
-        let shared = shared.filter(rests).or_else(|| share(&ready, &hints, &allocations, 1));
+        let shared = settled(&ready, &hints, &allocations);
         let Some((chosen, allocated)) = shared else {
             self.refuse(family, NO_ZONE);
             return None;
@@ -287,6 +281,34 @@ impl Run<'_> {
 }
 
 const NO_ZONE: &str = "an endpoint has no zone";
+
+/// Looks at zones until another one would change nothing, if it takes no more than so many.
+const LOOKS: usize = 8;
+
+/// The hints of each ready endpoint, which stay at the next look, and what each zone has then.
+fn settled(
+    ready: &[EndpointRef<'_>],
+    hints: &[&str],
+    allocations: &BTreeMap<String, Allocation>,
+) -> Option<(Vec<String>, Counts)> {
+    let again = |chosen: &[String], most_zones: usize| {
+        let chosen: Vec<&str> = chosen.iter().map(String::as_str).collect();
+        share(ready, &chosen, allocations, most_zones)
+    };
+    let shared = share(ready, hints, allocations, usize::MAX)?;
+    if again(&shared.0, usize::MAX).is_some_and(|next| next.0 == shared.0) {
+        return Some(shared);
+    }
+    // An endpoint that counts in several zones may unsettle others, and a zone may be given more than it may keep.
+    let mut shared = share(ready, hints, allocations, 1)?;
+    for _ in 0..LOOKS {
+        match again(&shared.0, 1) {
+            Some(next) if next.0 != shared.0 => shared = next,
+            _ => break,
+        }
+    }
+    Some(shared)
+}
 
 /// The hints of each endpoint, and how many serve each zone; `None` if one needs a hint and has no zone. Hints that name at most `most_zones`
 /// stay while each zone has room.
