@@ -354,6 +354,46 @@ def test_a_limit_of_bytes_holds_for_kubernetes_rule_too() -> None:
     assert caught.value.limit == 200
 
 
+def test_a_mirrored_slice_that_fits_can_be_written_again() -> None:
+    """What the API server added to it meanwhile does not count, and the trigger time does at once."""
+    options: Any = {"policy": "upstream", "trigger_time": "2026-01-01T00:00:00.000001Z"}
+
+    def size(plan: epcore.Plan) -> int:
+        (write,) = plan.writes
+        return len(write.to_json()) + (len("web-12345") if write.name is None else 0)
+
+    least = next(limit for limit in range(300, 1_000) if fits(limit, **options))
+    created = mirror(max_bytes=least, **options)
+    assert size(created) <= least
+    held = stored(created.result())
+    held[0]["metadata"] |= {"name": "web-12345", "uid": "u" * 36, "resourceVersion": "1000"}
+    other: Json = copy.deepcopy(ENDPOINTS)
+    other["subsets"][0]["addresses"][0]["ip"] = "10.0.0.3"
+    assert len(mirror(other, held, max_bytes=least, **options)) == 1
+
+
+def fits(limit: int, **options: Any) -> bool:
+    try:
+        mirror(max_bytes=limit, **options)
+    except epcore.LimitError:
+        return False
+    return True
+
+
+def test_a_mirrored_slice_that_is_meant_for_some_endpoints_says_so_within_its_limit() -> None:
+    """The annotations of a slice are those of the Endpoints, and what it is meant for."""
+    listed = [{"ip": f"10.0.0.{number}"} for number in range(1, 9)]
+    before, after = (
+        {**ENDPOINTS, "subsets": [{kind: listed, "ports": [{"name": "http", "port": 80}]}]}
+        for kind in ("notReadyAddresses", "addresses")
+    )
+    held = stored(mirror(before).result())
+    held[0]["metadata"]["annotations"] = {"epcore/role": "leaving"}
+    for limit in range(600, 1_200, 8):
+        plan = mirror(after, held, policy="lifecycle", max_bytes=limit)
+        assert all(len(write.to_json()) <= limit for write in plan.writes if write.verb != "delete")
+
+
 @pytest.mark.parametrize(
     ("service", "endpoints", "path"),
     [

@@ -364,7 +364,7 @@ pub(crate) fn same_annotations_and_owners(metadata: &ObjectMeta, template: &Obje
 }
 
 /// Set the trigger time of a slice that is to be written.
-fn stamp(metadata: &mut ObjectMeta, options: &Options) {
+pub(crate) fn stamp(metadata: &mut ObjectMeta, options: &Options) {
     if let Some(time) = &options.trigger_time {
         metadata.annotations.insert(TRIGGER_TIME_ANNOTATION.to_owned(), time.clone());
     }

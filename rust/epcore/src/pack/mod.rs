@@ -42,10 +42,10 @@ pub(crate) use canonical::canonical_order;
 pub use chance::{Alike, most_untouched};
 pub use cohort::{Cohort, Field};
 pub(crate) use combine::Combination;
-pub(crate) use group::same_annotations_and_owners;
+pub(crate) use group::{same_annotations_and_owners, stamp};
 pub use late::LateSlice;
 pub(crate) use late::Replaced;
-pub(crate) use naming::{Taken, fnv1a, name as name_slice};
+pub(crate) use naming::{Taken, fnv1a, longest_named, name as name_slice};
 pub use notes::{Event, HintState, Notes};
 pub use options::{
     AddressReuse, Compaction, CompactionOrder, IdleMoves, Lifecycle, Naming, Options, Policy, Prices, Replace,
@@ -53,6 +53,7 @@ pub use options::{
 pub use plan::{Move, Plan, Stats};
 pub use settled::Existing;
 pub(crate) use shelf::{Moment, Shelf};
+pub(crate) use sizes::as_created;
 pub use write::{Verb, Write, WriteReason, WriteReasons};
 
 use std::sync::Arc;

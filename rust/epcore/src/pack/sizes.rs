@@ -27,7 +27,11 @@ impl Group<'_> {
         let needs_bytes = self.may_pass(&bounds);
         if needs_bytes {
             for (slice, bin) in self.existing.iter().zip(bins) {
-                bin.base_bytes = slice_size(&as_created(self.rewritten(slice)));
+                let mut rewritten = self.rewritten(slice);
+                if self.options.policy.lifecycle().is_some() {
+                    bin.role.mark(&mut rewritten);
+                }
+                bin.base_bytes = slice_size(&as_created(rewritten));
                 bin.fits_as_it_is = slice_size(&as_created(EndpointSlice::clone(slice))) <= limit;
                 // What is meant for a new slice may end in this one.
                 if bin.recyclable {
@@ -138,7 +142,7 @@ impl Group<'_> {
 
 /// The slice without what the API server adds by itself. A new slice has none of it; were it counted, a slice that is full
 /// would be overfull as soon as it is there.
-fn as_created(mut slice: EndpointSlice) -> EndpointSlice {
+pub(crate) fn as_created(mut slice: EndpointSlice) -> EndpointSlice {
     let metadata = &mut *slice.metadata;
     for text in [&mut metadata.uid, &mut metadata.resource_version, &mut metadata.creation_timestamp] {
         text.clear();

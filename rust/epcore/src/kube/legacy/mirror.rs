@@ -231,7 +231,9 @@ impl Run<'_> {
         } else if self.options.naming == Naming::Deterministic {
             pack::name_slice(&mut slice, &mut Taken::new(self.names_taken()))?;
         }
-        let (size, limit) = (json::slice_size(&slice), self.options.max_bytes);
+        pack::stamp(&mut slice.metadata, self.options);
+        let named = if slice.metadata.name.is_empty() { pack::longest_named(&slice) } else { slice.clone() };
+        let (size, limit) = (json::slice_size(&pack::as_created(named)), self.options.max_bytes);
         if size > limit {
             return Err(
                 Error::limit("a slice of one subset would have too many bytes", limit, size).in_field("endpoints")
