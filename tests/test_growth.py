@@ -72,9 +72,21 @@ def sharing_an_address(count: int) -> Call:
     return lambda: epcore.publish(service, published("web-2"), existing, **options)
 
 
+def mirroring_ports_of_one_name(count: int) -> Call:
+    """Endpoints may have one name with many numbers, of which a slice may have one."""
+    ports = [{"name": "http", "port": number + 1} for number in range(count)]
+    subsets = [{"addresses": [{"ip": "10.0.0.1"}], "ports": ports}]
+    metadata: Json = {"name": "web", "namespace": "shop"}
+    read = epcore.LegacyEndpoints.from_object({"metadata": metadata, "subsets": subsets})
+    return lambda: epcore.mirror({"metadata": metadata, "spec": {}}, read)
+
+
 @pytest.mark.parametrize(
     "prepare",
-    [compacting, short_of_bytes, replacing, replacing_all_of_an_address, looking_ahead, sharing_an_address],
+    [
+        *(compacting, short_of_bytes, replacing, replacing_all_of_an_address, looking_ahead, sharing_an_address),
+        mirroring_ports_of_one_name,
+    ],
 )
 def test_four_times_as_much_takes_about_four_times_as_long(prepare: Callable[[int], Call]) -> None:
     """Were it the square it would be sixteen times, and a Service of a million endpoints would take minutes."""

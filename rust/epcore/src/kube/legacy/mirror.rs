@@ -334,12 +334,15 @@ fn add(families: &mut [Groups; 2], subset: &EndpointSubset, limit: usize, tally:
 /// upstream's slices are refused.
 fn by_name(ports: &[EndpointPort]) -> Vec<Vec<EndpointPort>> {
     let mut sets: Vec<Vec<EndpointPort>> = vec![Vec::new()];
+    // How many sets have a name, which are the first ones.
+    let mut having: HashMap<&str, usize> = HashMap::new();
     for port in ports {
-        let free = sets.iter().position(|set| set.iter().all(|other| other.name != port.name));
-        match free {
-            Some(at) => sets[at].push(port.clone()),
-            None => sets.push(vec![port.clone()]),
+        let at = having.entry(&port.name).or_default();
+        if *at == sets.len() {
+            sets.push(Vec::new());
         }
+        sets[*at].push(port.clone());
+        *at += 1;
     }
     sets
 }
