@@ -106,15 +106,20 @@ class PackerMachine(RuleBasedStateMachine):
 
     @rule(endpoints=OUTSIDE, is_removal=st.booleans())
     def change_outside(self, endpoints: list[str], is_removal: bool) -> None:  # noqa: FBT001
-        if self.outside is None:
-            return
-        known = set(self.outside)
+        known = set(self.outside or ())
         if is_removal:
             self.packer.remove("db", endpoints, namespace="shop")
-            self.outside = sorted(known - set(endpoints))
+            known -= set(endpoints)
         else:
             self.packer.upsert("db", endpoints, namespace="shop")
-            self.outside = sorted(known | set(endpoints))
+            known |= set(endpoints)
+        if known or self.outside is not None:
+            self.outside = sorted(known)
+
+    @rule()
+    def forget(self) -> None:
+        self.packer.forget("db", namespace="shop")
+        self.outside = None
 
     @rule(kind=st.sampled_from(KINDS), count=st.integers(1, 4), again=st.integers(0, 3))
     def watch(self, kind: str, count: int, again: int) -> None:
@@ -206,10 +211,11 @@ class PackerMachine(RuleBasedStateMachine):
     def every_plan_is_the_stateless_one(self) -> None:
         dirty, waiting = set(self.packer.dirty), set(self.packer.waiting)
         for namespace, name in self.seen["Service"]:
+            plan = self.packer.plan(name, namespace=namespace)
             stateless = self.stateless(name)
             if stateless is None:
+                assert not plan, "its slices are left alone"
                 continue
-            plan = self.packer.plan(name, namespace=namespace)
             assert plan.to_json() == stateless.to_json()
             if (namespace, name) not in dirty | waiting:
                 assert not stateless, "what needs a write is dirty"

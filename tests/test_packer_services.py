@@ -74,6 +74,18 @@ def test_slices_of_a_service_whose_endpoints_are_forgotten_are_left_alone() -> N
     assert [write.name for write in packer.plan("db", namespace="shop").writes] == ["db-x"], "they are there still"
 
 
+def test_slices_that_were_left_alone_hold_no_more_than_what_is_told_once_something_is() -> None:
+    packer = packer_of("10.9.0.1", "10.9.0.2")
+    (create,) = packer.plan("db", namespace="shop").writes
+    packer.answer(create, "accepted", made(create, "db-x", 6))
+    packer.forget("db", namespace="shop")
+    packer.upsert("db", [], namespace="shop")
+    assert not packer.plan("db", namespace="shop"), "nothing was told"
+    packer.upsert("db", [{"addresses": ["10.9.0.1"], "zone": "z"}], namespace="shop")
+    (write,) = packer.plan("db", namespace="shop").writes
+    assert [endpoint.addresses for endpoint in write.slice.endpoints] == [["10.9.0.1"]]
+
+
 @pytest.mark.parametrize("tell", ["publish", "upsert"])
 @pytest.mark.parametrize("other", [{}, {"y": 1}])
 def test_a_null_that_is_told_later_takes_a_field_away(tell: str, other: Json) -> None:

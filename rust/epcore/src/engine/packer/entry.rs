@@ -106,8 +106,12 @@ impl Entry {
     /// Take in endpoints from outside. True if anything about them is new.
     pub(super) fn tell(&mut self, news: impl IntoIterator<Item = (outside::Key, outside::Content)>) -> bool {
         let before = self.epoch;
-        self.outside.get_or_insert_default();
         for (key, content) in news {
+            if self.outside.is_none() {
+                // Its slices were left alone, whatever they hold.
+                self.outside = Some(Box::default());
+                self.mark();
+            }
             let address = key.address().clone();
             if self.outside.as_mut().is_some_and(|outside| outside.tell(key, content)) {
                 self.mark_address(address);
