@@ -28,13 +28,12 @@ def packer_of(*endpoints: str, **options: Any) -> epcore.Packer:
     return packer
 
 
-def write(packer: epcore.Packer, service: str, versions: "count[int]") -> None:
-    """Carry out the plan of a Service, and find nothing left to do."""
-    for one in packer.plan(service, namespace="shop").writes:
+def write(packer: epcore.Packer, service: str, versions: "count[int]", trigger_time: str | None = None) -> None:
+    """Carry out the plan of a Service, and find nothing left to do. Names of new slices are in another order."""
+    for one in packer.plan(service, namespace="shop", trigger_time=trigger_time).writes:
         version = next(versions)
-        packer.answer(
-            one, "accepted", None if one.verb == "delete" else made(one, one.name or f"{service}-{version}", version)
-        )
+        name = one.name or f"{service}-{version % 3}-{version}"
+        packer.answer(one, "accepted", None if one.verb == "delete" else made(one, name, version))
     assert packer.dirty == []
 
 

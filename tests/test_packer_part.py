@@ -1,13 +1,14 @@
 """The plan of what changed is the plan of everything: the same bytes, whichever part of the slices it was made from."""
 
-from itertools import count
+from itertools import chain, combinations, count
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import epcore
-from packer_parts import MANAGED_BY, SERVICE, Json, packer_of, same, write
+from packer_parts import MANAGED_BY, SERVICE, Json, made, packer_of, same, write
 
 ADDRESSES = [f"10.9.{number // 10}.{number % 10 + 1}" for number in range(40)]
 some_addresses = st.lists(st.sampled_from(ADDRESSES), max_size=4)
@@ -195,51 +196,268 @@ def test_the_plan_of_the_pods_that_changed_is_the_plan_of_all_pods(
             check()
 
 
+CHANGED_IN_PLACE = st.tuples(
+    st.integers(0, 13),
+    st.sampled_from([None, None, None, None, 9]),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([8080, 8080, 8080, 8081]),
+)
+"""The number of a Pod, that of the Pod whose address it has, readiness, whether it goes, and its port."""
+
+
+def sharing_service(sharing: str | None, labels: dict[str, str]) -> Json:
+    spec: Json = {
+        "selector": {"app": "web"},
+        "clusterIP": "10.96.0.1",
+        "ports": [{"name": "http", "targetPort": "http"}],
+    }
+    metadata: Json = {"name": "web", "namespace": "shop", "uid": "u", "labels": labels}
+    if sharing == "Auto":
+        metadata["annotations"] = {"service.kubernetes.io/topology-mode": sharing}
+    elif sharing is not None:
+        spec["trafficDistribution"] = sharing
+    return {"kind": "Service", "metadata": metadata, "spec": spec}
+
+
+def node_of(number: int) -> Json:
+    labels = {"topology.kubernetes.io/zone": f"z{number}"}
+    status = {"conditions": [{"type": "Ready", "status": "True"}], "allocatable": {"cpu": "4"}}
+    return {"kind": "Node", "metadata": {"name": f"n{number}", "labels": labels}, "status": status}
+
+
 @given(
-    st.lists(
-        st.tuples(st.integers(0, 11), st.booleans(), st.booleans(), st.sampled_from([8080, 8080, 8080, 8081])),
-        max_size=12,
-    ),
-    st.sampled_from([None, "PreferSameZone", "PreferSameNode"]),
+    st.lists(st.lists(CHANGED_IN_PLACE, min_size=1, max_size=2), max_size=12),
+    st.sampled_from([None, "PreferSameZone", "PreferSameNode", "Auto"]),
     st.sampled_from([None, "2026-01-02T03:04:05Z"]),
     st.sampled_from([{}, {"tier": "db"}]),
     st.sampled_from(["balanced", "lifecycle"]),
+    st.integers(0, 3).map(lambda number: number == 0),
 )
-def test_the_plan_of_one_pod_that_changed_in_place_is_the_plan_of_all_pods(
-    steps: list[tuple[int, bool, bool, int]],
-    distribution: str | None,
+def test_the_plan_of_pods_that_changed_in_place_is_the_plan_of_all_pods(
+    steps: list[list[tuple[int, int | None, bool, bool, int]]],
+    sharing: str | None,
     trigger_time: str | None,
     labels: dict[str, str],
     policy: Any,
+    is_deleted: bool,  # noqa: FBT001
 ) -> None:
-    """One Pod of many at a time, with hints, labels and times: most plans are made from its endpoint alone."""
-    spec: Json = {"selector": {"app": "web"}, "ports": [{"name": "http", "targetPort": "http"}]}
-    if distribution is not None:
-        spec["trafficDistribution"] = distribution
-    metadata = {"name": "web", "namespace": "shop", "uid": "u", "labels": labels}
-    service: Json = {"kind": "Service", "metadata": metadata, "spec": spec}
-    zones = [{"topology.kubernetes.io/zone": f"z{number}"} for number in range(2)]
-    nodes: list[Json] = [
-        {"kind": "Node", "metadata": {"name": f"n{at}", "labels": zone}} for at, zone in enumerate(zones)
-    ]
-    packer = epcore.Packer(policy=policy)
+    """One or two Pods of many at a time, with hints, labels and times: most plans are made from their endpoints."""
+    options: Any = {"policy": policy, "max_endpoints": 4}
+    service, nodes = sharing_service(sharing, labels), [node_of(number) for number in range(2)]
+    packer = epcore.Packer(**options)
     packer.apply([service, *nodes])
     pods = {n: pod_of(n, [f"10.9.0.{n + 1}"], 8080, ready=True, labelled=True) for n in range(12)}
     for pod in pods.values():
         packer.apply({"type": "ADDED", "object": pod})
     versions = count(11)
+    hints = packer.plan("web", namespace="shop").hints
     write(packer, "web", versions)
-    for number, ready, goes, port in steps:
-        pod = pod_of(number, [f"10.9.0.{number + 1}"], port, ready=ready, labelled=True)
-        if goes:
-            pod["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:00Z"
-        pods[number] = pod
-        packer.apply({"type": "MODIFIED", "object": pod})
-        plan = packer.plan("web", namespace="shop", trigger_time=trigger_time)
+    if is_deleted:
+        service["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:00Z"
+        packer.apply(service)
+    for step in steps:
+        for number, other, ready, goes, port in step:
+            address = f"10.9.0.{(number if other is None else other) + 1}"
+            pod = pod_of(number, [address], port, ready=ready, labelled=True)
+            if goes:
+                pod["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:00Z"
+            pods[number] = pod
+            packer.apply({"type": "MODIFIED", "object": pod})
+        time = trigger_time if goes else None
+        plan = packer.plan("web", namespace="shop", trigger_time=time)
         slices = packer.slices("web", namespace="shop")
-        whole = epcore.reconcile(service, list(pods.values()), nodes, slices, policy=policy, trigger_time=trigger_time)
+        whole = epcore.reconcile(service, list(pods.values()), nodes, slices, hints=hints, trigger_time=time, **options)
         same(plan, whole)
         assert plan.hints == whole.hints
         assert plan.stats == whole.stats
-        if len(plan) == 1 and ready:
-            write(packer, "web", versions)
+        if step[0][2] or not plan:
+            write(packer, "web", versions, time)
+            hints = plan.hints
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 8), st.sampled_from([0, 2_000, 6_000]), st.booleans()), max_size=12),
+    st.sampled_from([9_000, 12_000, 20_000, 40_000]),
+)
+def test_so_it_is_where_an_endpoint_grows_beyond_the_bytes_of_its_slice(
+    steps: list[tuple[int, int, bool]], max_bytes: int
+) -> None:
+    options: Any = {"max_endpoints": 4, "max_bytes": max_bytes}
+    wanted: dict[str, Json | str] = {f"10.9.0.{number}": f"10.9.0.{number}" for number in range(1, 9)}
+    packer = packer_of(*wanted, **options)
+    versions = count(11)
+    write(packer, "db", versions)
+    for number, length, is_written in steps:
+        address = f"10.9.0.{number}"
+        wanted[address] = {"addresses": [address], "note": "n" * length}
+        packer.upsert("db", [wanted[address]], namespace="shop")
+        slices = packer.slices("db", namespace="shop")
+        whole = epcore.publish(SERVICE, list(wanted.values()), slices, managed_by=MANAGED_BY, **options)
+        same(packer.plan("db", namespace="shop"), whole)
+        if is_written:
+            write(packer, "db", versions)
+
+
+@pytest.mark.parametrize("always", [None, "2026-01-02T03:04:00Z"])
+def test_the_plan_of_several_that_changed_in_place_is_that_of_all_whatever_groups_and_slices_they_are_of(
+    always: str | None,
+) -> None:
+    options: Any = {"max_endpoints": 2, "trigger_time": always}
+    wanted: dict[str, Json | str] = {f"10.9.0.{number}": f"10.9.0.{number}" for number in range(1, 8)}
+    wanted["10.9.0.8"] = "10.9.0.8:5433"
+    packer = packer_of(*wanted.values(), **options)  # type: ignore[arg-type]
+    versions = count(11)
+    write(packer, "db", versions)
+    for turn, some in enumerate(chain.from_iterable(combinations(wanted, size) for size in range(1, 4))):
+        for address in some:
+            port: Json = {"port": 5433} if address == "10.9.0.8" else {}
+            wanted[address] = {"addresses": [address], "zone": f"z{turn}", **port}
+        packer.upsert("db", [wanted[address] for address in some], namespace="shop")
+        time = [None, "2026-01-02T03:04:05Z", "2026-01-02T03:04:06Z"][turn % 3]
+        slices = packer.slices("db", namespace="shop")
+        given = {**options, "trigger_time": time or always}
+        whole = epcore.publish(SERVICE, list(wanted.values()), slices, managed_by=MANAGED_BY, **given)
+        same(packer.plan("db", namespace="shop", trigger_time=time), whole)
+        write(packer, "db", versions, time)
+
+
+def test_a_compaction_that_is_half_done_goes_on_with_the_next_change_in_place() -> None:
+    options: Any = {"max_endpoints": 4, "compaction": epcore.Compaction(epsilon=0, max_moves=2)}
+    wanted: dict[str, Json | str] = {f"10.9.0.{number}": f"10.9.0.{number}" for number in range(1, 25)}
+    packer = packer_of(*wanted, **options)
+    versions = count(11)
+
+    def carry_out() -> None:
+        for one in packer.plan("db", namespace="shop").writes:
+            version = next(versions)
+            after = None if one.verb == "delete" else made(one, one.name or f"db-{version}", version)
+            packer.answer(one, "accepted", after)
+
+    carry_out()
+    wanted = dict(list(wanted.items())[::4])
+    packer.publish("db", list(wanted.values()), namespace="shop")
+    carry_out()
+    wanted["10.9.0.21"] = {"addresses": ["10.9.0.21"], "zone": "z"}
+    packer.upsert("db", [wanted["10.9.0.21"]], namespace="shop")
+    slices = packer.slices("db", namespace="shop")
+    whole = epcore.publish(SERVICE, list(wanted.values()), slices, managed_by=MANAGED_BY, **options)
+    assert whole.stats.endpoints_moved
+    same(packer.plan("db", namespace="shop"), whole)
+
+
+def test_what_another_writer_added_to_an_endpoint_stays_where_it_changes_in_place() -> None:
+    packer = packer_of("10.9.0.1", "10.9.0.2")
+    (create,) = packer.plan("db", namespace="shop").writes
+    packer.answer(create, "accepted", made(create, "db-1", 6))
+    added = made(create, "db-1", 7)
+    added["endpoints"][0]["newer"] = 1
+    packer.apply(added, kind="EndpointSlice")
+    write(packer, "db", count(11))
+    packer.upsert("db", [{"addresses": ["10.9.0.1"], "zone": "z"}], namespace="shop")
+    (update,) = packer.plan("db", namespace="shop").writes
+    changed: Json = {**(update.to_dict()["endpoints"] or [])[0]}
+    assert (changed["zone"], changed["newer"]) == ("z", 1)
+
+
+@pytest.mark.parametrize("is_going", [False, True])
+@pytest.mark.parametrize("name", ["db-0", "db-9"])
+def test_slices_of_another_writer_or_that_are_going_count_for_no_plan_of_what_changed_in_place(
+    name: str,
+    is_going: bool,  # noqa: FBT001
+) -> None:
+    packer = packer_of("10.9.0.1", "10.9.0.2", max_endpoints=4)
+    (create,) = packer.plan("db", namespace="shop").writes
+    packer.answer(create, "accepted", made(create, "db-5", 6))
+    other = made(create, name, 7)
+    if is_going:
+        other["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:00Z"
+    else:
+        other["metadata"]["labels"]["endpointslice.kubernetes.io/managed-by"] = "other.example.com"
+    other["endpoints"] = [{"addresses": [f"10.9.1.{number}"]} for number in range(1, 5)]
+    packer.apply(other, kind="EndpointSlice")
+    write(packer, "db", count(11))
+    wanted: list[Json | str] = [{"addresses": ["10.9.0.1"], "zone": "z"}, "10.9.0.2"]
+    packer.upsert("db", wanted[:1], namespace="shop")
+    slices = packer.slices("db", namespace="shop")
+    whole = epcore.publish(SERVICE, wanted, slices, managed_by=MANAGED_BY, max_endpoints=4)
+    same(packer.plan("db", namespace="shop"), whole)
+
+
+def test_of_two_pods_that_come_to_one_address_none_is_left_out() -> None:
+    service, nodes = sharing_service(None, {}), [node_of(number) for number in range(2)]
+    packer = epcore.Packer()
+    pods = {number: pod_of(number, [f"10.9.0.{number + 1}"], 8080, ready=True, labelled=True) for number in range(4)}
+    packer.apply([service, *nodes, *pods.values()])
+    versions = count(11)
+    write(packer, "web", versions)
+    # The Pod that was there is the last by its name.
+    pods |= {number: pod_of(number, ["10.9.0.4"], 8080, ready=False, labelled=True) for number in (3, 10)}
+    packer.apply([pods[3], pods[10]])
+    slices = packer.slices("web", namespace="shop")
+    same(packer.plan("web", namespace="shop"), epcore.reconcile(service, list(pods.values()), nodes, slices))
+
+
+def test_what_a_service_that_is_being_deleted_gets_no_slice_for_is_counted_whatever_changed() -> None:
+    service, nodes = sharing_service(None, {}), [node_of(number) for number in range(2)]
+    service["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:00Z"
+    packer = epcore.Packer(max_endpoints=2)
+    pods = [pod_of(number, [f"10.9.0.{number + 1}"], 8080, ready=True, labelled=True) for number in range(3)]
+    held = epcore.reconcile(sharing_service(None, {}), pods[:2], nodes, naming="deterministic").result()
+    packer.replace(held, kind="EndpointSlice")
+    packer.apply([service, *nodes, *pods])
+    assert not packer.plan("web", namespace="shop")
+    pods[0] = pod_of(0, ["10.9.0.1"], 8080, ready=False, labelled=True)
+    packer.apply(pods[0])
+    whole = epcore.reconcile(service, pods, nodes, held, max_endpoints=2)
+    assert whole.stats.endpoints_added == 1
+    same(packer.plan("web", namespace="shop"), whole)
+
+
+def test_of_two_endpoints_with_the_same_addresses_the_preferred_one_is_published_whichever_changed() -> None:
+    one: Json = {"addresses": ["10.9.0.1", "10.9.0.2"], "conditions": {"ready": False}}
+    other: Json = {"addresses": ["10.9.0.2", "10.9.0.1"], "conditions": {"ready": True}}
+    packer = epcore.Packer(managed_by=MANAGED_BY)
+    packer.apply(SERVICE)
+    packer.publish("db", [one, other], namespace="shop")
+    write(packer, "db", count(11))
+    other["conditions"] = one["conditions"]
+    packer.upsert("db", [other], namespace="shop")
+    (update,) = packer.plan("db", namespace="shop").writes
+    assert [endpoint.addresses for endpoint in update.slice.endpoints] == [one["addresses"]]
+
+
+def test_a_trigger_time_that_is_none_is_refused_however_little_changed() -> None:
+    packer = packer_of("10.9.0.1")
+    write(packer, "db", count(11))
+    packer.upsert("db", [{"addresses": ["10.9.0.1"], "zone": "z"}], namespace="shop")
+    with pytest.raises(epcore.InvalidInputError, match="soon"):
+        packer.plan("db", namespace="shop", trigger_time="soon")
+
+
+def test_what_was_shared_by_cpu_in_a_family_that_is_gone_is_told_to_the_next_plan_whatever_changed() -> None:
+    service, nodes = sharing_service("Auto", {}), [node_of(number) for number in range(2)]
+    service["spec"]["ipFamilies"] = ["IPv4", "IPv6"]
+    packer = epcore.Packer()
+    packer.apply([service, *nodes])
+    for n in range(12):
+        packer.apply(pod_of(n, [f"10.9.0.{n + 1}", f"fd00::{n + 1:x}"], 8080, ready=True, labelled=True))
+    write(packer, "web", count(11))
+    six = [one for one in packer.slices("web", namespace="shop").to_dicts() if one["addressType"] == "IPv6"]
+    packer.apply([{"type": "DELETED", "object": {**one, "kind": "EndpointSlice"}} for one in six])
+    service["spec"]["ipFamilies"] = ["IPv4"]
+    del service["metadata"]["annotations"]
+    packer.apply(service)
+    pods = [pod_of(n, [f"10.9.0.{n + 1}"], 8080, ready=True, labelled=True) for n in range(12)]
+    packer.apply(pods)
+    for _ in range(2):
+        hints = packer.plan("web", namespace="shop").hints
+        write(packer, "web", count(21))
+    pods[0] = pod_of(0, ["10.9.0.1"], 8080, ready=False, labelled=True)
+    packer.apply(pods[0])
+    slices = packer.slices("web", namespace="shop")
+    whole = epcore.reconcile(service, pods, nodes, slices, hints=hints)
+    plan = packer.plan("web", namespace="shop")
+    same(plan, whole)
+    assert plan.hints == whole.hints
+    assert hints is not None

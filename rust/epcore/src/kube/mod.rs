@@ -31,5 +31,4 @@ pub(crate) use publish::{
 pub use publish::{Published, publish};
 pub use reconcile::{CONTROLLER, Options, reconcile};
 pub use service::{Service, ServicePort, TargetPort};
-pub(crate) use slices::Origin;
 pub use trackers::{Batch, ServiceIndex, ServiceKey, SliceTracker, TriggerTimes};

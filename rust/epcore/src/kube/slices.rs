@@ -60,11 +60,6 @@ impl Origin {
         Self::new("Service", &service.metadata, labels(service, manager), BTreeMap::new())
     }
 
-    /// Metadata of a new slice.
-    pub(crate) fn metadata(&self) -> &ObjectMeta {
-        &self.prototype.metadata
-    }
-
     pub(crate) fn new_slice(&self, family: AddressType, ports: Vec<EndpointPort>) -> EndpointSlice {
         EndpointSlice { address_type: family, ports: ports.into(), ..self.prototype.clone() }
     }

@@ -8,7 +8,6 @@ use hashbrown::HashMap;
 
 use crate::engine::packer::address::OwnedAddress;
 use crate::engine::packer::cluster::Cluster;
-use crate::engine::packer::common::Common;
 use crate::engine::packer::entry::Changes;
 use crate::engine::packer::slices::ServiceSlices;
 use crate::engine::packer::{Entry, PackerOptions};
@@ -33,7 +32,7 @@ type Change<'a> = (&'a Arc<EndpointSlice>, Replaced);
 /// Pods by their only address.
 type PodsByAddress<'a> = HashMap<Address<'a>, &'a Pod>;
 
-/// A Service, what is known of it, and what its slices have in common.
+/// A Service whose slices held what was wanted before something changed: each of this writer is right but for endpoints that changed.
 pub(super) struct Direct<'a> {
     cluster: &'a Cluster,
     name: &'a Name,
@@ -41,7 +40,6 @@ pub(super) struct Direct<'a> {
     slices: &'a ServiceSlices,
     entry: &'a Entry,
     changes: &'a Changes,
-    common: &'a Common,
     managed_by: &'a str,
     options: &'a Options,
 }
@@ -54,7 +52,7 @@ impl<'a> Direct<'a> {
         name: &'a Name,
         entry: &'a Entry,
     ) -> Option<Self> {
-        let changes = entry.changes.as_ref().filter(|changes| !changes.addresses.is_empty())?;
+        let changes = entry.changes.as_ref()?;
         let (service, slices) = cluster.service_and_slices(name)?;
         let (options, managed_by) = if service.selects_pods() {
             (&options.reconcile, &options.controller)
@@ -63,12 +61,11 @@ impl<'a> Direct<'a> {
         };
         let is_simple = matches!(options.policy, Policy::Threshold(_) | Policy::Prices(_))
             && options.compaction.is_none()
-            && !service.asks_for_topology_hints()
             && !service.metadata.is_being_deleted()
+            // Where endpoints are shared by CPU each depends on all others, and a plan without Events remembers that they are.
             && entry.hints.says_nothing()
             && slices.are_of(managed_by);
-        let common = entry.common.get_or_init(|| Arc::new(Common::of(service, managed_by)));
-        is_simple.then_some(Self { cluster, name, service, slices, entry, changes, common, managed_by, options })
+        is_simple.then_some(Self { cluster, name, service, slices, entry, changes, managed_by, options })
     }
 
     /// The plan, where each address that changed is that of one endpoint which stays in its slice, all of these slices are of one group, and
@@ -168,14 +165,8 @@ impl<'a> Direct<'a> {
     ) -> Option<(&'a Arc<EndpointSlice>, Option<Replaced>)> {
         let (slice, place) = self.cluster.only_holder(self.name, address.get())?;
         let before = slice.endpoints.get(place)?;
-        let is_simple = before.address_count() == 1
-            && slice.endpoints.len() <= self.options.max_endpoints
-            && self.common.is_of(self.service, slice);
-        if !is_simple {
-            return None;
-        }
         let wanted = self.wanted(address, pods, (slice, before))?;
-        if !wanted.is_same_endpoint(slice, before) {
+        if before.address_count() > 1 || !wanted.is_same_endpoint(slice, before) {
             return None;
         }
         let is_there = keeps(before, wanted.endpoint.get());
@@ -183,19 +174,16 @@ impl<'a> Direct<'a> {
         Some((slice, replaced))
     }
 
-    /// The Pods that changed, where each has one address and no other address changed; none where no Pod did.
+    /// The Pods that changed, where each has one address, which is that of no other.
     fn changed_pods(&self) -> Option<PodsByAddress<'a>> {
-        let changes = self.changes;
-        if changes.pods.is_empty() {
-            return Some(PodsByAddress::new());
-        }
-        let mut pods = PodsByAddress::with_capacity(changes.pods.len());
-        for pod in &changes.pods {
+        let changed = &self.changes.pods;
+        let mut pods = PodsByAddress::with_capacity(changed.len());
+        for pod in changed {
             let pod = self.cluster.selected_pod(self.name, pod)?;
             let [ip] = &*pod.ips else { return None };
             pods.insert(Address::parse(ip), pod);
         }
-        (pods.len() == changes.addresses.len() && changes.pods.len() == pods.len()).then_some(pods)
+        (pods.len() == changed.len()).then_some(pods)
     }
 
     /// What a changed address should be, in the slice and in place of the endpoint that hold it.
@@ -205,25 +193,27 @@ impl<'a> Direct<'a> {
         pods: &PodsByAddress<'_>,
         (slice, before): (&EndpointSlice, EndpointRef<'_>),
     ) -> Option<Wanted<'a>> {
-        let Self { service, entry, common, .. } = *self;
+        let Self { service, entry, .. } = *self;
         if !service.selects_pods() {
-            let (endpoint, ports) = entry.outside.as_ref()?.only(address).filter(|_| pods.is_empty())?;
+            let (endpoint, ports) = entry.outside.as_ref()?.only(address)?;
+            let resolved = |ports| kube::published_ports(service, self.managed_by, ports).ok();
             let ports = match ports {
-                Ports::OfService => Cow::Borrowed(common.ports.as_deref()?),
-                ports => Cow::Owned(kube::published_ports(service, self.managed_by, ports).ok()?),
+                Ports::OfService => {
+                    Cow::Borrowed(entry.ports.get_or_init(|| resolved(ports).map(Arc::new)).as_deref()?.as_slice())
+                }
+                ports => Cow::Owned(resolved(ports)?),
             };
             return Some(Wanted { endpoint: endpoint.clone(), ports });
         }
         let pod = *pods.get(&address.get())?;
         let nodes: HashMap<_, _> =
             self.cluster.node(&pod.node_name).map(|node| (&*pod.node_name, &**node)).into_iter().collect();
-        let mut errors = Vec::new();
-        let groups = kube::desired(service, &[pod], &nodes, slice.address_type, &mut errors).ok()?;
-        let [group] = <[_; 1]>::try_from(groups).ok().filter(|_| errors.is_empty())?;
+        // A Pod that is left out with an error has no endpoint.
+        let groups = kube::desired(service, &[pod], &nodes, slice.address_type, &mut Vec::new()).ok()?;
+        let [group] = <[_; 1]>::try_from(groups).ok()?;
         let endpoints = kube::distributed(service, group.endpoints, before).ok()?;
-        let mut endpoints = SharedEndpoint::each(endpoints.into());
-        let only = endpoints.next().filter(|_| endpoints.next().is_none())?;
-        Some(Wanted { endpoint: only, ports: Cow::Owned(group.ports) })
+        let endpoint = SharedEndpoint::each(endpoints.into()).next()?;
+        Some(Wanted { endpoint, ports: Cow::Owned(group.ports) })
     }
 }
 
@@ -231,9 +221,7 @@ impl Wanted<'_> {
     /// True if it is the same endpoint as one of a slice, with whatever content.
     fn is_same_endpoint(&self, slice: &EndpointSlice, before: EndpointRef<'_>) -> bool {
         let (wanted, identity) = (self.endpoint.get(), Identity::Stable);
-        wanted.address_count() == 1
-            && wanted.address().address_type() == slice.address_type
-            && same_ports(&self.ports, &slice.ports)
+        same_ports(&self.ports, &slice.ports)
             && ByIdentity { endpoint: before, identity } == (ByIdentity { endpoint: wanted, identity })
     }
 }

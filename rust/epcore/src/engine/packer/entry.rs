@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use crate::engine::packer::address::OwnedAddress;
-use crate::engine::packer::common::Common;
 use crate::engine::packer::outside::{self, Outside};
 use crate::kube::Pod;
-use crate::model::{Address, EndpointSlice};
+use crate::model::{Address, EndpointPort, EndpointSlice};
 use crate::pack::{HintState, LateSlice, Plan, Verb, Write, WriteReason};
 
 /// One Service.
@@ -18,8 +17,8 @@ pub(super) struct Entry {
     /// What changed since the slices held what was wanted; `None` if anything may have.
     pub(super) changes: Option<Changes>,
     pub(super) hints: HintState,
-    /// What its slices have in common, once that was asked.
-    pub(super) common: OnceLock<Arc<Common>>,
+    /// Ports of endpoints from outside that say none of their own, once they were asked for; none if there is something to be told about them.
+    pub(super) ports: OnceLock<Option<Arc<Vec<EndpointPort>>>>,
     /// Counts what changed, so that an answer can tell whether a plan is still all that there is to do.
     pub(super) epoch: u64,
     pub(super) sent: Option<Sent>,
@@ -100,7 +99,7 @@ impl Entry {
     pub(super) fn mark(&mut self) {
         self.epoch += 1;
         self.changes = None;
-        self.common = OnceLock::new();
+        self.ports = OnceLock::new();
     }
 
     /// Take in endpoints from outside. True if anything about them is new.

@@ -3,7 +3,6 @@
 mod address;
 mod answer;
 mod cluster;
-mod common;
 mod direct;
 mod entry;
 mod extract;
