@@ -11,7 +11,7 @@ import epcore
 from packer_parts import MANAGED_BY, SERVICE, Json, made, packer_of, same, write
 
 ADDRESSES = [f"10.9.{number // 10}.{number % 10 + 1}" for number in range(40)]
-some_addresses = st.lists(st.sampled_from(ADDRESSES), max_size=4)
+some_addresses = st.lists(st.sampled_from(ADDRESSES), max_size=8)
 changes = st.lists(
     st.tuples(st.sampled_from(["upsert", "remove", "write"]), some_addresses, st.sampled_from([None, "one", "two"])),
     max_size=12,
@@ -269,29 +269,36 @@ def test_the_plan_of_pods_that_changed_in_place_is_the_plan_of_all_pods(
         slices = packer.slices("web", namespace="shop")
         whole = epcore.reconcile(service, list(pods.values()), nodes, slices, hints=hints, trigger_time=time, **options)
         same(plan, whole)
-        assert plan.hints == whole.hints
-        assert plan.stats == whole.stats
+        assert (plan.hints, plan.events, plan.stats) == (whole.hints, whole.events, whole.stats)
         if step[0][2] or not plan:
             write(packer, "web", versions, time)
             hints = plan.hints
 
 
 @given(
-    st.lists(st.tuples(st.integers(1, 8), st.sampled_from([0, 2_000, 6_000]), st.booleans()), max_size=12),
+    st.lists(
+        st.tuples(
+            st.lists(st.integers(1, 12), min_size=1, max_size=3), st.sampled_from([0, 2_000, 6_000]), st.booleans()
+        ),
+        max_size=12,
+    ),
     st.sampled_from([9_000, 12_000, 20_000, 40_000]),
 )
-def test_so_it_is_where_an_endpoint_grows_beyond_the_bytes_of_its_slice(
-    steps: list[tuple[int, int, bool]], max_bytes: int
+def test_so_it_is_where_endpoints_grow_beyond_the_bytes_of_their_slice(
+    steps: list[tuple[list[int], int, bool]], max_bytes: int
 ) -> None:
     options: Any = {"max_endpoints": 4, "max_bytes": max_bytes}
     wanted: dict[str, Json | str] = {f"10.9.0.{number}": f"10.9.0.{number}" for number in range(1, 9)}
     packer = packer_of(*wanted, **options)
     versions = count(11)
     write(packer, "db", versions)
-    for number, length, is_written in steps:
-        address = f"10.9.0.{number}"
-        wanted[address] = {"addresses": [address], "note": "n" * length}
-        packer.upsert("db", [wanted[address]], namespace="shop")
+    for numbers, length, is_written in steps:
+        grown: dict[str, Json | str] = {
+            address: {"addresses": [address], "note": "n" * length}
+            for address in (f"10.9.0.{number}" for number in numbers)
+        }
+        packer.upsert("db", list(grown.values()), namespace="shop")
+        wanted |= grown
         slices = packer.slices("db", namespace="shop")
         whole = epcore.publish(SERVICE, list(wanted.values()), slices, managed_by=MANAGED_BY, **options)
         same(packer.plan("db", namespace="shop"), whole)
@@ -320,6 +327,38 @@ def test_the_plan_of_several_that_changed_in_place_is_that_of_all_whatever_group
         whole = epcore.publish(SERVICE, list(wanted.values()), slices, managed_by=MANAGED_BY, **given)
         same(packer.plan("db", namespace="shop", trigger_time=time), whole)
         write(packer, "db", versions, time)
+
+
+def test_two_endpoints_that_grow_at_once_are_in_two_slices_where_one_cannot_hold_both() -> None:
+    options: Any = {"max_endpoints": 4, "max_bytes": 12_000}
+    wanted: dict[str, Json | str] = {f"10.9.0.{number}": f"10.9.0.{number}" for number in range(1, 5)}
+    packer = packer_of(*wanted, **options)
+    write(packer, "db", count(11))
+    wanted |= {address: {"addresses": [address], "note": "n" * 6_000} for address in list(wanted)[:2]}
+    packer.upsert("db", list(wanted.values())[:2], namespace="shop")
+    slices = packer.slices("db", namespace="shop")
+    whole = epcore.publish(SERVICE, list(wanted.values()), slices, managed_by=MANAGED_BY, **options)
+    assert whole.stats.creates == 1
+    same(packer.plan("db", namespace="shop"), whole)
+
+
+def test_what_the_emptiest_slice_cannot_hold_goes_to_the_next_one() -> None:
+    """The emptiest one is written anyway, and one beside it is enough."""
+    wanted: dict[str, Json | str] = {f"10.9.0.{number}": f"10.9.0.{number}" for number in range(10, 22)}
+    packer = packer_of(*wanted, max_endpoints=4)
+    versions = count(11)
+    write(packer, "db", versions)
+    for number in (11, 12, 13, 16, 17):
+        packer.remove("db", [wanted.pop(f"10.9.0.{number}")], namespace="shop")
+    write(packer, "db", versions)
+    news: dict[str, Json | str] = {f"10.9.0.{number}": f"10.9.0.{number}" for number in range(30, 34)}
+    news["10.9.0.10"] = {"addresses": ["10.9.0.10"], "zone": "z"}
+    packer.upsert("db", list(news.values()), namespace="shop")
+    wanted |= news
+    slices = packer.slices("db", namespace="shop")
+    whole = epcore.publish(SERVICE, list(wanted.values()), slices, managed_by=MANAGED_BY, max_endpoints=4)
+    assert [one.verb for one in whole.writes] == ["update", "update"]
+    same(packer.plan("db", namespace="shop"), whole)
 
 
 def test_a_compaction_that_is_half_done_goes_on_with_the_next_change_in_place() -> None:
