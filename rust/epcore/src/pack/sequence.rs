@@ -31,8 +31,13 @@ impl Draft<'_, '_> {
         edges.extend(self.edges_of_copies(&write_of));
         self.add_touches(&write_of, &mut edges);
         let mut ordered = self.sorted(&edges);
-        let unordered = self.unordered(&ordered, &write_of);
+        let place = places(&ordered);
+        let unordered = self.unordered(&place, &write_of);
         if self.options.address_reuse == AddressReuse::Strict && !unordered.is_empty() {
+            // What is in order stays so: of a circle another edge might give way where the late items have left it.
+            for edge in &mut edges {
+                edge.must |= place[edge.first] < place[edge.second];
+            }
             self.add_second_writes(&unordered, &write_of, &mut edges);
             ordered = self.sorted(&edges);
         } else {
@@ -108,11 +113,7 @@ impl Draft<'_, '_> {
     }
 
     /// Added items whose address has not left when they come in.
-    fn unordered(&self, ordered: &[usize], write_of: &HashMap<usize, usize>) -> BTreeSet<u32> {
-        let mut place = vec![0; ordered.len()];
-        for (at, &write) in ordered.iter().enumerate() {
-            place[write] = at;
-        }
+    fn unordered(&self, place: &[usize], write_of: &HashMap<usize, usize>) -> BTreeSet<u32> {
         let when = |bin: &usize| write_of.get(bin).map(|&write| place[write]);
         self.arrivals()
             .filter(|(item, target)| self.group.sources_of(*item).iter().any(|source| when(source) >= when(target)))
@@ -217,6 +218,15 @@ impl Draft<'_, '_> {
             .with(WriteReason::Replaced, foreign && verb == Verb::Delete)
             .with(WriteReason::Emptied, verb == Verb::Delete && !foreign)
     }
+}
+
+/// Where each write is in an order.
+fn places(ordered: &[usize]) -> Vec<usize> {
+    let mut places = vec![0; ordered.len()];
+    for (at, &write) in ordered.iter().enumerate() {
+        places[write] = at;
+    }
+    places
 }
 
 fn mark_as_moving(slice: &mut EndpointSlice) {
