@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::Error;
+use crate::model::short::{SHORT, filled};
 use crate::model::{leading_v4, names};
 
 /// `addressType` of a slice.
@@ -127,19 +128,9 @@ fn special(address: &IpAddr) -> Result<(), Error> {
 }
 
 fn parse_v4(text: &[u8]) -> Option<Ipv4Addr> {
-    let found = padded(text).map_or_else(|| leading_v4(text), |text| leading_v4(&text));
+    // With spaces behind it, where it is as long as nearly all addresses are: then all bytes are looked at at once.
+    let found = if text.len() < SHORT { leading_v4(&filled(text, b' ').to_le_bytes()) } else { leading_v4(text) };
     found.filter(|&(_, length)| length == text.len()).map(|(address, _)| address)
-}
-
-/// A text with spaces behind it, if it is as long as nearly all addresses are.
-#[inline]
-fn padded(text: &[u8]) -> Option<[u8; 16]> {
-    let (first, last): (&[u8; 7], &[u8; 7]) = (text.first_chunk()?, text.last_chunk()?);
-    let mut padded = [b' '; 16];
-    *padded.first_chunk_mut()? = *first;
-    // Two copies of one size that overlap are faster than one of any size.
-    *padded[..text.len().min(15)].last_chunk_mut()? = *last;
-    (text.len() < 15).then_some(padded)
 }
 
 #[cfg(test)]

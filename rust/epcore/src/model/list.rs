@@ -107,19 +107,21 @@ impl EndpointList {
     #[inline]
     fn push_with_rare(&mut self, endpoint: EndpointRef<'_>, rare: Option<Rare>) -> Result<(), Error> {
         let (from, record) = (&endpoint.list.text, endpoint.record);
-        let address = self.store(endpoint.address())?;
         let last = self.records.last().copied().unwrap_or_default();
+        // Asked once for all, so that none of them is answered by way of memory.
+        self.text.check_room(record.all_text())?;
+        let text = &mut self.text;
         let copy = Record {
-            address,
+            address: StoredAddress::of(endpoint.address(), text),
             conditions: record.conditions,
-            hostname: self.text.push(from.get(record.hostname))?,
-            node_name: self.text.intern(from.get(record.node_name))?,
-            zone: self.text.intern_after(last.zone, from.get(record.zone))?,
-            hints: self.text.intern_after(last.hints, from.get(record.hints))?,
-            target_kind: self.text.intern_after(last.target_kind, from.get(record.target_kind))?,
-            target_namespace: self.text.intern_after(last.target_namespace, from.get(record.target_namespace))?,
-            target_name: self.text.push(from.get(record.target_name))?,
-            target_uid: self.text.push(from.get(record.target_uid))?,
+            hostname: text.append(from.get(record.hostname)),
+            node_name: text.find_or_append(from.get(record.node_name)),
+            zone: text.find_or_append_after(last.zone, from.get(record.zone)),
+            hints: text.find_or_append_after(last.hints, from.get(record.hints)),
+            target_kind: text.find_or_append_after(last.target_kind, from.get(record.target_kind)),
+            target_namespace: text.find_or_append_after(last.target_namespace, from.get(record.target_namespace)),
+            target_name: text.append(from.get(record.target_name)),
+            target_uid: text.append(from.get(record.target_uid)),
             rare: 0,
         };
         self.push_record(copy, rare)
@@ -144,17 +146,20 @@ impl EndpointList {
     pub fn push_fields(&mut self, fields: &EndpointFields<'_>) -> Result<(), Error> {
         let EndpointFields { address, conditions, hostname, node_name, zone, hints, target } = *fields;
         let [kind, namespace, name, uid] = target;
+        let texts = [address, hostname, node_name, zone, hints, kind, namespace, name, uid];
+        self.text.check_room(texts.iter().map(|text| text.len()).sum())?;
+        let text = &mut self.text;
         let record = Record {
-            address: self.store(Address::parse(address))?,
+            address: StoredAddress::of(Address::parse(address), text),
             conditions,
-            hostname: self.text.push(hostname)?,
-            node_name: self.text.intern(node_name)?,
-            zone: self.text.intern(zone)?,
-            hints: self.text.intern(hints)?,
-            target_kind: self.text.intern(kind)?,
-            target_namespace: self.text.intern(namespace)?,
-            target_name: self.text.push(name)?,
-            target_uid: self.text.push(uid)?,
+            hostname: text.append(hostname),
+            node_name: text.find_or_append(node_name),
+            zone: text.find_or_append(zone),
+            hints: text.find_or_append(hints),
+            target_kind: text.find_or_append(kind),
+            target_namespace: text.find_or_append(namespace),
+            target_name: text.append(name),
+            target_uid: text.append(uid),
             rare: 0,
         };
         self.push_plain(&record);

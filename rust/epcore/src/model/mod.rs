@@ -17,6 +17,7 @@ mod port;
 mod print;
 mod record;
 mod shared;
+mod short;
 mod slice;
 mod text;
 mod time;

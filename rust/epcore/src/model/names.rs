@@ -1,5 +1,7 @@
 //! The naming rules of the API (upstream `k8s.io/apimachinery/pkg/util/validation`).
 
+use crate::model::short::{SHORT, filled};
+
 /// `[a-z0-9]([-a-z0-9]*[a-z0-9])?`, at most 63 bytes.
 #[must_use]
 pub fn is_dns_label(text: &str) -> bool {
@@ -18,7 +20,7 @@ pub(crate) fn is_subdomain(text: &[u8]) -> bool {
     if text.len() > 253 || !is_edge(first) || !is_edge(last) {
         return false;
     }
-    let mut pairs = Pairs([true; WINDOW - 1]);
+    let mut pairs = Pairs([true; SHORT]);
     match text.last_chunk() {
         Some(end) => {
             // Windows have a byte in common, so that each pair is in one of them; the last two may have more.
@@ -31,14 +33,14 @@ pub(crate) fn is_subdomain(text: &[u8]) -> bool {
         }
         None => pairs.look_at_both(padded(text)),
     }
-    pairs.0 == [true; WINDOW - 1]
+    pairs.0 == [true; SHORT]
 }
 
 /// Seventeen bytes make sixteen pairs, which the compiler looks at all at once.
-const WINDOW: usize = 17;
+const WINDOW: usize = SHORT + 1;
 
 /// Which of the pairs of some windows fit.
-struct Pairs([bool; WINDOW - 1]);
+struct Pairs([bool; SHORT]);
 
 impl Pairs {
     #[inline]
@@ -49,29 +51,18 @@ impl Pairs {
 
     /// The left byte of each pair, and the right one.
     #[inline]
-    fn look_at_both(&mut self, [left, right]: [[u8; WINDOW - 1]; 2]) {
+    fn look_at_both(&mut self, [left, right]: [[u8; SHORT]; 2]) {
         for (index, fits) in self.0.iter_mut().enumerate() {
             *fits &= pair_fits(left[index], right[index]);
         }
     }
 }
 
-/// The pairs of a text that is shorter than a window. The last byte may have a letter after it. They go through no memory: the processor would
-/// wait for bytes that were written one part after the other.
+/// The pairs of a text that is shorter than a window. The last byte may have a letter after it.
 #[inline]
-fn padded(text: &[u8]) -> [[u8; WINDOW - 1]; 2] {
-    const LETTERS: u128 = u128::from_le_bytes([b'a'; WINDOW - 1]);
-    let length = text.len();
-    let word = if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
-        u128::from(u64::from_le_bytes(*first)) | u128::from(u64::from_le_bytes(*last)) << (8 * (length - 8))
-    } else if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
-        u128::from(u32::from_le_bytes(*first)) | u128::from(u32::from_le_bytes(*last)) << (8 * (length - 4))
-    } else {
-        text.iter().rev().fold(0, |word, &byte| word << 8 | u128::from(byte))
-    };
-    // In two steps, since one may be as wide as all of them.
-    let left = word | LETTERS << (4 * length) << (4 * length);
-    let right = left >> 8 | LETTERS << (8 * (WINDOW - 2));
+fn padded(text: &[u8]) -> [[u8; SHORT]; 2] {
+    let left = filled(text, b'a');
+    let right = left >> 8 | u128::from(b'a') << (8 * (SHORT - 1));
     [left, right].map(u128::to_le_bytes)
 }
 

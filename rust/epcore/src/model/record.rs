@@ -73,6 +73,11 @@ impl Record {
         self.own_text() + Self::RARE * usize::from(self.rare != 0)
     }
 
+    /// The bytes of all its texts.
+    pub(super) fn all_text(&self) -> usize {
+        self.own_text() + self.target_kind.len() + self.target_namespace.len()
+    }
+
     /// The bytes of its texts, but for those that all others are likely to have.
     pub(super) fn own_text(&self) -> usize {
         let own = [self.hostname, self.node_name, self.zone, self.hints, self.target_name, self.target_uid];

@@ -148,12 +148,6 @@ impl TextBuffer {
         Ok(self.find_or_append(text))
     }
 
-    /// The same of a text that is likely to be one that is there.
-    #[inline]
-    pub(crate) fn intern_after(&mut self, likely: Text, text: &str) -> Result<Text, Error> {
-        if same_text(self.get(likely), text) { Ok(likely) } else { self.intern(text) }
-    }
-
     /// Append text to a buffer that is likely to get no more.
     fn push_first(&mut self, text: &str) {
         if self.buffer.is_empty() && self.buffer.capacity() < text.len() {
@@ -173,6 +167,12 @@ impl TextBuffer {
         let start = self.buffer.len();
         self.buffer.push_str(text);
         Text { start: start as u32, length: text.len() as u32 }
+    }
+
+    /// As [`TextBuffer::find_or_append`] of a text that is likely to be one that is there.
+    #[inline]
+    pub(crate) fn find_or_append_after(&mut self, likely: Text, text: &str) -> Text {
+        if same_text(self.get(likely), text) { likely } else { self.find_or_append(text) }
     }
 
     /// As [`TextBuffer::intern`], where there is room.
