@@ -116,6 +116,21 @@ def test_a_slice_that_says_what_a_create_makes_is_no_second_one(is_first: Any) -
     assert [one.verb for one in packer.plan("db", namespace="shop").writes] == ["delete"]
 
 
+@pytest.mark.parametrize("is_listed", [False, True])
+def test_a_create_whose_slice_is_given_to_another_service_at_once_is_planned_again(
+    is_listed: bool,  # noqa: FBT001
+) -> None:
+    packer = packer_of("10.9.0.1")
+    (write,) = packer.plan("db", namespace="shop").writes
+    given = made(write, "db-x", 7)
+    given["metadata"]["labels"]["kubernetes.io/service-name"] = "other"
+    if is_listed:
+        packer.replace([given], kind="EndpointSlice", resource_version="7")
+    packer.answer(write, "accepted", made(write, "db-x", 6) if is_listed else given)
+    assert ("shop", "db") in packer.dirty
+    assert [one.verb for one in packer.plan("db", namespace="shop").writes] == ["create"]
+
+
 def test_a_create_that_was_lost_is_known_again_whatever_was_planned_since() -> None:
     packer = packer_of("10.9.0.1", "10.9.0.2", max_endpoints=1)
     first, second = packer.plan("db", namespace="shop").writes

@@ -83,12 +83,17 @@ impl Packer {
             return Err(Error::invalid(why).in_field(field).in_field("metadata").in_field("object"));
         }
         let name = self.named(namespace, name);
+        let is_of_service = |slice: &Arc<EndpointSlice>| slice.metadata.service() == service.1;
         let object = Object::EndpointSlice(slice);
-        if !self.cluster.is_stale(&name, &object) {
+        let is_its = if self.cluster.is_stale(&name, &object) {
+            self.cluster.slice(&name).is_some_and(is_of_service)
+        } else {
             self.cluster.versions(Kind::EndpointSlice).raise(&name);
             self.set_slice(&name, object.as_slice(), Some(write));
-        } else if self.cluster.slice(&name).is_none() {
-            // That it is gone again was no news where nobody had heard of it yet.
+            object.as_slice().is_some_and(is_of_service)
+        };
+        if !is_its {
+            // That it is gone again, or of another Service, was no news where nobody had heard of it yet.
             self.mark(service);
         }
         self.room.push(name);
