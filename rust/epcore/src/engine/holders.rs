@@ -86,7 +86,8 @@ impl Holders {
         Holder { service: self.service(&slice.metadata.namespace, slice.metadata.service()), slice: number }
     }
 
-    fn service(&self, namespace: &str, name: &str) -> u32 {
+    /// What stands for a Service, and perhaps for another one.
+    pub(super) fn service(&self, namespace: &str, name: &str) -> u32 {
         (self.hasher.hash_one((namespace, name)) >> 32) as u32
     }
 
@@ -165,7 +166,8 @@ impl Holders {
         self.held.get(&Subject::of_address(address)).into_iter().flat_map(move |held| held.in_service(service))
     }
 
-    /// The slice that alone of a Service holds an address, and once, and at which place, where that is known.
+    /// The slice that alone of a Service holds an address, and once, and at which place, where that is known. It may be one of another Service that
+    /// the same stands for.
     pub(super) fn only(&self, address: Address<'_>, (namespace, name): (&str, &str)) -> Option<(u32, Option<u32>)> {
         let service = self.service(namespace, name);
         match self.held.get(&Subject::of_address(address))? {

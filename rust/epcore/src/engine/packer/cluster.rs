@@ -100,7 +100,10 @@ impl Cluster {
         address: Address<'_>,
     ) -> Option<(&Arc<EndpointSlice>, usize)> {
         let (number, place) = self.holders.only(address, (namespace, name))?;
-        let slice = self.slices.at(number)?;
+        // What stands for another Service may be the same.
+        let is_of_service =
+            |slice: &&Arc<EndpointSlice>| slice.metadata.service() == name && slice.metadata.namespace == *namespace;
+        let slice = self.slices.at(number).filter(is_of_service)?;
         let place = place.and_then(|place| usize::try_from(place).ok());
         let is_it = |&place: &usize| slice.endpoints.get(place).is_some_and(|endpoint| endpoint.address() == address);
         Some((slice, place.filter(is_it).or_else(|| slice.endpoints.place_of(address, 0))?))
@@ -346,5 +349,32 @@ where
         if names.is_empty() {
             index.remove(key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::json;
+
+    #[test]
+    fn a_slice_of_another_service_that_looks_like_one_of_this_is_none_of_it() {
+        let mut cluster = Cluster::default();
+        let mut seen = HashMap::new();
+        // Of so many names two stand for the same, whatever the seed.
+        let same = (0u32..).find_map(|number| {
+            let earlier = seen.insert(cluster.holders.service("shop", &format!("web-{number}")), number)?;
+            Some([earlier, number].map(|number| ("shop".to_owned(), format!("web-{number}"))))
+        });
+        let [one, other] = same.expect("there are more names than numbers");
+        let text = format!(
+            r#"{{"metadata":{{"name":"web","namespace":"shop","labels":{{"kubernetes.io/service-name":"{}"}}}},"addressType":"IPv4","endpoints":[{{"addresses":["10.0.0.1"]}}]}}"#,
+            one.1
+        );
+        let slices = json::read_slices(text.as_bytes()).expect("a slice");
+        cluster.set_slice(&("shop".to_owned(), "web".to_owned()), slices.first());
+        let address = Address::parse("10.0.0.1");
+        assert!(cluster.only_holder(&one, address).is_some());
+        assert!(cluster.only_holder(&other, address).is_none());
     }
 }
