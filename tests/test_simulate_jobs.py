@@ -8,13 +8,31 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 EPCORE = [sys.executable, "-m", "epcore"]
 INTERRUPTED = 128 + signal.SIGINT
+
+INTERRUPTED_AS_IT_SPAWNS = """
+import os, time
+from multiprocessing import util
+
+spawn = util.spawnv_passfds
+
+
+def spawn_and_interrupt(path, arguments, passed):
+    process = spawn(path, arguments, passed)
+    if "spawn_main" in str(arguments):
+        os.kill(os.getpid(), 2)
+        time.sleep(0.1)
+    return process
+
+
+util.spawnv_passfds = spawn_and_interrupt
+"""
 
 
 @contextmanager
@@ -38,7 +56,18 @@ def where_workers_begin(tmp_path: Path, line: str) -> str:
     """Let each worker do something before it does anything else: a path of modules."""
     begin = f"import os, sys\nif 'spawn_main' in ' '.join(sys.orig_argv):\n    {line}\n"
     (tmp_path / "sitecustomize.py").write_text(begin, encoding="utf-8")
-    return os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return path_with(tmp_path)
+
+
+def path_with(folder: Path) -> str:
+    return os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def chunks_of(terminal: int) -> Iterator[bytes]:
+    """Read until nobody has the other end any more."""
+    with suppress(OSError):
+        while chunk := os.read(terminal, 1 << 16):
+            yield chunk
 
 
 def test_ctrl_c_is_quiet_while_workers_begin(tmp_path: Path) -> None:
@@ -46,6 +75,24 @@ def test_ctrl_c_is_quiet_while_workers_begin(tmp_path: Path) -> None:
     with simulating("flapping", PYTHONPATH=modules) as process:
         out, error = process.communicate(timeout=60)
     assert (process.returncode, out, error) == (INTERRUPTED, "", "")
+
+
+def test_ctrl_c_is_quiet_while_workers_are_made_and_progress_is_shown(tmp_path: Path) -> None:
+    """What draws the progress on a terminal is a thread, which Ctrl-C may come by."""
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTED_AS_IT_SPAWNS, encoding="utf-8")
+    terminal, stderr = os.openpty()
+    with subprocess.Popen(
+        [*EPCORE, "simulate", "flapping", "--jobs", "2"],
+        env={**os.environ, "PYTHONPATH": path_with(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+    ) as process:
+        os.close(stderr)
+        said = b"".join(chunks_of(terminal))
+        out, _ = process.communicate(timeout=60)
+    os.close(terminal)
+    assert (process.returncode, out) == (INTERRUPTED, b"")
+    assert b"Traceback" not in said
 
 
 def test_ctrl_c_is_quiet_while_the_command_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:

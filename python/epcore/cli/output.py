@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from epcore.cli.failure import CommandError, visible
+from epcore.cli.interrupt import no_interrupt
 from epcore.manifest import to_json, to_yaml
 
 if TYPE_CHECKING:
@@ -143,5 +144,10 @@ def meter() -> "Iterator[Meter]":
     """Show progress while the block runs, and nothing after it."""
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+    progress = Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty())
+    with no_interrupt():  # its thread would take Ctrl-C where others put it off
+        progress.start()
+    try:
         yield Meter(progress)
+    finally:
+        progress.stop()

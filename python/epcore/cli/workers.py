@@ -10,6 +10,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from epcore.cli.failure import CommandError
+from epcore.cli.interrupt import no_interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -70,25 +71,15 @@ class _Processes(ProcessPoolExecutor):
 
     def submit(self, fn: "Callable[..., Made]", /, *args: Any, **kwargs: Any) -> "Future[Made]":  # noqa: ANN401
         """Have a function called, by a process that is made here if need be."""
-        with _no_interrupt():  # which processes inherit
+        with no_interrupt():  # which processes inherit
             return super().submit(_interruptible, fn, *args, **kwargs)
 
     def interrupt(self, workers: "Sequence[BaseProcess]") -> None:
         """End all work, and wait until it has ended: it is not long, even for whoever presses Ctrl-C again."""
-        with _no_interrupt():
+        with no_interrupt():
             for pid in [worker.pid for worker in workers if worker.pid is not None]:
                 os.kill(pid, signal.SIGINT)
             self.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _no_interrupt() -> "Iterator[None]":
-    """Put off Ctrl-C until the end of the block."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _CTRL_C)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _interruptible(call: "Callable[..., Made]", *args: Any, **kwargs: Any) -> "Made":  # noqa: ANN401
