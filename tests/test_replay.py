@@ -12,10 +12,12 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 import yaml
 
+from epcore import Plan
 from epcore.cli import main
 from epcore.cli.baselines import LegacyEndpoints
 from epcore.cli.failure import CommandError
@@ -287,6 +289,29 @@ def test_a_name_that_went_to_slices_of_other_ports_is_not_given_again(tmp_path: 
         slice_ |= {"ports": ports, "endpoints": [{"addresses": [address]}]}
         plane.see("EndpointSlice", verb, slice_, pause=5.0)
     assert {row.slices for row in replay_of(plane, tmp_path).rows if row.exact} == {2}
+
+
+def test_groups_that_get_no_new_slice_are_not_held_against_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there are many, that would take the square of them in each step."""
+    plane = ControlPlane()
+    slices = [plane.new("web", "IPv4", [{"name": "http", "port": 80 + number}]) for number in range(9)]
+    for verb, ready in (("ADDED", True), ("MODIFIED", False), ("MODIFIED", True)):
+        for number, slice_ in enumerate(slices):
+            slice_["endpoints"] = [{"addresses": [f"10.0.0.{number + 1}"], "conditions": {"ready": ready}}]
+            plane.see("EndpointSlice", verb, slice_, pause=0.0 if verb == "ADDED" else 5.0)
+    asked: list[Plan] = []
+    with_free_names = EngineWriter.with_free_names
+
+    def noted(writer: EngineWriter, plan: Plan, *more: Any) -> Plan:
+        asked.append(plan)
+        return with_free_names(writer, plan, *more)
+
+    monkeypatch.setattr(EngineWriter, "with_free_names", noted)
+    assert {row.slices for row in replay_of(plane, tmp_path).rows if row.exact} == {9}
+    assert asked
+    assert all(plan.stats.creates for plan in asked)
 
 
 def test_what_is_deleted_and_was_never_there_changes_nothing(tmp_path: Path) -> None:

@@ -149,28 +149,33 @@ class EngineWriter:
         if stale:  # another group takes their place: the one that needs most
             heir = max(groups, key=lambda ports: len(groups[ports].endpoints) - sum(map(len, held.get(ports, ()))))
             existing[heir] = [item for found in (held.get(heir, ()), *stale) for item in found]
-        plans: dict[Ports, Plan] = {}
-        for ports, wanted in groups.items():
-            others = [known for other, known in existing.items() if other != ports]
-            others += [plan.result() for plan in plans.values()]
-            plans[ports] = self._pack(step, wanted, existing[ports], {one.name for known in others for one in known})
+        plans = {ports: self._pack(step, wanted, existing[ports], wanted.template) for ports, wanted in groups.items()}
+        creating = [ports for ports, plan in plans.items() if plan.stats.creates]
+        taken = {one.name for known in existing.values() for one in known} if creating else set()
+        for ports in creating:
+            plans[ports] = self.with_free_names(plans[ports], step, groups[ports], existing[ports], taken)
+            taken |= _created(plans[ports])
         self._slices[step.lane] = {ports: plan.result() for ports, plan in plans.items()}
         return list(plans.values())
 
-    def _pack(
-        self, step: "Step", wanted: Wanted, existing: "SliceSet | list[EndpointSlice]", taken: "AbstractSet[str | None]"
+    def with_free_names(
+        self,
+        plan: "Plan",
+        step: "Step",
+        wanted: Wanted,
+        existing: "SliceSet | list[EndpointSlice]",
+        taken: "AbstractSet[str | None]",
     ) -> "Plan":
-        """Plan a group. A slice that was taken over by another group has the name that its content had here."""
+        """Give new slices names that are free: one that another group took over has the name that its content had."""
         template = wanted.template
-        plan = self._packed(step, wanted, existing, template)
-        while not taken.isdisjoint(write.name for write in plan.writes if write.verb == "create"):
+        while not taken.isdisjoint(_created(plan)):
             pattern = json.loads(template)
             pattern["metadata"]["generateName"] = f"{pattern['metadata'].get('generateName') or ''}x-"
             template = compact(pattern)
-            plan = self._packed(step, wanted, existing, template)
+            plan = self._pack(step, wanted, existing, template)
         return plan
 
-    def _packed(
+    def _pack(
         self, step: "Step", wanted: Wanted, existing: "SliceSet | list[EndpointSlice]", template: bytes
     ) -> "Plan":
         try:
@@ -196,3 +201,7 @@ def _recorded(step: "Step", event: "SliceEvent") -> bytes:
 
 def _numbers(step: "Step", text: bytes) -> "Sequence[int]":
     return [step.catalog.find(endpoint) for endpoint in json.loads(text).get("endpoints") or ()]
+
+
+def _created(plan: "Plan") -> set[str | None]:
+    return {write.name for write in plan.writes if write.verb == "create"}
