@@ -72,7 +72,8 @@ impl<'a> Direct<'a> {
     /// each is right but for them. `None` where more is to be looked at: then, and for every doubt and error, the plan is made from more of the
     /// slices.
     ///
-    /// It is the updates that these would come to: all rules about a slice that is clean but for changed endpoints are here once more.
+    /// It is the updates that these would come to. What a plan of all slices has seen to and no change could undo is not looked at again: labels,
+    /// owners, address types and how many endpoints a slice has.
     pub(super) fn plan(&self, trigger_time: Option<&str>) -> Option<Plan> {
         if trigger_time.is_some_and(|time| crate::model::timestamp(time).is_none()) {
             return None;
