@@ -25,7 +25,8 @@ pub struct EndpointPort {
 /// Nearly every port leaves something out.
 impl PartialEq for EndpointPort {
     fn eq(&self, other: &Self) -> bool {
-        self.has_key_of(other) && self.unknown == other.unknown
+        let Self { name: _, protocol: _, port: _, app_protocol: _, unknown } = self;
+        self.has_key_of(other) && *unknown == other.unknown
     }
 }
 
