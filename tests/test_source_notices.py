@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,16 @@ from epcore.controller.sources.notices import Notices, places
 from epcore.controller.sources.text import source_of
 from file_following import following, replace, run
 from told_by import told_by
+
+
+def run_beside(goes_on: threading.Event, test: Coroutine[Any, Any, None]) -> None:
+    """Run a test while something hangs until it goes on, which keeps neither the test nor its end back."""
+    began = time.monotonic()
+    try:
+        run(test)
+        assert time.monotonic() - began < 10
+    finally:
+        goes_on.set()
 
 
 def test_one_watcher_serves_many_sources_and_word_comes_before_the_next_look(tmp_path: Path) -> None:
@@ -91,12 +101,7 @@ def test_files_that_hang_are_told_and_keep_neither_others_back_nor_the_end(
             replace(files[0], '["10.0.0.1"]')
             await asyncio.sleep(0.2)
 
-    began = time.monotonic()
-    try:
-        run(test())
-        assert time.monotonic() - began < 10
-    finally:
-        goes_on.set()
+    run_beside(goes_on, test())
 
 
 def test_no_watcher_outlasts_the_event_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,12 +148,7 @@ def test_a_folder_that_hangs_when_it_is_to_be_watched_keeps_nothing_else_back(
             replace(tmp_path / "b.json", '["10.0.0.1"]')
             assert await near.found() == ["10.0.0.1"]
 
-    began = time.monotonic()
-    try:
-        run(test())
-        assert time.monotonic() - began < 10
-    finally:
-        goes_on.set()
+    run_beside(goes_on, test())
 
 
 def test_files_as_people_name_them_share_one_watcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
