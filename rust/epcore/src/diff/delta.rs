@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use crate::diff::Options;
 use crate::diff::fold::{Entry, Fold};
-use crate::diff::held::{Held, key_text};
-use crate::diff::key::{FullKey, Key, Place, Who, full_key, side};
+use crate::diff::held::Held;
+use crate::diff::key::{FullKey, Key, Place, Sides, full_key, key_text, shown, side};
 use crate::diff::mask::{Fields, Reasons, Side};
-use crate::diff::pairs::{Pairs, Sides};
+use crate::diff::pairs::Pairs;
 use crate::diff::settled::{InPlace, Settled};
 use crate::diff::suspects::Suspects;
-use crate::diff::transition::{ServicePort, Tally, Transition};
+use crate::diff::tally::Tally;
+use crate::diff::transition::{ServicePort, Transition};
 use crate::interrupt::point;
 use crate::model::{EndpointRef, EndpointSlice};
 
@@ -70,8 +71,7 @@ pub struct TriggerTime {
 
 impl Delta {
     pub(crate) fn between(before: &[Arc<EndpointSlice>], after: &[Arc<EndpointSlice>], options: Options) -> Self {
-        let mut settled = Settled::new([before, after], options);
-        let pairs = Pairs::of([before, after], options.fields >= Fields::All, &mut settled);
+        let (pairs, settled) = Settled::with_pairs([before, after], options);
         Self::of_pairs(&pairs, settled, options)
     }
 
@@ -91,8 +91,7 @@ impl Delta {
 
     /// The same without transitions, which some of the slices of a Service cannot tell.
     pub(crate) fn of_some(before: &[Arc<EndpointSlice>], after: &[Arc<EndpointSlice>], options: Options) -> Self {
-        let mut settled = Settled::new([before, after], options);
-        let pairs = Pairs::of([before, after], options.fields >= Fields::All, &mut settled);
+        let (pairs, settled) = Settled::with_pairs([before, after], options);
         let nothing = Self::of_nothing(pairs.sides, options);
         if pairs.are_same() {
             return nothing;
@@ -375,17 +374,4 @@ impl<'a> Change<'a> {
     pub fn reasons(&self) -> Reasons {
         self.changed.reasons
     }
-}
-
-/// A readable key.
-pub(super) fn shown(key: FullKey<'_>) -> String {
-    let ((namespace, service, _), who, port) = key;
-    let who = match who {
-        Who::Address(address) => address.to_string(),
-        Who::Uid(uid) => uid.to_owned(),
-        Who::Target(namespace, name) => format!("{namespace}/{name}"),
-    };
-    let number = |number: Option<i32>| number.map_or_else(|| "*".to_owned(), |number| number.to_string());
-    let port = port.map(|(name, protocol, port)| format!(" {name} {protocol} {}", number(port)));
-    format!("{namespace}/{service} {who}{}", port.unwrap_or_default())
 }

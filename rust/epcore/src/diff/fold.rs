@@ -7,9 +7,8 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use crate::diff::groups::Groups;
-use crate::diff::key::{Hasher, Key, Place, Who, precedence, side, who};
+use crate::diff::key::{Hasher, Key, Place, Sides, Who, precedence, side, who};
 use crate::diff::mask::Side;
-use crate::diff::pairs::Sides;
 use crate::diff::suspects::{Spot, Suspects};
 use crate::interrupt::points;
 use crate::model::EndpointSlice;

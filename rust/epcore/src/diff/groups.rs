@@ -2,8 +2,7 @@
 
 use hashbrown::HashMap;
 
-use crate::diff::key::{Key, Port, Service, port_of, service_of};
-use crate::diff::pairs::Sides;
+use crate::diff::key::{Key, Port, Service, Sides, port_of, service_of};
 use crate::model::EndpointSlice;
 
 /// Services and ports that entries are of, by number, so that a key is short.

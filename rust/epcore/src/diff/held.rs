@@ -6,8 +6,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::diff::delta::shown;
-use crate::diff::key::{FullKey, Key, Place, full_key};
+use crate::diff::key::{Key, Place, full_key, key_text};
 use crate::model::{EndpointList, EndpointSlice};
 
 /// Entries that were removed and not yet told.
@@ -105,10 +104,4 @@ impl Held {
         let key = key.clone();
         self.take(&key)
     }
-}
-
-/// What makes an entry the same one, the Service first.
-pub(super) fn key_text(key: FullKey<'_>) -> String {
-    let ((_, _, family), ..) = key;
-    format!("{} {}", shown(key), family.as_str())
 }

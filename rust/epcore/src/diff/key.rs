@@ -27,6 +27,9 @@ impl Key {
         [("address", Self::Address), ("address-port", Self::AddressPort), ("target", Self::Target)];
 }
 
+/// The slices before and after.
+pub(crate) type Sides<'a> = [&'a [Arc<EndpointSlice>]; 2];
+
 /// Where an entry stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -65,6 +68,25 @@ pub(crate) fn side(slices: &[Arc<EndpointSlice>], place: Place) -> Side<'_> {
 pub(crate) fn full_key(slices: &[Arc<EndpointSlice>], place: Place, key: Key) -> FullKey<'_> {
     let Side { endpoint, slice, .. } = side(slices, place);
     (service_of(slice), who(endpoint, key), port_of(slice, place.port))
+}
+
+/// A readable key.
+pub(super) fn shown(key: FullKey<'_>) -> String {
+    let ((namespace, service, _), who, port) = key;
+    let who = match who {
+        Who::Address(address) => address.to_string(),
+        Who::Uid(uid) => uid.to_owned(),
+        Who::Target(namespace, name) => format!("{namespace}/{name}"),
+    };
+    let number = |number: Option<i32>| number.map_or_else(|| "*".to_owned(), |number| number.to_string());
+    let port = port.map(|(name, protocol, port)| format!(" {name} {protocol} {}", number(port)));
+    format!("{namespace}/{service} {who}{}", port.unwrap_or_default())
+}
+
+/// What makes an entry the same one, the Service first.
+pub(super) fn key_text(key: FullKey<'_>) -> String {
+    let ((_, _, family), ..) = key;
+    format!("{} {}", shown(key), family.as_str())
 }
 
 pub(super) fn service_of(slice: &EndpointSlice) -> Service<'_> {

@@ -15,6 +15,7 @@ mod mask;
 mod pairs;
 mod settled;
 mod suspects;
+mod tally;
 mod transition;
 
 pub use delta::{Change, Delta, Outcome, TriggerTime};

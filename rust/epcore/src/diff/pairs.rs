@@ -6,18 +6,12 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
-#[cfg(test)]
-use crate::diff::Options;
-use crate::diff::key::service_of;
+use crate::diff::key::{Sides, service_of};
 use crate::diff::mask::metadata_differs;
-use crate::diff::settled::Settled;
 use crate::interrupt::point;
 use crate::model::{EndpointSlice, same_text};
 
-/// The slices before and after.
-pub(crate) type Sides<'a> = [&'a [Arc<EndpointSlice>]; 2];
-
-/// Two slices of one name, each the only one of it on its side, that differ in nothing but endpoints and what makes no difference to them.
+/// Both slices of one name, each the only one of it on its side, that differ in nothing but endpoints and what makes no difference to them.
 pub(super) struct Pair {
     pub(super) slices: [u32; 2],
     /// How many endpoints there are.
@@ -29,6 +23,9 @@ pub(super) struct Pair {
     /// The number of their Service.
     service: u32,
 }
+
+/// A slice before and the one after that stands for it.
+pub(super) type Both<'a> = [&'a Arc<EndpointSlice>; 2];
 
 /// The slices of both sides, in pairs or alone.
 pub(super) struct Pairs<'a> {
@@ -43,8 +40,12 @@ pub(super) struct Pairs<'a> {
 }
 
 impl<'a> Pairs<'a> {
-    /// The pairs of both sides; those in which anything changed are looked at by `settled`.
-    pub(super) fn of(sides: Sides<'a>, by_metadata: bool, settled: &mut Settled<'a>) -> Self {
+    /// The pairs of both sides. Those in which anything changed are shown to `look`, by number and with [`differing`](Self::differing).
+    pub(super) fn of(
+        sides: Sides<'a>,
+        by_metadata: bool,
+        mut look: impl FnMut(usize, &Pair, Both<'a>, &[u32]),
+    ) -> Self {
         let alone = Default::default();
         let (matched, differing, services) = (Vec::new(), Vec::new(), Services::default());
         let mut found = Self { sides, matched, alone, differing, services, has_other_times: false };
@@ -54,7 +55,7 @@ impl<'a> Pairs<'a> {
             let is_like = |&partner: &u32| has_context_of(&sides[0][partner as usize], new, by_metadata);
             if let Some(partner) = partner.filter(is_like) {
                 is_paired[partner as usize] = true;
-                found.add_pair([partner, at], settled);
+                found.add_pair([partner, at], &mut look);
             } else {
                 found.add_alone(1, at);
             }
@@ -68,7 +69,7 @@ impl<'a> Pairs<'a> {
     /// As if no slice had a partner.
     #[cfg(test)]
     pub(super) fn none(sides: Sides<'a>) -> Self {
-        let mut found = Self::of([&[], &[]], false, &mut Settled::new([&[], &[]], Options::default()));
+        let mut found = Self::of([&[], &[]], false, |_, _, _, _| ());
         found.sides = sides;
         for (side, slices) in sides.iter().enumerate() {
             (0u32..).zip(*slices).for_each(|(at, _)| found.add_alone(side, at));
@@ -82,7 +83,7 @@ impl<'a> Pairs<'a> {
         self.services.touch(service);
     }
 
-    fn add_pair(&mut self, slices: [u32; 2], settled: &mut Settled<'a>) {
+    fn add_pair(&mut self, slices: [u32; 2], look: &mut impl FnMut(usize, &Pair, Both<'a>, &[u32])) {
         let [old, new] = self.slices(slices);
         let lengths = [old, new].map(|slice| u32::try_from(slice.endpoints.len()).unwrap_or(u32::MAX));
         let start = self.differing.len();
@@ -100,12 +101,12 @@ impl<'a> Pairs<'a> {
         let common = lengths[0].min(lengths[1]);
         let pair = Pair { slices, lengths, common, differing: start..self.differing.len(), service };
         if is_touched {
-            settled.look_at(self.matched.len(), &pair, [old, new], self.differing(&pair));
+            look(self.matched.len(), &pair, [old, new], self.differing(&pair));
         }
         self.matched.push(pair);
     }
 
-    fn slices(&self, slices: [u32; 2]) -> [&'a Arc<EndpointSlice>; 2] {
+    fn slices(&self, slices: [u32; 2]) -> Both<'a> {
         [0, 1].map(|side| &self.sides[side][slices[side] as usize])
     }
 
@@ -115,7 +116,7 @@ impl<'a> Pairs<'a> {
     }
 
     /// Pairs of Services in which anything changed, by number.
-    pub(super) fn touched(&self) -> impl Iterator<Item = (usize, &Pair, [&'a Arc<EndpointSlice>; 2])> {
+    pub(super) fn touched(&self) -> impl Iterator<Item = (usize, &Pair, Both<'a>)> {
         let numbered = self.matched.iter().enumerate();
         let touched = numbered.filter(|(_, pair)| self.services.is_touched[pair.service as usize]);
         touched.map(|(number, pair)| (number, pair, self.slices(pair.slices)))

@@ -3,17 +3,15 @@
 
 use std::iter;
 use std::ops::Range;
-use std::sync::Arc;
 
 use crate::diff::Options;
 use crate::diff::filter::Filter;
 use crate::diff::groups::Groups;
-use crate::diff::key::{Hasher, who};
+use crate::diff::key::{Hasher, Sides, who};
 use crate::diff::mask::{Fields, Reasons, Side};
-use crate::diff::pairs::{Pair, Pairs, Sides};
+use crate::diff::pairs::{Both, Pair, Pairs};
 use crate::diff::transition::Counts;
 use crate::interrupt::point;
-use crate::model::EndpointSlice;
 
 /// What is known of them. A pair in which anything changed is looked at as soon as it is found, while the processor has its endpoints at hand.
 pub(super) struct Settled<'a> {
@@ -62,14 +60,17 @@ impl<'a> Settled<'a> {
         }
     }
 
+    /// The pairs of both sides, and what is known of those in which anything changed.
+    pub(super) fn with_pairs(sides: Sides<'a>, options: Options) -> (Pairs<'a>, Self) {
+        let mut settled = Self::new(sides, options);
+        let pairs = Pairs::of(sides, options.fields >= Fields::All, |number, pair, slices, differing| {
+            settled.look_at(number, pair, slices, differing);
+        });
+        (pairs, settled)
+    }
+
     /// Look at a pair, of whose endpoints those at some places differ.
-    pub(super) fn look_at(
-        &mut self,
-        number: usize,
-        pair: &Pair,
-        slices: [&'a Arc<EndpointSlice>; 2],
-        differing: &[u32],
-    ) {
+    fn look_at(&mut self, number: usize, pair: &Pair, slices: Both<'a>, differing: &[u32]) {
         let starts = self.ends();
         self.hashes.reserve(pair.common as usize);
         // What the slice says of itself is at hand, too.
@@ -97,13 +98,7 @@ impl<'a> Settled<'a> {
     }
 
     /// Look at a place where what stands there differs.
-    fn look_at_other(
-        &mut self,
-        pair: &Pair,
-        slices: [&'a Arc<EndpointSlice>; 2],
-        place: u32,
-        counts: &mut [Counts; 2],
-    ) {
+    fn look_at_other(&mut self, pair: &Pair, slices: Both<'a>, place: u32, counts: &mut [Counts; 2]) {
         let [Some(before), Some(after)] = slices.map(|slice| slice.endpoints.get(place as usize)) else { return };
         if who(before, self.hasher.key) != who(after, self.hasher.key) {
             self.open.push(place);

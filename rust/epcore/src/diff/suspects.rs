@@ -1,10 +1,8 @@
 //! The endpoints on which a change depends.
 
-use std::sync::Arc;
-
 use crate::diff::filter::Filter;
-use crate::diff::key::Hasher;
-use crate::diff::pairs::{Pair, Pairs, Sides};
+use crate::diff::key::{Hasher, Sides};
+use crate::diff::pairs::{Both, Pair, Pairs};
 use crate::diff::settled::{InPlace, Settled};
 use crate::diff::transition::Counts;
 use crate::interrupt::point;
@@ -84,7 +82,7 @@ impl<'a, 'b> Search<'a, 'b> {
         Self { pairs, settled, with_others, seen, again: Vec::new(), found }
     }
 
-    fn look_at(&mut self, number: usize, pair: &Pair, slices: [&'a Arc<EndpointSlice>; 2]) {
+    fn look_at(&mut self, number: usize, pair: &Pair, slices: Both<'a>) {
         for (side, slice) in slices.into_iter().enumerate() {
             let at = pair.slices[side];
             let spot = |endpoint: u32| {
