@@ -13,10 +13,9 @@ use crate::model::{
     MOVING_ANNOTATION, NO_PRINT, ObjectMeta, SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION, keeps,
 };
 use crate::pack::canonical::{Numbers, canonical_order};
-use crate::pack::items::Stages;
 use crate::pack::naming::Taken;
 use crate::pack::settle::{Bin, Held, settle};
-use crate::pack::stage::Role;
+use crate::pack::stage::{Role, Stages};
 use crate::pack::summary::same_annotations;
 use crate::pack::{AddressReuse, Options, Policy};
 use crate::wire::json;

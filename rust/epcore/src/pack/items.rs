@@ -6,15 +6,8 @@ use crate::interrupt::point;
 use crate::model::{ByIdentity, Identity};
 use crate::pack::group::Group;
 use crate::pack::problem::{CohortIds, Items};
-use crate::pack::stage::{Role, Stage};
+use crate::pack::stage::{Role, Stage, Stages};
 use crate::pack::{Cohort, IdleMoves, naming};
-
-/// What is known of the lives of the items.
-pub(super) struct Stages {
-    of: Vec<Stage>,
-    /// Some endpoint is ready, and stays so.
-    some_stays_ready: bool,
-}
 
 impl<'a> Group<'a> {
     /// Where each item is in its life, and whether some endpoint is ready after each write of any plan.

@@ -27,6 +27,13 @@ impl Stage {
     }
 }
 
+/// What is known of the lives of the items.
+pub(crate) struct Stages {
+    pub(crate) of: Vec<Stage>,
+    /// Some endpoint is ready, and stays so.
+    pub(crate) some_stays_ready: bool,
+}
+
 /// Which items a container is meant for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Role {
