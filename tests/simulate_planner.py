@@ -8,8 +8,8 @@ from math import inf
 from typing import Any, NamedTuple
 
 from epcore.simulate import Load, Settings, Telling, Written, run
-from epcore.simulate.blind import BlindWriter, Lives
-from epcore.simulate.writers import BoundWriter
+from epcore.simulate.blind import Lives
+from epcore.simulate.writers import BlindWriter, BoundWriter
 
 Slices = tuple[tuple[str, ...], ...]
 """The classes of the endpoints in each slice."""

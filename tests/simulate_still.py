@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from epcore.simulate import Written
-from epcore.simulate.blind import BlindWriter, Lives
-from epcore.simulate.writers import BoundWriter
+from epcore.simulate.blind import Lives
+from epcore.simulate.writers import BlindWriter, BoundWriter
 from simulate_planner import is_ready
 
 Numbers: TypeAlias = NDArray[np.float64]

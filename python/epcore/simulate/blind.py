@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping
 
     from epcore.simulate.load import Telling
-    from epcore.simulate.writers import BoundWriter, Written
 
 Classes: TypeAlias = "list[tuple[int, int]]"
 """Members of each class, and how many of them change."""
@@ -110,30 +109,3 @@ def least_resent(classes: Classes, slices: int, most: int) -> float:
     if not any(changing for _, changing in classes):
         return 0.0
     return stay - most_untouched(classes, slices, max_endpoints=most)
-
-
-class BlindWriter:
-    """The offline bound, raised to what is sent again on average by planners who cannot tell who changes next.
-
-    Like it for planners that never keep more slices than Kubernetes' rule. The endpoints of a sync are whole numbers
-    whose sum is that of the averages, rounded down.
-    """
-
-    def __init__(self, bound: "BoundWriter", most: int, telling: "Telling") -> None:
-        self._bound = bound
-        self._most = most
-        self._telling = telling
-        self._lives: dict[str, Lives] = {}
-        self.resent: dict[str, float] = {}
-        """Of each Service, so far."""
-
-    def sync(self, service: str, template: bytes, wanted: "Mapping[str, bytes]") -> "Written":
-        """Count."""
-        slices = self._bound.slices.get(service, 0)
-        least = self._bound.sync(service, template, wanted)
-        classes = self._lives.setdefault(service, Lives(self._telling)).step(wanted)
-        before = self.resent.get(service, 0.0)
-        resent = max(least_resent(classes, slices, self._most), least.resent or 0)
-        after = self.resent[service] = before + resent
-        whole = int(after) - int(before)
-        return least._replace(resent=whole, bytes=least.bytes + whole * min(map(len, wanted.values()), default=0))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from epcore import EndpointSet, SliceSet, merge_endpoints, pack
-from epcore.simulate.blind import BlindWriter
+from epcore.simulate.blind import Lives, least_resent
 from epcore.simulate.chunking import first_fit, sort_and_chunk
 
 if TYPE_CHECKING:
@@ -248,3 +248,30 @@ class BoundWriter:
         alone = max(0, min(before - freed, after - filled))
         resent = max(0, len(wanted) - alone * self._max - len(new)) if writes else 0
         return Written(writes, size, -(-len(wanted) // self._max), resent)
+
+
+class BlindWriter:
+    """The offline bound, raised to what is sent again on average by planners who cannot tell who changes next.
+
+    Like it for planners that never keep more slices than Kubernetes' rule. The endpoints of a sync are whole numbers
+    whose sum is that of the averages, rounded down.
+    """
+
+    def __init__(self, bound: BoundWriter, most: int, telling: "Telling") -> None:
+        self._bound = bound
+        self._most = most
+        self._telling = telling
+        self._lives: dict[str, Lives] = {}
+        self.resent: dict[str, float] = {}
+        """Of each Service, so far."""
+
+    def sync(self, service: str, template: bytes, wanted: "Mapping[str, bytes]") -> Written:
+        """Count."""
+        slices = self._bound.slices.get(service, 0)
+        least = self._bound.sync(service, template, wanted)
+        classes = self._lives.setdefault(service, Lives(self._telling)).step(wanted)
+        before = self.resent.get(service, 0.0)
+        resent = max(least_resent(classes, slices, self._most), least.resent or 0)
+        after = self.resent[service] = before + resent
+        whole = int(after) - int(before)
+        return least._replace(resent=whole, bytes=least.bytes + whole * min(map(len, wanted.values()), default=0))
