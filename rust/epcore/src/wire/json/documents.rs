@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use crate::Error;
+use hashbrown::HashMap;
+
 use crate::model::{EndpointList, EndpointSlice};
 use crate::wire::json::alike::write_endpoints_into;
 use crate::wire::json::carry::{Before, Places};
+use crate::wire::json::locate::{Wanted, offsets_of};
 use crate::wire::json::reader::Reader;
 use crate::wire::json::slice::{API_VERSION, read_valid_slice, read_valid_slice_after, slice_size, write_slice_into};
-use crate::wire::json::stream::{Fold, each_endpoint, each_slice};
+use crate::wire::json::stream::{ENDPOINTS, Event, Fold, each_endpoint, each_slice};
 use crate::wire::json::template::Templates;
 use crate::wire::json::writer::{Object, write_array};
 use crate::wire::past::{Around, Past};
+use crate::{Error, Segment};
 
 /// Read slices: one EndpointSlice, an `EndpointSliceList`, a `v1` `List`, an array, JSON lines, or watch events, of which the
 /// slices that are there after the last one remain. Each slice is checked as the API server does.
@@ -192,4 +195,43 @@ pub fn write_endpoints(endpoints: &EndpointList) -> Vec<u8> {
     let mut out = Vec::with_capacity(endpoints.len() * 320);
     write_endpoints_into(&mut out, endpoints);
     out
+}
+
+/// Find the byte that the path of `error` names in a document of slices or endpoints, and put it into the error.
+#[must_use]
+pub fn locate(document: &[u8], error: Error) -> Error {
+    let unknown = error.clone();
+    locate_all(document, vec![error]).pop().unwrap_or(unknown)
+}
+
+/// The same for many errors, in one pass. All paths begin as the first does.
+pub(crate) fn locate_all(document: &[u8], errors: Vec<Error>) -> Vec<Error> {
+    let paths: Vec<Vec<Segment>> = errors.iter().map(|error| error.segments().cloned().collect()).collect();
+    let mut in_item: HashMap<usize, Wanted<'_>> = HashMap::new();
+    for (which, path) in paths.iter().enumerate() {
+        if let [Segment::Field(_), Segment::Index(item), rest @ ..] = &**path {
+            in_item.entry(*item).or_default().push((which, rest));
+        }
+    }
+    let mut offsets = vec![None; errors.len()];
+    let mut item = 0;
+    let mut visit = |reader: &mut Reader<'_>, event: Option<Event>| {
+        if event.is_some() || in_item.is_empty() {
+            // Slices that events leave are not numbered as the events are.
+            return Err(Error::invalid("enough seen"));
+        }
+        if let Some(wanted) = in_item.remove(&item) {
+            offsets_of(&mut reader.clone(), wanted, &mut offsets);
+        }
+        item += 1;
+        reader.skip().map(|()| 1)
+    };
+    // The document was read before, so that it can be read again; an error here could only repeat the first.
+    let _ = match paths.first().and_then(|path| path.first()) {
+        Some(Segment::Field(root)) if root == ENDPOINTS => each_endpoint(document, |reader| visit(reader, None)),
+        _ => each_slice(document, visit).map(drop),
+    };
+    let place =
+        |(error, offset): (Error, Option<usize>)| if let Some(offset) = offset { error.at(offset) } else { error };
+    errors.into_iter().zip(offsets).map(place).collect()
 }

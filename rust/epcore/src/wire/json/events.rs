@@ -10,9 +10,9 @@ use crate::wire::json::locate::locate_in;
 use crate::wire::json::metadata::read_metadata;
 use crate::wire::json::objects;
 use crate::wire::json::pods::Likenesses;
-use crate::wire::json::reader::{self, Reader, Seen};
+use crate::wire::json::reader::{self, Reader};
 use crate::wire::json::slice::read_valid_slice;
-use crate::wire::json::stream::single_items;
+use crate::wire::json::stream::{parts_of, single_items, unknown_type};
 use crate::wire::json::template::Templates;
 
 /// Read watch events, one after the other; a slice by itself says that it is there.
@@ -52,35 +52,6 @@ fn each_event<T>(document: &[u8], mut read: impl FnMut(&mut Reader<'_>) -> Resul
         events.push(event.map_err(|error| error.at(start).in_index(events.len()).in_field("events"))?);
     }
     Ok(events)
-}
-
-/// The type of an event and its object, or `None` for an object by itself.
-pub(super) fn parts_of<'r>(reader: &mut Reader<'r>) -> Result<Option<(String, Reader<'r>)>, Error> {
-    let (mut kind, mut object) = (None, None);
-    let mut seen = Seen::default();
-    reader.object(|reader, name| match name {
-        "type" => {
-            seen.once(0)?;
-            kind = Some(reader.string()?.into_owned());
-            Ok(())
-        }
-        "object" => {
-            seen.once(1)?;
-            object = Some(reader.clone());
-            reader.skip()
-        }
-        _ => reader.skip(),
-    })?;
-    match (kind, object) {
-        (Some(kind), Some(object)) => Ok(Some((kind, object))),
-        (Some(_), None) => Err(Error::invalid("required").in_field("object")),
-        (None, _) => Ok(None),
-    }
-}
-
-pub(super) fn unknown_type(start: Reader<'_>, word: &str) -> Error {
-    let error = Error::invalid(format!("{:?} is no type of watch event", shorten(word))).in_field("type");
-    locate_in(start, error)
 }
 
 /// What `read` makes of an event whose `type` comes before its `object`, as servers write it, in one pass. Anything else is left, and

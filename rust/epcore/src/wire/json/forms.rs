@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use crate::Error;
 use crate::thread;
-use crate::wire::json::likeness::{after, digits_length};
+use crate::wire::json::hole::{after, digits_length};
 use crate::wire::json::reader::{Kind, MAX_DEPTH, OWNER, Reader, Spot, UID_LENGTH, plain_length};
 
 /// Most forms to remember, the longest of them, and most holes in one.

@@ -7,8 +7,8 @@ use crate::wire::json::endpoint::{read_target, write_target};
 use crate::wire::json::locate::locate_in;
 use crate::wire::json::metadata::{read_metadata, write_metadata};
 use crate::wire::json::objects::{each, expect_kind, members, one};
+use crate::wire::json::port::read_port;
 use crate::wire::json::reader::{Reader, Seen};
-use crate::wire::json::slice::read_port;
 use crate::wire::json::writer::{Object, write_array, write_string};
 
 /// Read legacy Endpoints: one object.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::Error;
 use crate::model::{Members, ObjectMeta};
-use crate::wire::json::reader::{Reader, Seen};
+use crate::wire::json::reader::{Reader, Seen, read_text_map};
 use crate::wire::json::template::Templates;
 use crate::wire::json::writer::{Object, write_string};
 
@@ -57,20 +57,6 @@ pub(super) fn read_metadata_by(reader: &mut Reader<'_>, templates: &mut Template
         annotations,
         unknown,
     })
-}
-
-pub(crate) fn read_text_map(reader: &mut Reader<'_>) -> Result<BTreeMap<String, String>, Error> {
-    let mut map = BTreeMap::new();
-    if reader.null()? {
-        return Ok(map);
-    }
-    reader.object(|reader, name| {
-        if map.insert(name.to_owned(), reader.optional_string()?.into_owned()).is_some() {
-            return Err(Error::invalid("a second member of this name"));
-        }
-        Ok(())
-    })?;
-    Ok(map)
 }
 
 /// An owner of an object.

@@ -11,6 +11,7 @@ mod documents;
 mod endpoint;
 mod events;
 mod forms;
+mod hole;
 mod kept;
 mod legacy;
 mod likeness;
@@ -22,6 +23,7 @@ mod parts;
 mod plan;
 mod pod_values;
 mod pods;
+mod port;
 mod published;
 mod reader;
 mod run;
@@ -34,9 +36,10 @@ mod view;
 mod writer;
 
 pub use delta::{write_change, write_delta, write_transition};
+pub(crate) use documents::locate_all;
 pub(super) use documents::read_slices_after;
 pub use documents::{
-    read_endpoints, read_endpoints_plainly, read_slice_list, read_slices, read_slices_plainly, slices_size,
+    locate, read_endpoints, read_endpoints_plainly, read_slice_list, read_slices, read_slices_plainly, slices_size,
     write_endpoints, write_slices, write_slices_by,
 };
 pub use endpoint::write_endpoint;
@@ -45,8 +48,6 @@ pub use events::{read_events, read_list_version, read_object_events, read_object
 pub(crate) use forms::canonical_like_others;
 pub use legacy::{read_legacy_endpoints, write_legacy_endpoints};
 pub(crate) use literal::Literal;
-pub use locate::locate;
-pub(crate) use locate::locate_all;
 pub(crate) use metadata::{Owner, owner_reference, owners, read_owners, read_texts, write_metadata};
 pub use objects::{read_nodes, read_service, read_services};
 pub use parts::{read_endpoint_onto, read_plain_hints, read_slice_around};

@@ -9,7 +9,7 @@ use crate::kube::{ContainerPort, Node, Pod, Service, ServicePort, TargetPort, pa
 use crate::model::{AddressType, shorten};
 use crate::wire::json::locate::locate_in;
 use crate::wire::json::metadata::read_metadata;
-use crate::wire::json::reader::{Reader, Seen};
+use crate::wire::json::reader::{Reader, Seen, read_text_map};
 use crate::wire::json::stream::single_items;
 
 /// Read one Service.
@@ -134,7 +134,7 @@ fn service_spec(reader: &mut Reader<'_>, service: &mut Service) -> Result<(), Er
     members(reader, &SERVICE_SPEC, |reader, index| {
         match index {
             0 => service.is_external_name = reader.optional_string()? == "ExternalName",
-            1 => service.selector = super::metadata::read_text_map(reader)?,
+            1 => service.selector = read_text_map(reader)?,
             2 => text(reader, &mut service.cluster_ip)?,
             3 => each(reader, |reader| {
                 let word = reader.string()?;
@@ -211,7 +211,7 @@ fn pod_metadata(reader: &mut Reader<'_>, pod: &mut Pod) -> Result<(), Error> {
         2 => text(reader, &mut pod.uid),
         3 => text(reader, &mut pod.resource_version),
         4 => {
-            pod.labels = super::metadata::read_text_map(reader)?.into();
+            pod.labels = read_text_map(reader)?.into();
             Ok(())
         }
         _ => text(reader, &mut pod.deletion_timestamp),
@@ -330,7 +330,7 @@ pub(super) fn node(reader: &mut Reader<'_>) -> Result<Node, Error> {
                 1 => return text(reader, &mut node.resource_version),
                 _ => {}
             }
-            let labels = super::metadata::read_text_map(reader)?;
+            let labels = read_text_map(reader)?;
             for (key, value) in &labels {
                 node.label(key, value);
             }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::Error;
-use crate::wire::json::likeness::{Field, Hole, word_length};
+use crate::wire::json::hole::{Field, Hole, word_length};
 use crate::wire::json::reader::Reader;
 
 /// The values of a Pod, in order.

@@ -5,7 +5,9 @@ use crate::wire::json::endpoint::{canonical_hints, read_conditions};
 use crate::wire::json::kept::Kept;
 use crate::wire::json::literal::Literal;
 use crate::wire::json::reader::{Reader, plain_length};
-use crate::wire::json::template::LEVELS;
+
+/// Objects and arrays within each other in what is learned: it is right wherever there is room for so many.
+pub(super) const LEVELS: usize = 8;
 
 /// A field that has few values.
 #[derive(Clone, Copy)]

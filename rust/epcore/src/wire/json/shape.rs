@@ -9,8 +9,7 @@ use crate::model::{Address, EndpointList, Record, StoredAddress, Text, leading_v
 use crate::wire::json::kept::Kept;
 use crate::wire::json::literal::Literal;
 use crate::wire::json::reader::{Reader, plain_length};
-use crate::wire::json::run::{Few, Run};
-use crate::wire::json::template::LEVELS;
+use crate::wire::json::run::{Few, LEVELS, Run};
 
 /// A text that is different in each endpoint.
 #[derive(Clone, Copy)]

@@ -1,11 +1,12 @@
 //! One EndpointSlice, in and out.
 
 use crate::Error;
-use crate::model::{AddressType, EndpointList, EndpointPort, EndpointSlice, Members, ObjectMeta};
+use crate::model::{AddressType, EndpointList, EndpointSlice, Members, ObjectMeta};
 use crate::wire::json::alike::{endpoints_size, write_endpoints_into};
 use crate::wire::json::carry::Before;
 use crate::wire::json::locate::locate_in;
 use crate::wire::json::metadata::{read_metadata_by, write_metadata};
+use crate::wire::json::port::write_port;
 use crate::wire::json::reader::{Reader, Seen};
 use crate::wire::json::template::Templates;
 use crate::wire::json::writer::{Object, write_array};
@@ -112,51 +113,6 @@ fn expect_word(reader: &mut Reader<'_>, wanted: &str) -> Result<(), Error> {
     Err(Error::invalid(format!("expected {wanted:?}, found {:?}", crate::model::shorten(&word))))
 }
 
-pub(super) fn read_ports(reader: &mut Reader<'_>) -> Result<Vec<EndpointPort>, Error> {
-    let mut ports = Vec::new();
-    if reader.null()? {
-        return Ok(ports);
-    }
-    reader.array(|reader, _| {
-        ports.push(read_port(reader)?);
-        Ok(())
-    })?;
-    // Most slices have one or two.
-    ports.shrink_to_fit();
-    Ok(ports)
-}
-
-pub(crate) fn read_port(reader: &mut Reader<'_>) -> Result<EndpointPort, Error> {
-    let mut port = EndpointPort::default();
-    let mut seen = Seen::default();
-    reader.object(|reader, name| {
-        match name {
-            "name" => {
-                seen.once(0)?;
-                port.name = reader.optional_string()?.into_owned();
-            }
-            "protocol" => {
-                seen.once(1)?;
-                let protocol = reader.optional_string()?;
-                if !protocol.is_empty() && protocol != port.protocol {
-                    port.protocol = protocol.into_owned();
-                }
-            }
-            "port" => {
-                seen.once(2)?;
-                port.port = if reader.null()? { None } else { Some(reader.int32()?) };
-            }
-            "appProtocol" => {
-                seen.once(3)?;
-                port.app_protocol = reader.optional_string()?.into_owned();
-            }
-            _ => reader.unknown(name, &mut port.unknown)?,
-        }
-        Ok(())
-    })?;
-    Ok(port)
-}
-
 /// Write one slice.
 #[must_use]
 pub fn write_slice(slice: &EndpointSlice) -> Vec<u8> {
@@ -178,18 +134,6 @@ fn write_around(out: &mut Vec<u8>, slice: &EndpointSlice, write_endpoints: impl 
     write_endpoints(object.known("endpoints"));
     write_array(object.known("ports"), &slice.ports, write_port);
     object.members(Some(&slice.unknown));
-    object.end();
-}
-
-fn write_port(out: &mut Vec<u8>, port: &EndpointPort) {
-    let mut object = Object::start(out);
-    crate::wire::json::writer::write_string(object.known("name"), &port.name);
-    object.text("protocol", &port.protocol);
-    if let Some(number) = port.port {
-        object.number("port", number);
-    }
-    object.text("appProtocol", &port.app_protocol);
-    object.members(Some(&port.unknown));
     object.end();
 }
 

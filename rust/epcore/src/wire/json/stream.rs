@@ -6,8 +6,7 @@ use hashbrown::HashMap;
 
 use crate::Error;
 use crate::interrupt::points;
-use crate::model::EndpointSlice;
-use crate::wire::json::events::{parts_of, unknown_type};
+use crate::model::{EndpointSlice, shorten};
 use crate::wire::json::locate::locate_in;
 use crate::wire::json::metadata::read_metadata;
 use crate::wire::json::reader::{Reader, Seen, text_of};
@@ -183,7 +182,7 @@ fn read_list(
             if kind.is_empty() || kind == "List" || kind == wanted {
                 return Ok(());
             }
-            Err(Error::invalid(format!("expected \"List\" or {wanted:?}, found {:?}", crate::model::shorten(&kind))))
+            Err(Error::invalid(format!("expected \"List\" or {wanted:?}, found {:?}", shorten(&kind))))
         }
         "items" => {
             seen.once(1)?;
@@ -226,6 +225,35 @@ fn read_event(reader: &mut Reader<'_>, item: &mut Visit<'_>) -> Result<(), Error
         other => return Err(unknown_type(start, other)),
     };
     item(&mut object, Some(event)).map(drop)
+}
+
+/// The type of an event and its object, or `None` for an object by itself.
+pub(super) fn parts_of<'r>(reader: &mut Reader<'r>) -> Result<Option<(String, Reader<'r>)>, Error> {
+    let (mut kind, mut object) = (None, None);
+    let mut seen = Seen::default();
+    reader.object(|reader, name| match name {
+        "type" => {
+            seen.once(0)?;
+            kind = Some(reader.string()?.into_owned());
+            Ok(())
+        }
+        "object" => {
+            seen.once(1)?;
+            object = Some(reader.clone());
+            reader.skip()
+        }
+        _ => reader.skip(),
+    })?;
+    match (kind, object) {
+        (Some(kind), Some(object)) => Ok(Some((kind, object))),
+        (Some(_), None) => Err(Error::invalid("required").in_field("object")),
+        (None, _) => Ok(None),
+    }
+}
+
+pub(super) fn unknown_type(start: Reader<'_>, word: &str) -> Error {
+    let error = Error::invalid(format!("{:?} is no type of watch event", shorten(word))).in_field("type");
+    locate_in(start, error)
 }
 
 /// What a watch says of the object.

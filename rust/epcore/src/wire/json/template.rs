@@ -21,10 +21,10 @@ use crate::wire::json::endpoint::read_endpoint;
 use crate::wire::json::forms::canonical_like_others;
 use crate::wire::json::kept::Kept;
 use crate::wire::json::locate::locate_in;
-use crate::wire::json::metadata::read_text_map;
-use crate::wire::json::reader::{MAX_DEPTH, Reader, keep};
+use crate::wire::json::port::read_ports;
+use crate::wire::json::reader::{MAX_DEPTH, Reader, keep, read_text_map};
+use crate::wire::json::run::LEVELS;
 use crate::wire::json::shape::Template;
-use crate::wire::json::slice::read_ports;
 
 /// Most shapes of endpoints to remember.
 const MOST_TEMPLATES: usize = 8;
@@ -37,8 +37,6 @@ const MOST_AT_ONCE: usize = 1024;
 /// Endpoints of the last document that are looked for at a place, and those that are read before none is looked for any more.
 const MOST_AHEAD: usize = 2;
 const MOST_MISSED: usize = 3;
-/// Objects and arrays within each other in what is learned: it is right wherever there is room for so many.
-pub(super) const LEVELS: usize = 8;
 
 thread_local! {
     /// What documents looked like that were read on this thread: the next is likely to look the same.

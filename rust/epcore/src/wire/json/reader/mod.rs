@@ -17,6 +17,7 @@ use crate::wire::proto::is_protobuf;
 
 pub(crate) use canonical::{Kind, OWNER, Spot, UID_LENGTH};
 pub(crate) use plain::{are_plain, is_all_plain, is_end, is_plain, plain_length};
+pub(crate) use scalars::read_text_map;
 
 /// Objects and arrays within each other; deeper input is refused.
 pub(crate) const MAX_DEPTH: usize = 128;

@@ -1,6 +1,7 @@
-//! Truths, texts and numbers.
+//! Truths, texts, maps of them, and numbers.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use crate::Error;
@@ -181,4 +182,19 @@ impl<'a> Reader<'a> {
             Error::invalid(format!("{shown} is not a whole number of {bits} bits")).at(start)
         })
     }
+}
+
+/// Read texts by name; `null` is none of them.
+pub(crate) fn read_text_map(reader: &mut Reader<'_>) -> Result<BTreeMap<String, String>, Error> {
+    let mut map = BTreeMap::new();
+    if reader.null()? {
+        return Ok(map);
+    }
+    reader.object(|reader, name| {
+        if map.insert(name.to_owned(), reader.optional_string()?.into_owned()).is_some() {
+            return Err(Error::invalid("a second member of this name"));
+        }
+        Ok(())
+    })?;
+    Ok(map)
 }
