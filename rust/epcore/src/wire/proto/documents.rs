@@ -4,14 +4,12 @@ use std::sync::Arc;
 
 use crate::Error;
 use crate::interrupt::point;
-use crate::model::{EndpointList, EndpointSlice, validate_endpoint};
+use crate::model::{EndpointList, EndpointSlice, shorten, validate_endpoint};
 use crate::wire::json::{self, Event, Fold};
 use crate::wire::past::{Around, Past};
 use crate::wire::proto::encoding::{write_bytes, write_message, write_message_of};
 use crate::wire::proto::endpoint::{Learned, read_endpoint};
-use crate::wire::proto::envelope::{each_frame, is_frames, open, write_envelope};
-use crate::wire::proto::events::slice_of;
-use crate::wire::proto::objects::read_list_version;
+use crate::wire::proto::envelope::{Frame, each_frame, is_frames, open, write_envelope};
 use crate::wire::proto::place::locate_in;
 use crate::wire::proto::reader::Reader;
 use crate::wire::proto::schema::{ENDPOINT, ENDPOINT_SLICE};
@@ -73,6 +71,25 @@ fn read_slices_by<'a>(
         Ok(())
     })?;
     Ok(slices)
+}
+
+/// The slice of an event.
+pub(super) fn slice_of<'a>(frame: &Frame<'a>, learned: &mut Learned<'a>) -> Result<Arc<EndpointSlice>, Error> {
+    if !matches!(frame.kind, "ADDED" | "MODIFIED" | "DELETED") {
+        let message = format!("{:?} is no type of watch event", shorten(frame.kind));
+        return Err(Error::invalid(message).at(frame.start).in_field("type"));
+    }
+    let read = if frame.object.is(json::KIND) {
+        read_slice(frame.object.object, learned)
+    } else {
+        Err(frame.object.expected("an EndpointSlice of discovery.k8s.io/v1"))
+    };
+    let slice = read.map_err(|error| error.in_field("object"))?;
+    if slice.metadata.name.is_empty() {
+        let error = Error::invalid("required, to tell one slice from another").at(frame.object.object.position());
+        return Err(error.in_field("name").in_field("metadata").in_field("object"));
+    }
+    Ok(Arc::new(slice))
 }
 
 /// Read a slice, if it is not as it was.
@@ -217,4 +234,26 @@ pub fn write_slices<'a>(slices: impl IntoIterator<Item = &'a EndpointSlice>) -> 
     })
     .map_err(|error| error.in_field("slices"))?;
     Ok(out)
+}
+
+/// The version of a list, `""` if the document is none or does not say.
+#[must_use]
+pub fn read_list_version(document: &[u8]) -> String {
+    let mut version = "";
+    let _ = open(document, 0).and_then(|envelope| {
+        if !envelope.kind.ends_with("List") {
+            return Ok(());
+        }
+        let document = envelope.object.document();
+        envelope.object.fields(|field| {
+            if field.number != 1 {
+                return Ok(());
+            }
+            field.message(document)?.fields(|part| {
+                version = if part.number == 2 { part.text()? } else { version };
+                Ok(())
+            })
+        })
+    });
+    version.to_owned()
 }

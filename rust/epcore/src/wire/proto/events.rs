@@ -1,20 +1,17 @@
 //! What watches say: frames one after the other, or an object by itself, which is there.
 
-use std::sync::Arc;
-
 use crate::engine::{Kind, Object, ObjectEvent, WatchEvent};
-use crate::model::EndpointSlice;
 use crate::wire::json;
-use crate::wire::proto::documents::read_slices;
+use crate::wire::proto::by_json::write_typed;
+use crate::wire::proto::documents::{read_slices, slice_of};
 use crate::wire::proto::endpoint::Learned;
 use crate::wire::proto::envelope::{Frame, each_frame, is_frames};
 use crate::wire::proto::metadata::{Known, read_metadata};
-use crate::wire::proto::objects::{read_objects, write_typed};
+use crate::wire::proto::objects::read_objects;
 use crate::wire::proto::place::offset_of;
 use crate::wire::proto::pods::KnownPods;
 use crate::wire::proto::reader::Reader;
 use crate::wire::proto::schema::message_of;
-use crate::wire::proto::slice::read_slice;
 use crate::{Error, Segment};
 
 /// Read what watches of slices say: frames one after the other, or a slice by itself, which is there.
@@ -90,25 +87,6 @@ fn read_frames<'a>(
         })?);
         Ok(())
     })
-}
-
-/// The slice of an event.
-pub(super) fn slice_of<'a>(frame: &Frame<'a>, learned: &mut Learned<'a>) -> Result<Arc<EndpointSlice>, Error> {
-    if !matches!(frame.kind, "ADDED" | "MODIFIED" | "DELETED") {
-        let message = format!("{:?} is no type of watch event", crate::model::shorten(frame.kind));
-        return Err(Error::invalid(message).at(frame.start).in_field("type"));
-    }
-    let read = if frame.object.is(json::KIND) {
-        read_slice(frame.object.object, learned)
-    } else {
-        Err(frame.object.expected("an EndpointSlice of discovery.k8s.io/v1"))
-    };
-    let slice = read.map_err(|error| error.in_field("object"))?;
-    if slice.metadata.name.is_empty() {
-        let error = Error::invalid("required, to tell one slice from another").at(frame.object.object.position());
-        return Err(error.in_field("name").in_field("metadata").in_field("object"));
-    }
-    Ok(Arc::new(slice))
 }
 
 /// An event as JSON.

@@ -2,12 +2,12 @@
 
 use crate::Error;
 use crate::model::{Ascii, Rare, Text, are_valid_hints};
-use crate::wire::json::{self, canonical_hints};
+use crate::wire::json::{self, canonical_hints, write_hints};
 use crate::wire::proto::known_json::KnownJson;
+use crate::wire::proto::parts::Parts;
 use crate::wire::proto::reader::Field;
 use crate::wire::proto::schema::HINTS;
 use crate::wire::proto::translation::write_object;
-use crate::wire::proto::usual::usual_hints;
 
 /// Hints that were read.
 #[derive(Default)]
@@ -99,4 +99,22 @@ impl<'a> Hints<'a> {
         let are_valid = json.is_empty() || are_valid_hints(&json);
         Self { bytes, json, are_valid, kept: Text::default() }
     }
+}
+
+/// The canonical JSON of hints for one zone, one node, or both, as Kubernetes gives them.
+fn usual_hints(message: &[u8]) -> Option<String> {
+    let mut fields = Parts(message);
+    let names = [hint(&mut fields, 1)?, hint(&mut fields, 2)?];
+    let [zone, node] = names.map(|name| Some(name).filter(|name| !name.is_empty()));
+    fields.0.is_empty().then(|| write_hints(zone, node))
+}
+
+/// The name in a hint if the next field is one of that number, else `""`.
+fn hint<'a>(fields: &mut Parts<'a>, number: u8) -> Option<&'a str> {
+    if !fields.begin_with(number) {
+        return Some("");
+    }
+    let mut hint = Parts(fields.bytes(number)?);
+    let name = std::str::from_utf8(hint.bytes(1)?).ok()?;
+    (hint.0.is_empty() && !name.is_empty()).then_some(name)
 }

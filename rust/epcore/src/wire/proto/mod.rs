@@ -8,6 +8,7 @@
 
 mod again;
 mod alike;
+mod by_json;
 mod checked;
 mod documents;
 mod encoding;
@@ -32,14 +33,15 @@ mod translation;
 mod usual;
 mod ways;
 
+pub use by_json::locate;
+pub(crate) use by_json::translated;
 pub(super) use documents::read_slices_after;
 pub use documents::{
-    read_endpoints, read_endpoints_plainly, read_slice_list, read_slices, read_slices_plainly, write_slice,
-    write_slices,
+    read_endpoints, read_endpoints_plainly, read_list_version, read_slice_list, read_slices, read_slices_plainly,
+    write_slice, write_slices,
 };
 pub use envelope::is_protobuf;
 pub use events::{read_events, read_object_events};
 pub use nodes::{read_nodes, read_nodes_plainly};
-pub(crate) use objects::translated;
-pub use objects::{locate, read_list_version, read_objects};
+pub use objects::read_objects;
 pub use pods::{read_pods, read_pods_plainly};

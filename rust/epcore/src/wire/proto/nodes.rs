@@ -3,9 +3,9 @@
 use crate::Error;
 use crate::kube::{Node, parse_quantity};
 use crate::wire::json;
+use crate::wire::proto::by_json::translated;
 use crate::wire::proto::checked::{Checked, condition, rises};
 use crate::wire::proto::envelope::each_usual;
-use crate::wire::proto::objects::translated;
 use crate::wire::proto::parts::{Part, Parts, Seen};
 use crate::wire::proto::schema::OBJECT_META;
 

@@ -11,7 +11,6 @@ use crate::wire::json::Literal;
 use crate::wire::names::Names;
 use crate::wire::proto::hints::KnownHints;
 use crate::wire::proto::parts::Parts;
-use crate::wire::proto::usual::conditions;
 use crate::wire::proto::ways::{Way, Ways};
 
 /// From the address to the name of the target, and where that name, the UID and the name of the node are.
@@ -211,4 +210,17 @@ fn learn(message: &[u8]) -> Option<(Head<'_>, Tail<'_>)> {
     let literal = Literal::of(tail);
     let (zone, hints) = (Text::NONE, Text::NONE);
     Some((head, Tail { bytes: tail, literal, names, list: 0, zone, hints, are_hints_valid: true }))
+}
+
+/// Conditions of a message that has each at most once, in order, and nothing else.
+pub(super) fn conditions(mut message: &[u8]) -> Option<Conditions> {
+    let mut condition = |number: u8| match message {
+        [tag, value @ 0..=1, rest @ ..] if *tag == number << 3 => {
+            message = rest;
+            Some(*value == 1)
+        }
+        _ => None,
+    };
+    let conditions = Conditions::new(condition(1), condition(2), condition(3));
+    message.is_empty().then_some(conditions)
 }

@@ -9,14 +9,13 @@
 use std::cell::Cell;
 use std::mem::take;
 
-use crate::model::{Address, Ascii, Conditions, EndpointList, MAX_ENDPOINTS, Record, StoredAddress, Text};
+use crate::model::{Address, Ascii, EndpointList, MAX_ENDPOINTS, Record, StoredAddress, Text};
 use crate::thread;
-use crate::wire::json::write_hints;
 use crate::wire::names::Names;
 use crate::wire::proto::hints::KnownHints;
 use crate::wire::proto::parts::Parts;
 use crate::wire::proto::reader::Reader;
-use crate::wire::proto::shape::{Fit, Shapes};
+use crate::wire::proto::shape::{Fit, Shapes, conditions};
 
 /// What endpoints of the usual form said.
 pub(super) struct Usual<'a> {
@@ -212,34 +211,3 @@ const MOST_ROOM: usize = 2 << 20;
 
 /// Bytes of hints that are longer as JSON than as protobuf.
 const ROOM_FOR_HINTS: usize = 1024;
-
-/// Conditions of a message that has each at most once, in order, and nothing else.
-pub(super) fn conditions(mut message: &[u8]) -> Option<Conditions> {
-    let mut condition = |number: u8| match message {
-        [tag, value @ 0..=1, rest @ ..] if *tag == number << 3 => {
-            message = rest;
-            Some(*value == 1)
-        }
-        _ => None,
-    };
-    let conditions = Conditions::new(condition(1), condition(2), condition(3));
-    message.is_empty().then_some(conditions)
-}
-
-/// The canonical JSON of hints for one zone, one node, or both, as Kubernetes gives them.
-pub(super) fn usual_hints(message: &[u8]) -> Option<String> {
-    let mut fields = Parts(message);
-    let names = [hint(&mut fields, 1)?, hint(&mut fields, 2)?];
-    let [zone, node] = names.map(|name| Some(name).filter(|name| !name.is_empty()));
-    fields.0.is_empty().then(|| write_hints(zone, node))
-}
-
-/// The name in a hint if the next field is one of that number, else `""`.
-fn hint<'a>(fields: &mut Parts<'a>, number: u8) -> Option<&'a str> {
-    if !fields.begin_with(number) {
-        return Some("");
-    }
-    let mut hint = Parts(fields.bytes(number)?);
-    let name = std::str::from_utf8(hint.bytes(1)?).ok()?;
-    (hint.0.is_empty() && !name.is_empty()).then_some(name)
-}
