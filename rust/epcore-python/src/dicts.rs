@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::type_object::PyTypeCheck;
 use pyo3::types::{PyBool, PyDict, PyList, PyString};
 
-use crate::input::{Failure, MAX_DEPTH, members_of, write_members, write_value};
+use crate::objects::{Failure, MAX_DEPTH, members_of, write_members, write_value};
 
 /// How deep what is in a slice may be, which is in a list, which is in an object; and what is in an endpoint, in the list of the slice.
 const IN_SLICE: usize = MAX_DEPTH - 2;

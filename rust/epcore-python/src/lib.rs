@@ -12,6 +12,7 @@ mod legacy;
 mod lint;
 mod lock;
 mod notes;
+mod objects;
 mod options;
 mod packer;
 mod plan;

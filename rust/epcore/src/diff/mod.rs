@@ -1,7 +1,7 @@
 //! Two sets of slices -> what changed for each endpoint.
 //!
 //! `pairs` finds what is the same on both sides, `settled` tells what changed in place, `suspects` finds what must be looked for, `fold` the one
-//! entry that counts for each key, `mask` says which fields are a change, `delta` is the result.
+//! entry that counts for each key, `mask` says which fields are a change, `tally` counts for each service port, `delta` is the result.
 
 mod delta;
 mod filter;
