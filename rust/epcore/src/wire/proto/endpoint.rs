@@ -107,30 +107,29 @@ pub(super) fn read_endpoint<'a>(
         has_address: false,
     };
     let mut seen = Seen::default();
-    let mut has_rest = false;
+    let mut rest = Vec::new();
     reader.fields(|field| {
         let (name, read) = match field.number {
             1 => return draft.address(&field),
-            5 => {
-                has_rest = true;
-                return Ok(());
-            }
             2 => ("conditions", seen.once(&field).and_then(|()| draft.conditions(&field))),
             3 => ("hostname", seen.once(&field).and_then(|()| draft.hostname(&field))),
             4 => ("targetRef", seen.once(&field).and_then(|()| draft.target(&field))),
             6 => ("nodeName", seen.once(&field).and_then(|()| draft.node_name(&field))),
             7 => ("zone", seen.once(&field).and_then(|()| draft.zone(&field))),
             8 => ("hints", seen.once(&field).and_then(|()| draft.hints(&field, &mut learned.hints))),
-            _ => {
-                draft.rare.get_or_insert_default().unknown.keep_numbered(field.raw(draft.document));
+            number => {
+                match REST_OF_ENDPOINT.numbered(number) {
+                    Some(which) => rest.push((which, field)),
+                    None => draft.rare.get_or_insert_default().unknown.keep_numbered(field.raw(draft.document)),
+                }
                 return Ok(());
             }
         };
         read.map_err(|error| error.in_field(name))
     })?;
-    if has_rest {
+    if !rest.is_empty() {
         let unknown = &mut draft.rare.get_or_insert_default().unknown;
-        read_rest(reader, &REST_OF_ENDPOINT, unknown, &mut KnownJson::default())?;
+        read_rest(draft.document, &REST_OF_ENDPOINT, rest, unknown, &mut KnownJson::default())?;
     }
     if !draft.has_address {
         draft.rare.get_or_insert_default().no_address = true;

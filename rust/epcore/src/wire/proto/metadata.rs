@@ -10,7 +10,7 @@ use crate::wire::proto::encoding::write_fields;
 use crate::wire::proto::known_json::KnownJson;
 use crate::wire::proto::reader::{Field, Reader, Seen, second};
 use crate::wire::proto::schema::{Message, OBJECT_META, REST_OF_METADATA};
-use crate::wire::proto::translation::{each_member, parts_of, time};
+use crate::wire::proto::translation::{Found, each_member, parts_of, time};
 
 /// What others have had in their metadata.
 pub(super) struct Known<'a> {
@@ -25,12 +25,12 @@ impl Known<'_> {
 }
 
 pub(super) fn read_metadata<'a>(mut reader: Reader<'a>, known: &mut Known<'a>) -> Result<ObjectMeta, Error> {
-    let (all, document) = (reader, reader.document());
+    let document = reader.document();
     let mut texts: [String; 5] = Default::default();
     let (mut creation_timestamp, mut labels) = (String::new(), None);
     let (mut annotations, mut unknown) = (BTreeMap::new(), Members::default());
     let mut seen = Seen::default();
-    let mut has_rest = false;
+    let (mut rest, mut has_rest) = (Vec::new(), false);
     while let Some(field) = reader.field()? {
         let (name, which) = match field.number {
             1 => ("name", 0),
@@ -54,7 +54,11 @@ pub(super) fn read_metadata<'a>(mut reader: Reader<'a>, known: &mut Known<'a>) -
                 read_text(&mut annotations, &field, document).map_err(|error| error.in_field("annotations"))?;
                 continue;
             }
-            number if REST_OF_METADATA.numbered(number).is_some() => {
+            number => {
+                let Some(which) = REST_OF_METADATA.numbered(number) else {
+                    unknown.keep_numbered(field.raw(document));
+                    continue;
+                };
                 // Kubernetes writes `selfLink` and `generation` though they say nothing.
                 let is_nothing = match number {
                     4 => field.bytes().is_ok_and(<[u8]>::is_empty),
@@ -62,10 +66,7 @@ pub(super) fn read_metadata<'a>(mut reader: Reader<'a>, known: &mut Known<'a>) -
                     _ => false,
                 };
                 has_rest |= !is_nothing || seen.once(&field).is_err();
-                continue;
-            }
-            _ => {
-                unknown.keep_numbered(field.raw(document));
+                rest.push((which, field));
                 continue;
             }
         };
@@ -73,7 +74,7 @@ pub(super) fn read_metadata<'a>(mut reader: Reader<'a>, known: &mut Known<'a>) -
         text.clone_into(&mut texts[which]);
     }
     if has_rest {
-        read_rest(all, &REST_OF_METADATA, &mut unknown, &mut known.json)?;
+        read_rest(document, &REST_OF_METADATA, rest, &mut unknown, &mut known.json)?;
     }
     let [name, generate_name, namespace, uid, resource_version] = texts;
     let labels = labels.unwrap_or_default();
@@ -92,12 +93,13 @@ pub(super) fn read_metadata<'a>(mut reader: Reader<'a>, known: &mut Known<'a>) -
 
 /// Keep as JSON what the model has no field for.
 pub(super) fn read_rest<'a>(
-    reader: Reader<'a>,
-    rest: &Message,
+    document: &'a [u8],
+    message: &Message,
+    rest: Found<'a>,
     members: &mut Members,
     known: &mut KnownJson<'a>,
 ) -> Result<(), Error> {
-    each_member(reader, rest, known, |name, json| {
+    each_member(document, message, rest, known, |name, json| {
         let json =
             simdutf8::basic::from_utf8(json).map_or_else(|_| String::from_utf8_lossy(json).into_owned(), str::to_owned);
         members.insert(name, json);

@@ -29,7 +29,7 @@ pub(super) fn write_members<'a>(
     message: &Message,
     known: &mut KnownJson<'a>,
 ) -> Result<(), Error> {
-    each_entry(reader, message, |entry, fields| {
+    each_entry(message, found_in(reader, message)?, |entry, fields| {
         object.known_if(entry.name, |out| write_entry(out, reader.document(), entry, fields, known))
     })
 }
@@ -37,17 +37,30 @@ pub(super) fn write_members<'a>(
 /// Bytes that the JSON of a member seldom has more of.
 const LIKELY: usize = 1 << 10;
 
-/// One call of `visit` for each member that the JSON of a message has, in the order of the schema.
+/// Fields of a message, each with the place of its entry in the schema.
+pub(super) type Found<'a> = Vec<(usize, Field<'a>)>;
+
+fn found_in<'a>(reader: Reader<'a>, message: &Message) -> Result<Found<'a>, Error> {
+    let mut found = Vec::with_capacity(message.0.len());
+    reader.fields(|field| {
+        found.extend(message.numbered(field.number).map(|which| (which, field)));
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// One call of `visit` for each member that the JSON of some fields of a message has, in the order of the schema.
 pub(super) fn each_member<'a>(
-    reader: Reader<'a>,
+    document: &'a [u8],
     message: &Message,
+    found: Found<'a>,
     known: &mut KnownJson<'a>,
     mut visit: impl FnMut(&'static str, &[u8]),
 ) -> Result<(), Error> {
     let mut json = Vec::with_capacity(LIKELY);
-    each_entry(reader, message, |entry, fields| {
+    each_entry(message, found, |entry, fields| {
         json.clear();
-        if write_entry(&mut json, reader.document(), entry, fields, known)? {
+        if write_entry(&mut json, document, entry, fields, known)? {
             visit(entry.name, &json);
         }
         Ok(())
@@ -56,15 +69,10 @@ pub(super) fn each_member<'a>(
 
 /// One call of `visit` for each entry of a message, with the fields that are there of it, in the order of the schema.
 fn each_entry<'a>(
-    reader: Reader<'a>,
     message: &Message,
+    mut found: Found<'a>,
     mut visit: impl FnMut(&'static Entry, &[(usize, Field<'a>)]) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let mut found = Vec::with_capacity(message.0.len());
-    reader.fields(|field| {
-        found.extend(message.numbered(field.number).map(|which| (which, field)));
-        Ok(())
-    })?;
     found.sort_by_key(|(which, _)| *which);
     let mut rest = &*found;
     for (which, entry) in message.0.iter().enumerate() {
