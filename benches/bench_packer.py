@@ -49,6 +49,11 @@ def states(size: int, changes: int) -> list[list[dict[str, Any]]]:
     return [[{**endpoint(number), "zone": zone} for number in numbers] for zone in ("one", "other")]
 
 
+def slices_of(size: int, changes: int) -> int:
+    """How many slices hold them."""
+    return len({number * size // changes // 100 for number in range(changes)})
+
+
 def planning(packer: epcore.Packer, told: Sequence[Any], calls: int) -> Callable[[], epcore.Plan]:
     """So many times: some endpoints are told in their other state, and the plan is asked for."""
     turns = cycle(told)
@@ -70,13 +75,18 @@ def bench_plan_changes(race: "Race", library: "Library", size: int, changes: int
     calls = max(1, CALLS // changes)
     case = f"{changes:,} from {form}"
     plan = race(planning(packer_of(size), given, calls), load(library, size), calls=calls, case=case)
-    assert len(plan) == len({number * size // changes // 100 for number in range(changes)})
+    assert len(plan) == slices_of(size, changes)
 
 
-def bench_plan_a_change_by_itself(race: "Race", size: int) -> None:
-    """The same as one from JSON, but nobody else uses the caches of the processor in between."""
-    plan = race(planning(packer_of(size), [orjson.dumps(one) for one in states(size, 1)], CALLS), calls=CALLS)
-    assert len(plan) == 1
+@pytest.mark.parametrize("form", ["JSON", "dicts"])
+@pytest.mark.parametrize(("size", "changes"), CASES)
+def bench_plan_changes_by_themselves(race: "Race", size: int, changes: int, form: str) -> None:
+    """The same, but nobody else uses the caches of the processor in between."""
+    told = states(size, changes)
+    given = [orjson.dumps(one) for one in told] if form == "JSON" else told
+    calls = max(1, CALLS // changes)
+    plan = race(planning(packer_of(size), given, calls), calls=calls, case=f"{changes:,} from {form}")
+    assert len(plan) == slices_of(size, changes)
 
 
 def bench_plan_a_change_where_all_are_told(race: "Race", library: "Library", size: int) -> None:
