@@ -4,6 +4,7 @@
 //! of JSON, alone, and so does what is around the endpoints of a slice. Whatever is of another kind, or wrong, is left to the way through JSON
 //! as a whole, which says what it is.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use epcore::model::{Conditions, EndpointFields, EndpointList, EndpointSlice as Slice, validate_endpoint};
@@ -78,7 +79,7 @@ impl From<epcore::Error> for Other {
 
 /// Slices of a list of them, of an `EndpointSliceList`, or one, and the version of the list, `""` if it says none; if they are read here.
 pub(crate) fn slice_list(source: &Bound<'_, PyAny>) -> PyResult<Option<(Vec<Arc<Slice>>, String)>> {
-    read(source.py(), |reader| {
+    read(source, |reader| {
         if let Ok(list) = source.cast::<PyList>() {
             return Ok((reader.slices(list)?, String::new()));
         }
@@ -106,12 +107,12 @@ pub(crate) fn slice_list(source: &Bound<'_, PyAny>) -> PyResult<Option<(Vec<Arc<
 
 /// The slice that a dict is, if it is read here.
 pub(crate) fn slice(source: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Slice>>> {
-    read(source.py(), |reader| reader.slice(source.cast()?))
+    read(source, |reader| reader.slice(source.cast()?))
 }
 
 /// Endpoints of a list, each checked as far as that needs no address type, if they are read here.
 pub(crate) fn endpoints(source: &Bound<'_, PyAny>) -> PyResult<Option<EndpointList>> {
-    read(source.py(), |reader| {
+    read(source, |reader| {
         let list = reader.endpoints(source.cast()?)?;
         list.iter().try_for_each(|endpoint| validate_endpoint(endpoint, None))?;
         Ok(list)
@@ -120,7 +121,7 @@ pub(crate) fn endpoints(source: &Bound<'_, PyAny>) -> PyResult<Option<EndpointLi
 
 /// Endpoints of a list of them, or one, unchecked, if all have one address and nothing that few have.
 pub(crate) fn plain_endpoints(source: &Bound<'_, PyAny>) -> PyResult<Option<EndpointList>> {
-    read(source.py(), |reader| {
+    read(source, |reader| {
         let Ok(endpoint) = source.cast::<PyDict>() else {
             return reader.endpoints_or(source.cast()?, |_, _, _| Err(Other::Kind));
         };
@@ -130,8 +131,15 @@ pub(crate) fn plain_endpoints(source: &Bound<'_, PyAny>) -> PyResult<Option<Endp
     })
 }
 
-fn read<'py, T>(py: Python<'py>, read: impl FnOnce(&mut Reader<'py>) -> Result<T, Other>) -> PyResult<Option<T>> {
-    match read(&mut Reader::new(py)) {
+fn read<'py, T>(
+    source: &Bound<'py, PyAny>,
+    read: impl FnOnce(&mut Reader<'py>) -> Result<T, Other>,
+) -> PyResult<Option<T>> {
+    // Most callers have bytes.
+    if !source.is_instance_of::<PyDict>() && !source.is_instance_of::<PyList>() {
+        return Ok(None);
+    }
+    match read(&mut Reader::new(source.py())) {
         Ok(read) => Ok(Some(read)),
         Err(Other::Kind) => Ok(None),
         Err(Other::Python(error)) => Err(error),
@@ -168,7 +176,7 @@ struct Reader<'py> {
 
 macro_rules! names {
     ($py:ident: $($name:literal)+) => {
-        Names { names: [$(intern!($py, $name).clone()),+], count: 0 }
+        Names { names: [$(Cow::Borrowed(intern!($py, $name))),+], count: 0 }
     };
 }
 
@@ -270,7 +278,7 @@ impl<'py> Reader<'py> {
 
 /// The names of the members that dicts of a kind may have. To look one up is fastest by the object that the dict has for it.
 struct Names<'py, const N: usize> {
-    names: [Bound<'py, PyString>; N],
+    names: [Cow<'py, Bound<'py, PyString>>; N],
     /// How many dicts were looked at.
     count: usize,
 }
@@ -287,7 +295,7 @@ impl<'py, const N: usize> Names<'py, N> {
             if missing == 0 {
                 break;
             }
-            *value = dict.get_item(name)?;
+            *value = dict.get_item(&**name)?;
             missing -= usize::from(value.is_some());
         }
         if missing == 0 { Ok(values) } else { Err(Other::Kind) }
@@ -302,9 +310,9 @@ impl<'py, const N: usize> Names<'py, N> {
     fn learn(&mut self, dict: &Bound<'py, PyDict>) {
         for name in dict.iter().filter_map(|(name, _)| name.cast_into_exact::<PyString>().ok()) {
             if let Ok(text) = name.to_str()
-                && let Some(known) = self.names.iter_mut().find(|known| **known == *text)
+                && let Some(known) = self.names.iter_mut().find(|known| ***known == *text)
             {
-                *known = name.clone();
+                *known = Cow::Owned(name.clone());
             }
         }
     }
