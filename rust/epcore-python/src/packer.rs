@@ -50,17 +50,16 @@ impl Packer {
         give: impl Fn(&mut core::Packer, &(String, String), &Published) -> Result<(), epcore::Error> + Send + Sync,
     ) -> PyResult<()> {
         let endpoints = input::published(endpoints)?;
-        let give = |state: &mut State| {
-            let (packer, name) = state.of(namespace, service);
-            give(packer, name, &endpoints)
-        };
         let mut state = self.0.lock()?;
         let (packer, name) = state.of(namespace, service);
         let given = if endpoints.len().max(count(packer, name)) <= FEW {
-            give(&mut state)
+            give(packer, name, &endpoints)
         } else {
             drop(state);
-            self.0.detached(py, give)?
+            self.0.detached(py, |state| {
+                let (packer, name) = state.of(namespace, service);
+                give(packer, name, &endpoints)
+            })?
         };
         given.map_err(to_exception)
     }
