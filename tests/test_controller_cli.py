@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import signal
+import subprocess
 import sys
 from io import StringIO
 from pathlib import Path
@@ -212,6 +213,25 @@ def test_trouble_is_one_line_and_exit_code_2(
     assert complaint in captured.err
     assert captured.err.count("\n") == 1
     assert not captured.out
+
+
+@pytest.mark.parametrize(
+    "source", {"dns": "dns:db.example.org", "watchfiles": "db.yaml", "aiohttp": "https://x.org/db.json"}.items()
+)
+@pytest.mark.parametrize("form", ["--endpoints", "--config"])
+def test_a_source_whose_library_is_missing_is_told_with_the_extra_that_brings_it(
+    form: str, source: tuple[str, str], tmp_path: Path
+) -> None:
+    library, text = source
+    config = tmp_path / "sources.yaml"
+    config.write_text(json.dumps({"services": [{"service": "shop/db", "source": text}]}))
+    given = {"--endpoints": f"shop/db={text}", "--config": str(config)}[form]
+    script = f"import sys; sys.modules[{library!r}] = None; from epcore.cli import main; sys.exit(main(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "controller", form, given], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr == f"epcore: a cluster needs {library}: pip install '.[cli,controller]' from a checkout\n"
 
 
 @pytest.mark.parametrize("form", ["console", "json"])

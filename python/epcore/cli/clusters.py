@@ -236,12 +236,12 @@ def read_sources(config: Path | None, endpoints: "Sequence[str]", *, allow_empty
         from epcore.controller.sources.config import read_config  # noqa: PLC0415 - with their libraries
         from epcore.controller.sources.text import assigned_of  # noqa: PLC0415
 
-    made = [] if config is None else read_config(config)
-    for text in endpoints:
-        try:
-            made.append(assigned_of(text, may_empty=allow_empty))
-        except SourceError as error:
-            raise CommandError(f"--endpoints {error}") from None
+        made = [] if config is None else read_config(config)
+        for text in endpoints:
+            try:
+                made.append(assigned_of(text, may_empty=allow_empty))
+            except SourceError as error:
+                raise CommandError(f"--endpoints {error}") from None
     names = [(one.namespace, one.service) for one in made]
     for name in names:
         if names.count(name) > 1:
@@ -255,9 +255,10 @@ def _extra() -> "Iterator[None]":
     try:
         yield
     except ModuleNotFoundError as error:
-        if (error.name or "epcore").partition(".")[0] == "epcore":
+        library = (error.name or "epcore").partition(".")[0]
+        if library == "epcore":
             raise
-        raise CommandError(f"a cluster needs {error.name}: pip install '.[cli,controller]' from a checkout") from None
+        raise CommandError(f"a cluster needs {library}: pip install '.[cli,controller]' from a checkout") from None
 
 
 def options_of(**given: object) -> ControllerOptions:
