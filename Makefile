@@ -1,5 +1,5 @@
 # Every task of the project, for people and for CI. `make` lists them. Needs Python 3.11 or newer, Rust (cargo) and make;
-# the rest is fetched, pinned, into .venv and target.
+# the rest is fetched into .venv, target and TOOLS (below).
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c

@@ -73,6 +73,8 @@ def test_kubernetes_rule_replayed_makes_the_recorded_number_of_writes(name: str)
 
 def test_the_readme_has_the_figures_of_the_demo() -> None:
     text = (EXAMPLES.parent / "README.md").read_text()
+    moved = sum(replayed(name).row("sort-and-chunk").endpoints_moved for name in RECORDINGS)
+    assert f"| sort-and-chunk (moves {moved:,} live endpoints) |" in text
     quoted = [tuple(line.split("|")[2:6]) for line in text.split("## Measured")[1].splitlines() if line[:2] == "| "]
     means = summarise([replayed(name) for name in RECORDINGS]).rows.values()
     told = [tuple(f" {mean:.3f} " for mean in row.values() if mean is not None) for row in means]

@@ -1,4 +1,4 @@
-"""Manifests: the YAML and JSON text of Kubernetes objects. Needs the extra ``cli``."""
+"""Manifests: the YAML and JSON text of Kubernetes objects. Needs the extra ``cli`` or ``controller``."""
 
 import json
 import re

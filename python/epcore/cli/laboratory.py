@@ -40,7 +40,7 @@ def simulate(  # noqa: PLR0913 - a command line has options
     ```
 
     :param loads: Workloads and files. Left out: all workloads but huge-service.
-    :param set_: A parameter of the workloads that have it, such as `pods=1000`; may be repeated. The guide lists them.
+    :param set_: A parameter of the workloads that have it, such as `pods=1000`; may be repeated: see docs/simulate.md.
     :param seed: The first seed.
     :param seeds: How many seeds; the table shows the mean.
     :param copies: How many copies of each workload run side by side, each with Services of its own.

@@ -1,4 +1,4 @@
-"""Helpers for the tests of those who write slices: how the readers of this world see a sequence of writes.
+"""For the tests of those who write slices: how the readers of this world see a sequence of writes.
 
 kube-proxy, Istio, Cilium and Linkerd keep books about slices, each in its own way, and each goes wrong in its own way:
 one loses an endpoint that moves, another one whose address changes hands. :func:`judge` runs the writes of a plan

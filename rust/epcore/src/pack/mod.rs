@@ -65,8 +65,8 @@ use crate::pack::problem::Problem;
 
 /// Plan the writes that make the slices of one group hold `wanted`, with the least churn.
 ///
-/// A group is the slices of one Service with one address type and one set of ports (see [`Options::template`]). An endpoint that is
-/// still wanted keeps its slice and its place in it; a changed one is replaced where it stands; slices that must be written anyway are
+/// A group is the slices of one Service with one address type and one set of ports (see [`Options::template`]). Endpoints that are
+/// still wanted keep their slice and their order in it; a changed one is replaced where it stands; slices that must be written anyway are
 /// filled first; the rest goes where [`Options::policy`] finds it cheapest, exactly. The plan depends on the content of the input, never
 /// on its order. Slices that are being deleted (`deletionTimestamp`) are left alone and do not count.
 ///
