@@ -4,7 +4,7 @@ Every name here is re-exported by :mod:`epcore`; import it from there.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, Protocol, Self, TypeAlias, final, overload
+from typing import Any, ClassVar, Final, Protocol, Self, TypeAlias, final, overload
 
 from epcore.types import (
     AddressReuse,
@@ -177,6 +177,8 @@ class EndpointSlice:
     def to_dict(self) -> SliceDict: ...
     def __len__(self) -> int:
         """The number of endpoints."""
+    def __bool__(self) -> bool:
+        """Return true, also for a slice without endpoints."""
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
@@ -265,7 +267,8 @@ class Policy:
     :param moves: who may move: ``"not-ready"`` (default), or only what is ``"not-serving"`` either, for those who
         fear for connections that drain.
 
-    Raises ``InvalidInputError`` for a number that is out of range or not finite, ``ValueError`` for a mix of the forms.
+    Raises ``InvalidInputError`` for a number that is out of range or not finite, ``ValueError`` for none of the forms
+    or a mix of them.
     """
 
     def __new__(
@@ -347,6 +350,7 @@ class Stats:
         """Addresses that pass to another target by one write, as no order avoids it without a further one."""
     def to_dict(self) -> dict[str, int]: ...
     def __eq__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
 
 @final
 class Write:
@@ -416,7 +420,7 @@ class Plan:
 
 def pack(
     endpoints: EndpointsInput,
-    existing: SlicesInput = ...,
+    existing: SlicesInput = (),
     *,
     template: SlicesInput | None = None,
     max_endpoints: int = 100,
@@ -431,9 +435,9 @@ def pack(
 ) -> Plan:
     """Plan the writes that make the slices of one group hold ``endpoints``, with the least churn.
 
-    A group is the slices of one Service with one address type and one set of ports. An endpoint that is still
-    wanted keeps its slice and its place in it; a changed one is replaced where it stands; slices that must be written
-    anyway are filled first; what is left goes where ``policy`` finds it cheapest, exactly.
+    A group is the slices of one Service with one address type and one set of ports. Endpoints that are still
+    wanted keep their slice and their order in it; a changed one is replaced where it stands; slices that must be
+    written anyway are filled first; what is left goes where ``policy`` finds it cheapest, exactly.
 
     :param endpoints: what should be there.
     :param existing: what is there. Duplicates, overfull, empty and stale slices are healed.
@@ -472,7 +476,7 @@ def pack(
 def publish(
     service: ObjectInput,
     endpoints: PublishedInput,
-    existing: SlicesInput = ...,
+    existing: SlicesInput = (),
     *,
     managed_by: str,
     max_endpoints: int = 100,
@@ -512,7 +516,7 @@ def reconcile(
     service: ObjectInput,
     pods: ObjectsInput,
     nodes: ObjectsInput,
-    existing: SlicesInput = ...,
+    existing: SlicesInput = (),
     *,
     controller: str = "endpointslice-controller.k8s.io",
     hints: HintState | None = None,
@@ -588,7 +592,8 @@ class LegacyEndpoints:
     def to_json(self) -> bytes: ...
     def to_dict(self) -> dict[str, Any]: ...
     def __eq__(self, other: object, /) -> bool: ...
-    def __ne__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+    def __reduce__(self) -> tuple[Any, ...]: ...
 
 @final
 class EndpointsPlan:
@@ -644,7 +649,7 @@ def merge_endpoints(slices: SlicesInput, *, family: FamilyName | None = None) ->
 def mirror(
     service: ObjectInput | None,
     endpoints_object: EndpointsObjectInput | None,
-    existing: SlicesInput = ...,
+    existing: SlicesInput = (),
     *,
     controller: str = "endpointslicemirroring-controller.k8s.io",
     max_endpoints: int = 100,
@@ -711,7 +716,7 @@ class ChangeCost:
         """Addresses that Kubernetes leaves out of Endpoints."""
     def to_dict(self) -> ChangeCostDict: ...
     def __eq__(self, other: object, /) -> bool: ...
-    def __ne__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
 
 def change_cost(slices: SlicesInput, *, watchers: int = 1, family: FamilyName | None = None) -> ChangeCost:
     """Tell what it costs that one endpoint of a Service changes: one slice to each watcher, or one object with all.
@@ -750,7 +755,7 @@ class Finding:
         """Name of the slice, or the prefix that its name will have."""
     def to_dict(self) -> FindingDict: ...
     def __eq__(self, other: object, /) -> bool: ...
-    def __ne__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
 
 def lint(
     slices: SlicesInput,
@@ -1017,7 +1022,7 @@ def cohort_of(endpoint: EndpointsInput, cohort: CohortName | str = "auto") -> li
     Raises ``InvalidInputError`` as :func:`pack`, also for a path that names no text of an endpoint.
     """
 
-WatchInput: TypeAlias = JsonBytes | Mapping[str, Any] | Sequence[Any]
+WatchInput: TypeAlias = JsonBytes | Mapping[str, Any] | SupportsToDict | Sequence[Any]
 """Watch events (``{"type": "ADDED", "object": {...}}``): one, several, or JSON lines; or slices that are there."""
 
 @final
@@ -1095,7 +1100,8 @@ class View:
     :param hold: seconds for which a removal is kept back; what comes back in time was never gone. The clock is the
         ``now`` that you pass.
 
-    An event costs what its slice costs, and slices that hold the same endpoints; not what the Service costs.
+    Raises ``ValueError`` for a ``hold`` that is not 0 or more. An event costs what its slice costs, and slices that
+    hold the same endpoints; not what the Service costs.
 
     >>> import epcore
     >>> view = epcore.View()
@@ -1212,7 +1218,7 @@ class Server:
     def state(self) -> SlotState:
         """``ready`` takes traffic, ``drain`` finishes what it has, ``maint`` takes nothing."""
     def __eq__(self, other: object, /) -> bool: ...
-    def __ne__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
 
 @final
 class SlotChange:
@@ -1229,7 +1235,7 @@ class SlotChange:
     @property
     def after(self) -> Server | None: ...
     def __eq__(self, other: object, /) -> bool: ...
-    def __ne__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
 
 @final
 class Slots:
