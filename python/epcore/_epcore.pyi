@@ -955,7 +955,7 @@ class Batch:
 
     def __new__(cls) -> Self: ...
     def add(self, key: str, when: float) -> None:
-        """Let ``key`` be due at ``when``, in seconds, unless it is due earlier."""
+        """Let ``key`` be due at ``when``, in seconds, unless it is due earlier; ``ValueError`` for no number."""
     def take(self, now: float) -> list[str]:
         """Take the keys that are due, the earliest first."""
     def next(self) -> float | None:

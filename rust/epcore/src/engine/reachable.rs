@@ -17,7 +17,7 @@ pub enum TrafficPolicy {
 /// What a node may send traffic to.
 #[derive(Clone, Debug, Default)]
 pub struct Reachable {
-    /// The endpoints, by family and address.
+    /// The endpoints, by family, number of the port and address.
     pub endpoints: Vec<PortEndpoint>,
     /// They are terminating, and only serve on because nothing else is ready.
     pub is_fallback: bool,
