@@ -533,11 +533,11 @@ def reconcile(
     """Plan the slices of a Service with selector from its Pods and their Nodes, by Kubernetes' rules.
 
     With ``policy="upstream"`` the counts of writes and the contents are those of Kubernetes' own library; with any
-    other the endpoints are the same and the writes never more, but for single steps by prices, of ``"lifecycle"``, and
-    with the annotation ``Auto``, where hints may pass from one slice to another. Pods of another namespace or that the
-    selector does not match are left out, as are slices of other Services, of another ``controller``, or being deleted.
-    A Service without selector, or of type ``ExternalName``, needs nothing; for one that is being deleted no slice is
-    created.
+    other the endpoints are the same, and without options that ask for more the writes never more, but to mend overfull
+    slices and duplicated endpoints, for single steps by prices, of ``"lifecycle"``, and with the annotation ``Auto``,
+    where hints may pass from one slice to another. Pods of another namespace or that the selector does not match are
+    left out, as are slices of other Services, of another ``controller``, or being deleted. A Service without selector,
+    or of type ``ExternalName``, needs nothing; for one that is being deleted no slice is created.
 
     :param service: a ``v1`` Service.
     :param pods: Pods; those of the whole namespace will do.

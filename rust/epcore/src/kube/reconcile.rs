@@ -39,9 +39,9 @@ impl Default for Options {
 ///
 /// Pods of other namespaces and Pods that the selector does not match are left out; so are slices of other Services and other controllers,
 /// and those that are being deleted. A Service without selector, or of type `ExternalName`, needs nothing. With [`Policy::Upstream`](pack::Policy::Upstream) the
-/// counts of writes and the contents are those of the Go library; with any other the endpoints are the same and the writes never more,
-/// but for single steps by prices, of [`Policy::Lifecycle`](pack::Policy::Lifecycle), and with the annotation `Auto`, where hints may pass from
-/// one slice to another.
+/// counts of writes and the contents are those of the Go library; with any other the endpoints are the same, and without options
+/// that ask for more the writes never more, but to mend overfull slices and duplicated endpoints, for single steps by prices, of
+/// [`Policy::Lifecycle`](pack::Policy::Lifecycle), and with the annotation `Auto`, where hints may pass from one slice to another.
 /// A Pod on a node that is not there, or without a usable address, is told in [`Plan::notes`] and left out.
 ///
 /// # Errors
