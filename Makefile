@@ -71,7 +71,7 @@ lint: $(VENV)/.tools build deny test-stubs ## Check format, lints, types, stubs,
 	$(BIN)/mypy $(filter-out examples,$(LINTED))
 	.ci/go vet -C tests/upstream ./...
 
-deny: $(CARGO_DENY) ## Check licences, sources and duplicates of the crates
+deny: $(CARGO_DENY) ## Check licences, sources and versions of the crates
 	$(CARGO_DENY) --log-level error check bans licenses sources
 
 fmt: $(VENV)/.tools ## Format the code and mend what lints can mend by themselves
