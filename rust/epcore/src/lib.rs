@@ -1,6 +1,6 @@
 //! Pack endpoints into Kubernetes `EndpointSlice`s with the least churn, and tell readers what changed.
 //!
-//! The layers, each knowing only those above it:
+//! The layers, each knowing only those above it (but `wire`, which reads and writes what all have):
 //!
 //! | module | what it is |
 //! | --- | --- |
