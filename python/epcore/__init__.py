@@ -1,6 +1,7 @@
 """epcore: pack endpoints into EndpointSlices with the least churn, and tell readers what changed.
 
-The engine is native; this package names its parts. See :func:`pack`, :func:`reconcile` and :func:`diff` first.
+The engine is native; this package names its parts. See :func:`pack`, :func:`reconcile` and :func:`diff` first. The
+reference, which editors show, is the file ``_epcore.pyi`` beside this one.
 """
 
 from collections.abc import Sequence
