@@ -462,7 +462,7 @@ def pack(
     :param naming: ``"generate"`` leaves names of new slices to the API server, but for those that the plan writes a
         second time; ``"deterministic"`` derives them from their content.
     :param trigger_time: RFC 3339 value for the annotation ``endpoints.kubernetes.io/last-change-trigger-time`` of
-        every slice written.
+        every slice written; left out, it stays as it is.
 
     The plan depends on the content of the input, never on its order. Slices with a ``deletionTimestamp`` do not count.
     Cost: O(n), a hash look-up for each endpoint; O(1) where two handles that were given before hold the same.
@@ -1399,7 +1399,8 @@ class Packer:
         """Plan a Service from what is known.
 
         Nothing for a Service that is not there, or has neither selector nor endpoints from outside. Asking changes
-        nothing: without answers or events the same plan comes again. Raises as :func:`reconcile` and :func:`publish`.
+        nothing: without answers or events the same plan comes again. ``trigger_time`` stands in the place of the
+        packer's. Raises as :func:`reconcile` and :func:`publish`.
         """
     def answer(
         self,

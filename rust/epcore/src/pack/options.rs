@@ -34,7 +34,8 @@ pub struct Options {
     pub naming: Naming,
     /// Names that no new slice may get, besides those of the slices given: of others beside them.
     pub names_taken: Arc<BTreeSet<String>>,
-    /// Value of the trigger-time annotation of every slice written, RFC 3339.
+    /// Value of the trigger-time annotation of every slice written, RFC 3339. Without one it stays as it is, but of slices that are made by
+    /// Kubernetes' rules ([`reconcile`](crate::kube::reconcile)), where it is taken away.
     pub trigger_time: Option<String>,
 }
 
