@@ -32,7 +32,7 @@ const WORN: usize = 3;
 const CARRIED: usize = 240;
 const CARRIED_UNUSUAL: usize = 600;
 /// Most bytes for each Service of ten endpoints, beside its slice.
-const SERVICE_IN_VIEW: usize = 2_400;
+const SERVICE_IN_VIEW: usize = 1_500;
 const SERVICE_IN_PACKER: usize = 4_000;
 /// Most bytes for the labels and ports of a slice, which its copy has too.
 const LABELS: usize = 1_000;

@@ -13,8 +13,14 @@ const MOST_TOMBSTONES: usize = 10_000;
 pub(super) type Name = (String, String);
 
 /// A [`Name`] of texts that are elsewhere, to look it up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct NameRef<'a>(pub(super) &'a str, pub(super) &'a str);
+
+impl NameRef<'_> {
+    pub(super) fn owned(self) -> Name {
+        (self.0.to_owned(), self.1.to_owned())
+    }
+}
 
 impl Equivalent<Name> for NameRef<'_> {
     fn equivalent(&self, name: &Name) -> bool {

@@ -224,7 +224,7 @@ impl Cluster {
         } else if slice.is_some() {
             let mut of = OfService::default();
             of.slices.set(name, slice, changed);
-            self.services.insert((service.0.to_owned(), service.1.to_owned()), of);
+            self.services.insert(service.owned(), of);
         }
     }
 

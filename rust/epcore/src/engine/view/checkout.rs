@@ -4,12 +4,22 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hashbrown::HashMap;
+use hashbrown::{Equivalent, HashMap};
 
 use crate::diff::{Counts, Delta, Fields, Held, Key, Options, ServicePort, Transition, TriggerTime, port_of};
 use crate::engine::versions::Name;
 use crate::engine::view::{View, service_of};
 use crate::model::{EndpointRef, EndpointSlice};
+
+/// A [`ServicePort`], to look up what is known of it.
+#[derive(PartialEq, Eq, Hash)]
+struct PortRef<'a>(ServicePort<'a>);
+
+impl Equivalent<[String; 4]> for PortRef<'_> {
+    fn equivalent(&self, port: &[String; 4]) -> bool {
+        self.0 == *port
+    }
+}
 
 impl View {
     /// What changed for each endpoint since the last checkout.
@@ -99,7 +109,7 @@ impl View {
             let Some(new) = self.slices.get(name) else { continue };
             let time = new.metadata.trigger_time();
             if !time.is_empty() && old.as_ref().is_none_or(|old| old.metadata.trigger_time() != time) {
-                let (namespace, service) = service_of(new);
+                let (namespace, service) = service_of(new).owned();
                 times.insert(TriggerTime { namespace, service, time: time.to_owned() });
             }
         }
@@ -130,21 +140,17 @@ impl View {
         transitions
     }
 
-    fn counts_of(&self, [namespace, service, port, protocol]: ServicePort<'_>) -> Counts {
-        let ports = self.counts.get(&(namespace.to_owned(), service.to_owned()));
-        ports.and_then(|ports| ports.get(&(port.to_owned(), protocol.to_owned()))).copied().unwrap_or_default()
+    fn counts_of(&self, port: ServicePort<'_>) -> Counts {
+        self.counts.get(&PortRef(port)).copied().unwrap_or_default()
     }
 
-    fn set_counts(&mut self, [namespace, service, port, protocol]: ServicePort<'_>, counts: Counts) {
-        let (service, port) = ((namespace.to_owned(), service.to_owned()), (port.to_owned(), protocol.to_owned()));
-        let ports = self.counts.entry(service.clone()).or_default();
-        if !counts.is_empty() {
-            ports.insert(port, counts);
-            return;
-        }
-        ports.remove(&port);
-        if ports.is_empty() {
-            self.counts.remove(&service);
+    fn set_counts(&mut self, port: ServicePort<'_>, counts: Counts) {
+        if counts.is_empty() {
+            self.counts.remove(&PortRef(port));
+        } else if let Some(known) = self.counts.get_mut(&PortRef(port)) {
+            *known = counts;
+        } else {
+            self.counts.insert(port.map(str::to_owned), counts);
         }
     }
 

@@ -15,7 +15,7 @@ use crate::Error;
 use crate::diff::{Counts, Held, Key, Options};
 use crate::engine::holders::Holders;
 use crate::engine::numbered::Numbered;
-use crate::engine::versions::{Name, Versions};
+use crate::engine::versions::{Name, NameRef, Versions};
 use crate::interrupt::point;
 use crate::model::EndpointSlice;
 use attempt::Attempt;
@@ -88,7 +88,7 @@ pub struct View {
     /// Of the clock, once it told one.
     now: Option<Duration>,
     /// Of each service port, as of the last checkout.
-    counts: HashMap<Name, BTreeMap<(String, String), Counts>>,
+    counts: HashMap<[String; 4], Counts>,
 }
 
 impl View {
@@ -255,28 +255,28 @@ impl View {
         }
         let (left, joined) = (old.as_deref().map(service_of), slice.map(|slice| service_of(slice)));
         if left != joined {
-            if let Some(service) = &left {
+            if let Some(service) = left {
                 self.leave(service, number);
             }
             if let Some(service) = joined {
-                self.services.entry(service).or_default().insert(number);
+                self.services.entry(service.owned()).or_default().insert(number);
             }
         }
         if let Entry::Vacant(unchanged) = self.pending.entry(name) {
             if self.held.is_some()
                 && let Some(service) = left
             {
-                self.pending_of.entry(service).or_default().push(unchanged.key().clone());
+                self.pending_of.entry(service.owned()).or_default().push(unchanged.key().clone());
             }
             unchanged.insert(old);
         }
     }
 
-    fn leave(&mut self, service: &Name, number: u32) {
-        if let Some(numbers) = self.services.get_mut(service) {
+    fn leave(&mut self, service: NameRef<'_>, number: u32) {
+        if let Some(numbers) = self.services.get_mut(&service) {
             numbers.remove(&number);
             if numbers.is_empty() {
-                self.services.remove(service);
+                self.services.remove(&service);
             }
         }
     }
@@ -306,8 +306,8 @@ impl View {
     }
 }
 
-fn service_of(slice: &EndpointSlice) -> Name {
-    (slice.metadata.namespace.clone(), slice.metadata.service().to_owned())
+fn service_of(slice: &EndpointSlice) -> NameRef<'_> {
+    NameRef(&slice.metadata.namespace, slice.metadata.service())
 }
 
 fn name_of(slice: &EndpointSlice) -> Result<Name, Error> {

@@ -20,7 +20,7 @@ impl View {
     /// The slices of a Service, by name.
     #[must_use]
     pub fn slices_of(&self, namespace: &str, service: &str) -> Vec<Arc<EndpointSlice>> {
-        let numbers = self.services.get(&(namespace.to_owned(), service.to_owned()));
+        let numbers = self.services.get(&NameRef(namespace, service));
         let mut slices: Vec<_> =
             numbers.into_iter().flatten().filter_map(|&number| self.slices.at(number).cloned()).collect();
         slices.sort_by(|left, right| left.metadata.name.cmp(&right.metadata.name));
@@ -121,11 +121,9 @@ impl View {
     #[must_use]
     pub fn duplicates(&self) -> Vec<Duplicate> {
         let shared: BTreeSet<u32> = self.holders.shared().collect();
-        let mut services: BTreeSet<(String, String)> = BTreeSet::new();
-        for slice in shared.into_iter().filter_map(|number| self.slices.at(number)) {
-            services.insert(service_of(slice));
-        }
-        services.iter().flat_map(|(namespace, service)| Duplicate::among(&self.slices_of(namespace, service))).collect()
+        let holders = shared.into_iter().filter_map(|number| self.slices.at(number));
+        let services: BTreeSet<NameRef<'_>> = holders.map(|slice| service_of(slice)).collect();
+        services.iter().flat_map(|service| Duplicate::among(&self.slices_of(service.0, service.1))).collect()
     }
 }
 
