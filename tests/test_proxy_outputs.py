@@ -241,18 +241,23 @@ def test_ports_that_differ_in_the_protocol_alone_are_never_taken_for_one_another
     assert envoy.delta_leds(gone, authority=AUTHORITY) == envoy.delta_leds(gone, authority=AUTHORITY, ports=[udp])
 
 
-def test_a_proxy_is_told_no_domain_names_where_it_takes_addresses() -> None:
+@pytest.mark.parametrize("name", ["a.example", "host.1", "1.2.3", "10.0.0.1"])
+def test_a_proxy_is_told_no_domain_names_where_it_takes_addresses(name: str) -> None:
+    """Not even those that look like addresses: at ``1.2.3`` Envoy ends."""
     view = epcore.View()
-    delta = view.replace([slice_of("web-1", {"addresses": ["a.example"], "conditions": LEAVING}, family="FQDN")])
+    delta = view.replace([slice_of("web-1", {"addresses": [name], "conditions": LEAVING}, family="FQDN")])
+    assert [change.address_type for change in delta.added] == ["FQDN"]
     assert not envoy.leds(view, [HTTP], authority=AUTHORITY)["resources"]
     assert not envoy.leds_assignment(view, HTTP, authority=AUTHORITY, config={})["endpoints"]
     assert not envoy.delta_leds(delta, authority=AUTHORITY)["resources"]
+    assert not envoy.delta_leds(view.replace([]), authority=AUTHORITY)["removed_resources"]
+    view.replace([slice_of("web-1", {"addresses": [name], "conditions": LEAVING}, family="FQDN")])
     assert not envoy.cluster_load_assignment(view, HTTP, draining=True)["endpoints"]
     assert nginx.NOBODY in nginx.upstream(view, HTTP)
     with pytest.raises(ValueError, match="family of a backend must be one of IPv4, IPv6, not 'FQDN'"):
         haproxy.Backend(HTTP, family="FQDN")  # type: ignore[arg-type]
     slots = epcore.Slots("web", "http", namespace="shop", capacity=1, family="FQDN")
-    assert [change.after and change.after.address for change in slots.replace(view)] == ["a.example"]
+    assert [change.after and change.after.address for change in slots.replace(view)] == [name]
 
 
 def test_a_haproxy_that_was_there_before_is_told_the_state_of_each_slot() -> None:

@@ -801,6 +801,9 @@ class Change:
     def address(self) -> str:
         """The first address."""
     @property
+    def address_type(self) -> AddressTypeName:
+        """That of its slice. The address alone does not tell it: ``10.0.0.1`` may be a domain name."""
+    @property
     def port_name(self) -> str | None:
         """``None`` unless the key is ``"address-port"``."""
     @property

@@ -4,7 +4,7 @@ The shapes are those of ``envoy.config.endpoint.v3`` and ``envoy.service.discove
 a file they are what ``path_config_source`` reads; a control plane parses them into its messages.
 
 Names have no protocol: functions that take several ports raise ``ValueError`` for two that differ in nothing else.
-Domain names are passed over, since Envoy refuses all that it is told together with one.
+Domain names are passed over: Envoy refuses all that it is told together with one, or even ends.
 """
 
 import json
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from epcore import Change, Delta, PortEndpoint, View
+    from epcore.types import AddressTypeName
 
 Message: TypeAlias = dict[str, Any]
 
@@ -138,7 +139,7 @@ def delta_leds(delta: "Delta", *, authority: str, ports: "Iterable[ServicePort] 
 def _resource(change: "Change", port: ServicePort, authority: str, *, is_after: bool) -> tuple[str, Message] | None:
     """Return name and content of the endpoint on one side of a change, if it is there and Envoy can be told of it."""
     endpoint = change.after if is_after else change.before
-    if endpoint is None or change.port is None or change.port not in PORT_NUMBERS or _is_domain(change.address):
+    if endpoint is None or change.port is None or not _is_told(change.address_type, change.port):
         return None
     ready = endpoint.ready is not False
     leaving = bool(endpoint.terminating) and endpoint.serving is not False
@@ -148,17 +149,17 @@ def _resource(change: "Change", port: ServicePort, authority: str, *, is_after: 
 
 
 def _all(view: "View", port: ServicePort) -> "list[PortEndpoint]":
-    """List the endpoints of a port that Envoy can be told of: it refuses all, where one is a domain name."""
+    """List the endpoints of a port that Envoy can be told of."""
     return [
         endpoint
         for endpoint in view.endpoints(port.service, port.name, namespace=port.namespace)
-        if endpoint.protocol == port.protocol and endpoint.port in PORT_NUMBERS and endpoint.address_type != "FQDN"
+        if endpoint.protocol == port.protocol and _is_told(endpoint.address_type, endpoint.port)
     ]
 
 
-def _is_domain(address: str) -> bool:
-    """Tell what a change does not: no top-level domain is a number, and no name has a colon."""
-    return ":" not in address and not address.rpartition(".")[2].isdecimal()
+def _is_told(address_type: "AddressTypeName", port: int | None) -> bool:
+    """Tell whether Envoy can be told of an endpoint: one with a number of a port, and with no domain name."""
+    return port in PORT_NUMBERS and address_type != "FQDN"
 
 
 def _leaving(view: "View", port: ServicePort) -> "list[PortEndpoint]":

@@ -238,6 +238,11 @@ impl Change {
     }
 
     #[getter]
+    fn address_type(&self) -> &'static str {
+        self.get().address_type().as_str()
+    }
+
+    #[getter]
     fn port_name(&self) -> Option<&str> {
         self.get().port().map(|(name, _, _)| name)
     }

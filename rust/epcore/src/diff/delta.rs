@@ -14,7 +14,7 @@ use crate::diff::suspects::Suspects;
 use crate::diff::tally::Tally;
 use crate::diff::transition::{ServicePort, Transition};
 use crate::interrupt::point;
-use crate::model::{EndpointRef, EndpointSlice};
+use crate::model::{AddressType, EndpointRef, EndpointSlice};
 
 /// One changed entry, by its places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -336,6 +336,12 @@ impl<'a> Change<'a> {
     #[must_use]
     pub fn service(&self) -> &'a str {
         self.full_key().0.1
+    }
+
+    /// Address type of the slices that held or hold it.
+    #[must_use]
+    pub fn address_type(&self) -> AddressType {
+        self.full_key().0.2
     }
 
     /// Name, protocol and number of the port, for [`Key::AddressPort`] and slices with ports.
