@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import epcore
-from kube_model import asks_for_topology, canonical, hints_by_zone, reconciled, summary
+from kube_model import asks_for_topology, canonical, hints_by_zone, reconciled, stored, summary
 from kube_strategies import HEADLESS, MANAGED_BY, MANAGER, SERVICE_NAME, Json, cases, pods, services
 from legacy_strategies import MIRRORING, endpoints_objects, mirrors
 from parts import examples_of
@@ -73,37 +73,48 @@ def test_reconcile_does_what_the_library_does(upstream: Upstream, part: int) -> 
     agrees()
 
 
-@needs_upstream
-def test_endpoints_of_new_slices_are_handed_over_to_other_zones_first(upstream: Upstream) -> None:
-    """One of six endpoints is in zone a, and three are to serve it; which of the others go to which slice is chance."""
-    ready = [{"type": "Ready", "status": "True"}]
+READY = [{"type": "Ready", "status": "True"}]
+
+
+def in_zones(zones: str, **spec: Any) -> Json:
+    """A Service with a Pod in each zone; the node ``0`` says none, and is not ready: else there would be no shares."""
     nodes = [
         {
-            "metadata": {"name": f"node-{zone}", "labels": {"topology.kubernetes.io/zone": zone}},
-            "status": {"conditions": ready, "allocatable": {"cpu": "4"}},
+            "metadata": {
+                "name": f"node-{zone}",
+                "labels": {"topology.kubernetes.io/zone": zone} if zone != "0" else {},
+            },
+            "status": {"conditions": READY if zone != "0" else [], "allocatable": {"cpu": "4"}},
         }
-        for zone in "ab"
+        for zone in sorted(set(zones))
     ]
     all_pods = [
         {
             "metadata": {"name": f"web-{number}", "namespace": "shop", "uid": f"u{number}", "labels": {"app": "web"}},
-            "spec": {"nodeName": "node-b" if number else "node-a", "containers": []},
-            "status": {"phase": "Running", "podIPs": [{"ip": "10.0.0.1"}], "conditions": ready},
+            "spec": {"nodeName": f"node-{zone}", "containers": []},
+            "status": {"phase": "Running", "podIPs": [{"ip": "10.0.0.1"}], "conditions": READY},
         }
-        for number in range(6)
+        for number, zone in enumerate(zones)
     ]
     ports = [{"name": "http", "protocol": "TCP", "port": 80, "targetPort": 80}]
-    annotations = {"service.kubernetes.io/topology-mode": "Auto"}
+    annotations = {} if spec else {"service.kubernetes.io/topology-mode": "Auto"}
     service = {
         "metadata": {"name": "web", "namespace": "shop", "uid": "u", "labels": {}, "annotations": annotations},
-        "spec": {"selector": {"app": "web"}, "clusterIP": "10.96.0.1", "ports": ports, "ipFamilies": ["IPv4"]},
+        "spec": {"selector": {"app": "web"}, "clusterIP": "10.96.0.1", "ports": ports, "ipFamilies": ["IPv4"], **spec},
     }
-    case: Json = {"service": service, "nodes": nodes, "max": 3, "triggerTime": "", "controller": MANAGER, "hints": None}
-    held: Json = dict(reconciled({**case, "pods": all_pods[:1], "slices": []}).result()[0].to_dict())
+    case: Json = {"service": service, "pods": all_pods, "nodes": nodes, "slices": [], "max": 3, "hints": None}
+    return {**case, "triggerTime": "", "controller": MANAGER}
+
+
+@needs_upstream
+def test_endpoints_of_new_slices_are_handed_over_to_other_zones_first(upstream: Upstream) -> None:
+    """One of six endpoints is in zone a, and three are to serve it; which of the others go to which slice is chance."""
+    case = in_zones("abbbbb")
+    held: Json = dict(reconciled({**case, "pods": case["pods"][:1]}).result()[0].to_dict())
     held["metadata"]["name"] = "web-1"
     # The slice that is there is written first, as the address leaves it.
     held["endpoints"] *= 2
-    case |= {"pods": all_pods, "slices": [held]}
+    case["slices"] = [held]
 
     def zones(slices: list[Json]) -> Any:
         return {one["metadata"].get("name") == "web-1": hints_by_zone([one]) for one in slices}
@@ -113,6 +124,25 @@ def test_endpoints_of_new_slices_are_handed_over_to_other_zones_first(upstream: 
     runs = upstream.ask(op="reconcile", repeat=20, **case)["runs"]
     for run in runs:
         assert zones(canonical(run["slices"])) == ours
+
+
+def by_name(slices: list[Json]) -> Json:
+    return {one["metadata"]["name"]: one["endpoints"] for one in slices}
+
+
+@needs_upstream
+@pytest.mark.parametrize("spec", [{}, {"trafficDistribution": "PreferSameZone"}], ids=["annotation", "distribution"])
+def test_where_an_endpoint_has_no_zone_slices_are_written_for_nothing_as_by_the_library_alone(
+    upstream: Upstream, spec: Json
+) -> None:
+    """With the annotation ``Auto``, not with ``trafficDistribution``: there each endpoint is looked at by itself."""
+    case = in_zones("abab0a", **spec)
+    case["slices"] = stored(reconciled(case, policy="upstream").result())
+    plan = reconciled(case, policy="upstream")
+    (run,) = upstream.ask(op="reconcile", repeat=5, **case)["runs"]
+    assert len(plan) == len(run["writes"]) == (0 if spec else 2)
+    assert by_name(stored(plan.result())) == by_name(canonical(run["slices"])) == by_name(canonical(case["slices"]))
+    assert not reconciled(case)
 
 
 def refused(slice_: Json) -> set[str]:

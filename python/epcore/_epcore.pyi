@@ -535,9 +535,11 @@ def reconcile(
     With ``policy="upstream"`` the counts of writes and the contents are those of Kubernetes' own library; with any
     other the endpoints are the same, and without options that ask for more the writes never more, but to mend overfull
     slices and duplicated endpoints, for single steps by prices, of ``"lifecycle"``, and with the annotation ``Auto``,
-    where hints may pass from one slice to another. Pods of another namespace or that the selector does not match are
-    left out, as are slices of other Services, of another ``controller``, or being deleted. A Service without selector,
-    or of type ``ExternalName``, needs nothing; for one that is being deleted no slice is created.
+    where hints may pass from one slice to another. With that annotation and a ready endpoint without zone
+    ``"upstream"`` writes each time, as Kubernetes does, slices that stay as they are; no other policy does. Pods of
+    another namespace or that the selector does not match are left out, as are slices of other Services, of another
+    ``controller``, or being deleted. A Service without selector, or of type ``ExternalName``, needs nothing; for one
+    that is being deleted no slice is created.
 
     :param service: a ``v1`` Service.
     :param pods: Pods; those of the whole namespace will do.
