@@ -252,6 +252,21 @@ SAME = ("nginx", "envoy")
 """Outputs in which the name of a port has no protocol."""
 
 
+@pytest.mark.parametrize("output", SAME)
+def test_a_port_that_a_proxy_cannot_tell_from_another_is_left_out_and_the_others_are_served(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], output: str
+) -> None:
+    """Of a Service all ports of TCP are followed, be it one that comes later and is called as the one of UDP."""
+    udp = {**slice_of("web-1", 1), "ports": [{"name": "http", "port": 53, "protocol": "UDP"}]}
+    slices = [udp, slice_of("web-2", 2), slice_of("web-3", 3), slice_of("other-1", 4, service="other")]
+    log = save(tmp_path / "log", [added(one) for one in slices])
+    services = [part for name in ("web:http/UDP", "web", "other") for part in ("--service", f"shop/{name}")]
+    target = tmp_path / "target"
+    assert main(["watch", log, *services, "-o", output, "--to", str(target)]) == 0
+    assert re.findall(r"10\.0\.0\.\d", target.read_text()) == ["10.0.0.4", "10.0.0.1"]
+    assert capsys.readouterr().err == "epcore: shop/web/http/TCP is left out: its port of UDP has the same name\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -272,11 +287,6 @@ SAME = ("nginx", "envoy")
             for output in SAME
         ),
         (["--batch", "-1"], "--batch"),
-        # Of the Service all ports of TCP are followed, and one that it has is called as the other.
-        *(
-            (["--service", "shop/web:http/UDP", "--service", "shop/web", "-o", one], "as its port of TCP")
-            for one in SAME
-        ),
         (["--state", "/dev/null/x"], "Not a directory"),
         (["-o", "nginx", "--to", "/nowhere/x"], "/nowhere"),
     ],

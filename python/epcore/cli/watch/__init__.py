@@ -130,14 +130,14 @@ def _renderer(settings: Settings, selection: Selection) -> "Callable[[View], str
     at = Locality(settings.node, settings.zone)
 
     def upstreams(view: "View") -> str:
-        ports = told_apart(selection.ports(view))
+        ports = selection.named_apart(view)
         return "\n".join(nginx.upstream(view, port, options=settings.options, at=at) for port in ports)
 
     def services(view: "View") -> list[tuple[str, str]]:
         return selection.names or [service for service in view.services() if selection.has(*service)]
 
     renderers: dict[str, Callable[[View], str]] = {
-        "envoy": lambda view: envoy.eds(view, selection.ports(view), at=at),
+        "envoy": lambda view: envoy.eds(view, selection.named_apart(view), at=at),
         "nginx": upstreams,
         "prometheus": lambda view: prometheus.file_sd(view, selection.ports(view)),
         "hosts": lambda view: dns.hosts(view, services(view), domain=settings.domain),

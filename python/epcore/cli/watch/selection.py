@@ -1,8 +1,9 @@
 """Which Services are followed."""
 
+import sys
 from typing import TYPE_CHECKING
 
-from epcore.cli.failure import CommandError
+from epcore.cli.failure import CommandError, visible
 from epcore.proxy import ServicePort, ports_of
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Selection:
             if service not in self.names:
                 self.names.append(service)
         self._named_ports = frozenset(self._ports)
+        self._left_out: set[ServicePort] = set()
 
     @property
     def named_ports(self) -> list[ServicePort]:
@@ -64,3 +66,18 @@ class Selection:
             if service in self._services or (not self.names and self.has(*service)):
                 self._ports.add(port)
         return sorted(self._ports)
+
+    def named_apart(self, view: "View") -> list[ServicePort]:
+        """List the ports that are followed but for those that a proxy would know by the name of another one.
+
+        One that is named itself stays. Those that are left out are told, and do not keep the others from being served.
+        """
+        kept: dict[str, ServicePort] = {}
+        for port in sorted(self.ports(view), key=lambda port: port not in self._named_ports):
+            other = kept.setdefault(port.joined("/"), port)
+            if other != port and port not in self._left_out:
+                self._left_out.add(port)
+                name = visible(port.joined("/"))
+                why = f"its port of {other.protocol} has the same name"
+                print(f"epcore: {name}/{port.protocol} is left out: {why}", file=sys.stderr)
+        return sorted(kept.values())
