@@ -5,7 +5,7 @@ from typing import Annotated
 from cyclopts import Parameter, validators
 
 from epcore.cli.failure import CommandError
-from epcore.cli.options import SAME, Count, File, Maximum, Output, Seconds
+from epcore.cli.options import SAME, Count, File, Jobs, Maximum, Output, Seconds, Times
 from epcore.cli.output import meter, print_data, print_people, refuse_unwritable
 
 
@@ -13,8 +13,8 @@ def simulate(  # noqa: PLR0913 - a command line has options
     *loads: File,
     set_: Annotated[list[str] | None, Parameter(name="--set", negative="", metavar="NAME=VALUE")] = None,
     seed: int = 1,
-    seeds: Count = 1,
-    copies: Count = 1,
+    seeds: Times = 1,
+    copies: Times = 1,
     max_endpoints: Maximum = 100,
     policy: Annotated[list[str] | None, Parameter(negative="", metavar="POLICY")] = None,
     batch_period: Seconds = 1.0,
@@ -22,7 +22,7 @@ def simulate(  # noqa: PLR0913 - a command line has options
     burst: Count = 30,
     latency: Seconds = 0.0,
     watchers: Count = 1,
-    jobs: Count = 1,
+    jobs: Jobs = 1,
     dask: Annotated[str | None, Parameter(metavar="ADDRESS")] = None,
     html: Annotated[str | None, Parameter(metavar="PATH")] = None,
     output: Output = "table",
@@ -92,8 +92,8 @@ def advise(  # noqa: PLR0913 - a command line has options
     *loads: File,
     set_: Annotated[list[str] | None, Parameter(name="--set", negative="", metavar="NAME=VALUE")] = None,
     seed: int = 1,
-    seeds: Count = 1,
-    copies: Count = 1,
+    seeds: Times = 1,
+    copies: Times = 1,
     max_endpoints: Annotated[list[Maximum] | None, Parameter(negative="", metavar="N")] = None,
     batch_period: Annotated[list[Seconds] | None, Parameter(negative="", metavar="SECONDS")] = None,
     policy: Annotated[list[str] | None, Parameter(negative="", metavar="POLICY")] = None,
@@ -102,7 +102,7 @@ def advise(  # noqa: PLR0913 - a command line has options
     burst: Count = 30,
     latency: Seconds = 0.0,
     watchers: Count = 1,
-    jobs: Count = 1,
+    jobs: Jobs = 1,
     dask: Annotated[str | None, Parameter(metavar="ADDRESS")] = None,
     all_: Annotated[bool, Parameter(name="--all", negative="")] = False,
     output: Output = "table",

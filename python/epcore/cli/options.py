@@ -25,6 +25,8 @@ Maximum = Annotated[int, Parameter(metavar="N", validator=validators.Number(gte=
 Output = Annotated[Form, Parameter(name=["--output", "-o"])]
 Seconds = Annotated[float, Parameter(metavar="SECONDS", validator=validators.Number(gte=0))]
 Count = Annotated[int, Parameter(metavar="N", validator=validators.Number(gte=1))]
+Times = Annotated[int, Parameter(metavar="N", validator=validators.Number(gte=1, lte=100_000))]
+Jobs = Annotated[int, Parameter(metavar="N", validator=validators.Number(gte=1, lte=1000))]
 
 
 def read_policy(text: str) -> PolicyName | epcore.Policy:

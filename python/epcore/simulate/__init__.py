@@ -17,6 +17,7 @@ from epcore.simulate.load import Change, Event, Load, LoadError, Telling, build_
 from epcore.simulate.outcome import Measures, Outcome, Point, compare
 from epcore.simulate.tasks import Plan, Source, Study, Task, study, sweep
 from epcore.simulate.trace import TraceFile, read_recording, read_trace, write_trace
+from epcore.simulate.workload import Workload
 from epcore.simulate.workloads import (
     WORKLOADS,
     Autoscaler,
@@ -27,7 +28,6 @@ from epcore.simulate.workloads import (
     NodeFailure,
     Replacement,
     RollingUpdate,
-    Workload,
 )
 from epcore.simulate.writers import (
     BLIND,

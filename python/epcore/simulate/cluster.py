@@ -8,7 +8,7 @@ from math import ceil, floor
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
-from epcore.simulate.load import Event
+from epcore.simulate.load import ADDRESSES_OF_NODE, MOST_NODES, Event, LoadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,6 +79,13 @@ class Cluster:
         """Note what happened."""
         self.events.append(Event(round(self.now, 6), service, pod.name, event, pod.node))
 
+    def hold(self, pods: int) -> int:
+        """Return a number of Pods. Raises ``LoadError`` where there are no addresses for so many."""
+        nodes = min(self.nodes, MOST_NODES)
+        if pods > nodes * ADDRESSES_OF_NODE:
+            raise LoadError(f"has {pods:,} Pods, and {nodes:,} nodes have addresses for {nodes * ADDRESSES_OF_NODE:,}")
+        return pods
+
     def word(self, letters: int) -> str:
         """Make a part of a name."""
         return "".join(self.random.choices(_LETTERS, k=letters))
@@ -118,7 +125,7 @@ class Deployment:
 
     def __post_init__(self) -> None:
         self.revision = self.cluster.word(10)
-        for _ in range(self.replicas):
+        for _ in range(self.cluster.hold(self.replicas)):
             pod = self.cluster.pod(self.service, self.revision)
             pod.added = pod.ready = True
             pod.created = pod.ready_since = self.cluster.now
@@ -137,8 +144,8 @@ class Deployment:
         self.reconcile()
 
     def scale(self, replicas: int) -> None:
-        """Ask for another number of Pods."""
-        self.replicas = replicas
+        """Ask for another number of Pods. Raises ``LoadError`` as :meth:`Cluster.hold`."""
+        self.replicas = self.cluster.hold(replicas)
         self.reconcile()
 
     def reconcile(self) -> None:

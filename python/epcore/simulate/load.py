@@ -33,9 +33,10 @@ NAMESPACE: Final = "simulated"
 MANAGER: Final = "endpointslice-controller.k8s.io"
 ZONES: Final = ("zone-a", "zone-b", "zone-c")
 
+ADDRESSES_OF_NODE: Final = 1022
+MOST_NODES: Final = (1 << 14) - 1
+
 _SERVICE: Final = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
-_ADDRESSES_OF_NODE: Final = 1022
-_NODES: Final = 1 << 14
 _ANYWHERE: Final = (int(IPv4Address("100.64.0.0")), (1 << 22) - 2)
 """Where endpoints without a node get their addresses: the first, and how many."""
 
@@ -194,16 +195,16 @@ class Endpoints:
         if not event.key:
             raise LoadError("has an empty key")
         if event.node not in self._addresses:
-            if len(self._addresses) > _NODES - 1:
-                raise LoadError(f"has more than {_NODES:,} nodes")
-            first = int(IPv4Address("10.0.0.1")) + (len(self._addresses) - 1) * (_ADDRESSES_OF_NODE + 2)
-            self._addresses[event.node] = _Addresses(first, _ADDRESSES_OF_NODE)
+            if len(self._addresses) > MOST_NODES:
+                raise LoadError(f"has more than {MOST_NODES:,} nodes")
+            first = int(IPv4Address("10.0.0.1")) + (len(self._addresses) - 1) * (ADDRESSES_OF_NODE + 2)
+            self._addresses[event.node] = _Addresses(first, ADDRESSES_OF_NODE)
         address = self._addresses[event.node].take()
         uid = f"{next(self._numbers):08x}-0000-4000-8000-000000000000"
         target = f'{{"kind":"Pod","namespace":"{NAMESPACE}","name":{_text(event.key)},"uid":"{uid}"}}'
         place = ""
         if event.node:
-            zone = ZONES[(self._addresses[event.node].first // (_ADDRESSES_OF_NODE + 2)) % len(ZONES)]
+            zone = ZONES[(self._addresses[event.node].first // (ADDRESSES_OF_NODE + 2)) % len(ZONES)]
             place = f',"nodeName":{_text(event.node)},"zone":"{zone}"'
         head = f'{{"addresses":["{IPv4Address(address)}"],'
         return _Endpoint(head, f'"targetRef":{target}{place}}}', event.node, address)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from epcore.simulate.load import Load
 
+MOST_RUNS: Final = 100_000
+"""Loads times seeds times copies: each is a task for each row, and all tasks are listed."""
+
 _GUESSES: Final = 4
 """How often the maximum of the control is guessed."""
 
@@ -90,6 +93,9 @@ class Plan:
                 raise ValueError(f"two {what} are called {twice[0]!r}: figures are told by name")
         if self.copies < 1 or not self.seeds:
             raise ValueError("copies must be 1 or more, and there must be a seed")
+        runs = len(self.sources) * len(self.seeds) * self.copies
+        if runs > MOST_RUNS:
+            raise ValueError(f"{runs:,} loads, with all seeds and copies, are more than {MOST_RUNS:,}")
 
     def runs(self) -> "list[tuple[Source, int]]":
         """List the loads with their seeds."""

@@ -4,68 +4,17 @@ Each class is one kind of load; its fields are its parameters, with their units.
 same events on every machine.
 """
 
-from dataclasses import dataclass, fields
+from collections import deque
+from dataclasses import dataclass
 from functools import partial
-from math import ceil, inf, pi, sin
-from random import Random
+from math import ceil, pi, sin
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from epcore.simulate.cluster import Cluster, Deployment, Pod
-from epcore.simulate.load import Load, build_load
+from epcore.simulate.workload import Workload
 
 if TYPE_CHECKING:
     from epcore.simulate.load import Event, Telling
-
-
-_MAY_BE_0: Final = (
-    *("startup", "grace", "max_surge", "max_unavailable", "pause", "drained", "noise", "tolerance", "stabilization"),
-    *("restless", "failures", "detection", "toleration", "forgotten", "settle", "steps"),
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Workload:
-    """What all workloads share."""
-
-    name: ClassVar[str] = ""
-    copyable: ClassVar[bool] = True
-    telling: "ClassVar[Telling]" = "node"
-    """What tells which endpoints change next."""
-    pods: int = 500
-    """Pods at the beginning, or in all."""
-    nodes: int = 30
-    startup: float = 5.0
-    """Mean seconds from a Pod's address to its readiness; each takes half to one and a half of it."""
-    grace: float = 30.0
-    """Most seconds that a Pod takes to leave; each takes a tenth of it to all."""
-    rate: float = 20.0
-    """Most Pods a second that are created or deleted."""
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be. Raises ``ValueError``."""
-        for one in fields(self):
-            value = getattr(self, one.name)
-            for number in value if isinstance(value, tuple) else (value,):
-                # Nothing may take no time at all, or it would happen without end.
-                if not (0 if one.name in _MAY_BE_0 else 1e-6) <= number < inf:
-                    least = "0 or more" if one.name in _MAY_BE_0 else "more than 0"
-                    raise ValueError(f"{one.name} must be {least}, and finite: {value!r}")
-
-    def load(self, seed: int, copies: tuple[int, ...] = (0,)) -> Load:
-        """Make the load. Each copy has Services and chances of its own."""
-        events = [event for copy in copies for event in self.events(seed, copy)]
-        return build_load(self.name, sorted(events, key=lambda event: event.time), self.telling)
-
-    def events(self, seed: int, copy: int = 0) -> "list[Event]":
-        """Make the events of one copy, in the order of time."""
-        # A text as seed: Python takes the same from it in every process, and on every platform.
-        random = Random(f"{self.name} {seed} {copy}")  # noqa: S311 - not a secret
-        cluster = Cluster(random, self.nodes, self.startup, self.grace, self.rate)
-        return self.drive(cluster, f"{self.name}-{copy}")
-
-    def drive(self, cluster: Cluster, service: str) -> "list[Event]":
-        """Let it happen."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +27,11 @@ class RollingUpdate(Workload):
     batches: int = 1
     pause: float = 60.0
     """Seconds after a batch is ready before the next one begins."""
+
+    @property
+    def expected(self) -> float:
+        """About how many changes there will be."""
+        return 2 * self.pods
 
     def drive(self, cluster: Cluster, service: str) -> "list[Event]":
         """Update batch after batch."""
@@ -111,6 +65,11 @@ class NodeDrain(Workload):
     """Share of the Pods that may be missing: the disruption budget."""
     pause: float = 30.0
     """Seconds between two nodes."""
+
+    @property
+    def expected(self) -> float:
+        """About how many changes there will be."""
+        return self.pods + min(self.drained, self.nodes)
 
     def drive(self, cluster: Cluster, service: str) -> "list[Event]":
         """Evict as many as the budget allows, and go on as replacements become ready."""
@@ -159,10 +118,16 @@ class Autoscaler(Workload):
     stabilization: float = 300.0
     """Seconds for which the highest recommendation holds before the Service shrinks."""
 
+    @property
+    def expected(self) -> float:
+        """About how many changes there will be."""
+        return self.pods + self.swings * (self.most + self.period / self.interval)
+
     def drive(self, cluster: Cluster, service: str) -> "list[Event]":
         """Look at the demand again and again."""
         web = Deployment(cluster, service, self.pods)
-        recommended: list[tuple[float, int]] = []
+        # Of the last ones those that none after them is above: the first is the highest.
+        recommended: deque[tuple[float, int]] = deque()
 
         def look() -> None:
             swing = (1 - sin(2 * pi * cluster.now / self.period + pi / 2)) / 2
@@ -170,8 +135,12 @@ class Autoscaler(Workload):
             wanted = min(max(ceil(demand), self.pods), self.most)
             if abs(demand / web.replicas - 1) <= self.tolerance:
                 wanted = web.replicas
+            while recommended and recommended[-1][1] <= wanted:
+                recommended.pop()
             recommended.append((cluster.now, wanted))
-            held = max(size for time, size in recommended if time > cluster.now - self.stabilization)
+            while recommended[0][0] < cluster.now and recommended[0][0] <= cluster.now - self.stabilization:
+                recommended.popleft()
+            held = recommended[0][1]
             fastest = max(2 * web.replicas, web.replicas + 4)
             web.scale(min(wanted, fastest) if wanted >= web.replicas else min(held, web.replicas))
             if cluster.now + self.interval < self.period * self.swings:
@@ -193,6 +162,11 @@ class Flapping(Workload):
     down: float = 15.0
     """Mean seconds for which it is not."""
     seconds: float = 600.0
+
+    @property
+    def expected(self) -> float:
+        """About how many changes there will be."""
+        return self.pods + min(self.restless, self.pods) * 2 * self.seconds / (self.up + self.down)
 
     def drive(self, cluster: Cluster, service: str) -> "list[Event]":
         """Turn each by chance."""
@@ -220,6 +194,11 @@ class Replacement(Workload):
     per_second: float = 0.5
     """Pods that go, on average."""
     seconds: float = 600.0
+
+    @property
+    def expected(self) -> float:
+        """About how many changes there will be."""
+        return self.pods + self.per_second * self.seconds
 
     def drive(self, cluster: Cluster, service: str) -> "list[Event]":
         """Take one away, wait, and take the next."""
@@ -250,6 +229,11 @@ class NodeFailure(Workload):
     """Seconds until its Pods are evicted after that."""
     forgotten: float = 600.0
     """Seconds until they are gone after that."""
+
+    @property
+    def expected(self) -> float:
+        """About how many changes there will be."""
+        return self.pods + min(self.failures, self.nodes)
 
     def drive(self, cluster: Cluster, service: str) -> "list[Event]":
         """Fail one node after the other."""
@@ -289,6 +273,11 @@ class ClusterLoad(Workload):
     small: int = 5
     settle: float = 60.0
     """Seconds between two phases."""
+
+    @property
+    def expected(self) -> float:
+        """About how many changes there will be."""
+        return self.pods + self.big + self.middle + self.small
 
     def drive(self, cluster: Cluster, service: str) -> "list[Event]":
         """Create, resize, delete."""
@@ -330,6 +319,11 @@ class HugeService(Workload):
     """Sizes in turn, as shares of ``pods``."""
     settle: float = 60.0
     """Seconds between two steps."""
+
+    @property
+    def expected(self) -> float:
+        """About how many changes there will be."""
+        return self.pods * sum(self.steps)
 
     def drive(self, cluster: Cluster, service: str) -> "list[Event]":
         """Take step after step."""
