@@ -120,6 +120,8 @@ class Deployment:
     """Is called after a Pod has become ready or has gone."""
     pods: dict[Pod, None] = field(default_factory=dict)
     """All Pods, the oldest first."""
+    _living: dict[Pod, None] = field(default_factory=dict)
+    """Of these the ones that are not leaving, which are few where many wait to be deleted."""
     revision: str = ""
     _rolling: bool = False
 
@@ -129,14 +131,14 @@ class Deployment:
             pod = self.cluster.pod(self.service, self.revision)
             pod.added = pod.ready = True
             pod.created = pod.ready_since = self.cluster.now
-            self.pods[pod] = None
+            self.pods[pod] = self._living[pod] = None
             self.cluster.tell(self.service, pod, "add")
             self.cluster.tell(self.service, pod, "ready")
 
     @property
     def living(self) -> list[Pod]:
-        """Pods that are not leaving."""
-        return [pod for pod in self.pods if not pod.leaving]
+        """Pods that are not leaving, the oldest first."""
+        return list(self._living)
 
     def update(self, limit: float = 1.0) -> None:
         """Roll out a new revision, to a share of the Pods."""
@@ -170,6 +172,7 @@ class Deployment:
     def stop(self, pod: Pod) -> None:
         """Take a Pod away; what replaces it is a matter of :meth:`reconcile`."""
         pod.leaving = True
+        self._living.pop(pod, None)
         self.cluster.call(lambda: self._leave(pod))
 
     def turn(self, pod: Pod, *, ready: bool) -> None:
@@ -188,17 +191,19 @@ class Deployment:
         and those of the lower power of two of age, in nanoseconds since a whole second; then by UID, which is chance.
         If all go, only chance has a say.
         """
+        if number <= 0:
+            return []
         crowd = Counter(pod.node for pod in self.living)
 
         def rank(pod: Pod) -> tuple[int, ...]:
             age = self.cluster.now - floor(pod.ready_since if pod.ready else pod.created)
             return pod.added, pod.ready, -crowd[pod.node], int(1e9 * age).bit_length(), crc32(pod.name.encode())
 
-        return sorted(pods, key=rank if number < len(pods) else lambda pod: rank(pod)[-1:])[: max(0, number)]
+        return sorted(pods, key=rank if number < len(pods) else lambda pod: rank(pod)[-1:])[:number]
 
     def _start(self) -> None:
         pod = self.cluster.pod(self.service, self.revision)
-        self.pods[pod] = None
+        self.pods[pod] = self._living[pod] = None
         self.cluster.call(lambda: self._add(pod))
 
     def _add(self, pod: Pod) -> None:
