@@ -465,6 +465,24 @@ def test_an_interrupt_is_quiet() -> None:
     assert (process.returncode, error) == (128 + signal.SIGINT, b"")
 
 
+def test_another_interrupt_at_the_end_of_the_process_is_quiet_too() -> None:
+    code = "import os, signal; from epcore.cli import main; assert main() == 130; os.kill(os.getpid(), signal.SIGINT)"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "watch", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps({"type": "ADDED", "object": one_slice(endpoints(1))}).encode() + b"\n")
+        process.stdin.flush()
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate()
+    assert (process.returncode, error) == (-signal.SIGINT, b"")
+
+
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_a_stream_that_is_closed_is_like_one_to_nowhere(tmp_path: Path, closed: str) -> None:
     before, after = (save(tmp_path / name, [one_slice(endpoints(count))]) for name, count in (("a", 1), ("b", 2)))

@@ -4,6 +4,7 @@ It needs the extra ``epcore[cli]``; the engine itself needs nothing.
 """
 
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +25,8 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
 
         return run(sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt:
+        if arguments is None:  # the process ends: another Ctrl-C is not for Python, which would tell of it
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
         return INTERRUPTED
     except ModuleNotFoundError as error:
         if (error.name or "epcore").partition(".")[0] == "epcore":

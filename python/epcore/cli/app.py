@@ -36,6 +36,7 @@ app = App(
     name="epcore",
     version=epcore.__version__,
     help_format="markdown",
+    suppress_keyboard_interrupt=False,  # main hears it, and is not ended by an exception of its library
     help="""
     Pack endpoints into Kubernetes EndpointSlices with the least churn, and tell what changed.
 
