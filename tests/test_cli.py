@@ -17,9 +17,11 @@ from typing import Any
 
 import pytest
 import yaml
+from rich.progress import Progress
 
 import epcore
 from epcore.cli import main
+from epcore.cli.output import meter
 from epcore.testing import judge
 from epcore.types import DiffKey, FieldMask
 
@@ -481,6 +483,20 @@ def test_another_interrupt_at_the_end_of_the_process_is_quiet_too() -> None:
         process.send_signal(signal.SIGINT)
         _, error = process.communicate()
     assert (process.returncode, error) == (-signal.SIGINT, b"")
+
+
+def test_an_interrupt_waits_until_progress_is_taken_from_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop, stopped = Progress.stop, []
+
+    def interrupted(progress: Progress) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        stop(progress)
+        stopped.append(progress)
+
+    monkeypatch.setattr(Progress, "stop", interrupted)
+    with pytest.raises(KeyboardInterrupt), meter():
+        pass
+    assert len(stopped) == 1
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

@@ -150,4 +150,5 @@ def meter() -> "Iterator[Meter]":
     try:
         yield Meter(progress)
     finally:
-        progress.stop()
+        with no_interrupt():  # or a second Ctrl-C would leave the terminal without its cursor
+            progress.stop()
