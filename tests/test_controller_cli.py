@@ -192,6 +192,7 @@ TROUBLE = {
     ),
     "a source by its URL": (["sync", "--dir", ".", "--endpoints", "shop/db=file:///db.yaml"], "each named by its path"),
     "an interval of nothing": (["sync", "--dir", ".", "--interval", "3"], "--interval has no meaning without --watch"),
+    "an endless interval": (["sync", "--dir", ".", "--watch", "--interval", "1e20"], 'Invalid value "1e+20" for'),
     "a folder's option": (["sync", "--family", "IPv6"], "--family has no meaning without --dir"),
     "a cluster's option": (["sync", "--dir", ".", "--mirror"], "--mirror has no meaning with --dir"),
     "a dry watch": (["sync", "--dry-run", "--watch"], "--dry-run has no meaning with --watch of a cluster"),

@@ -13,7 +13,7 @@ from epcore.cli.changes import print_changes
 from epcore.cli.clusters import Reach, options_of, read_sources, run_controller, sync_cluster
 from epcore.cli.failure import CommandError, line_of
 from epcore.cli.inputs import STDIN
-from epcore.cli.options import DIFFERENT, SAME, Maximum, Output, Seconds, read_policy
+from epcore.cli.options import DIFFERENT, SAME, Maximum, Output, Pause, read_policy
 from epcore.controller.folder import Folder
 from epcore.controller.sources import SourceError
 from epcore.controller.sources.contents import read_endpoints, state_of
@@ -38,7 +38,7 @@ def sync(  # noqa: PLR0913 - the options of a run
     folder: Annotated[Path | None, Parameter(name="--dir")] = None,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     watch: Annotated[bool, Parameter(negative="")] = False,
-    interval: Seconds | None = None,
+    interval: Pause | None = None,
     kubeconfig: Annotated[str | None, Parameter(metavar="PATH")] = None,
     context: str | None = None,
     namespace: Annotated[str | None, Parameter(name=["--namespace", "-n"])] = None,

@@ -1,5 +1,6 @@
 """What the options of several commands have in common: their types, and the exit codes."""
 
+from threading import TIMEOUT_MAX
 from typing import Annotated, Final, get_args
 
 from cyclopts import Parameter, validators
@@ -24,6 +25,7 @@ File = Annotated[str, Parameter(metavar="FILE", allow_leading_hyphen=True, valid
 Maximum = Annotated[int, Parameter(metavar="N", validator=validators.Number(gte=1, lte=1000))]
 Output = Annotated[Form, Parameter(name=["--output", "-o"])]
 Seconds = Annotated[float, Parameter(metavar="SECONDS", validator=validators.Number(gte=0))]
+Pause = Annotated[float, Parameter(metavar="SECONDS", validator=validators.Number(gte=0, lte=TIMEOUT_MAX))]
 Count = Annotated[int, Parameter(metavar="N", validator=validators.Number(gte=1))]
 Times = Annotated[int, Parameter(metavar="N", validator=validators.Number(gte=1, lte=100_000))]
 Jobs = Annotated[int, Parameter(metavar="N", validator=validators.Number(gte=1, lte=1000))]
