@@ -109,6 +109,8 @@ def test_of_a_port_that_is_named_no_other_port_is_told(
         ('{"type": "ADDED"}', "line 2: events[0].object (byte 0): required"),
         ('{"type": "CHANGED", "object": {"kind": "EndpointSlice"}}', "line 2: events[0].type"),
         (json.dumps(added({**slice_of("a", 1), "addressType": "IPv9"})), "line 2: events[0].object.addressType"),
+        (json.dumps(added({**slice_of("a", 1), "kind": {}})), "line 2: events[0].object.kind"),
+        (json.dumps(added({**slice_of("a", 1), "kind": ["Pod"]})), "line 2: events[0].object.kind"),
         (json.dumps(added(slice_of("", 1))), "line 2: events[0].object.metadata.name"),
         (json.dumps({**added(slice_of("b", 1)), "x": nested(200)}), "line 2: events[0].x"),
         *((json.dumps({**added(slice_of("b", 1)), "t": t}), "line 2: ") for t in (math.nan, math.inf, 1e300, 10**400)),

@@ -74,8 +74,8 @@ def log(name: str) -> "Iterator[Told]":
         item = event.get("object", event) if isinstance(event, dict) else None
         if not isinstance(item, dict):
             raise CommandError(f"{where}: no watch event: it has no object")
-        kind = event.get("kind") if "object" in event else None
-        if (kind or item.get("kind") or "EndpointSlice") in {"EndpointSlice", "Status"}:
+        kind = (event.get("kind") if "object" in event else None) or item.get("kind") or "EndpointSlice"
+        if not isinstance(kind, str) or kind in {"EndpointSlice", "Status"}:
             yield Told(text, where, _seconds_of(event, where))
 
 
