@@ -353,47 +353,68 @@ class Pack:
         for index in written:
             bin_ = self.bins[index]
             phase[index] = "delete" if bin_.deleted else "create" if bin_.slice is None else "update"
-        must: set[tuple[int, int]] = set()
-        should: set[tuple[int, int]] = set()
+        edges: set[tuple[int, int, int]] = set()
+        """What needs an order (0 that a survivor is there, 1 that it takes traffic, 2 all else), and its two writes."""
         for index in written:
             for item in self.bins[index].added:
                 if item in self.origin:
                     pair = (self.origin[item], index)
                     breaks_first = self.settings.break_first and self.settings.epsilon is not None
-                    must.add(pair if breaks_first else pair[::-1])
-                should |= {(source, index) for source in self.sources.get(item, []) if source != index}
-        # A copy goes once the one that stays is as it should be.
-        keeper = {item: index for index in written for item in self.bins[index].changed & set(self.bins[index].kept)}
-        for index in written:
-            for place_, endpoint in enumerate(self.bins[index].held):
-                copy = self.number.get(identity(endpoint, upstream=self.settings.upstream), -1)
-                if not self.bins[index].foreign and (index, place_) not in self.staying and copy in keeper:
-                    should |= {(keeper[copy], index)} if keeper[copy] != index else set()
+                    edges.add((0, *(pair if breaks_first else pair[::-1])))
+                edges |= {(2, source, index) for source in self.sources.get(item, []) if source != index}
+        edges |= self.edges_of_copies(written)
         order = sorted(written, key=lambda index: (["create", "update", "delete"].index(phase[index]), index))
         done: list[int] = []
         while order:
 
-            def waits(index: int, edges: set[tuple[int, int]]) -> int:
-                return sum(second == index and first not in done for first, second in edges)
+            def waits(index: int) -> tuple[int, ...]:
+                found = Counter(need for need, first, second in edges if second == index and first not in done)
+                return tuple(found[need] for need in range(3))
 
-            def rank(index: int) -> tuple[int, int, int]:
-                return (waits(index, must), waits(index, should), order.index(index))
+            def rank(index: int) -> tuple[tuple[int, ...], int]:
+                return (waits(index), order.index(index))
 
             best = min(order, key=rank)
-            if rank(best)[:2] != (0, 0):
+            if any(waits(best)):
                 # A ring of addresses that change hands: what only waits for it is not the one to break it.
                 path = [best]
                 while path[-1] not in path[:-1]:
-                    path.append(min(first for first, second in must | should if second == path[-1] and first in order))
-                of_ring = min(path[path.index(path[-1]) :], key=rank)
-                best = best if waits(of_ring, must) else of_ring
+                    leaders = ((need, first) for need, first, second in edges if second == path[-1] and first in order)
+                    path.append(min(leaders)[1])
+                best = min(path[path.index(path[-1]) :], key=rank)
             else:
-                best = next(index for index in order if rank(index)[:2] == (0, 0))
+                best = next(index for index in order if not any(waits(index)))
             done.append(best)
             order.remove(done[-1])
         done.sort(key=lambda index: phase[index] == "delete" and self.bins[index].foreign)
         named = [(phase[i], (self.bins[i].slice or {"metadata": {"name": None}})["metadata"]["name"], i) for i in done]
         return [(verb, name, [*self.bins[i].kept, *self.bins[i].added]) for verb, name, i in named]
+
+    def edges_of_copies(self, written: list[int]) -> set[tuple[int, int, int]]:
+        """Before a copy goes that takes traffic or is as it should be, the one that stays is so too."""
+        upstream = self.settings.upstream
+        keepers: dict[int, tuple[int, bool]] = {}
+        for index in written:
+            bin_ = self.bins[index]
+            for item in bin_.added:
+                if item in self.origin:
+                    keepers[item] = (index, False)
+            for place_, endpoint in enumerate(bin_.held):
+                item = self.number.get(identity(endpoint, upstream=upstream), -1)
+                if (index, place_) in self.staying and item in bin_.kept and item in bin_.changed:
+                    keepers[item] = (index, ready(endpoint))
+        edges = set()
+        for index in written:
+            for place_, copy in enumerate(self.bins[index].held):
+                item = self.number.get(identity(copy, upstream=upstream), -1)
+                keeper, was_ready = keepers.get(item, (index, False))
+                stays = (index, place_) in self.staying or self.origin.get(item) == index
+                if not self.bins[index].foreign and not stays and keeper != index:
+                    if ready(copy) and ready(self.items[item]) and not was_ready:
+                        edges.add((1, keeper, index))
+                    elif content(copy) == content(self.items[item]):
+                        edges.add((2, keeper, index))
+        return edges
 
 
 def pack(wanted: list[Json], existing: list[Json], template: Json, settings: Settings) -> Json:

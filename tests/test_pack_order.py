@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
@@ -218,3 +219,39 @@ def test_a_copy_goes_only_when_the_one_that_stays_is_as_it_should_be() -> None:
     plan = epcore.pack(ready, [slice_of("web-0", ready), slice_of("web-1", [stale])], max_endpoints=2)
     assert len(plan) == 2
     assert all(ready[2] in endpoints_of(dicts(plan.prefix(writes))) for writes in range(3))
+
+
+@pytest.mark.parametrize(("reuse", "names"), [("ordered", ["web-1", "web-0"]), ("strict", ["web-1", "web-0", "web-1"])])
+def test_the_copy_that_takes_traffic_outlasts_an_address_that_comes_back(reuse: Any, names: list[str]) -> None:
+    """The copy that is ready is in an overfull slice; the slice of the one that stays takes an address from there."""
+    ready = [{"addresses": [f"10.0.0.{one}"], "conditions": {"ready": True}} for one in (1, 2, 3, 4)]
+    old, new = ({"addresses": ["10.0.0.9"], "targetRef": {"kind": "Pod", "name": name}} for name in ("old", "new"))
+    stale = {**ready[3], "conditions": {"ready": False}}
+    existing = [slice_of("web-0", [*ready, old]), slice_of("web-1", [stale])]
+    plan = epcore.pack([*ready, new], existing, max_endpoints=3, address_reuse=reuse)
+    assert [write.name for write in plan.writes] == names
+    assert plan.stats.address_reuse_unordered == (reuse == "ordered")
+    seen = [endpoints_of(dicts(plan.prefix(writes))) for writes in range(len(plan) + 1)]
+    assert all(ready[3] in now for now in seen)
+    if reuse == "strict":
+        assert not any(old in now and new in now for now in seen)
+
+
+def test_a_copy_that_is_wrong_goes_before_another_target_brings_its_address_in() -> None:
+    at = {"addresses": ["10.0.0.1"], "conditions": {"ready": True}}
+    stays, new = ({**at, "targetRef": {"kind": "Pod", "name": name}} for name in ("stays", "new"))
+    existing = [slice_of(f"web-{one}", [{**stays, "zone": f"old-{one}"}]) for one in range(2)]
+    plan = epcore.pack([stays, new], existing)
+    assert [(write.verb, write.name) for write in plan.writes] == [("delete", "web-1"), ("update", "web-0")]
+    assert plan.stats.address_reuse_unordered == 0
+
+
+def test_a_copy_that_takes_traffic_goes_only_when_the_endpoint_is_where_it_moves_to() -> None:
+    """The other one says that it is not ready, and its slice is drained."""
+    ready = [{"addresses": [f"10.0.0.{one}"], "conditions": {"ready": True}} for one in range(1, 8)]
+    stale = {**ready[3], "conditions": {"ready": False}}
+    held = [ready[:4], [stale], *([one] for one in ready[4:])]
+    existing = [slice_of(f"web-{number}", some) for number, some in enumerate(held)]
+    plan = epcore.pack(ready, existing, max_endpoints=3, compaction=epcore.Compaction(epsilon=0))
+    assert [(move.source, move.target) for move in plan.moves] == [("web-1", "web-2")]
+    assert all(ready[3] in endpoints_of(dicts(plan.prefix(writes))) for writes in range(len(plan) + 1))

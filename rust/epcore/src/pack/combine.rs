@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use hashbrown::{HashMap, HashSet};
 
 use crate::model::{Address, ByIdentity, EndpointSlice, Identity};
-use crate::pack::order::{Before, order};
+use crate::pack::order::{Before, Need, order};
 use crate::pack::{Move, Notes, Plan, Stats, Verb, Write, WriteReason, WriteReasons};
 
 /// So many writes that take one address away are ordered with each that brings it in, and as many that take the same endpoint away: one with
@@ -125,7 +125,8 @@ impl Combination {
         let mut edges = Vec::new();
         for (at, pair) in self.writes.windows(2).enumerate() {
             if pair[0].group == pair[1].group {
-                edges.push(Before { first: at, second: at + 1, must: pair[1].follows });
+                let need = if pair[1].follows { Need::Must } else { Need::Rest };
+                edges.push(Before { need, first: at, second: at + 1 });
             }
         }
         if self.writes.first().is_none_or(|first| self.writes.iter().all(|part| part.group == first.group)) {
@@ -140,9 +141,9 @@ impl Combination {
                         continue;
                     }
                     // The same endpoint in another group is there before it goes; an address goes before another target brings it back.
-                    let must = left == one;
-                    let (first, second) = if must { (at, other) } else { (other, at) };
-                    edges.push(Before { first, second, must });
+                    let (need, first, second) =
+                        if left == one { (Need::Must, at, other) } else { (Need::Rest, other, at) };
+                    edges.push(Before { need, first, second });
                 }
             }
         }

@@ -7,7 +7,7 @@ use hashbrown::{HashMap, HashSet};
 
 use crate::model::{EndpointSlice, MOVING_ANNOTATION};
 use crate::pack::draft::{Draft, DraftWrite};
-use crate::pack::order::{Before, order};
+use crate::pack::order::{Before, Need, order};
 use crate::pack::problem::Filled;
 use crate::pack::{AddressReuse, CompactionOrder, Verb, WriteReason, WriteReasons};
 
@@ -35,8 +35,8 @@ impl Draft<'_, '_> {
         let unordered = self.unordered(&place, &write_of);
         if self.options.address_reuse == AddressReuse::Strict && !unordered.is_empty() {
             // What is in order stays so: of a circle another edge might give way where the late items have left it.
-            for edge in &mut edges {
-                edge.must |= place[edge.first] < place[edge.second];
+            for edge in edges.iter_mut().filter(|edge| place[edge.first] < place[edge.second]) {
+                edge.need = Need::Must;
             }
             self.add_second_writes(&unordered, &write_of, &mut edges);
             ordered = self.sorted(&edges);
@@ -72,7 +72,7 @@ impl Draft<'_, '_> {
             let source = *write_of.get(self.origin.get(&item)?)?;
             let target = *write_of.get(&target)?;
             let (first, second) = if make_first { (target, source) } else { (source, target) };
-            Some(Before { first, second, must: true })
+            Some(Before { need: Need::Must, first, second })
         };
         self.arrivals().filter_map(edge).collect()
     }
@@ -86,30 +86,51 @@ impl Draft<'_, '_> {
         for (item, target) in self.arrivals() {
             for source in self.group.sources_of(item).iter().filter(|&&source| source != target) {
                 if let (Some(&first), Some(&second)) = (write_of.get(source), write_of.get(&target)) {
-                    edges.insert(Before { first, second, must: false });
+                    edges.insert(Before { need: Need::Rest, first, second });
                 }
             }
         }
         edges.into_iter().collect()
     }
 
-    /// The copy that stays is as it should be before others go, one of which may be so already.
+    /// Before a copy goes that takes traffic or is as it should be, the one that stays is so too.
     fn edges_of_copies(&self, write_of: &HashMap<usize, usize>) -> Vec<Before> {
-        let bins = || self.assignment.bins.iter().enumerate();
-        let losing: Vec<usize> = bins().filter(|(_, filled)| filled.dirty.duplicates).map(|(bin, _)| bin).collect();
+        let bins = self.assignment.bins.iter().enumerate();
+        let losing: Vec<usize> = bins.filter(|(_, filled)| filled.dirty.duplicates).map(|(bin, _)| bin).collect();
         if losing.is_empty() {
             return Vec::new();
         }
-        let changed = bins()
-            .flat_map(|(bin, filled)| filled.kept.iter().filter(|kept| kept.changed).map(move |kept| (kept.item, bin)));
-        let keepers: HashMap<u32, usize> = changed.collect();
-        let copies =
-            losing.iter().flat_map(|&bin| self.group.held(bin).iter().flatten().map(move |held| (held.0, bin)));
-        let edge = |(item, bin): (u32, usize)| {
-            let keeper = keepers.get(&item).filter(|&&keeper| keeper != bin)?;
-            Some(Before { first: *write_of.get(keeper)?, second: *write_of.get(&bin)?, must: false })
+        let keepers = self.changing_keepers();
+        let edge = |bin: usize, place: usize, (item, is_changed): (u32, bool)| {
+            let &(keeper, was_ready) = keepers.get(&item).filter(|(keeper, _)| *keeper != bin)?;
+            if self.origin.get(&item) == Some(&bin) {
+                return None;
+            }
+            let takes_traffic = self.group.endpoint(item).conditions().is_ready() && self.is_ready(bin, place);
+            let need = if takes_traffic && !was_ready { Need::Traffic } else { Need::Rest };
+            let (first, second) = (*write_of.get(&keeper)?, *write_of.get(&bin)?);
+            (need == Need::Traffic || !is_changed).then_some(Before { need, first, second })
         };
-        copies.filter_map(edge).collect()
+        let edges = |bin: usize| {
+            let held = self.group.held(bin).iter().enumerate();
+            held.filter_map(move |(place, held)| edge(bin, place, (*held)?))
+        };
+        losing.into_iter().flat_map(edges).collect()
+    }
+
+    /// The container of each survivor that changes or moves, and whether it was ready there.
+    fn changing_keepers(&self) -> HashMap<u32, (usize, bool)> {
+        let changed = self.assignment.bins.iter().enumerate().flat_map(|(bin, filled)| {
+            let changed = filled.kept.iter().filter(|kept| kept.changed);
+            changed.map(move |kept| (kept.item, (bin, self.is_ready(bin, kept.place as usize))))
+        });
+        let moved = self.arrivals().filter(|(item, _)| self.origin.contains_key(item));
+        changed.chain(moved.map(|(item, bin)| (item, (bin, false)))).collect()
+    }
+
+    fn is_ready(&self, bin: usize, place: usize) -> bool {
+        let endpoint = self.existing(bin).and_then(|slice| slice.endpoints.get(place));
+        endpoint.is_some_and(|endpoint| endpoint.conditions().is_ready())
     }
 
     /// Added items whose address has not left when they come in.
@@ -127,7 +148,7 @@ impl Draft<'_, '_> {
             self.arrivals().filter(|(item, _)| late.contains(item)).map(|(_, bin)| bin).collect();
         let late_writes: HashSet<usize> = bins.iter().filter_map(|bin| write_of.get(bin)).copied().collect();
         // What held for the late items holds for their second write instead.
-        edges.retain(|edge| edge.must || !late_writes.contains(&edge.second));
+        edges.retain(|edge| edge.need != Need::Rest || !late_writes.contains(&edge.second));
         for bin in bins {
             let filled = &self.assignment.bins[bin];
             let Some(&first) = write_of.get(&bin) else { continue };
@@ -136,7 +157,7 @@ impl Draft<'_, '_> {
                 let target = if late.contains(&item) { second } else { first };
                 for source in self.group.sources_of(item).iter().filter_map(|source| write_of.get(source)) {
                     if *source != target {
-                        edges.push(Before { first: *source, second: target, must: false });
+                        edges.push(Before { need: Need::Rest, first: *source, second: target });
                     }
                 }
             }
@@ -172,7 +193,7 @@ impl Draft<'_, '_> {
         let reasons = WriteReasons::default().with(WriteReason::AddressReuse, true);
         self.writes.push(DraftWrite { bin, verb: Verb::Update, slice: last, reasons });
         let second = self.writes.len() - 1;
-        edges.push(Before { first, second, must: true });
+        edges.push(Before { need: Need::Must, first, second });
         Some(second)
     }
 
@@ -193,10 +214,10 @@ impl Draft<'_, '_> {
             let touch = self.writes.len();
             let reasons = WriteReasons::default().with(WriteReason::Touch, true);
             self.writes.push(DraftWrite { bin, verb: Verb::Update, slice: last, reasons });
-            edges.push(Before { first: made, second: touch, must: true });
+            edges.push(Before { need: Need::Must, first: made, second: touch });
             for item in &self.assignment.bins[bin].added {
                 if let Some(&source) = self.origin.get(item).and_then(|origin| write_of.get(origin)) {
-                    edges.push(Before { first: source, second: touch, must: true });
+                    edges.push(Before { need: Need::Must, first: source, second: touch });
                 }
             }
         }
