@@ -255,3 +255,29 @@ def test_a_copy_that_takes_traffic_goes_only_when_the_endpoint_is_where_it_moves
     plan = epcore.pack(ready, existing, max_endpoints=3, compaction=epcore.Compaction(epsilon=0))
     assert [(move.source, move.target) for move in plan.moves] == [("web-1", "web-2")]
     assert all(ready[3] in endpoints_of(dicts(plan.prefix(writes))) for writes in range(len(plan) + 1))
+
+
+def test_strict_reuse_keeps_what_is_in_order_when_late_endpoints_come_by_a_second_write() -> None:
+    """Copies of one endpoint leave slices of a ring, which the second write of another endpoint opens."""
+
+    def at(name: str, *hosts: int, zone: str = "a", ready: bool = True) -> Json:
+        addresses = [f"10.0.0.{host}" for host in hosts]
+        target = {"targetRef": {"kind": "Pod", "name": name}} if name else {}
+        return {"addresses": addresses, "zone": zone, "conditions": {"ready": ready}, **target}
+
+    other, copy, copies = {"app": "y"}, at("p2", 1), [at("p2", 1, zone="c"), at("p2", 1, zone="b")]
+    existing = [
+        slice_of("web-0", [at("", 3, 1), at("", 3, ready=False)]),
+        slice_of("web-1", [copy]),
+        slice_of("web-2", [copies[0], at("p2", 1, zone="b"), copies[1]], labels=other),
+        slice_of("web-3", [copies[0], at("p3", 3, 2), copy]),
+        slice_of("web-4", [copies[0], at("", 3), copies[0]], labels=other),
+    ]
+    new = [at("p3", 3, 1), at("p1", 3, ready=False), at("p1", 1), at("p4", 1)]
+    wanted = [*new, at("p2", 1, zone="b"), at("p3", 3, 2)]
+    policy = epcore.Policy(write=0, byte=1, watchers=1, slice=0)
+    template = slice_of(None, [], metadata={"generateName": "web-"})
+    plan = epcore.pack(wanted, existing, template=template, max_endpoints=2, policy=policy, address_reuse="strict")
+    seen = [held(dicts(plan.prefix(writes))) for writes in range(len(plan) + 1)]
+    assert any("address-reuse" in write.reasons for write in plan.writes)
+    assert all(now[identity(copy)] == 1 for now in seen if now[identity(new[2])])
