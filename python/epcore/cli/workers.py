@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -84,6 +85,8 @@ class _Processes(ProcessPoolExecutor):
 
 def _interruptible(call: "Callable[..., Made]", *args: Any, **kwargs: Any) -> "Made":  # noqa: ANN401
     """Call so that Ctrl-C ends it, and what this process would do after it."""
+    if sys.platform == "win32":  # it has no masks of signals
+        return call(*args, **kwargs)
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _CTRL_C)
         return call(*args, **kwargs)
