@@ -305,6 +305,7 @@ impl Renewal<'_, '_> {
             // Beyond the limit a container of what is leaving has to go away.
             let is_last = is_beyond && filled.role == Role::Leaving;
             let room = self.problem.room(filled);
+            debug_assert_eq!(self.counts[bin], counts(self.problem.items, filled), "moves count what they move");
             (bin, Offer { is_last, room, counts: self.counts[bin], now: self.now(bin, keeping) })
         };
         Offers::new(self.bins.iter().enumerate().map(offer), &|counts, new| self.later_with(counts, new))
