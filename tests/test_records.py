@@ -61,7 +61,8 @@ def test_a_change_says_what_its_json_says() -> None:
     told = delta.to_dict()
     assert told == json.loads(delta.to_json())
     assert told["updated"] == [change.to_dict()]
-    assert "10.0.0.1" in repr(change)
+    assert repr(change) == '<Change "shop/web 10.0.0.1 http TCP 80": conditions>'
+    assert repr(delta.removed[0]) == '<Change "shop/web 10.0.0.2 http TCP 80">'
     (by_address,) = epcore.diff(before, after, key="address").updated
     assert (by_address.port_name, by_address.port, by_address.protocol) == (None, None, None)
 

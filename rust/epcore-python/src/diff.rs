@@ -295,8 +295,9 @@ impl Change {
     }
 
     fn __repr__(&self) -> String {
-        let reasons: Vec<&str> = self.reasons();
-        format!("<Change {:?} {}>", self.key(), reasons.join(", "))
+        let reasons = self.reasons().join(", ");
+        let colon = if reasons.is_empty() { "" } else { ": " };
+        format!("<Change {:?}{colon}{reasons}>", self.key())
     }
 }
 
