@@ -281,3 +281,30 @@ def test_strict_reuse_keeps_what_is_in_order_when_late_endpoints_come_by_a_secon
     seen = [held(dicts(plan.prefix(writes))) for writes in range(len(plan) + 1)]
     assert any("address-reuse" in write.reasons for write in plan.writes)
     assert all(now[identity(copy)] == 1 for now in seen if now[identity(new[2])])
+
+
+@pytest.mark.parametrize("others", [[], [{"addresses": ["10.0.0.5"]}]], ids=["new slice", "slice that is there"])
+@pytest.mark.parametrize("reuse", ["ordered", "strict"])
+def test_an_endpoint_moves_safely_to_a_slice_that_takes_an_address_from_where_it_was(
+    reuse: Any, others: list[Json]
+) -> None:
+    stay = [{"addresses": [f"10.0.0.{one}"]} for one in (1, 2, 3, 4)]
+    old, new = ({"addresses": ["10.0.0.9"], "targetRef": {"kind": "Pod", "name": name}} for name in ("old", "new"))
+    existing = [slice_of("web-0", [*stay, old]), *([slice_of("web-1", others)] if others else [])]
+    template = slice_of(None, [], metadata={"generateName": "web-"})
+    plan = epcore.pack([*stay, *others, new], existing, template=template, max_endpoints=3, address_reuse=reuse)
+    seen = [endpoints_of(dicts(plan.prefix(writes))) for writes in range(len(plan) + 1)]
+    assert all(one in now for now in seen for one in stay)
+    assert plan.stats.address_reuse_unordered == (reuse == "ordered")
+    if reuse == "strict":
+        assert not any(old in now and new in now for now in seen)
+
+
+def test_the_mark_of_moving_goes_after_the_slice_that_the_endpoint_came_from() -> None:
+    existing = [slice_of(f"web-{one}", [{"addresses": [f"10.0.0.{one}"]}]) for one in range(3)]
+    compaction = epcore.Compaction(epsilon=0, order="make-break-touch")
+    plan = epcore.pack(endpoints_of(existing), existing, max_endpoints=4, compaction=compaction)
+    assert [(move.source, move.target) for move in plan.moves] == [("web-0", "web-1")]
+    writes = [(write.verb, write.name) for write in plan.writes]
+    assert writes == [("update", "web-1"), ("delete", "web-0"), ("update", "web-1")]
+    assert "touch" in plan.writes[-1].reasons
