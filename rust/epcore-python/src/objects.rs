@@ -192,6 +192,7 @@ pub(crate) fn text_of<'a>(text: &'a Bound<'_, PyString>) -> Result<&'a str, Erro
     text.to_str().map_err(|_| Error::invalid("a str with half of a surrogate pair has no form in UTF-8"))
 }
 
+/// What may be given, and what was.
 pub(crate) fn unsupported(value: &Bound<'_, PyAny>) -> PyResult<String> {
     let name = value.get_type().qualname()?;
     Ok(format!(
