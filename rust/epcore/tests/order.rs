@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use epcore::model::EndpointSlice;
-use epcore::pack::{Options, Plan, Verb, pack};
+use epcore::model::{EndpointRef, EndpointSlice};
+use epcore::pack::{Options, Plan, Verb, Write, pack};
 use epcore::wire::json;
 use proptest::prelude::*;
 
@@ -75,7 +75,7 @@ impl Case {
 }
 
 fn endpoints(slice: &EndpointSlice) -> Endpoints {
-    let endpoint = |endpoint: epcore::model::EndpointRef<'_>| {
+    let endpoint = |endpoint: EndpointRef<'_>| {
         let target = endpoint.target_ref().unwrap_or_default().name.to_owned();
         ((endpoint.address().to_string(), target), endpoint.conditions().ready() != Some(false))
     };
@@ -126,7 +126,7 @@ proptest! {
         if plan.writes().len() > 6 || !plan.moves().is_empty() {
             return Ok(());
         }
-        let write = |(number, write): (usize, &epcore::pack::Write)| {
+        let write = |(number, write): (usize, &Write)| {
             let slice = write.slice.whole();
             let name = if slice.metadata.name.is_empty() { format!("new-{number}") } else { slice.metadata.name.clone() };
             (name, (write.verb != Verb::Delete).then(|| endpoints(slice)))
